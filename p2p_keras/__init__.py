@@ -1,0 +1,21 @@
+"""Surface-brightness profiles of galaxies from images, by neural networks in Keras."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+__all__ = ["Predictor", "__version__"]
+
+if TYPE_CHECKING:
+    from p2p_keras.predictor import Predictor
+
+_LAZY = {"Predictor": "p2p_keras.predictor"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import public classes on first use, so that ``import p2p_keras`` loads no TensorFlow."""
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,62 @@
+"""The only module that knows units and normalisation.
+
+Flux is linear, with one zero point: ``mag = zero_point - 2.5 log10(flux)``, and surface brightness is
+``mu = zero_point - 2.5 log10(I / pixel_scale**2)`` in mag arcsec^-2, I the mean flux per pixel along the isophote.
+
+Inside the network everything is in noise units: flux per pixel divided by the image's own pixel noise. So a factor on an
+image's flux never reaches a weight, and comes back here, in `mu_from_noise_units`, exactly.
+
+Functions of `xp` take numpy or ``keras.ops``: the same formula serves labels, graphs and tables.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+SB_UNIT = "mag / arcsec2"
+FAINT_MU = 26.5
+"""The paper's limit for its second error figure (Smith et al. 2021, sec. 4): mu_true <= 26.5 mag arcsec^-2."""
+
+FILL_MU = 40.0
+"""Finite entry of outputs where `valid` is false."""
+
+_LOG10_FACTOR = 2.5 / math.log(10.0)
+MAG_PER_RELATIVE_ERROR = _LOG10_FACTOR
+"""1-sigma in mag of a relative flux error of one: 2.5 / ln 10."""
+
+
+def mag_from_flux(flux, zero_point, xp=np):
+    """Magnitude of a positive flux. Zero gives +inf and negative flux NaN in numpy."""
+    return zero_point - _LOG10_FACTOR * xp.log(flux)
+
+
+def flux_from_mag(mag, zero_point, xp=np):
+    """Flux of a magnitude."""
+    return xp.exp((zero_point - mag) / _LOG10_FACTOR)
+
+
+def mu_from_intensity(intensity, zero_point, pixel_scale, xp=np):
+    """Surface brightness (mag arcsec^-2) of a flux per pixel; pixel_scale in arcsec per pixel."""
+    return zero_point - _LOG10_FACTOR * (xp.log(intensity) - 2.0 * xp.log(pixel_scale))
+
+
+def intensity_from_mu(mu, zero_point, pixel_scale, xp=np):
+    """Flux per pixel of a surface brightness (mag arcsec^-2)."""
+    return xp.exp((zero_point - mu) / _LOG10_FACTOR) * pixel_scale * pixel_scale
+
+
+def mu_from_noise_units(log_intensity, log_noise, zero_point, pixel_scale, xp=np):
+    """Surface brightness of a natural-log intensity in noise units; `log_noise` is ln(flux per pixel of one unit)."""
+    return zero_point - _LOG10_FACTOR * (log_intensity + log_noise - 2.0 * xp.log(pixel_scale))
+
+
+def log_noise_units_from_mu(mu, log_noise, zero_point, pixel_scale, xp=np):
+    """Natural-log intensity in noise units of a surface brightness: the inverse of `mu_from_noise_units`."""
+    return (zero_point - mu) / _LOG10_FACTOR + 2.0 * xp.log(pixel_scale) - log_noise
+
+
+def mag_error_from_log(sigma_log):
+    """1-sigma in mag of a 1-sigma in natural log of intensity."""
+    return _LOG10_FACTOR * sigma_log
