@@ -1,1 +1,43 @@
+"""TFRecord shards of galaxy images with their profiles: schema, writer, reader, manifest, splits.
 
+TensorFlow is loaded only when an example is encoded, written or read.
+"""
+
+from p2p_keras.shards.manifest import (
+    Manifest,
+    ShardEntry,
+    check_sizes,
+    describe_shard,
+    read_manifest,
+    verify_checksums,
+    write_manifest,
+)
+from p2p_keras.shards.paths import find_shards, shard_name
+from p2p_keras.shards.reader import find_damage, read_records, read_shards
+from p2p_keras.shards.schema import SCHEMA_VERSION, check_galaxy, decode_example, encode_example
+from p2p_keras.shards.splits import DEFAULT_FRACTIONS, SPLITS, split_of
+from p2p_keras.shards.writer import ShardWriteError, ShardWriter
+
+__all__ = [
+    "DEFAULT_FRACTIONS",
+    "SCHEMA_VERSION",
+    "SPLITS",
+    "Manifest",
+    "ShardEntry",
+    "ShardWriteError",
+    "ShardWriter",
+    "check_galaxy",
+    "check_sizes",
+    "decode_example",
+    "describe_shard",
+    "encode_example",
+    "find_damage",
+    "find_shards",
+    "read_manifest",
+    "read_records",
+    "read_shards",
+    "shard_name",
+    "split_of",
+    "verify_checksums",
+    "write_manifest",
+]

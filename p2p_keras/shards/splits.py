@@ -36,33 +36,25 @@ def parse_fractions(text: str) -> dict[str, float]:
             name, _, value = part.rpartition("=")
             fractions[name.strip() or default_name] = float(value)
     except ValueError:
-        raise UsageError(
-            f"split fractions {text!r}: write them as train=0.9,val=0.05,test=0.05"
-        ) from None
+        raise UsageError(f"split fractions {text!r}: write them as train=0.9,val=0.05,test=0.05") from None
     return check_fractions(fractions)
 
 
 def check_fractions(fractions: Mapping[str, float]) -> dict[str, float]:
     """Fractions as a plain dict, or UsageError unless they are non-negative and sum to 1."""
-    if (
-        not fractions
-        or any(not 0.0 <= f <= 1.0 for f in fractions.values())
-        or abs(sum(fractions.values()) - 1) > 1e-6
-    ):
-        raise UsageError(
-            f"split fractions {dict(fractions)} must lie between 0 and 1 and sum to 1"
-        )
+    if not fractions or any(not 0.0 <= f <= 1.0 for f in fractions.values()) or abs(sum(fractions.values()) - 1) > 1e-6:
+        raise UsageError(f"split fractions {dict(fractions)} must lie between 0 and 1 and sum to 1")
     return dict(fractions)
 
 
 def position_of(name: str) -> float:
-    """The galaxy's fixed place in [0, 1), uniform over names: the first 53 bits of SHA-256 of its UTF-8 name."""
+    """Place a galaxy in [0, 1), uniform over names: the first 53 bits of SHA-256 of its UTF-8 name."""
     digest = hashlib.sha256(name.encode("utf-8")).digest()
     return (int.from_bytes(digest[:8], "big") >> 11) / float(1 << 53)
 
 
 def split_of(name: str, fractions: Mapping[str, float] = DEFAULT_FRACTIONS) -> str:
-    """The split of a galaxy.
+    """Return the split of a galaxy.
 
     Parameters
     ----------
