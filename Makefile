@@ -1,0 +1,77 @@
+# Every command of a developer's day. Needs only make, git and Python 3.11 to 3.13.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+VENV ?= .venv
+PY := $(VENV)/bin/python
+RUN ?= runs/first
+ARGS ?=
+PYTEST_ARGS ?= -n 2 --dist loadfile
+
+# The first Python that starts and is of a version that the lock file covers.
+FIND_PYTHON = for p in $(PYTHON) python3.11 python3.12 python3.13 python3 python; do \
+	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo "$$p"; break; }; done
+
+.PHONY: help venv fit test lint format types unit test-addons sample-data lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+venv: ## make .venv from requirements.lock (only when the lock has changed)
+	@cmp -s requirements.lock $(VENV)/requirements.lock || $(MAKE) --no-print-directory $(VENV)/install
+
+.PHONY: $(VENV)/install
+$(VENV)/install:
+	@python="$$($(FIND_PYTHON))"; \
+	[ -n "$$python" ] || { echo "make: Python 3.11, 3.12 or 3.13 was not found; name one: make PYTHON=/path/to/python" >&2; exit 2; }; \
+	echo "Making $(VENV) with $$("$$python" --version); this takes a few minutes, once."; start=$$SECONDS; \
+	[ -x $(PY) ] || "$$python" -m venv $(VENV); \
+	$(PY) -m pip install --disable-pip-version-check -qq --no-deps -r requirements.lock; \
+	$(PY) -m pip install --disable-pip-version-check -qq --no-deps --no-build-isolation --editable .; \
+	cp requirements.lock $(VENV)/requirements.lock; \
+	echo "Made $(VENV) in $$((SECONDS - start)) s."
+
+fit: venv ## train the default preset on the shipped sample (RUN=runs/first, ARGS=more options)
+	@$(PY) -m p2p_keras.fit --data tfrecords --preset isophote --run $(RUN) $(ARGS)
+
+test: lint types unit ## everything that CI asks: lint, types, tests
+
+lint: venv ## ruff: rules and formatting
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+format: venv ## ruff: mend what can be mended, and format
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+types: venv ## mypy
+	$(PY) -m mypy
+
+unit: venv ## pytest (PYTEST_ARGS="tests/images -k wcs" for some)
+	$(PY) -m pytest $(PYTEST_ARGS)
+
+# TensorFlow 2.15 is the oldest runtime promised, and the last that tensorflow-addons can be imported with.
+VENV_ADDONS ?= .venv-addons
+test-addons: venv ## the tensorflow-addons lane: the shipped model in TensorFlow 2.15 (needs Python 3.11)
+	@cmp -s requirements-addons.txt $(VENV_ADDONS)/requirements-addons.txt || { \
+	[ -x $(VENV_ADDONS)/bin/python ] || python3.11 -m venv $(VENV_ADDONS); \
+	$(VENV_ADDONS)/bin/python -m pip install --disable-pip-version-check -qq --no-deps -r requirements-addons.txt; \
+	cp requirements-addons.txt $(VENV_ADDONS)/; }
+	@mkdir -p build
+	$(PY) tests/addons/reference.py build/addons-reference.npz
+	P2P_ADDONS_REFERENCE=$(CURDIR)/build/addons-reference.npz \
+	$(VENV_ADDONS)/bin/python -m pytest --override-ini minversion=7 tests/addons
+
+UV = $(PY) -m uv pip compile --universal --python-version 3.11 --no-emit-index-url --no-annotate \
+	--custom-compile-command "make lock" --quiet
+lock: venv ## pin the newest versions anew in requirements.lock and deploy/*.lock
+	$(PY) -m pip install --quiet uv
+	$(UV) --upgrade --extra all --extra dev pyproject.toml -o requirements.lock
+	$(UV) --upgrade -c requirements.lock --group predict -o deploy/requirements-predict.lock
+	$(UV) --upgrade -c requirements.lock --extra all --extra gpu pyproject.toml -o deploy/requirements-train.lock
+
+clean: ## remove the environments, caches and build folders (runs/ and data/ stay)
+	rm -rf $(VENV) $(VENV_ADDONS) build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,60 @@
+"""``p2p-keras NAME``: every program of the package under one command.
+
+A program is imported only when it is called, so that ``p2p-keras --help`` is quick and works whatever is installed.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+from p2p_keras import __version__
+from p2p_keras.program import user_errors
+
+PROGRAMS = {
+    "fit": "Train a network on TFRecord shards.",
+    "predict": "Measure the profiles of galaxies in FITS images.",
+    "evaluate": "Compare a model with the truth of held-out shards.",
+    "export": "Turn a training run into a SavedModel and an ONNX file.",
+    "serve": "Answer gRPC requests, where there is no TensorFlow Serving.",
+    "simulate": "Make mock galaxies with their true profiles.",
+    "pack": "Put real images with their profiles into TFRecord shards.",
+    "inspect": "Show what shards, a run or a model hold.",
+}
+
+
+class Programs(click.Group):
+    """A click group whose members are the modules named in `PROGRAMS`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names, in the order in which a galaxy's data meet them."""
+        return list(PROGRAMS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a program's module and return its command; None for an unknown name."""
+        return import_module(f"p2p_keras.{cmd_name}").main if cmd_name in PROGRAMS else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of programs without importing any."""
+        with formatter.section("Programs"):
+            formatter.write_dl(list(PROGRAMS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a program."""
+        with user_errors():
+            return super().invoke(ctx)
+
+
+@click.command(cls=Programs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="p2p-keras")
+def main() -> None:
+    """Surface-brightness profiles of galaxies from images, by neural networks in Keras.
+
+    `p2p-keras NAME` is `python -m p2p_keras.NAME`; each has its own --help.
+    """
+
+
+if __name__ == "__main__":
+    main(prog_name="p2p-keras")

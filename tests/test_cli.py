@@ -1,0 +1,126 @@
+"""The programs as a shell sees them: quick help, sentences instead of tracebacks, exit statuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from p2p_keras import cli
+from p2p_keras.errors import InputError, UsageError
+from p2p_keras.program import Program
+
+HEAVY = (
+    "astropy",
+    "galsim",
+    "grpc",
+    "keras",
+    "matplotlib",
+    "onnxruntime",
+    "photutils",
+    "scipy",
+    "tensorflow",
+    "tf2onnx",
+)
+
+# Runs `python -m MODULE --help` inside a process that then tells its own CPU time (start of Python included) and which
+# large packages it has loaded. CPU time, since a busy machine must not fail the test.
+PROBE = """
+import contextlib, io, json, runpy, sys, time
+module, *sys.argv[1:] = sys.argv[1:]
+status, out = 0, io.StringIO()
+try:
+    with contextlib.redirect_stdout(out):
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+except SystemExit as error:
+    status = error.code or 0
+heavy = [name for name in {heavy!r} if name in sys.modules]
+print(json.dumps(dict(status=status, seconds=time.process_time(), heavy=heavy, out=out.getvalue())))
+"""
+
+
+def run_help(module: str) -> dict:
+    """Answer of ``python -m MODULE --help`` in a fresh process."""
+    command = [sys.executable, "-c", PROBE.format(heavy=HEAVY), module, "--help"]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("COV_")}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("module", ["p2p_keras", "p2p_keras.cli", *(f"p2p_keras.{name}" for name in cli.PROGRAMS)])
+def test_help_is_quick_and_loads_nothing_large(module):
+    """Asking a program how it works would take seconds, or fail where an optional package is missing."""
+    answer = run_help(module)
+    assert answer["status"] == 0
+    assert "Usage:" in answer["out"]
+    assert "--help" in answer["out"]
+    assert answer["heavy"] == []
+    assert answer["seconds"] < 1.0
+
+
+@pytest.mark.parametrize("name", cli.PROGRAMS)
+def test_every_option_says_what_it_is(name):
+    """A person who reads --help would meet an option without a word about it."""
+    command = cli.main.get_command(click.Context(cli.main), name)
+    options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+    assert [option.name for option in options if not option.help] == []
+
+
+def test_import_of_package_is_light():
+    """``import p2p_keras`` in a notebook or a small script would load TensorFlow."""
+    program = f"import p2p_keras, sys; print([name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"
+
+
+def test_version():
+    """``p2p-keras --version`` would not tell what is installed."""
+    result = CliRunner().invoke(cli.main, ["--version"])
+    assert result.exit_code == 0
+    assert result.output.split()[-1][0].isdigit()
+
+
+def test_unknown_program_is_wrong_usage():
+    """A script with a misspelt program would go on as if all were done."""
+    result = CliRunner().invoke(cli.main, ["predcit"])
+    assert result.exit_code == 2
+    assert "predcit" in result.output
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [
+        (UsageError("no folder 'shards': make it with p2p_keras.simulate"), 2, "no folder 'shards'"),
+        (InputError("a.fits", "is empty"), 1, "a.fits: is empty"),
+        (ModuleNotFoundError("No module named 'galsim'", name="galsim"), 2, "pip install 'p2p-keras[mocks]'"),
+        (ModuleNotFoundError("No module named 'x'", name="grpc.aio"), 2, "pip install 'p2p-keras[serve]'"),
+    ],
+)
+def test_errors_become_sentences(error, status, words):
+    """A user would see a traceback, or a script the wrong exit status."""
+
+    @click.command(cls=Program)
+    def main():
+        raise error
+
+    result = CliRunner().invoke(main, [])
+    assert result.exit_code == status
+    assert words in result.output
+    assert "Traceback" not in result.output
+
+
+def test_bugs_keep_their_traceback():
+    """A failure of our own would be hidden behind a sentence that blames the user."""
+
+    @click.command(cls=Program)
+    def main():
+        raise ModuleNotFoundError("No module named 'p2p_keras.nothing'", name="p2p_keras.nothing")
+
+    result = CliRunner().invoke(main, [])
+    assert isinstance(result.exception, ModuleNotFoundError)
