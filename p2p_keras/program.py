@@ -35,12 +35,10 @@ EXTRA_OF_PACKAGE = {
 REQUIRED = ("astropy", "keras", "matplotlib", "numpy", "rich", "scipy", "tensorflow")
 
 
-class Failure(click.ClickException):
-    """One sentence on standard error and an exit status."""
+class NotInstalled(click.ClickException):
+    """A package that the program needs is missing."""
 
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
+    exit_code = 2
 
 
 def missing_package(error: ModuleNotFoundError) -> str | None:
@@ -61,12 +59,12 @@ def user_errors() -> Iterator[None]:
     except UsageError as error:
         raise click.UsageError(str(error), click.get_current_context(silent=True)) from error
     except P2PError as error:
-        raise Failure(str(error), exit_code=1) from error
+        raise click.ClickException(str(error)) from error  # exit status 1
     except ModuleNotFoundError as error:
         sentence = missing_package(error)
         if sentence is None:
             raise
-        raise Failure(sentence, exit_code=2) from error
+        raise NotInstalled(sentence) from error
 
 
 class Program(click.Command):
