@@ -8,11 +8,13 @@ ellipses, so that the profile integrates to the galaxy's flux.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from p2p_keras import ellipse, radii
 from p2p_keras.mocks import isophotes
+from p2p_keras.mocks.sampler import GalaxySampler
 
 MIN_SHARE_INSIDE = 0.5
 """Least part of an ellipse that the image must cover."""
@@ -54,28 +56,22 @@ def measure_truth(image: np.ndarray, x0: float, y0: float, *, sma: np.ndarray | 
     x0, y0 : float
         Centre in pixels; (0, 0) is the centre of the first pixel.
     sma : array (N,), optional
-        Semi-major axes in pixels; `radii.grid_px` of the image's longer side by default. The geometry is fitted on that
-        grid and interpolated, so that it doesn't depend on the radii that are asked for.
+        Semi-major axes in pixels, increasing; `radii.grid_px` of the image's longer side by default. The geometry is
+        fitted on that grid and interpolated, so that it doesn't depend on the radii that are asked for.
 
     Returns
     -------
     Truth
     """
-    from scipy import ndimage
-
-    # Scaled to a peak of one, so that the result is free of the image's unit (and exactly linear in powers of two).
+    # Scaled to a peak of one, so that no number in the fit depends on the image's unit.
     image = np.asarray(image, dtype=float)
-    finite = np.isfinite(image)
-    covered = None if finite.all() else finite
-    if covered is not None:
-        image = np.where(finite, image, 0.0)
-    peak = float(np.abs(image).max())
-    unit = peak if peak > 0 else 1.0
-    image = image / unit
+    peak = float(np.nanmax(np.abs(image), initial=0.0, where=np.isfinite(image)))
+    unit = peak if peak > 0.0 else 1.0
+    sampler = GalaxySampler(image / unit, x0, y0)
 
     grid = radii.grid_px(max(image.shape))
-    coefficients = ndimage.spline_filter(image, order=3, output=float)
-    e1, e2 = isophotes.fit_ellipses(image, coefficients, covered, x0, y0, grid)
+    start = isophotes.level_moments(sampler.image, x0, y0, grid)
+    e1, e2 = isophotes.fit_ellipses(sampler, x0, y0, grid, start)
     if sma is None:
         sma = grid
     else:
@@ -83,20 +79,14 @@ def measure_truth(image: np.ndarray, x0: float, y0: float, *, sma: np.ndarray | 
         e1 = np.interp(np.log(sma), np.log(grid), e1)
         e2 = np.interp(np.log(sma), np.log(grid), e2)
 
-    intensity, share = mean_along_ellipses(coefficients, covered, x0, y0, sma, e1, e2)
+    intensity, share = mean_along_ellipses(sampler, x0, y0, sma, e1, e2)
     ellipticity, pa = ellipse.angles_from_vector(e1, e2)
     columns = (intensity * unit, ellipticity, pa, e1, e2)
     return Truth(sma, *(np.where(share >= MIN_SHARE_INSIDE, column, np.nan) for column in columns))
 
 
 def mean_along_ellipses(
-    coefficients: np.ndarray,
-    covered: np.ndarray | None,
-    x0: float,
-    y0: float,
-    sma: np.ndarray,
-    e1: np.ndarray,
-    e2: np.ndarray,
+    sampler: GalaxySampler, x0: float, y0: float, sma: np.ndarray, e1: np.ndarray, e2: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean intensity along each ellipse, at least a sample per pixel of arc, and the share of it inside the image.
 
@@ -105,13 +95,24 @@ def mean_along_ellipses(
     intensity, share : float arrays (N,)
         Intensity is 0 where no part is inside.
     """
-    counts = np.maximum(_MIN_ANGLES, 4 * np.ceil(np.pi * sma / 2.0)).astype(np.intp)
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    t = (np.arange(counts.sum()) - np.repeat(starts, counts)) * np.repeat(2.0 * np.pi / counts, counts)
-    dx, dy = ellipse.points(np.repeat(sma, counts), np.repeat(e1, counts), np.repeat(e2, counts), np.cos(t), np.sin(t))
-    x, y = x0 + dx, y0 + dy
-    inside = isophotes.inside_image(x, y, coefficients.shape, covered)
-    values = isophotes.cubic(coefficients, x, y)
+    counts, cos_t, sin_t = _angles(tuple(sma))
+    starts = np.cumsum(counts) - counts
+    dx, dy = ellipse.points(sma, e1, e2, 1.0, 0.0)
+    ux, uy = ellipse.points(sma, e1, e2, 0.0, 1.0)
+    x = x0 + np.repeat(dx, counts) * cos_t + np.repeat(ux, counts) * sin_t
+    y = y0 + np.repeat(dy, counts) * cos_t + np.repeat(uy, counts) * sin_t
+    inside = sampler.inside(x, y)
+    core = int(counts[: np.searchsorted(sma, sampler.core_radius)].sum())
+    values = sampler.values(x, y, core)
     number = np.add.reduceat(inside, starts)
     intensity = np.add.reduceat(values * inside, starts) / np.maximum(number, 1.0)
     return intensity, number / counts
+
+
+@lru_cache(maxsize=8)
+def _angles(sma: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Numbers of angles of each ellipse (a multiple of 4), and cosine and sine of all of them in one row."""
+    counts = np.maximum(_MIN_ANGLES, 4 * np.ceil(0.5 * np.pi * np.asarray(sma))).astype(np.intp)
+    starts = np.cumsum(counts) - counts
+    t = (np.arange(counts.sum()) - np.repeat(starts, counts)) * np.repeat(2.0 * np.pi / counts, counts)
+    return counts, np.cos(t), np.sin(t)
