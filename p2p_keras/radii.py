@@ -5,7 +5,7 @@ It runs from half a pixel to beyond the image's half side, where circles see onl
 
 from __future__ import annotations
 
-import math
+import numpy as np
 
 NUM_RADII = 64
 """K, the number of radii of every model output."""
@@ -15,22 +15,20 @@ SMA_MAX_FRACTION = 0.65
 """Largest radius over the image's longer side (0.5 touches the side, 0.71 the corner of a square)."""
 
 
-def log_step(longer_side_px):
-    """Natural-log step between neighbouring radii of an image whose longer side is given (float or tensor -> needs log).
+def log_step(longer_side_px, xp=np):
+    """Natural-log step between neighbouring radii.
 
     Parameters
     ----------
-    longer_side_px : float
-
-    Returns
-    -------
-    float
+    longer_side_px : float or float tensor
+        The image's longer side in pixels.
+    xp : module
+        ``numpy``, or ``keras.ops`` inside a network.
     """
-    return math.log(SMA_MAX_FRACTION * longer_side_px / SMA_MIN_PX) / (NUM_RADII - 1)
+    return xp.log(longer_side_px * (SMA_MAX_FRACTION / SMA_MIN_PX)) / (NUM_RADII - 1)
 
 
-def grid_px(longer_side_px: float):
-    """The K semi-major axes in pixels, shape (NUM_RADII,), float64 numpy."""
-    import numpy as np
-
-    return SMA_MIN_PX * np.exp(np.arange(NUM_RADII) * log_step(longer_side_px))
+def grid_px(longer_side_px, xp=np):
+    """The K semi-major axes in pixels, shape (NUM_RADII,), from `SMA_MIN_PX` outward."""
+    steps = np.arange(NUM_RADII, dtype="float32" if xp is not np else float)
+    return SMA_MIN_PX * xp.exp(steps * log_step(longer_side_px, xp))

@@ -20,7 +20,10 @@ FAINT_MU = 26.5
 """The paper's limit for its second error figure (Smith et al. 2021, sec. 4): mu_true <= 26.5 mag arcsec^-2."""
 
 FILL_MU = 40.0
-"""Finite entry of outputs where `valid` is false."""
+"""Finite entry of mu and growth (mag) where `valid` is false."""
+
+FILL_MU_ERR = 10.0
+"""Finite entry of mu_err (mag) where `valid` is false."""
 
 _LOG10_FACTOR = 2.5 / math.log(10.0)
 MAG_PER_RELATIVE_ERROR = _LOG10_FACTOR

@@ -1,0 +1,77 @@
+"""Keras functional models, one file a preset.
+
+Every preset is a module with ``build_network(**settings, dtype=...) -> keras.Model``, whose inputs are a dict of image,
+zero_point and pixel_scale and whose outputs hold the profile in physical units (`p2p_keras.layers.PhysicalProfile`), the
+share of every ring that the image covers, and what training supervises.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import keras
+
+from p2p_keras.errors import UsageError
+
+PRESETS = {"isophote": "p2p_keras.models.isophote"}
+"""Module of every preset."""
+
+
+def build_network(preset: str, *, dtype: str = "float32", **settings: Any) -> keras.Model:
+    """Network of a preset with all stages as outputs, for training.
+
+    Parameters
+    ----------
+    preset : str
+        A key of `PRESETS`.
+    dtype : str
+        Keras precision policy of its convolutions and matrix products.
+    **settings
+        Arguments of the preset's own ``build_network``.
+
+    Raises
+    ------
+    UsageError
+        For an unknown preset or setting.
+    """
+    if preset not in PRESETS:
+        raise UsageError(f"unknown preset {preset!r}: choose one of {', '.join(sorted(PRESETS))}")
+    build = import_module(PRESETS[preset]).build_network
+    unknown = set(settings) - set(build.__kwdefaults__)
+    if unknown:
+        raise UsageError(
+            f"preset {preset!r} has no setting {', '.join(sorted(unknown))}: "
+            f"it has {', '.join(sorted(set(build.__kwdefaults__) - {'dtype'}))}"
+        )
+    return build(**settings, dtype=dtype)
+
+
+def finish_model(network: keras.Model, *, attention: bool = False) -> keras.Model:
+    """The model that is exported: the network (sharing its weights) with the contract's outputs alone.
+
+    Parameters
+    ----------
+    network : keras.Model
+        From `build_network`.
+    attention : bool
+        Also return `attention` (batch, K, angles), which sums to one over the pixels that made each radius.
+    """
+    from p2p_keras.layers import ValidProfile
+
+    raw = network.output
+    outputs = ValidProfile(name="valid")(
+        {name: raw[name] for name in (*_RING_OUTPUTS, *_GALAXY_OUTPUTS)}, raw["covered"]
+    )
+    if attention:
+        outputs["attention"] = raw["attention"]
+    return keras.Model(network.input, outputs, name=network.name)
+
+
+_RING_OUTPUTS = ("sma", "mu", "mu_err", "ellipticity", "pa", "growth")
+_GALAXY_OUTPUTS = ("x0", "y0", "mag_total", "sky")
+
+
+def build_model(preset: str, *, return_attention: bool = False, **settings: Any) -> keras.Model:
+    """Untrained model of a preset with the outputs of the serving contract, in float32."""
+    return finish_model(build_network(preset, **settings), attention=return_attention)

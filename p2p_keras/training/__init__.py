@@ -1,0 +1,1 @@
+"""Training: configuration, losses, metrics, the trainer and the run folder."""

@@ -1,0 +1,106 @@
+"""State of a run on disk: all weights, the optimizer and the moving average, in one file written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from p2p_keras.errors import InputError
+
+LAST = "last.npz"
+BEST = "best.weights.h5"
+
+
+def _state(trainer: keras.Model) -> list:
+    weights = [*trainer.network.variables, *trainer.averages, trainer.steps]
+    return [*weights, *trainer.optimizer.variables]
+
+
+def save_state(trainer: keras.Model, path: Path, progress: dict) -> None:
+    """Write everything that a resumed run needs.
+
+    Parameters
+    ----------
+    trainer : ProfileTrainer, compiled and built
+    path : Path
+    progress : dict
+        JSON-able: epoch, best figure and the like.
+    """
+    arrays = {f"v{i}": np.asarray(v) for i, v in enumerate(_state(trainer))}
+    temporary = path.with_name(path.name + ".part")
+    with open(temporary, "wb") as file:
+        np.savez(file, progress=json.dumps(progress), **arrays)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def load_state(trainer: keras.Model, path: Path) -> dict:
+    """Restore a run's state; returns its progress.
+
+    Raises
+    ------
+    InputError
+        When the file is of another network.
+    """
+    with np.load(path) as saved:
+        state = _state(trainer)
+        shapes = [saved[f"v{i}"].shape for i in range(len(saved.files) - 1)]
+        if shapes != [tuple(v.shape) for v in state]:
+            raise InputError(path, "this checkpoint is of a network with other settings; use those of its config.json")
+        for i, variable in enumerate(state):
+            variable.assign(saved[f"v{i}"])
+        return json.loads(str(saved["progress"]))
+
+
+def save_best(trainer: keras.Model, path: Path) -> None:
+    """Write the averaged weights of the network."""
+    temporary = path.with_name("part." + path.name)
+    with trainer.averaged():
+        trainer.network.save_weights(temporary)
+    os.replace(temporary, path)
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Keep the last state (each epoch, and every few minutes) and the best averaged weights.
+
+    Parameters
+    ----------
+    folder : Path
+    steps_per_epoch : int
+    minutes : float
+        Between checkpoints within an epoch.
+    progress : dict
+        Updated in place; `best` is the least validation figure so far.
+    monitor : str
+        Figure of the epoch's logs that is to be least.
+    """
+
+    def __init__(self, folder: Path, minutes: float, progress: dict, monitor: str):
+        super().__init__()
+        self.folder, self.seconds, self.progress, self.monitor = folder, 60.0 * minutes, progress, monitor
+        self.saved_at = time.monotonic()
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Save when the time has come."""
+        if time.monotonic() - self.saved_at > self.seconds:
+            self.save()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Save, and keep the best."""
+        value = float((logs or {}).get(self.monitor, float("inf")))
+        self.progress["epoch"] = epoch + 1
+        if value < self.progress.get("best", float("inf")):
+            self.progress.update(best=value, best_epoch=epoch + 1)
+            save_best(self.model, self.folder / BEST)
+        self.save()
+
+    def save(self) -> None:
+        """Write the last state now."""
+        save_state(self.model, self.folder / LAST, self.progress)
+        self.saved_at = time.monotonic()

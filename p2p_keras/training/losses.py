@@ -1,0 +1,109 @@
+"""What the isophote network is trained for, term by term."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from p2p_keras import units
+from p2p_keras.layers.physical import _LAPLACE_ONE_SIGMA
+
+WEIGHTS = {
+    "profile": 1.0,
+    "mu": 4.0,
+    "copied": 1.0,
+    "ellipse": 6.0,
+    "centre": 0.5,
+    "heat": 0.3,
+    "sky": 2.0,
+    "mag": 1.0,
+}
+"""Factor of every term of the loss."""
+
+_BEYOND = 0.1  # weight of radii beyond the extent: enough that growth and total magnitude extrapolate sanely
+_FAINTEST_LOG = -6.0  # ln intensity in noise units under which nothing can be learned
+
+
+def loss_terms(inputs: dict, targets: dict, outputs: dict, likelihood_weight=1.0) -> dict[str, tf.Tensor]:
+    """Weighted terms of the loss, scalars.
+
+    Parameters
+    ----------
+    inputs, targets : dict
+        A batch of `p2p_keras.pipeline.make_dataset`.
+    outputs : dict
+        Of a network of `p2p_keras.models.isophote`.
+    likelihood_weight : float or tensor
+        Eases the likelihood in: before the first profiles are found, its gradients are of no use.
+
+    Notes
+    -----
+    `profile` is the negative log-likelihood of a Laplace distribution: like the paper's figure it is about the absolute
+    error, and no single radius can dominate it. `mu` is the absolute error itself, clipped at 1 mag.
+    """
+    zero_point = tf.reshape(inputs["zero_point"], [-1, 1])
+    pixel_scale = tf.reshape(inputs["pixel_scale"], [-1, 1])
+    log_noise = tf.reshape(outputs["log_noise"], [-1, 1])
+    log_true = units.log_noise_units_from_mu(targets["mu"], log_noise, zero_point, pixel_scale, xp=keras.ops)
+    within, known = (tf.cast(targets[name], tf.float32) for name in ("within", "known"))
+    seen = tf.cast((outputs["covered"] > 0.2) & (log_true > _FAINTEST_LOG), tf.float32)
+    weight = known * seen * (within + _BEYOND * (1.0 - within))
+    sma_px = outputs["sma"] / pixel_scale
+    weight *= tf.minimum(1.0, 0.3 + 0.35 * sma_px)  # the grid crowds radii below a pixel or two
+    error = tf.abs(outputs["mu"] - targets["mu"])
+    scale = outputs["mu_err"] / _LAPLACE_ONE_SIGMA
+    terms = {
+        "profile": likelihood_weight * ring_mean(tf.minimum(error, 3.0) / scale + tf.math.log(scale), weight),
+        "mu": ring_mean(tf.minimum(error, 1.0), weight),
+        "copied": ring_mean(tf.minimum(tf.abs(tf.math.log(outputs["copied"]) - log_true), 1.0), weight * within),
+    }
+
+    e_true = tf.stack([targets["e1"], targets["e2"]], axis=-1)
+    e_weight = tf.cast(targets["geometry_known"], tf.float32) * weight
+    terms["ellipse"] = tf.add_n(
+        [
+            ring_mean(tf.sqrt(tf.reduce_sum(tf.square(outputs[name] - e_true), axis=-1) + 1e-6), e_weight)
+            for name in ("e_first", "e_second", "e")
+        ]
+    )
+
+    centre_known = tf.cast(targets["centre_known"], tf.float32)
+    centre_true = tf.stack([targets["x0"], targets["y0"]], axis=-1)
+    side = tf.cast(tf.reduce_max(tf.shape(inputs["image"])[1:]), tf.float32)
+    for_centre = 0.0
+    for name in ("centre_near", "centre"):
+        distance = tf.sqrt(tf.reduce_sum(tf.square(outputs[name] - centre_true), axis=-1) + 1e-4)
+        for_centre += _galaxy_mean(tf.minimum(distance, 8.0), centre_known)
+    terms["centre"] = for_centre
+    terms["heat"] = _galaxy_mean(_heat_loss(outputs["centre_heat"], centre_true, inputs["image"], side), centre_known)
+
+    noise = tf.exp(outputs["log_noise"])
+    sky_error = tf.abs(outputs["sky_noise_units"] - targets["sky"] / noise)
+    terms["sky"] = _galaxy_mean(tf.minimum(sky_error, 2.0), tf.cast(targets["sky_known"], tf.float32))
+    mag_error = tf.minimum(tf.abs(outputs["mag_total"] - targets["mag_total"]), 1.0)
+    terms["mag"] = _galaxy_mean(mag_error, tf.cast(targets["mag_known"], tf.float32))
+    return {name: WEIGHTS[name] * term for name, term in terms.items()}
+
+
+def ring_mean(values, weight):
+    """Mean over galaxies of the weighted mean over radii; galaxies without a label count as 0."""
+    per_galaxy = tf.reduce_sum(values * weight, axis=1) / tf.maximum(tf.reduce_sum(weight, axis=1), 0.5)
+    return tf.reduce_mean(per_galaxy)
+
+
+def _galaxy_mean(values, weight):
+    return tf.reduce_sum(values * weight) / tf.maximum(tf.reduce_sum(weight), 1.0)
+
+
+def _heat_loss(logits, centre, image, side):
+    """Cross-entropy of the coarse heat map with a Gaussian of one cell about the true centre, (batch,)."""
+    cells = int(round(float(np.sqrt(logits.shape[-1]))))
+    shape = tf.cast(tf.shape(image), tf.float32)
+    spacing = tf.maximum(side / (2.0 * cells), 1.0)
+    offsets = (np.arange(cells, dtype="float32") - (cells - 1) / 2.0).reshape(1, -1)
+    x = (centre[:, 0:1] - (shape[2] - 1.0) / 2.0) / spacing - offsets
+    y = (centre[:, 1:2] - (shape[1] - 1.0) / 2.0) / spacing - offsets
+    log_target = -0.5 * (tf.expand_dims(y * y, 2) + tf.expand_dims(x * x, 1)) / 0.6**2
+    target = tf.nn.softmax(tf.reshape(log_target, [-1, cells * cells]), axis=-1)
+    return tf.nn.softmax_cross_entropy_with_logits(target, logits)
