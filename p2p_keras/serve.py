@@ -1,0 +1,117 @@
+"""``python -m p2p_keras.serve``: answer gRPC requests, where there is no TensorFlow Serving."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from p2p_keras.program import Program
+
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_COUNT = click.IntRange(min=1)
+_SECONDS = click.FloatRange(min=0.0)
+
+
+@click.command(cls=Program)
+@click.option(
+    "--model-base-path", type=_FOLDER, default=Path("saved_models"), help="Folder of NAME/VERSION, or of one NAME."
+)
+@click.option("--host", default="127.0.0.1", help="Address to listen on; 0.0.0.0 for all interfaces.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8500, help="gRPC port; 0 takes a free one.")
+@click.option("--metrics-port", type=click.IntRange(0, 65535), default=None, help="Prometheus metrics over HTTP.")
+@click.option("--num-versions", type=_COUNT, default=1, help="Newest versions of each model served at once.")
+@click.option("--poll-seconds", type=click.FloatRange(min=0.05), default=2.0, help="Between looks for new versions.")
+@click.option("--settle-seconds", type=_SECONDS, default=1.0, help="A version's files must have been still so long.")
+@click.option("--warm-up/--no-warm-up", default=True, help="Replay a version's warm-up requests before serving it.")
+@click.option("--max-batch-size", type=_COUNT, default=16, help="Images of several requests in one run; 1: never.")
+@click.option("--batch-timeout-ms", type=_SECONDS, default=0.0, help="Wait for others to share a run.")
+@click.option("--num-batch-threads", type=_COUNT, default=1, help="Runs of a model at once.")
+@click.option("--max-message-mib", type=_COUNT, default=64, help="Largest message.")
+@click.option("--max-pixels", type=_COUNT, default=4 * 2048**2, help="Most pixels in one request.")
+@click.option("--max-queue", type=_COUNT, default=256, help="Most requests waiting.")
+@click.option("--max-calls", type=_COUNT, default=512, help="Most Predict calls open at once.")
+@click.option("--drain-seconds", type=_SECONDS, default=30.0, help="For accepted requests, on SIGTERM.")
+@click.option("--num-threads", type=click.IntRange(min=0), default=0, help="TensorFlow's threads; 0: one a core.")
+@click.option("--tls-key", type=_FILE, default=None, help="Private key, PEM.")
+@click.option("--tls-certificate", type=_FILE, default=None, help="Certificate chain, PEM.")
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
+def main(
+    model_base_path: Path,
+    host: str,
+    port: int,
+    metrics_port: int | None,
+    num_versions: int,
+    poll_seconds: float,
+    settle_seconds: float,
+    warm_up: bool,
+    max_batch_size: int,
+    batch_timeout_ms: float,
+    num_batch_threads: int,
+    max_message_mib: int,
+    max_pixels: int,
+    max_queue: int,
+    max_calls: int,
+    drain_seconds: float,
+    num_threads: int,
+    tls_key: Path | None,
+    tls_certificate: Path | None,
+    log_level: str,
+) -> None:
+    """Answer gRPC requests of TensorFlow Serving's API with the SavedModels in a folder.
+
+    This is a stand-in for those who can't run TensorFlow Serving: for tests, notebooks and small groups. For
+    production use TensorFlow Serving, which takes the same folder (--model_base_path=.../NAME) and the same clients.
+
+    The newest version of each model is served. New versions are picked up while the server runs, and old ones are let
+    go once their requests are answered. SIGTERM stops it after the accepted requests are answered. Logs are JSON lines
+    on standard error.
+    """
+    if (tls_key is None) != (tls_certificate is None):
+        raise click.UsageError("--tls-key and --tls-certificate go together")
+
+    import asyncio
+    import os
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+    import tensorflow as tf
+
+    from p2p_keras.server import logs
+    from p2p_keras.server.limits import MIB, Limits
+    from p2p_keras.server.model_server import ServerSettings, serve
+
+    logs.configure(log_level)
+    tf.config.threading.set_intra_op_parallelism_threads(num_threads)
+    limits = Limits(
+        message_bytes=max_message_mib * MIB,
+        request_pixels=max_pixels,
+        batch_size=max_batch_size,
+        batch_pixels=max_pixels,
+        batch_wait_s=batch_timeout_ms / 1e3,
+        queue_length=max_queue,
+        queue_pixels=max(8 * max_pixels, max_message_mib * MIB // 2),
+        open_calls=max_calls,
+        parallel_runs=num_batch_threads,
+    )
+    settings = ServerSettings(
+        base=model_base_path,
+        host=host,
+        port=port,
+        metrics_port=metrics_port,
+        versions=num_versions,
+        poll_s=poll_seconds,
+        settle_s=settle_seconds,
+        warm_up=warm_up,
+        drain_s=drain_seconds,
+        tls_key=tls_key,
+        tls_certificate=tls_certificate,
+        limits=limits,
+    )
+    asyncio.run(serve(settings))
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m p2p_keras.serve")

@@ -1,0 +1,59 @@
+"""A running server of the public API: the one that the environment names, else ours on a free port."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+ROOT = Path(__file__).resolve().parents[2]
+ADDRESS = os.environ.get("P2P_SERVING_ADDRESS")
+MODEL = os.environ.get("P2P_SERVING_MODEL", "isophote")
+SHIPPED = Path(os.environ.get("P2P_SERVING_MODELS", ROOT / "saved_models"))
+HAS_SHIPPED = any((SHIPPED / MODEL).glob("[0-9]*/saved_model.pb"))
+
+
+@dataclass
+class Serving:
+    """Where to send requests, and for which model."""
+
+    address: str
+    model: str
+    standin: bool
+    server: object = None
+
+
+@pytest.fixture(scope="session")
+def standin_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with version 1 of the stand-in model; to be copied, not changed."""
+    from served_model import write_model
+
+    base = tmp_path_factory.mktemp("models")
+    write_model(base, version=1)
+    return base
+
+
+@pytest.fixture(scope="session", params=["address"] if ADDRESS else ["standin"] + ["shipped"] * HAS_SHIPPED)
+def serving(request: pytest.FixtureRequest) -> Iterator[Serving]:
+    """A server of the stand-in and, where it is there, one of the shipped model; or P2P_SERVING_ADDRESS alone."""
+    pytest.importorskip("tensorflow_serving", reason="needs p2p-keras[serve]")
+    if request.param == "address":
+        yield Serving(str(ADDRESS), MODEL, standin=False)
+        return
+    from running_server import RunningServer
+
+    standin = request.param == "standin"
+    base = request.getfixturevalue("standin_models") if standin else SHIPPED
+    model = "standin" if standin else MODEL
+    server = RunningServer(base, "--settle-seconds", "0.2", "--poll-seconds", "0.5")
+    try:
+        yield Serving(server.address, model, standin, server)
+    finally:
+        status = server.stop()
+    assert status == 0, "the server must survive all tests and end in order"

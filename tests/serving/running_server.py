@@ -1,0 +1,85 @@
+"""``python -m p2p_keras.serve`` as a child process, watched through its JSON logs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class RunningServer:
+    """A server on a free loopback port.
+
+    Parameters
+    ----------
+    base : Path
+        Folder of models.
+    options : str
+        Further command-line options.
+    """
+
+    def __init__(self, base: Path, *options: str) -> None:
+        command = [sys.executable, "-m", "p2p_keras.serve", "--model-base-path", str(base), "--port", "0", *options]
+        self.process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
+        self.events: list[dict] = []
+        self.other_lines: list[str] = []
+        self._news = threading.Condition()
+        threading.Thread(target=self._listen, daemon=True).start()
+        self.port = self.wait_for("listening")["port"]
+        self.address = f"127.0.0.1:{self.port}"
+
+    def _listen(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            with self._news:
+                try:
+                    self.events.append(json.loads(line))
+                except ValueError:
+                    self.other_lines.append(line)
+                self._news.notify_all()
+        with self._news:
+            self.events.append({"event": "process ended"})
+            self._news.notify_all()
+
+    def wait_for(self, event: str, *, timeout: float = 60.0, after: int = 0, **fields: object) -> dict:
+        """The first log entry of an event with these fields, from entry number `after` on; waits for it."""
+        until = time.monotonic() + timeout
+        with self._news:
+            while True:
+                for entry in self.events[after:]:
+                    if entry["event"] == event and fields.items() <= entry.items():
+                        return entry
+                    if entry["event"] == "process ended" and event != "process ended":
+                        raise AssertionError(f"the server ended: {self.events} {''.join(self.other_lines)[-2000:]}")
+                left = until - time.monotonic()
+                if left <= 0:
+                    raise AssertionError(f"no '{event}' {fields} within {timeout} s: {self.events}")
+                self._news.wait(left)
+
+    def memory_mib(self) -> float:
+        """Resident memory."""
+        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS"):
+                return int(line.split()[1]) / 1024
+        raise AssertionError("no VmRSS")
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+        self.process.send_signal(signal.SIGTERM)
+
+    def stop(self) -> int:
+        """Stop it and return its exit status."""
+        if self.process.poll() is None:
+            self.terminate()
+        try:
+            return self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
