@@ -1,0 +1,223 @@
+"""The profile table: columns, units, meta and the quantities derived from them.
+
+One galaxy's raw model outputs (numbers on a fixed radial grid, position angles from +x, pixels of the cutout) and its
+image become one `astropy.table.QTable` that holds what a user may rely on: only radii that the model stands behind, the
+position angle east of north where the image has a WCS, the centre in pixels of the file.
+
+Nothing here raises for odd numbers: a quantity that can't be had is NaN, a profile without radii is an empty table with
+the flag ``no_profile``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import p2p_keras
+from p2p_keras.accuracy import interpolate_log_sma
+from p2p_keras.flags import find_flags, quality_of
+from p2p_keras.units import SB_UNIT
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
+
+    from p2p_keras.images import GalaxyImage
+
+COLUMN_UNITS = {"sma": "arcsec", "mu": SB_UNIT, "mu_err": SB_UNIT, "ellipticity": "", "pa": "deg", "growth": "mag"}
+"""Columns of a profile in their order, with their units ('' for a plain number)."""
+
+COLUMN_DESCRIPTIONS = {
+    "sma": "semi-major axis of the isophote",
+    "mu": "surface brightness",
+    "mu_err": "1-sigma uncertainty of mu",
+    "ellipticity": "1 - b/a",
+    "pa": "position angle of the major axis",
+    "growth": "magnitude inside this ellipse",
+}
+
+META_KEYS = (
+    "name", "band", "x0", "y0", "ra", "dec", "pixel_scale", "zero_point", "pa_reference", "mag_total", "r50", "r90",
+    "concentration", "r_iso25", "extent", "sky", "flags", "quality", "source", "x_offset", "y_offset", "model",
+    "model_version", "software_version",
+)  # fmt: skip
+"""Keys of every profile's ``meta``, in their order."""
+
+ISOPHOTE_MU = 25.0
+"""Surface brightness of `r_iso25`, mag arcsec^-2 (as R25 of the RC3)."""
+
+
+def valid_rows(outputs: Mapping[str, Any]) -> np.ndarray:
+    """Rows of one galaxy's raw outputs that make up its profile: `valid`, finite in sma and mu, sma above 0.
+
+    Returns
+    -------
+    bool array (K,)
+    """
+    sma, mu = np.asarray(outputs["sma"], dtype=float), np.asarray(outputs["mu"], dtype=float)
+    return np.asarray(outputs["valid"], dtype=bool) & np.isfinite(sma) & np.isfinite(mu) & (sma > 0)
+
+
+def profile_table(
+    outputs: Mapping[str, Any], image: GalaxyImage, *, model: str = "", model_version: str | int = ""
+) -> QTable:
+    """The profile of one galaxy from its raw model outputs.
+
+    Parameters
+    ----------
+    outputs : mapping of arrays
+        One galaxy's entries of the model's outputs (no batch axis): `sma` (arcsec), `mu`, `mu_err`, `ellipticity`, `pa`
+        (degrees from +x), `growth` (mag), `valid`, each (K,); `x0`, `y0` (px of the cutout), `extent` (arcsec),
+        `mag_total` (mag), `sky` (flux per pixel).
+    image : GalaxyImage
+        The image that they belong to.
+    model, model_version : str
+        Kept in ``meta``.
+
+    Returns
+    -------
+    astropy.table.QTable
+        A row per radius with the columns of `COLUMN_UNITS`; ``meta`` has every key of `META_KEYS`. ``x0`` and ``y0`` are
+        in pixels of the file (the cutout's pixel (0, 0) is the file's (`x_offset`, `y_offset`)).
+    """
+    from astropy import units as u
+    from astropy.table import Column, QTable
+
+    keep = valid_rows(outputs)
+    columns = {name: np.asarray(outputs[name], dtype=float)[keep] for name in COLUMN_UNITS}
+    order = np.argsort(columns["sma"], kind="stable")
+    columns = {name: values[order] for name, values in columns.items()}
+    columns["growth"] = np.where(np.isfinite(columns["growth"]), columns["growth"], np.nan)
+    x0, y0 = _number(outputs["x0"]), _number(outputs["y0"])
+    columns["pa"] = _sky_position_angle(image, columns["pa"], x0, y0)
+
+    table = QTable()
+    for name, unit in COLUMN_UNITS.items():
+        table[name] = u.Quantity(columns[name], unit) if unit else Column(columns[name])
+        table[name].info.description = COLUMN_DESCRIPTIONS[name]
+
+    mag_total = _number(outputs["mag_total"])
+    ra, dec = image.pixel_to_sky(x0, y0)
+    r50 = radius_of_light(columns["sma"], columns["growth"], mag_total, 0.5)
+    r90 = radius_of_light(columns["sma"], columns["growth"], mag_total, 0.9)
+    flags = find_flags(outputs, image)
+    table.meta.update(
+        name=image.name,
+        band=image.band,
+        x0=x0 + image.x_offset,
+        y0=y0 + image.y_offset,
+        ra=_number(ra),
+        dec=_number(dec),
+        pixel_scale=float(image.pixel_scale),
+        zero_point=float(image.zero_point),
+        pa_reference=image.pa_reference,
+        mag_total=mag_total,
+        r50=r50,
+        r90=r90,
+        concentration=r90 / r50 if r50 > 0 else float("nan"),
+        r_iso25=isophotal_radius(columns["sma"], columns["mu"], ISOPHOTE_MU),
+        extent=float(columns["sma"][-1]) if columns["sma"].size else float("nan"),
+        sky=_number(outputs["sky"]),
+        flags=flags,
+        quality=quality_of(flags),
+        source=str(image.source or ""),
+        x_offset=int(image.x_offset),
+        y_offset=int(image.y_offset),
+        model=str(model),
+        model_version=str(model_version),
+        software_version=p2p_keras.__version__,
+    )
+    return table
+
+
+def radius_of_light(sma: np.ndarray, growth: np.ndarray, mag_total: float, fraction: float) -> float:
+    """Semi-major axis of the ellipse that holds a fraction of the total light, from the curve of growth.
+
+    Parameters
+    ----------
+    sma : array (N,), increasing
+    growth : array (N,), magnitude inside each ellipse
+    mag_total : float, total magnitude
+    fraction : float in (0, 1)
+
+    Returns
+    -------
+    float
+        In the unit of `sma`; NaN where the profile ends before it, or the total magnitude isn't finite. Inside the first
+        ellipse the surface brightness is taken as constant.
+    """
+    sma, growth = np.asarray(sma, dtype=float), np.asarray(growth, dtype=float)
+    good = np.isfinite(sma) & np.isfinite(growth)
+    if not good.any() or not np.isfinite(mag_total):
+        return float("nan")
+    sma, share = sma[good], 10.0 ** (-0.4 * (growth[good] - mag_total))
+    share = np.maximum.accumulate(share)  # sky noise can make the curve of growth fall in the outskirts
+    beyond = np.flatnonzero(share >= fraction)
+    if not beyond.size:
+        return float("nan")
+    i = int(beyond[0])
+    if i == 0:
+        return float(sma[0] * np.sqrt(fraction / share[0]))
+    return float(np.exp(np.interp(fraction, share[i - 1 : i + 1], np.log(sma[i - 1 : i + 1]))))
+
+
+def isophotal_radius(sma: np.ndarray, mu: np.ndarray, level: float = ISOPHOTE_MU) -> float:
+    """Outermost semi-major axis where the surface brightness falls through a level; NaN where it never does.
+
+    Parameters
+    ----------
+    sma : array (N,), increasing
+    mu : array (N,), mag arcsec^-2
+    level : float, mag arcsec^-2
+
+    Returns
+    -------
+    float, in the unit of `sma`
+    """
+    sma, mu = np.asarray(sma, dtype=float), np.asarray(mu, dtype=float)
+    good = np.isfinite(sma) & np.isfinite(mu)
+    sma, mu = sma[good], mu[good]
+    crossings = np.flatnonzero((mu[:-1] <= level) & (mu[1:] > level))
+    if not crossings.size:
+        return float(sma[-1]) if mu.size and mu[-1] == level else float("nan")
+    i = int(crossings[-1])
+    return float(np.exp(np.interp(level, mu[i : i + 2], np.log(sma[i : i + 2]))))
+
+
+def plain_arrays(profile: QTable) -> dict[str, np.ndarray]:
+    """Columns of a profile as plain float arrays in the units of `COLUMN_UNITS`.
+
+    A column without units (a table read from .csv) is taken to be in them already.
+    """
+    from astropy import units as u
+
+    arrays = {}
+    for name, unit in COLUMN_UNITS.items():
+        if name not in profile.colnames:
+            continue
+        column = profile[name]
+        if unit and getattr(column, "unit", None) is not None:
+            column = u.Quantity(column).to_value(unit)
+        arrays[name] = np.ma.filled(np.ma.asarray(column, dtype=float), np.nan)
+    return arrays
+
+
+def surface_brightness_at(profile: QTable, sma: np.ndarray) -> np.ndarray:
+    """Surface brightness of a profile at other radii (arcsec), linear in ln(sma); NaN outside its range."""
+    arrays = plain_arrays(profile)
+    return interpolate_log_sma(sma, arrays["sma"], arrays["mu"])
+
+
+def _sky_position_angle(image: GalaxyImage, pa: np.ndarray, x0: float, y0: float) -> np.ndarray:
+    """Position angles in the image's reference, in [0, 180)."""
+    if image.pa_reference == "north" and np.isfinite(x0) and np.isfinite(y0):
+        pa = np.array([_number(image.pa_to_sky(float(angle), x0, y0)) for angle in pa], dtype=float)
+    pa = np.asarray(pa, dtype=float) % 180.0
+    return np.where(pa >= 180.0, 0.0, pa)  # -1e-17 % 180 is 180 in floating point
+
+
+def _number(value: Any) -> float:
+    """A plain float; NaN for None and for what is not finite."""
+    number = float("nan") if value is None else float(value)
+    return number if np.isfinite(number) else float("nan")
