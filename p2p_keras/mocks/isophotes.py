@@ -24,7 +24,7 @@ MAX_MODULUS = MAX_ELLIPTICITY / (2.0 - MAX_ELLIPTICITY)
 NUM_ANGLES = 48
 """Angles along each ellipse while fitting; a multiple of 4, so that a quarter turn of the image gives the same sums."""
 
-MAX_ITERATIONS = 12
+MAX_ITERATIONS = 10
 TOLERANCE = 3e-3
 """Largest change of an ellipse vector, times the weight of its radius, at which the fit has converged."""
 
@@ -76,11 +76,14 @@ def fit_ellipses(
     resolved = np.clip((sma - 0.7) / 0.8, 0.0, 1.0)
     first = np.stack(start, axis=1)
     e = first
+    coefficients = np.zeros((sma.size, 5))
+    scatter, share, mean = np.zeros((3, sma.size))
+    moved = np.arange(sma.size)  # radii whose ellipse is no longer the one that was read
     for iteration in range(MAX_ITERATIONS):
-        ratio, inside, mean = _along_ellipses(sampler, x0, y0, sma, e)
-        coefficients, share = _harmonics(ratio, inside)
-        residual = (ratio - coefficients @ _HARMONICS.T) * inside
-        scatter = np.sqrt((residual * residual).sum(axis=1) / np.maximum(share * NUM_ANGLES, 1.0))
+        ratio, inside, mean[moved] = _along_ellipses(sampler, x0, y0, sma[moved], e[moved])
+        coefficients[moved], share[moved] = _harmonics(ratio, inside)
+        residual = (ratio - coefficients[moved] @ _HARMONICS.T) * inside
+        scatter[moved] = np.sqrt((residual * residual).mean(axis=1) / np.maximum(share[moved], 0.1))
 
         log_mean = coefficients[:, 0] + np.log(np.maximum(mean, 1e-300))
         slope = -_gradient(log_mean, log_step)
@@ -96,10 +99,13 @@ def fit_ellipses(
         )
         matrix = stiffness + np.diag(weight + _ANCHOR)
         new = capped(np.linalg.solve(matrix, weight[:, None] * capped(wanted) + _ANCHOR * first))
-        change = (np.abs(new - e).max(axis=1) * np.minimum(5.0 * weight, 1.0)).max()
-        e = new
-        if change < TOLERANCE:
+        change = np.abs(new - e).max(axis=1)
+        if (change * np.minimum(5.0 * weight, 1.0)).max() < TOLERANCE:
+            e = new
             break
+        moved = np.flatnonzero(change > 0.3 * TOLERANCE)
+        e = e.copy()
+        e[moved] = new[moved]
     return e[:, 0], e[:, 1]
 
 
