@@ -27,7 +27,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY p2p_keras ./p2p_keras
 COPY saved_models ./saved_models
 ENV PYTHONPATH=/opt/p2p-keras
-USER p2p
+USER 10001:10001
 WORKDIR /data
 HEALTHCHECK --interval=30s --timeout=10s --start-period=5s CMD ["python", "-m", "p2p_keras.predict", "--help"]
 ENTRYPOINT ["python", "-m", "p2p_keras"]
@@ -41,7 +41,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY p2p_keras ./p2p_keras
 COPY saved_models ./saved_models
 ENV PYTHONPATH=/opt/p2p-keras
-USER p2p
+USER 10001:10001
 WORKDIR /data
 HEALTHCHECK --interval=30s --timeout=10s --start-period=5s CMD ["python", "-m", "p2p_keras.predict", "--help"]
 ENTRYPOINT ["python", "-m", "p2p_keras"]
@@ -55,7 +55,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY p2p_keras ./p2p_keras
 COPY tfrecords ./tfrecords
 ENV PYTHONPATH=/opt/p2p-keras
-USER p2p
+USER 10001:10001
 WORKDIR /data
 HEALTHCHECK --interval=60s --timeout=10s --start-period=5s CMD ["python", "-m", "p2p_keras.fit", "--help"]
 ENTRYPOINT ["python", "-m", "p2p_keras"]
@@ -66,7 +66,7 @@ FROM ${TF_SERVING_IMAGE} AS serving
 RUN groupadd --gid 10001 p2p && useradd --uid 10001 --gid p2p --no-create-home p2p
 COPY saved_models /models
 COPY deploy/serving /etc/p2p-keras
-USER p2p
+USER 10001:10001
 EXPOSE 8500 8501
 # bash speaks TCP by itself; the base image has no curl. The model must be AVAILABLE, not only the port open.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["/bin/bash", "-c", \
