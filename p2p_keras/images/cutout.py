@@ -1,0 +1,89 @@
+"""Which part of a frame is the galaxy's image, and cutting it out with NaN beyond the edges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from p2p_keras.errors import InputError, UsageError
+
+MIN_SIDE = 48
+MAX_SIDE = 2048
+DEFAULT_SIDE = 256
+"""Side in pixels of a cutout round a target where the caller names none: the paper's image size."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A rectangle of a frame's pixels; it may reach beyond the frame.
+
+    Attributes
+    ----------
+    x_start, y_start : int
+        Pixel of the frame under the window's pixel (0, 0); negative where the window begins before the frame.
+    width, height : int
+    """
+
+    x_start: int
+    y_start: int
+    width: int
+    height: int
+
+    def cut(self, frame: Any) -> np.ndarray:
+        """Cut the window's pixels out of `frame` (an array, or a FITS section, which reads no more than that).
+
+        They come as floats; pixels beyond the frame are NaN; leading axes of length one are dropped.
+        """
+        frame_height, frame_width = frame.shape[-2:]
+        y0, y1 = max(self.y_start, 0), min(self.y_start + self.height, frame_height)
+        x0, x1 = max(self.x_start, 0), min(self.x_start + self.width, frame_width)
+        part = np.asarray(frame[(0,) * (len(frame.shape) - 2) + (slice(y0, y1), slice(x0, x1))])
+        # float64 only where the file has it: 32-bit integers and doubles keep their digits until units are settled.
+        part = part.astype(np.float32 if part.dtype.kind == "f" and part.dtype.itemsize <= 4 else np.float64)
+        if part.shape == (self.height, self.width):
+            return part
+        out = np.full((self.height, self.width), np.nan, dtype=part.dtype)
+        out[y0 - self.y_start : y1 - self.y_start, x0 - self.x_start : x1 - self.x_start] = part
+        return out
+
+
+def check_size(size: int | None) -> None:
+    """Raise `UsageError` for a cutout size that the network can't take."""
+    if size is not None and not MIN_SIDE <= size <= MAX_SIDE:
+        raise UsageError(f"a cutout of {size} px was asked for: its side must be {MIN_SIDE} to {MAX_SIDE} px")
+
+
+def target_window(shape: tuple[int, int], x: float, y: float, size: int | None, source: object) -> Window:
+    """Place a square of `size` pixels (`DEFAULT_SIDE` if None) round the target, which must be on the frame.
+
+    The target lies within half a pixel of the window's centre.
+    """
+    height, width = shape
+    if not (-0.5 <= x < width - 0.5 and -0.5 <= y < height - 0.5):
+        where = f"x = {x:.1f}, y = {y:.1f}" if np.isfinite(x) and np.isfinite(y) else "far from it"
+        raise InputError(source, f"the target is outside the image ({where}; the image is {width} x {height} px)")
+    side = size or DEFAULT_SIDE
+    start = (side - 1) / 2
+    return Window(int(np.floor(x - start + 0.5)), int(np.floor(y - start + 0.5)), side, side)
+
+
+def whole_window(shape: tuple[int, int], size: int | None) -> tuple[Window, list[str]]:
+    """Place the window of an image without a named target; the second value notes what was cut or padded.
+
+    The whole image; its middle `size` pixels where a size is given; its middle 2048 where a side is longer; padded
+    with NaN to 48 where a side is shorter.
+    """
+    height, width = shape
+    new_height = size or min(max(height, MIN_SIDE), MAX_SIDE)
+    new_width = size or min(max(width, MIN_SIDE), MAX_SIDE)
+    notes = []
+    if not size and (height > MAX_SIDE or width > MAX_SIDE):
+        notes.append(
+            f"the image of {width} x {height} px was cut to its middle {new_width} x {new_height} px "
+            "(give a target to cut elsewhere)"
+        )
+    if new_height > height or new_width > width:
+        notes.append(f"the image of {width} x {height} px was padded with NaN to {new_width} x {new_height} px")
+    return Window((width - new_width) // 2, (height - new_height) // 2, new_width, new_height), notes

@@ -1,0 +1,213 @@
+"""One galaxy's image with all that is needed to turn its flux into mag arcsec^-2 and its pixels into sky positions."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from p2p_keras.errors import InputError, MissingCalibrationError, UsageError
+from p2p_keras.images.cutout import whole_window
+from p2p_keras.images.pixels import clean_pixels
+
+if TYPE_CHECKING:
+    from astropy.wcs import WCS
+
+
+@dataclass(frozen=True, eq=False)
+class GalaxyImage:
+    """A galaxy image in one band, its target in the middle.
+
+    Attributes
+    ----------
+    pixels : float32 array (H, W), H and W from 48 to 2048
+        Linear flux per pixel, [row, column] = [y, x]; NaN where a pixel is masked, blank or outside the frame.
+    zero_point : float
+        AB magnitude of a pixel value of one (Vega where the survey's own is, which `notes` says).
+    pixel_scale : float
+        Arcsec per pixel, for lengths and for areas: see Notes.
+    band : str
+        Filter, ``""`` where unknown.
+    name : str
+        The galaxy's name in tables: the file's name without endings unless the caller gave one.
+    source : str
+        The file, for messages.
+    x_offset, y_offset : int
+        Pixel of the file under `pixels`' pixel (0, 0): file x = x + x_offset. Negative where NaN was added before it.
+    wcs : astropy.wcs.WCS or None
+        Celestial WCS of `pixels` (not of the file).
+    wcs_pixel_scale : float
+        Arcsec per pixel of the WCS at the image's centre, NaN without WCS; it differs from `pixel_scale` where the
+        caller overrode it.
+    zero_point_origin, pixel_scale_origin : str
+        Which keywords they are from; ``"given"`` where the caller set them.
+    notes : tuple of str
+        What was cut, padded, assumed or looks odd; to be shown to the user.
+
+    Notes
+    -----
+    There is one `pixel_scale`. It makes areas (``mu = zero_point - 2.5 log10(I / pixel_scale**2)``) and lengths (sma,
+    r50, extent = pixels times `pixel_scale`). Some mosaics were interpolated to a coarser or finer grid without
+    rescaling the flux: their values are still per *original* pixel. An override by the original pixel's scale then
+    makes mu right, while radii in arcsec are wrong by the factor ``pixel_scale / wcs_pixel_scale``, and `mag_total` and
+    `growth` are too faint by ``-5 log10(pixel_scale / wcs_pixel_scale)``. All of them are right if the grid's own scale
+    is kept and the zero point is given as ``zero_point + 5 log10(original_scale / grid_scale)``; `notes` then says the
+    number.
+    """
+
+    pixels: np.ndarray
+    zero_point: float
+    pixel_scale: float
+    band: str = ""
+    name: str = ""
+    source: str = ""
+    x_offset: int = 0
+    y_offset: int = 0
+    wcs: WCS | None = None
+    wcs_pixel_scale: float = math.nan
+    zero_point_origin: str = "given"
+    pixel_scale_origin: str = "given"
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def from_array(
+        cls,
+        pixels: Any,
+        *,
+        zero_point: float | None = None,
+        pixel_scale: float | None = None,
+        name: str = "array",
+        mask: Any = None,
+        band: str = "",
+        wcs: WCS | None = None,
+    ) -> GalaxyImage:
+        """Take an array in memory as an image; limits of size as for files (middle 2048, NaN-padded to 48).
+
+        Parameters
+        ----------
+        pixels : array (H, W)
+            Linear flux per pixel; NaN, inf or a masked array's mask: ignore the pixel. Never changed in place.
+        zero_point : float
+            AB magnitude of a pixel value of one. Required.
+        pixel_scale : float
+            Arcsec per pixel. Required unless `wcs` is given.
+        name, band : str
+        mask : array (H, W), optional
+            Non-zero: ignore the pixel.
+        wcs : astropy.wcs.WCS, optional
+            WCS of `pixels`.
+
+        Raises
+        ------
+        MissingCalibrationError
+            No zero point or no pixel scale.
+        InputError
+            Not two-dimensional, all NaN, all zero, or a mask of another shape.
+        """
+        check_calibration(zero_point, pixel_scale)
+        array, hidden = _plain_array(pixels, name)
+        if mask is not None:
+            hidden = mask_of_shape(mask, array.shape, name) | hidden
+        window, notes = whole_window((array.shape[0], array.shape[1]), None)
+        cut_wcs, wcs_scale = None, math.nan
+        if wcs is not None:
+            from p2p_keras.images.sky_geometry import local_pixel_scale, shifted_wcs
+
+            cut_wcs = shifted_wcs(wcs.celestial, window.x_start, window.y_start)
+            wcs_scale = local_pixel_scale(cut_wcs, (window.width - 1) / 2, (window.height - 1) / 2)
+        if zero_point is None:
+            raise MissingCalibrationError(
+                name, "an array has no header: give its zero_point (mag of a pixel value of 1)"
+            )
+        if pixel_scale is None and not math.isfinite(wcs_scale):
+            raise MissingCalibrationError(name, "an array has no header: give its pixel_scale (arcsec per pixel)")
+        return cls(
+            pixels=clean_pixels(window.cut(array), window.cut(hidden.astype(np.float32)), name),
+            zero_point=float(zero_point),
+            pixel_scale=wcs_scale if pixel_scale is None else float(pixel_scale),
+            band=band,
+            name=name,
+            source=name,
+            x_offset=window.x_start,
+            y_offset=window.y_start,
+            wcs=cut_wcs,
+            wcs_pixel_scale=wcs_scale,
+            pixel_scale_origin="WCS" if pixel_scale is None else "given",
+            notes=tuple(notes),
+        )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W) of `pixels`."""
+        return self.pixels.shape[0], self.pixels.shape[1]
+
+    @property
+    def pa_reference(self) -> str:
+        """What `pa_to_sky` counts from: ``"north"`` (through east) with a WCS, else ``"+x"`` (counter-clockwise)."""
+        return "+x" if self.wcs is None else "north"
+
+    def pixel_to_sky(self, x: Any, y: Any) -> tuple[Any, Any]:
+        """ICRS right ascension and declination in degrees of pixel (x, y) of `pixels`; NaN without WCS.
+
+        Floats for floats, arrays for arrays.
+        """
+        if self.wcs is None:
+            ra = dec = np.full(np.broadcast_shapes(np.shape(x), np.shape(y)), np.nan)
+        else:
+            from p2p_keras.images.sky_geometry import pixel_to_icrs
+
+            sky = pixel_to_icrs(self.wcs, x, y)
+            ra, dec = np.asarray(sky.ra.deg), np.asarray(sky.dec.deg)
+        return (float(ra), float(dec)) if np.ndim(ra) == 0 else (ra, dec)
+
+    def pa_to_sky(self, pa_from_x_deg: Any, x: float, y: float) -> Any:
+        """Position angle by `pa_reference`, in [0, 180), of an axis given counter-clockwise from +x in degrees.
+
+        With a WCS the angle is east of north on the sky at pixel (x, y), whatever the image's rotation or flip.
+        Floats for floats, arrays for arrays; NaN stays NaN.
+        """
+        from p2p_keras.images.sky_geometry import half_turn, sky_position_angle
+
+        angle = half_turn(pa_from_x_deg) if self.wcs is None else sky_position_angle(self.wcs, pa_from_x_deg, x, y)
+        return float(angle) if np.ndim(angle) == 0 else angle
+
+
+def check_calibration(zero_point: float | None, pixel_scale: float | None) -> None:
+    """Raise `UsageError` for a zero point or pixel scale that can't be one."""
+    if zero_point is not None and not math.isfinite(zero_point):
+        raise UsageError(f"zero point {zero_point}: it must be a finite magnitude")
+    if pixel_scale is not None and not (math.isfinite(pixel_scale) and pixel_scale > 0):
+        raise UsageError(f"pixel scale {pixel_scale}: it must be a positive number of arcsec per pixel")
+
+
+def mask_of_shape(mask: Any, shape: tuple[int, ...], source: object) -> np.ndarray:
+    """Check a mask's shape and return it as bool, true = ignore."""
+    array = np.asarray(mask)
+    while array.ndim > 2 and array.shape[0] == 1:
+        array = array[0]
+    if array.shape != tuple(shape[-2:]):
+        raise InputError(source, f"the mask is {_size(array.shape)}, the image {_size(shape[-2:])}: they must be alike")
+    return array != 0
+
+
+def _plain_array(pixels: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels as a float (H, W) array, and the mask that a masked array brought along."""
+    hidden = np.ma.getmaskarray(pixels) if isinstance(pixels, np.ma.MaskedArray) else None
+    try:
+        array = np.asarray(pixels)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(array.dtype)
+        array = array.astype(np.float64 if array.dtype.itemsize > 4 or array.dtype.kind != "f" else np.float32)
+    except (TypeError, ValueError) as error:
+        raise InputError(name, "the image isn't an array of numbers") from error
+    while array.ndim > 2 and array.shape[0] == 1:
+        array, hidden = array[0], None if hidden is None else hidden[0]
+    if array.ndim != 2 or min(array.shape) < 2:
+        raise InputError(name, f"the array's shape is {array.shape}: a two-dimensional image (H, W) is needed")
+    return array, np.zeros(array.shape, bool) if hidden is None else hidden
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return " x ".join(str(n) for n in reversed(shape)) + " px"

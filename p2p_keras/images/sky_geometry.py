@@ -1,0 +1,121 @@
+"""What a WCS says near one pixel: sky position, pixel scale, directions of east and north.
+
+All of it goes through one small matrix, the change on the sky (east, north) per pixel step (x, y), found by central
+differences of unit vectors. So rotation, flips, CD, PC and CDELT forms, SIP and other distortions, Galactic frames and
+fields at a pole need no case of their own.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.wcs import WCS, Sip
+from astropy.wcs.utils import pixel_to_skycoord, skycoord_to_pixel
+
+PLAUSIBLE_PIXEL_SCALE = (1e-3, 300.0)
+"""Arcsec per pixel that an image of a galaxy may have; outside, a header's defaults (1 degree) are at work."""
+
+_RAD_TO_ARCSEC = np.rad2deg(1.0) * 3600.0
+
+
+def celestial_wcs(header: Any, fobj: Any = None) -> WCS | None:
+    """Find the celestial part of a header's WCS; None where it has none that can be used.
+
+    Parameters
+    ----------
+    header : astropy.io.fits.Header
+    fobj : astropy.io.fits.HDUList, optional
+        The open file, where distortion tables sit in other HDUs.
+    """
+    if not any(key in header for key in ("CD1_1", "CD1_2", "CDELT1", "PC1_1", "PC001001")):
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            wcs = WCS(header, fobj=fobj).celestial
+            usable = wcs.has_celestial and bool(np.isfinite(wcs.wcs.crval).all())
+            low, high = PLAUSIBLE_PIXEL_SCALE
+            centre = ((header.get("NAXIS1", 1) - 1) / 2, (header.get("NAXIS2", 1) - 1) / 2)
+            if usable and not low < local_pixel_scale(wcs, *centre) < high:
+                usable = False
+        except Exception:  # astropy raises many kinds on broken WCS keywords: all mean that there is none to use
+            return None
+    return wcs if usable else None
+
+
+def pixel_to_icrs(wcs: WCS, x: Any, y: Any) -> SkyCoord:
+    """ICRS positions of pixels (0-based)."""
+    return pixel_to_skycoord(x, y, wcs, origin=0).icrs
+
+
+def icrs_to_pixel(wcs: WCS, ra: float, dec: float) -> tuple[float, float]:
+    """Pixel (0-based) of an ICRS position in degrees; NaN where the projection can't show it."""
+    target = SkyCoord(ra, dec, unit=u.deg, frame="icrs")
+    try:
+        x, y = (float(v) for v in skycoord_to_pixel(target, wcs, origin=0))
+        back = pixel_to_icrs(wcs, x, y)
+        # A gnomonic projection or a distortion polynomial may send a far position to a pixel that isn't its own.
+        if not back.separation(target).arcsec < 1.0:
+            return float("nan"), float("nan")
+    except Exception:  # no convergence: the position is far from the image
+        return float("nan"), float("nan")
+    return x, y
+
+
+def local_jacobian(wcs: WCS, x: float, y: float) -> np.ndarray:
+    """Arcsec on the sky per pixel step at pixel (x, y): [[d east/dx, d east/dy], [d north/dx, d north/dy]]."""
+    half = 0.5
+    xs = x + half * np.array([0.0, 1.0, -1.0, 0.0, 0.0])
+    ys = y + half * np.array([0.0, 0.0, 0.0, 1.0, -1.0])
+    sky = pixel_to_icrs(wcs, xs, ys)
+    ra, dec = sky.ra.rad, sky.dec.rad
+    vectors = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)])
+    step_x = (vectors[:, 1] - vectors[:, 2]) / (2 * half)
+    step_y = (vectors[:, 3] - vectors[:, 4]) / (2 * half)
+    east = np.array([-np.sin(ra[0]), np.cos(ra[0]), 0.0])
+    north = np.array([-np.sin(dec[0]) * np.cos(ra[0]), -np.sin(dec[0]) * np.sin(ra[0]), np.cos(dec[0])])
+    return _RAD_TO_ARCSEC * np.array([[east @ step_x, east @ step_y], [north @ step_x, north @ step_y]])
+
+
+def local_pixel_scale(wcs: WCS, x: float, y: float) -> float:
+    """Arcsec per pixel at (x, y): the square root of the pixel's area on the sky."""
+    return float(np.sqrt(abs(np.linalg.det(local_jacobian(wcs, x, y)))))
+
+
+def pixel_elongation(wcs: WCS, x: float, y: float) -> float:
+    """Longer over shorter side of the pixel at (x, y); 1 for a square one."""
+    singular = np.linalg.svd(local_jacobian(wcs, x, y), compute_uv=False)
+    return float(singular[0] / singular[1])
+
+
+def sky_position_angle(wcs: WCS, pa_from_x: Any, x: float, y: float) -> np.ndarray:
+    """Position angle east of north, in [0, 180), of a direction given in degrees counter-clockwise from +x."""
+    angle = np.deg2rad(np.asarray(pa_from_x, dtype=float))
+    jacobian = local_jacobian(wcs, x, y)
+    east = jacobian[0, 0] * np.cos(angle) + jacobian[0, 1] * np.sin(angle)
+    north = jacobian[1, 0] * np.cos(angle) + jacobian[1, 1] * np.sin(angle)
+    return half_turn(np.rad2deg(np.arctan2(east, north)))
+
+
+def half_turn(angle_deg: Any) -> np.ndarray:
+    """Bring an axis's angle to [0, 180)."""
+    turned = np.asarray(angle_deg, dtype=float) % 180.0
+    return np.where(turned >= 180.0, 0.0, turned)  # -1e-17 % 180 is 180 in floating point
+
+
+def shifted_wcs(wcs: WCS, x_offset: int, y_offset: int) -> WCS:
+    """Shift a WCS to a cutout whose pixel (0, 0) is pixel (x_offset, y_offset) of the image."""
+    shifted = wcs.deepcopy()
+    offset = np.array([x_offset, y_offset], dtype=float)
+    shifted.wcs.crpix = shifted.wcs.crpix - offset
+    if wcs.sip is not None:
+        shifted.sip = Sip(wcs.sip.a, wcs.sip.b, wcs.sip.ap, wcs.sip.bp, wcs.sip.crpix - offset)
+    for name in ("cpdis1", "cpdis2", "det2im1", "det2im2"):
+        table = getattr(shifted, name)
+        if table is not None:
+            table.crpix = tuple(np.asarray(table.crpix) - offset)
+    return shifted
