@@ -41,9 +41,8 @@ def draw(augmentation: Augmentation, size: tf.Tensor, seed: tf.Tensor) -> dict[s
     """
     normal = tf.random.stateless_normal([2], seed)
     # Beyond three sigma a galaxy would stand at the edge of its image.
-    shift = tf.cast(
-        tf.round(tf.clip_by_value(normal, -3.0, 3.0) * augmentation.wobble * tf.cast(size, tf.float32)), tf.int32
-    )
+    sigma = augmentation.wobble * tf.cast(size, tf.float32)
+    shift = tf.cast(tf.round(tf.clip_by_value(normal, -3.0, 3.0) * sigma), tf.int32)
     choice = tf.random.stateless_uniform([2], seed + 1, maxval=4, dtype=tf.int32)
     return {
         "dx": shift[0],
@@ -126,9 +125,7 @@ def turn(
             lambda: tf.reverse(tf.transpose(image), [1]),
         ],
     )
-    places = tf.stack(
-        [tf.stack([x0, y0]), tf.stack([y0, last - x0]), tf.stack([last - x0, last - y0]), tf.stack([last - y0, x0])]
-    )
-    place = tf.gather(places, turns % 4)
+    places = [[x0, y0], [y0, last - x0], [last - x0, last - y0], [last - y0, x0]]
+    place = tf.gather(tf.stack([tf.stack(pair) for pair in places]), turns % 4)
     sign = tf.where(tf.equal(turns % 2, 1), -1.0, 1.0)
     return image, place[0], place[1], sign * e1, sign * e2

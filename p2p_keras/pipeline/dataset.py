@@ -113,7 +113,7 @@ def make_dataset(
 
 
 def _records(paths: list[Path], *, shuffle: bool, seed: int, deterministic: bool) -> tf.data.Dataset:
-    """Serialized examples of all shards, a few files at a time."""
+    """Read serialized examples of all shards, a few files at a time."""
     files = tf.data.Dataset.from_tensor_slices(([str(p) for p in paths], [compression_of(p) for p in paths]))
     if shuffle:
         files = files.shuffle(len(paths), seed=seed, reshuffle_each_iteration=True)
@@ -126,7 +126,7 @@ def _records(paths: list[Path], *, shuffle: bool, seed: int, deterministic: bool
 
 
 def _sizes(image_sizes: tuple[int, ...], batch_size: int, seed: int) -> tf.data.Dataset:
-    """The image size of each element: one for a whole batch, for ever."""
+    """Draw the image size of each element: one for a whole batch, for ever."""
     if len(image_sizes) == 1:
         return tf.data.Dataset.from_tensors(tf.constant(image_sizes[0])).repeat()
     table = tf.constant(image_sizes)

@@ -12,23 +12,6 @@ _TOLERANCE = 1e-4
 """In ln(sma): a label on the same grid must count as within its own range after rounding to float32."""
 
 
-def grid_arcsec(longer_side_px: tf.Tensor, pixel_scale: tf.Tensor) -> tf.Tensor:
-    """`radii.grid_px` times the pixel scale, in the graph, where the image's side is a tensor.
-
-    Parameters
-    ----------
-    longer_side_px : int32 scalar
-    pixel_scale : float32 scalar, arcsec per pixel
-
-    Returns
-    -------
-    float32 [K], arcsec
-    """
-    unit = tf.constant([i / (radii.NUM_RADII - 1) for i in range(radii.NUM_RADII)], tf.float32)
-    span = tf.math.log(radii.SMA_MAX_FRACTION * tf.cast(longer_side_px, tf.float32) / radii.SMA_MIN_PX)
-    return tf.exp(unit * span + math.log(radii.SMA_MIN_PX)) * pixel_scale
-
-
 def interpolate(grid: tf.Tensor, sma: tf.Tensor, values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Interpolate linearly in ln(sma), never beyond the label nor across a NaN in it.
 
@@ -85,7 +68,7 @@ def targets_on_grid(galaxy: dict[str, tf.Tensor], size: tf.Tensor) -> dict[str, 
     dict
         `mu`, `known`, `within`, `e1`, `e2`, `geometry_known`, each [K].
     """
-    grid = grid_arcsec(size, galaxy["pixel_scale"])
+    grid = radii.grid_px(tf.cast(size, tf.float32), xp=tf.math) * galaxy["pixel_scale"]
     e1, e2 = ellipse_vectors(galaxy["ellipticity"], galaxy["pa"])
     values, known = interpolate(grid, galaxy["sma"], tf.stack([galaxy["mu"], e1, e2], axis=1))
     extent = tf.where(tf.math.is_finite(galaxy["extent"]), galaxy["extent"], galaxy["sma"][-1])

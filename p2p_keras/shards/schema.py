@@ -30,6 +30,8 @@ An image is bytes, not a float list: half the time to read, and exact.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from p2p_keras.errors import InputError
@@ -164,14 +166,17 @@ def decode_example(serialized: bytes, source: object = "record") -> LabelledGala
     raw = single("image", "bytes_list")
     if height < 1 or width < 1 or len(raw) != 4 * height * width:
         raise InputError(source, f"image has {len(raw)} bytes, expected 4 x {height} x {width} of float32")
-    sequences = {}
+    sequences: dict[str, Any] = {}
     for key, attribute in {**REQUIRED_SEQUENCES, **OPTIONAL_SEQUENCES}.items():
         if key in feature or key in REQUIRED_SEQUENCES:
             sequences[attribute] = np.array(values(key, "float_list"), dtype=np.float32)
+    scalars: dict[str, Any] = {
+        attribute: float(single(key, "float_list")) for key, attribute in SCALAR_FEATURES.items()
+    }
     galaxy = LabelledGalaxy(
         **{key: single(key, "bytes_list").decode("utf-8", errors="replace") for key in TEXT_FEATURES},
         image=np.frombuffer(raw, dtype="<f4").reshape(height, width).astype(np.float32),
-        **{attribute: float(single(key, "float_list")) for key, attribute in SCALAR_FEATURES.items()},
+        **scalars,
         **sequences,
     )
     try:
