@@ -65,14 +65,13 @@ CMD ["fit", "--data", "/opt/p2p-keras/tfrecords", "--preset", "isophote", "--run
 FROM ${TF_SERVING_IMAGE} AS serving
 RUN groupadd --gid 10001 p2p && useradd --uid 10001 --gid p2p --no-create-home p2p
 COPY saved_models /models
-COPY deploy/serving /etc/p2p-keras
 USER 10001:10001
 EXPOSE 8500 8501
 # bash speaks TCP by itself; the base image has no curl. The model must be AVAILABLE, not only the port open.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["/bin/bash", "-c", \
     "exec 3<>/dev/tcp/127.0.0.1/8501 && printf 'GET /v1/models/isophote HTTP/1.0\\r\\n\\r\\n' >&3 && grep -q AVAILABLE <&3"]
 ENTRYPOINT ["/usr/bin/tensorflow_model_server"]
-# Batching is off: TensorFlow Serving refuses a batch of images that differ in size. Where all clients send one size,
-# add  --enable_batching=true --batching_parameters_file=/etc/p2p-keras/batching.config
-CMD ["--port=8500", "--rest_api_port=8501", "--model_config_file=/etc/p2p-keras/models.config", \
-     "--monitoring_config_file=/etc/p2p-keras/monitoring.config"]
+# Batching is off: TensorFlow Serving refuses a batch of images that differ in size. Where all clients send one size, or
+# call serialized_example, add  --enable_batching=true --batching_parameters_file=/models/batching.config
+CMD ["--port=8500", "--rest_api_port=8501", "--model_config_file=/models/models.config", \
+     "--monitoring_config_file=/models/monitoring.config"]

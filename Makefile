@@ -3,6 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 export TF_CPP_MIN_LOG_LEVEL ?= 2
+export UV_HTTP_TIMEOUT ?= 300
 
 VENV ?= .venv
 PY := $(VENV)/bin/python
