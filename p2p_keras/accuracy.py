@@ -1,9 +1,9 @@
 """The error of a profile and its summary over galaxies, as the paper defines it. Needs numpy only.
 
 The error of one profile is the median over its radii of ``|mu_true - mu_pred|`` (Smith et al. 2021, sec. 4), over all
-radii and where ``mu_true <= 26.5``. The prediction is interpolated in ln(sma) onto the truth's radii; radii of the truth
-outside the predicted range don't count, so `completeness` stands beside every error: a profile that stops early must
-not look good because of it.
+radii and where ``mu_true <= 26.5``. The prediction is interpolated in ln(sma) onto the truth's radii; those outside the
+predicted range don't count, so `completeness` stands beside every error: a profile that stops early must not look good
+because of it.
 """
 
 from __future__ import annotations
@@ -59,16 +59,16 @@ def interpolate_log_sma(sma: ArrayLike, sma_pred: ArrayLike, values: ArrayLike) 
     float array (N,)
     """
     wanted = np.asarray(sma, dtype=float)
-    have, values = np.asarray(sma_pred, dtype=float), np.asarray(values, dtype=float)
-    good = np.isfinite(have) & np.isfinite(values) & (have > 0)
+    have, known = np.asarray(sma_pred, dtype=float), np.asarray(values, dtype=float)
+    good = np.isfinite(have) & np.isfinite(known) & (have > 0)
     out = np.full(wanted.shape, np.nan)
     if not good.any():
         return out
-    have, values = have[good], values[good]
+    have, known = have[good], known[good]
     order = np.argsort(have, kind="stable")
-    have, values = have[order], values[order]
+    have, known = have[order], known[order]
     inside = (wanted >= have[0] * (1 - _RANGE_SLACK)) & (wanted <= have[-1] * (1 + _RANGE_SLACK))
-    out[inside] = np.interp(np.log(wanted[inside]), np.log(have), values)
+    out[inside] = np.interp(np.log(wanted[inside]), np.log(have), known)
     return out
 
 
@@ -112,7 +112,7 @@ def profile_residuals(
 def profile_error(
     sma_true: ArrayLike, mu_true: ArrayLike, sma_pred: ArrayLike, mu_pred: ArrayLike, *, faintest: float | None = None
 ) -> float:
-    """The paper's error of one profile: the median over radii of ``|mu_true - mu_pred|`` (mag arcsec^-2).
+    """Compute the paper's error of one profile: the median over radii of ``|mu_true - mu_pred|`` (mag arcsec^-2).
 
     Parameters as in `profile_residuals`; ``faintest=units.FAINT_MU`` (26.5) gives the paper's second figure.
 
@@ -173,7 +173,7 @@ class ErrorSummary:
     share_bad: float
 
     def as_dict(self) -> dict[str, float]:
-        """The figures as a plain dictionary."""
+        """Return the figures as a plain dictionary."""
         return asdict(self)
 
 

@@ -29,7 +29,7 @@ class Backend(Protocol):
     path: Path
 
     def run(self, image: np.ndarray, zero_point: np.ndarray, pixel_scale: np.ndarray) -> dict[str, np.ndarray]:
-        """Outputs of a batch: float32 (B, H, W) with NaN where masked, (B,) and (B,) -> arrays with a batch axis."""
+        """Measure a batch: float32 (B, H, W) with NaN where masked, (B,) and (B,) -> arrays with a batch axis."""
         ...
 
 
@@ -63,8 +63,8 @@ def find_model(model: str | os.PathLike[str] | None = None) -> ModelFiles:
     ----------
     model : str or path, optional
         NAME/VERSION (a folder with ``saved_model.pb``), NAME (a folder with versions: the newest), a file that ends in
-        ``.onnx``, the run folder of a training (its export), or the bare name of a model in one of `model_folders`. None
-        is the newest version of the shipped model.
+        ``.onnx``, the run folder of a training (its export), or the bare name of a model in one of `model_folders`.
+        None is the newest version of the shipped model.
 
     Raises
     ------
@@ -101,13 +101,12 @@ def _find_by_name(name: str, what: str) -> ModelFiles:
 
 
 def _in_folder(folder: Path) -> ModelFiles | None:
-    """The newest model in NAME, NAME/VERSION or a run folder; None where there is none."""
+    """Find the newest model in NAME, NAME/VERSION or a run folder; None where there is none."""
     if (folder / "saved_model.pb").is_file():
         resolved = folder.resolve()
-        is_version = resolved.name.isdigit()
-        return ModelFiles(
-            "saved_model", folder, resolved.parent.name if is_version else resolved.name, _version(resolved)
-        )
+        if resolved.name.isdigit():
+            return ModelFiles("saved_model", folder, resolved.parent.name, resolved.name)
+        return ModelFiles("saved_model", folder, resolved.name, "")
     versions = [d for d in folder.iterdir() if d.name.isdigit() and (d / "saved_model.pb").is_file()]
     if versions:
         return _in_folder(max(versions, key=lambda d: int(d.name)))
@@ -125,10 +124,6 @@ def _in_folder(folder: Path) -> ModelFiles | None:
                 if found := _in_folder(name):
                     return found
     return None
-
-
-def _version(folder: Path) -> str:
-    return folder.name if folder.name.isdigit() else ""
 
 
 def load_backend(model: str | os.PathLike[str] | None = None, *, threads: int | None = None) -> Backend:
@@ -174,7 +169,7 @@ class SavedModelBackend:
         _check_names(files.path, self._signature.structured_input_signature[1], self._signature.structured_outputs)
 
     def run(self, image: np.ndarray, zero_point: np.ndarray, pixel_scale: np.ndarray) -> dict[str, np.ndarray]:
-        """Outputs of a batch, see `Backend.run`."""
+        """Measure a batch, see `Backend.run`."""
         import tensorflow as tf
 
         outputs = self._signature(
@@ -208,7 +203,7 @@ class OnnxBackend:
         _check_names(files.path, [i.name for i in self._session.get_inputs()], self._output_names)
 
     def run(self, image: np.ndarray, zero_point: np.ndarray, pixel_scale: np.ndarray) -> dict[str, np.ndarray]:
-        """Outputs of a batch, see `Backend.run`."""
+        """Measure a batch, see `Backend.run`."""
         feeds = {
             "image": np.asarray(image, np.float32),
             "zero_point": np.asarray(zero_point, np.float32),

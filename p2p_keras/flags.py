@@ -41,8 +41,8 @@ FLAGS = {
     "masked_centre": Flag(2, "half of the pixels within 2 px of the centre are masked"),
     "out_of_distribution": Flag(
         2,
-        "unlike what the model was made for: a pixel scale outside 0.1 to 2.0 arcsec, a centre further than a quarter of "
-        "the image's shorter side from its middle, or a profile that rises outward by more than 1 mag",
+        "unlike what the model was made for: a pixel scale outside 0.1 to 2.0 arcsec, a centre further from the middle "
+        "than a quarter of the image's shorter side, or a profile that rises outward by more than 1 mag",
     ),
     "no_profile": Flag(4, "fewer than three radii could be measured"),
 }
@@ -66,7 +66,7 @@ def quality_of(flags: Iterable[str]) -> int:
 
 
 def find_flags(outputs: Mapping[str, Any], image: GalaxyImage) -> list[str]:
-    """Flags of one galaxy, in the order of `FLAGS`.
+    """Find the flags of one galaxy, in the order of `FLAGS`.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def _masked_centre(shape: _Shape, good: np.ndarray) -> bool:
 
 
 def _saturated(shape: _Shape, pixels: np.ndarray) -> bool:
-    """A plateau at the image's highest value within 5 px of the centre.
+    """Look for a plateau at the image's highest value within 5 px of the centre.
 
     Few distinct values (integer counts of a faint source) make plateaus by chance: only one that stands 100 times the
     spread of the image above its median counts.

@@ -62,7 +62,7 @@ def valid_rows(outputs: Mapping[str, Any]) -> np.ndarray:
 def profile_table(
     outputs: Mapping[str, Any], image: GalaxyImage, *, model: str = "", model_version: str | int = ""
 ) -> QTable:
-    """The profile of one galaxy from its raw model outputs.
+    """Make the profile of one galaxy from its raw model outputs.
 
     Parameters
     ----------
@@ -78,8 +78,8 @@ def profile_table(
     Returns
     -------
     astropy.table.QTable
-        A row per radius with the columns of `COLUMN_UNITS`; ``meta`` has every key of `META_KEYS`. ``x0`` and ``y0`` are
-        in pixels of the file (the cutout's pixel (0, 0) is the file's (`x_offset`, `y_offset`)).
+        A row per radius with the columns of `COLUMN_UNITS`; ``meta`` has every key of `META_KEYS`. ``x0`` and ``y0``
+        are in pixels of the file (the cutout's pixel (0, 0) is the file's (`x_offset`, `y_offset`)).
     """
     from astropy import units as u
     from astropy.table import Column, QTable
@@ -144,8 +144,8 @@ def radius_of_light(sma: np.ndarray, growth: np.ndarray, mag_total: float, fract
     Returns
     -------
     float
-        In the unit of `sma`; NaN where the profile ends before it, or the total magnitude isn't finite. Inside the first
-        ellipse the surface brightness is taken as constant.
+        In the unit of `sma`; NaN where the profile ends before it, or the total magnitude isn't finite. Inside the
+        first ellipse the surface brightness is taken as constant.
     """
     sma, growth = np.asarray(sma, dtype=float), np.asarray(growth, dtype=float)
     good = np.isfinite(sma) & np.isfinite(growth)
@@ -192,7 +192,7 @@ def plain_arrays(profile: QTable) -> dict[str, np.ndarray]:
     """
     from astropy import units as u
 
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for name, unit in COLUMN_UNITS.items():
         if name not in profile.colnames:
             continue
@@ -218,6 +218,6 @@ def _sky_position_angle(image: GalaxyImage, pa: np.ndarray, x0: float, y0: float
 
 
 def _number(value: Any) -> float:
-    """A plain float; NaN for None and for what is not finite."""
+    """Return a plain float; NaN for None and for what is not finite."""
     number = float("nan") if value is None else float(value)
     return number if np.isfinite(number) else float("nan")

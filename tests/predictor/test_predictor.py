@@ -127,18 +127,13 @@ def test_default_model_is_the_newest(fake_models, monkeypatch):
     assert Predictor.load(fake_models.root / "isophote" / "1").model_version == "1"
 
 
-@pytest.mark.parametrize("kind", ["missing", "empty", "file", "name"])
+@pytest.mark.parametrize("kind", ["missing", "empty", "file.txt", "name"])
 def test_no_model_is_said_in_a_sentence(kind, tmp_path, monkeypatch):
     """A wrong --model would end in a traceback or name no way out."""
     (tmp_path / "empty").mkdir()
     (tmp_path / "file.txt").write_text("x")
     monkeypatch.setenv("P2P_KERAS_MODELS", str(tmp_path / "nowhere"))
-    model = {
-        "missing": tmp_path / "missing",
-        "empty": tmp_path / "empty",
-        "file": tmp_path / "file.txt",
-        "name": "nosuch",
-    }
+    model = {"name": "nosuch"} | {name: tmp_path / name for name in ("missing", "empty", "file.txt")}
     with pytest.raises(UsageError) as error:
         Predictor.load(model[kind])
     assert ("P2P_KERAS_MODELS" if kind == "name" else str(model[kind])) in str(error.value)
