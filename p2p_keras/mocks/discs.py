@@ -1,0 +1,141 @@
+"""What is drawn at random in discs: breaks, rings, arms, knots, dust lanes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from p2p_keras.mocks.components import Arms, Bar, Colour, Disc, Dust, Knots
+from p2p_keras.mocks.streams import clipped_normal, log_uniform
+
+
+def draw_disc(
+    total: float,
+    h: float,
+    q: float,
+    pa: float,
+    colour: Colour,
+    rng: np.random.Generator,
+    *,
+    arms: Arms | None = None,
+    bar: Bar | None = None,
+    lens: bool = False,
+    lopsided: float | None = None,
+) -> Disc:
+    """A disc with its outskirts.
+
+    Breaks: 60 % bend down at 2.5 h by a factor of 2.1, 25 % up at 4.9 h by 0.6 (Pohlen & Trujillo 2006, A&A 454, 759,
+    Table 5), but fewer in early types. Inner rings at the bar's end, outer ones at twice that (Buta & Combes 1996, Fund.
+    Cosmic Phys. 17, 95; sizes: Comeron et al. 2014, A&A 562, A121). A third is lopsided by 0.2 or more (Zaritsky & Rix
+    1997, ApJ 477, 118).
+    """
+    kind = rng.choice(["II", "III", "I"], p=[0.5, 0.25, 0.25])
+    break_radius, h_outer = 0.0, 1.0
+    if kind == "II":
+        break_radius, h_outer = clipped_normal(rng, 2.5, 0.6, 1.3, 4.5), 1.0 / clipped_normal(rng, 2.0, 0.45, 1.2, 3.2)
+    elif kind == "III":
+        break_radius, h_outer = clipped_normal(rng, 4.5, 0.7, 2.8, 6.0), clipped_normal(rng, 1.7, 0.3, 1.2, 2.5)
+    rings = []
+    hole = 0.0
+    if bar is not None:
+        length = bar.length / h
+        if rng.random() < 0.35:
+            rings.append((length * rng.uniform(1.0, 1.2), 0.12 * length, rng.uniform(0.15, 0.8)))
+        if rng.random() < 0.2:
+            rings.append((length * rng.uniform(1.9, 2.4), 0.2 * length, rng.uniform(0.2, 1.0)))
+        if rng.random() < 0.3:
+            hole = 0.6 * length
+    elif lens:
+        rings.append((rng.uniform(1.0, 2.0), rng.uniform(0.25, 0.5), rng.uniform(0.1, 0.5)))
+    elif rng.random() < 0.12:
+        place = rng.uniform(0.7, 2.5)
+        rings.append((place, place * rng.uniform(0.08, 0.2), rng.uniform(0.2, 1.2)))
+    if lopsided is None:
+        lopsided = abs(rng.normal(0.0, 0.16)) if rng.random() < 0.6 else 0.0
+    warp = (0.0, 0.0)
+    if q < 0.8 and rng.random() < 0.2:
+        warp = (rng.uniform(1.5, 3.0), rng.normal(0.0, 0.15))
+    return Disc(
+        total,
+        h,
+        q,
+        pa,
+        colour,
+        break_radius=break_radius,
+        h_outer=h_outer,
+        sharpness=rng.uniform(2.0, 8.0),
+        hole=hole,
+        rings=tuple(rings),
+        lopsided=(min(lopsided, 0.7), rng.uniform(0.0, 2.0 * np.pi)),
+        warp=warp,
+        h_slope=rng.uniform(0.0, 0.06),  # scale lengths shrink to the red: MacArthur et al. 2003
+        arms=arms,
+    )
+
+
+def draw_arms(stage: float, rng: np.random.Generator, *, bar_length: float = 0.0, grand: bool = True) -> Arms:
+    """Spiral structure of a galaxy between Sa (stage 0) and Sd (1).
+
+    Pitch angles of 6 to 35 degrees, opening with stage (Kennicutt 1981); two arms most often (Elmegreen et al. 2011).
+    """
+    tan_pitch = float(np.tan(np.deg2rad(clipped_normal(rng, 11.0 + 11.0 * stage, 4.5, 6.0, 36.0))))
+    sense = 1.0 if rng.random() < 0.5 else -1.0
+    modes = []
+    strength = log_uniform(rng, 0.08, 0.30) if grand else log_uniform(rng, 0.25, 0.5)
+    for _ in range(int(rng.integers(2, 4)) if grand else int(rng.integers(4, 7))):
+        m = int(rng.integers(3, 9)) if grand else int(rng.integers(2, 10))
+        pitch = sense * tan_pitch * log_uniform(rng, 0.7, 2.0) * (1.0 if rng.random() < 0.85 else -1.0)
+        modes.append((m, pitch, rng.uniform(0.0, 2.0 * np.pi), strength * rng.uniform(0.5, 1.2)))
+    return Arms(
+        number=int(rng.choice([2, 2, 2, 2, 3, 4, 1])) if grand else 0,
+        tan_pitch=sense * tan_pitch,
+        phase=rng.uniform(0.0, 2.0 * np.pi),
+        amplitude=clipped_normal(rng, 0.45, 0.2, 0.08, 0.9) if grand else 0.0,
+        sharpness=rng.uniform(1.0, 4.5),
+        inner=bar_length * 0.85 if bar_length else rng.uniform(0.25, 0.9),
+        outer=rng.uniform(2.8, 5.0),
+        wander=clipped_normal(rng, 0.0, 0.25, -0.6, 0.6),
+        modes=tuple(modes),
+        dust=rng.uniform(0.0, 0.5) if grand and rng.random() < 0.6 else 0.0,
+    )
+
+
+def draw_knots(disc: Disc, stage: float, colour: Colour, rng: np.random.Generator) -> Knots:
+    """HII regions and clumps of a disc, where its arms are; luminosities as a power law of slope -2 (Kennicutt et al.
+    1989, ApJ 337, 761), 1 to 8 % of the light in all.
+    """
+    number = int(rng.integers(8, 20 + int(50 * min(stage, 1.0))))
+    # Places from an exponential disc, kept in proportion to the arms' brightness.
+    tries = number * 6
+    radius = rng.gamma(2.0, 1.0, tries)
+    angle = rng.uniform(0.0, 2.0 * np.pi, tries)
+    x, y = radius * np.cos(angle), radius * np.sin(angle)
+    weight = np.ones(tries)
+    if disc.arms is not None:
+        factor = disc.arms.factor(x.astype(np.float32), y.astype(np.float32), radius.astype(np.float32), 1.3)
+        weight = np.asarray(factor, dtype=float) ** 2
+    weight = weight * (radius < 5.0) * (radius > 0.25)
+    order = np.argsort(-weight / np.maximum(rng.exponential(1.0, tries), 1e-9))[:number]
+    x, y = x[order] * disc.h, y[order] * disc.h * disc.q
+    luminosity = np.minimum(1.0 / (1.0 - rng.random(number) * 0.97), 25.0)
+    share = log_uniform(rng, 0.01, 0.04 + 0.05 * min(stage, 1.0)) * disc.total
+    c, s = np.cos(disc.pa), np.sin(disc.pa)
+    return Knots(
+        x * c - y * s,
+        x * s + y * c,
+        disc.h * 0.035 * luminosity**0.33 * rng.uniform(0.7, 1.6, number),
+        share * luminosity / luminosity.sum(),
+        colour,
+    )
+
+
+def draw_lane(h: float, q: float, pa: float, rng: np.random.Generator, *, tau: float) -> Dust:
+    """The dust lane of an inclined disc: off the centre on the near side, closer to the middle the more edge-on."""
+    side = 1.0 if rng.random() < 0.5 else -1.0
+    return Dust(
+        tau,
+        h * rng.uniform(1.0, 1.6),
+        h * rng.uniform(0.06, 0.14) * (0.5 + q),
+        side * h * q * rng.uniform(0.15, 0.5),
+        pa,
+        (rng.uniform(0.0, 0.6), rng.uniform(0.4, 1.5), rng.uniform(0.0, 6.28)),
+    )

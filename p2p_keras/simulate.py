@@ -1,0 +1,110 @@
+"""``python -m p2p_keras.simulate``: make mock galaxies with their true profiles."""
+
+from __future__ import annotations
+
+import click
+
+from p2p_keras.program import Program
+
+_SURVEYS = ("sdss", "legacy", "panstarrs", "hsc", "rubin", "mixed")
+
+
+@click.command(cls=Program)
+@click.option("--survey", type=click.Choice(_SURVEYS), default="mixed", help="Preset; `mixed` is the one to train on.")
+@click.option("--count", type=click.IntRange(1), default=2000, help="Galaxies to make.")
+@click.option("--seed", type=click.IntRange(0), default=1, help="The same seed gives the same bytes.")
+@click.option("--size", type=click.IntRange(64, 2048), default=256, help="Side of the images in pixels.")
+@click.option("--output", type=click.Path(file_okay=False), help="Folder for the shards; a killed run goes on there.")
+@click.option("--splits", default="train=0.9,val=0.05,test=0.05", help="Splits and their shares, decided by galaxy.")
+@click.option("--bands", default="one", help="`one` (each galaxy in a band of its own) or a list such as g,r,i.")
+@click.option("--backgrounds", type=click.Path(exists=True, file_okay=False), help="Folder of real frames: real sky.")
+@click.option("--background-share", type=click.FloatRange(0, 1), default=1.0, help="Share of galaxies put there.")
+@click.option("--templates", type=click.Path(exists=True, file_okay=False), help="Folder of deep real images.")
+@click.option("--template-share", type=click.FloatRange(0, 1), default=0.2, help="Share made from them.")
+@click.option("--galaxies-per-shard", type=click.IntRange(1), default=512, help="At most this many in a shard.")
+@click.option("--gzip", is_flag=True, help="Compress the shards.")
+@click.option("--workers", type=click.IntRange(1), help="Processes; the number of cores by default.")
+@click.option("--preview", type=click.Path(dir_okay=False), help="Draw a contact sheet into this PNG file.")
+@click.option("--preview-count", type=click.IntRange(1, 400), default=48, help="Galaxies on the contact sheet.")
+def main(
+    survey: str,
+    count: int,
+    seed: int,
+    size: int,
+    output: str | None,
+    splits: str,
+    bands: str,
+    backgrounds: str | None,
+    background_share: float,
+    templates: str | None,
+    template_share: float,
+    galaxies_per_shard: int,
+    gzip: bool,
+    workers: int | None,
+    preview: str | None,
+    preview_count: int,
+) -> None:
+    """Make mock galaxies with their true profiles, as TFRecord shards or as a contact sheet.
+
+    Every galaxy is a function of the seed and its number alone. Finished shards are never written again, so the same
+    command goes on where a killed one stopped.
+    """
+    import os
+
+    from p2p_keras.errors import UsageError
+    from p2p_keras.mocks.generate import Job, generate, preview_job
+    from p2p_keras.mocks.streams import BANDS
+    from p2p_keras.shards.splits import parse_fractions
+
+    if not output and not preview:
+        raise UsageError("nothing to make: give --output DIR or --preview FILE.png")
+    chosen = () if bands == "one" else tuple(band.strip() for band in bands.split(","))
+    if unknown := [band for band in chosen if band not in BANDS]:
+        raise UsageError(f"band {unknown[0]!r} is unknown; known are {', '.join(BANDS)}, and `one`")
+    job = Job(
+        survey=survey,
+        count=count,
+        seed=seed,
+        size=size,
+        splits=parse_fractions(splits),
+        bands=chosen,
+        galaxies_per_shard=galaxies_per_shard,
+        gzip=gzip,
+        backgrounds=backgrounds,
+        background_share=background_share,
+        templates=templates,
+        template_share=template_share,
+    )
+    processes = workers or os.cpu_count() or 1
+    if preview:
+        preview_job(job, preview, count=preview_count)
+        click.echo(f"drew {preview_count} galaxies: {preview}")
+    if output:
+        _generate(generate, job, output, processes)
+
+
+def _generate(generate, job, output: str, workers: int) -> None:
+    """Run with a progress bar and say what was made."""
+    import time
+
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    start = time.perf_counter()
+    columns = (TextColumn("simulate"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+        task = bar.add_task("simulate", total=job.count, rate="")
+        first: list[int] = []
+
+        def progress(done: int, total: int) -> None:
+            first.append(done) if not first else None
+            rate = (done - first[0]) / max(time.perf_counter() - start, 1e-3)
+            bar.update(task, completed=done, total=total, rate=f"{rate:.1f} galaxies/s")
+
+        made = generate(job, output, workers=workers, progress=progress)
+    seconds = time.perf_counter() - start
+    click.echo(f"{output}: {job.count} galaxies, {made} made now in {seconds:.0f} s ({made / seconds:.1f}/s)")
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m p2p_keras.simulate")
