@@ -121,7 +121,39 @@ def draw_scene(galaxy, rng: np.random.Generator, size: int) -> Scene:
     return Scene(scene, size, *rng.uniform(-2, 2, 2))
 
 
-def compare(scene: Scene) -> tuple[np.ndarray, np.ndarray] | None:
+@dataclass(frozen=True)
+class MockScene:
+    """A noise-free mock of `p2p_keras.mocks`, which exists in the telescope's pixels only."""
+
+    pixels: np.ndarray
+    x0: float
+    y0: float
+
+    def image(self, oversampling: int = 1) -> tuple[np.ndarray, float, float]:
+        """Return the image and its centre."""
+        if oversampling != 1:
+            raise ValueError("a mock can't be sampled more finely")
+        return self.pixels, self.x0, self.y0
+
+
+def draw_mock(kind: str, rng: np.random.Generator, size: int) -> MockScene:
+    """Draw a mock of one kind as the SDSS would see it in r, well inside the image."""
+    from p2p_keras.mocks.galaxies import draw_brightness, draw_galaxy
+    from p2p_keras.mocks.psf import PSF
+    from p2p_keras.mocks.rendering import Canvas, render
+
+    r50 = np.exp(rng.uniform(np.log(2.5), np.log(0.12 * size * PIXEL_SCALE)))
+    mag = draw_brightness(kind, r50, rng) - 2.5 * np.log10(2.0 * np.pi * r50**2)
+    canvas = Canvas(size, PSF(rng.uniform(0.9, 1.8) / PIXEL_SCALE, 3.5, 0.02), PIXEL_SCALE)
+    x0, y0 = 0.5 * (size - 1) + rng.uniform(-2, 2, 2)
+    unit = 10 ** (0.4 * (22.5 - mag))
+    return MockScene(render(draw_galaxy(kind, r50, mag, rng), canvas, "r", x0, y0, unit).image, x0, y0)
+
+
+MOCK_KINDS = ("elliptical", "lenticular", "spiral", "barred", "flocculent", "edge-on", "dwarf", "lsb", "merger")
+
+
+def compare(scene: Scene | MockScene) -> tuple[np.ndarray, np.ndarray] | None:
     """Compare the truth with photutils from 2 px to the extent.
 
     Returns
@@ -140,7 +172,7 @@ def compare(scene: Scene) -> tuple[np.ndarray, np.ndarray] | None:
     known = np.isfinite(truth.intensity)
     snr = annulus_snr(truth.intensity[known], truth.sma[known], truth.ellipticity[known], NOISE)
     extent = profile_extent(truth.sma[known], snr)
-    finer = 4 if extent < 0.5 * SMALL_RADIUS else 1
+    finer = 4 if isinstance(scene, Scene) and extent < 0.5 * SMALL_RADIUS else 1
     middle = np.sqrt(2.0 * max(extent, 4.0))
     at = int(np.argmin(np.abs(truth.sma - middle)))
     fine_image, fine_x0, fine_y0 = scene.image(finer)
@@ -163,7 +195,7 @@ def compare(scene: Scene) -> tuple[np.ndarray, np.ndarray] | None:
     return np.abs(2.5 * np.log10(ours / intensity)), np.abs(2.5 * np.log10(same / intensity))
 
 
-def galaxies_per_second(scenes: list[Scene]) -> float:
+def galaxies_per_second(scenes: list[Scene | MockScene]) -> float:
     """Galaxies a second of processor time on one core, median of three rounds."""
     from p2p_keras.mocks.truth import measure_truth
 
@@ -189,12 +221,20 @@ def main(per_class: int, size: int, seed: int, output: Path | None) -> None:
         "| galaxies/s, one core |",
         "|---|---|---|---|---|---|---|",
     ]
-    for number, (name, make) in enumerate(own_galaxies().items()):
+    classes: dict[str, Callable] = {}
+    for kind, make in own_galaxies().items():
+        classes[kind] = lambda rng, make=make: draw_scene(make(rng), rng, size)
+    for kind in MOCK_KINDS:
+        classes[f"mock: {kind}"] = lambda rng, kind=kind: draw_mock(kind, rng, size)
+    for number, (name, draw) in enumerate(classes.items()):
         rng = np.random.default_rng([seed, number])
-        scenes = [draw_scene(make(rng), rng, size) for _ in range(per_class)]
+        scenes = [draw(rng) for _ in range(per_class)]
         found = [pair for scene in scenes if (pair := compare(scene)) is not None]
         medians = [float(np.median(errors)) for errors, _ in found]
         same = [float(np.median(errors)) for _, errors in found]
+        if not found:
+            lines.append(f"| {name} | 0 of {per_class} | | | | | {galaxies_per_second(scenes):.0f} |")
+            continue
         lines.append(
             f"| {name} | {len(found)} of {per_class} | {np.median(medians):.4f} | {max(medians):.4f} "
             f"| {max(errors.max() for errors, _ in found):.3f} | {np.median(same):.4f} "
