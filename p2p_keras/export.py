@@ -1,0 +1,38 @@
+"""``python -m p2p_keras.export RUN --name isophote --version 3``: a training run becomes a served model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from p2p_keras.program import Program
+
+
+@click.command(cls=Program)
+@click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--name", default="isophote", help="Name of the model, by which clients call it.")
+@click.option("--version", type=click.IntRange(min=1), help="Version; by default one above the newest.")
+@click.option(
+    "--saved-models",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("saved_models"),
+    help="Folder of models.",
+)
+def main(run: Path, name: str, version: int | None, saved_models: Path) -> None:
+    """Export the best model of the folder RUN, as written by fit.
+
+    Writes the SavedModel SAVED_MODELS/NAME/VERSION and beside it model.onnx, model.keras, MODEL_CARD.md and
+    metrics.json. Every form is loaded again in a fresh process and compared with Keras first; where one differs,
+    nothing is left behind and the exit status is 1. An existing version is never overwritten.
+    """
+    from p2p_keras.serving.run_export import export_run
+
+    result = export_run(run, saved_models, name, version)
+    for line in result.check:
+        click.echo(line, err=True)
+    click.echo(result.path)
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m p2p_keras.export")

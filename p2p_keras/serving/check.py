@@ -1,0 +1,339 @@
+"""Is what was exported the model that was trained? Loads every form of it in fresh processes and compares the numbers.
+
+``python -m p2p_keras.serving.check saved_models/NAME [--version N]``
+
+That a converter succeeded proves nothing. The Keras file, and the ONNX file, are run in this process, the SavedModel in
+another one that never saw p2p_keras, by ``tf.saved_model.load`` and by the v1 Session loader (TensorFlow Serving's
+family), by both signatures. Exit status 1 where mu differs by more than `MU_TOLERANCE` at a valid radius.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import click
+import numpy as np
+
+from p2p_keras.serving.contract import FLOAT_OUTPUTS, MAX_SIDE, MIN_SIDE, OUTPUTS
+
+MU_TOLERANCE = 1e-3
+"""Largest difference of mu (mag) that is let through, where valid."""
+
+TOLERANCES = {"mu": MU_TOLERANCE, "growth": MU_TOLERANCE, "mag_total": MU_TOLERANCE, "sma": 1e-3, "mu_err": 1e-2}
+TOLERANCES |= {"ellipticity": 1e-2, "x0": 0.05, "y0": 0.05, "pa": 1.0}
+VALID_TOLERANCE = 0.02
+"""Share of radii that may be valid in one runtime and not in the other: one at the very limit may fall either way."""
+
+_ZERO_POINT, _PIXEL_SCALE = 22.5, 0.396
+_RUNNER = Path(__file__).with_name("saved_model_runner.py")
+
+Arrays = dict[str, np.ndarray]
+
+
+class CheckError(Exception):
+    """The exported forms differ, or one of them doesn't run."""
+
+
+def right_cases() -> dict[str, Arrays]:
+    """Batches that must be measured alike by all: several sizes, masked pixels, infinities, faint and bright."""
+    from p2p_keras.serving.warmup import galaxy_like_image
+
+    def batch(images: Iterable[np.ndarray]) -> Arrays:
+        stack = np.stack(list(images)).astype(np.float32)
+        count = len(stack)
+        zero_point = _ZERO_POINT + 2.0 * np.arange(count)
+        pixel_scale = _PIXEL_SCALE / (1.0 + 0.5 * np.arange(count))
+        return {"image": stack, "zero_point": np.float32(zero_point), "pixel_scale": np.float32(pixel_scale)}
+
+    masked = galaxy_like_image(128, seed=4)
+    masked[:, 100:] = np.nan
+    masked[30:40, 30:50] = np.inf
+    masked[60:64, 64:70] = -np.inf
+    return {
+        "256x256": batch(galaxy_like_image(256, seed) * 10.0 ** (seed - 1) for seed in range(3)),
+        "64x64": batch([galaxy_like_image(64)]),
+        "200x312": batch([galaxy_like_image(312, 1)[50:250], galaxy_like_image(312, 2)[60:260]]),
+        "48x48": batch([galaxy_like_image(48, 3)]),
+        "masked": batch([masked, galaxy_like_image(128, 5)]),
+    }
+
+
+def cases() -> dict[str, Arrays]:
+    """All batches: those of `right_cases`, their tf.Examples, an image without a pixel, and requests to be refused."""
+    right = right_cases()
+    examples = {f"{name}.example": _as_examples([batch]) for name, batch in right.items()}
+    mixed = {"mixed.example": _as_examples([right["64x64"], right["48x48"]])}
+
+    def wrong(height=64, width=64, count=1, **values) -> Arrays:
+        image = np.ones((count, height, width), np.float32)
+        default = {"zero_point": np.full(count, _ZERO_POINT), "pixel_scale": np.full(count, _PIXEL_SCALE)}
+        return {"image": image} | {k: np.float32(v) for k, v in (default | values).items()}
+
+    blind = {key: value.copy() for key, value in right["256x256"].items()}
+    blind["image"][1] = np.nan
+    return {
+        **right,
+        **examples,
+        **mixed,
+        "no_pixel": blind,
+        "describe": {"rows": np.zeros(2, np.int32)},
+        "wrong_small": wrong(height=MIN_SIDE - 1),
+        "wrong_large": wrong(width=MAX_SIDE + 1),
+        "wrong_empty": wrong(count=0),
+        "wrong_zero_point": wrong(zero_point=[np.nan]),
+        "wrong_pixel_scale": wrong(pixel_scale=[0.0]),
+        "wrong_count": wrong(count=3, zero_point=[_ZERO_POINT]),
+        "wrong_example": {"examples": np.frombuffer(b"nonsense", np.uint8), "lengths": np.array([8])},
+    }
+
+
+def _as_examples(batches: Iterable[Arrays]) -> Arrays:
+    from p2p_keras.serving.request_example import encode_request
+
+    encoded = [
+        encode_request(image, zero_point, pixel_scale)
+        for batch in batches
+        for image, zero_point, pixel_scale in zip(
+            batch["image"], batch["zero_point"], batch["pixel_scale"], strict=True
+        )
+    ]
+    return {"examples": np.frombuffer(b"".join(encoded), np.uint8), "lengths": np.array([len(e) for e in encoded])}
+
+
+def run_keras(path: Path, batches: Mapping[str, Arrays], modules: Iterable[str]) -> dict[str, Arrays]:
+    """Outputs of the .keras file, which needs the modules that register its layers."""
+    import keras
+
+    for module in ("p2p_keras.layers", "p2p_keras.models", *modules):
+        importlib.import_module(module)
+    model = keras.models.load_model(path, compile=False)
+    return {
+        name: {key: keras.ops.convert_to_numpy(value) for key, value in model(batch, training=False).items()}
+        for name, batch in batches.items()
+    }
+
+
+def run_onnx(path: Path, batches: Mapping[str, Arrays]) -> dict[str, Arrays]:
+    """Outputs of an ONNX file in ONNX Runtime."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    if set(names) != set(OUTPUTS):
+        raise CheckError(f"{path.name} has the outputs {sorted(names)}, expected {sorted(OUTPUTS)}")
+    return {name: dict(zip(names, session.run(names, dict(batch)), strict=True)) for name, batch in batches.items()}
+
+
+def run_saved_model(path: Path, batches: Mapping[str, Arrays]) -> Arrays:
+    """Results of `saved_model_runner` in a fresh, isolated process."""
+    with tempfile.TemporaryDirectory() as folder:
+        inputs, outputs = Path(folder) / "inputs.npz", Path(folder) / "outputs.npz"
+        arrays = {f"{name}/{key}": value for name, batch in batches.items() for key, value in batch.items()}
+        np.savez(inputs, **arrays)  # type: ignore[arg-type]
+        command = [sys.executable, "-I", str(_RUNNER), str(path), str(inputs), str(outputs)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise CheckError(f"the SavedModel can't be loaded and run in a fresh process:\n{done.stderr[-3000:]}")
+        with np.load(outputs) as loaded:
+            return dict(loaded)
+
+
+def differences(reference: Arrays, answer: Arrays) -> dict[str, float]:
+    """Largest difference of each output where both call a radius valid; everywhere if the reference has none.
+
+    Position angles differ around the circle, and count by how far the ellipse is from a circle.
+    """
+    both = reference["valid"].astype(bool) & answer["valid"].astype(bool)
+    rows = both if reference["valid"].any() else np.ones_like(both)
+    found = {"valid": float(np.mean(reference["valid"].astype(bool) != answer["valid"].astype(bool)))}
+    for name in FLOAT_OUTPUTS:
+        difference = np.abs(reference[name].astype(float) - answer[name].astype(float))
+        if name == "pa":
+            difference = np.minimum(difference, 180.0 - difference) * reference["ellipticity"]
+        if name in ("sky", "extent"):
+            difference = difference / np.maximum(np.abs(reference[name]), 1e-3)
+        found[name] = float(np.max(difference[rows] if OUTPUTS[name].radial else difference, initial=0.0))
+    return found
+
+
+def compare(reference: Mapping[str, Arrays], answers: Mapping[str, Arrays], label: str) -> dict[str, float]:
+    """Largest differences over all cases.
+
+    Raises
+    ------
+    CheckError
+        If one is above its tolerance, an output is missing or not finite.
+    """
+    largest: dict[str, float] = {}
+    for case, expected in reference.items():
+        answer = answers[case]
+        _check_outputs(answer, f"{label}, {case}")
+        for name, value in differences(expected, answer).items():
+            largest[name] = max(largest.get(name, 0.0), value)
+    limits = TOLERANCES | {"valid": VALID_TOLERANCE}
+    wrong = {k: v for k, v in largest.items() if not v <= limits.get(k, np.inf)}
+    if wrong:
+        text = ", ".join(f"{name} by {value:.3g} (at most {limits[name]:g})" for name, value in wrong.items())
+        raise CheckError(f"{label} differs from Keras: {text}")
+    return largest
+
+
+def _check_outputs(answer: Arrays, label: str) -> None:
+    if set(answer) != set(OUTPUTS):
+        raise CheckError(f"{label}: outputs are {sorted(answer)}, expected {sorted(OUTPUTS)}")
+    for name, value in answer.items():
+        if value.dtype != (bool if name == "valid" else np.float32):
+            raise CheckError(f"{label}: {name} is {value.dtype}")
+        if not np.isfinite(value).all():
+            raise CheckError(f"{label}: {name} is not finite")
+
+
+def _by_case(results: Arrays, loader: str, signature: str) -> dict[str, Arrays]:
+    found: dict[str, Arrays] = {}
+    for key, value in results.items():
+        parts = key.split("/")
+        if parts[:2] == [loader, signature]:
+            found.setdefault(parts[2], {})[parts[3]] = value
+    return found
+
+
+def check_export(folder: Path, version: int, modules: Iterable[str] = ()) -> dict[str, dict[str, float]]:
+    """Compare all forms of an exported model.
+
+    Parameters
+    ----------
+    folder : Path
+        With VERSION/, model.keras and model.onnx.
+    version : int
+    modules : iterable of str
+        Modules to import for layers that p2p_keras doesn't have.
+
+    Returns
+    -------
+    dict
+        For each form its largest differences from the Keras file, by output.
+
+    Raises
+    ------
+    CheckError
+    """
+    right, everything = right_cases(), cases()
+    reference = run_keras(folder / "model.keras", right, modules)
+    report = {
+        "onnx": compare(
+            reference, run_onnx(folder / "model.onnx", {**right, "no_pixel": everything["no_pixel"]}), "ONNX"
+        )
+    }
+    results = run_saved_model(folder / str(version), everything)
+    if results["p2p_keras_loaded"] or results["python_functions"]:
+        raise CheckError("the SavedModel needs Python code of its maker")
+    for loader in ("saved_model.load", "v1.Session"):
+        images = _by_case(results, loader, "serving_default")
+        examples = _by_case(results, loader, "serialized_example")
+        _check_refusals({**images, **examples}, loader)
+        report[f"{loader} serving_default"] = compare(reference, images, f"{loader}, serving_default")
+        renamed = {case.removesuffix(".example"): answer for case, answer in examples.items()}
+        report[f"{loader} serialized_example"] = compare(reference, renamed, f"{loader}, serialized_example")
+        _check_mixed(reference, renamed["mixed"], loader)
+        _check_no_pixel(reference["256x256"], images["no_pixel"], loader)
+        if set(_by_case(results, loader, "describe")["describe"]) < {"model", "version", "units", "radii"}:
+            raise CheckError(f"{loader}: the describe signature is incomplete")
+    report["warm-up"] = {"requests": float(results["warmup_requests"])}
+    return report
+
+
+def _check_refusals(answers: Mapping[str, Arrays], label: str) -> None:
+    for case, answer in answers.items():
+        if case.startswith("wrong") != ("error" in answer):
+            problem = str(answer.get("error", "a wrong request was answered, not refused"))
+            raise CheckError(f"{label}: {case}: {problem}")
+
+
+def _check_mixed(reference: Mapping[str, Arrays], mixed: Arrays, label: str) -> None:
+    """Examples of several sizes in one batch give what each gives alone."""
+    together = {key: np.concatenate([reference["64x64"][key], reference["48x48"][key]]) for key in OUTPUTS}
+    compare({"mixed": together}, {"mixed": mixed}, f"{label}, examples of two sizes")
+
+
+def _check_no_pixel(reference: Arrays, answer: Arrays, label: str) -> None:
+    """An image without a finite pixel is invalid at every radius, and spoils no other of the batch."""
+    _check_outputs(answer, f"{label}, an image without a finite pixel")
+    if answer["valid"][1].any():
+        raise CheckError(f"{label}: an image without a finite pixel has valid radii")
+    others = [0, 2]
+    compare(
+        {"others": {key: value[others] for key, value in reference.items()}},
+        {"others": {key: value[others] for key, value in answer.items()}},
+        f"{label}, beside an image without a finite pixel",
+    )
+
+
+def check_in_fresh_process(folder: Path, version: int, modules: Iterable[str] = ()) -> dict[str, dict[str, float]]:
+    """`check_export` in a process of its own: nothing of this one can help it.
+
+    Raises
+    ------
+    CheckError
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        report = Path(scratch) / "report.json"
+        command = [sys.executable, "-m", "p2p_keras.serving.check", str(folder), "--version", str(version)]
+        command += ["--report", str(report)]
+        for module in modules:
+            command += ["--import", module]
+        environment = dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, sys.path)))
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        if not report.exists():
+            raise CheckError(f"the check itself failed ({done.returncode}):\n{done.stderr[-3000:]}")
+        found = json.loads(report.read_text(encoding="utf-8"))
+        if "error" in found:
+            raise CheckError(found["error"])
+        return found
+
+
+def report_lines(report: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """The report for people: a line for each form."""
+    lines = []
+    for label, values in report.items():
+        if "mu" not in values:
+            lines.append(f"{label}: " + ", ".join(f"{key} {value:g}" for key, value in values.items()))
+            continue
+        others = ", ".join(f"{key} {value:.1e}" for key, value in values.items() if key != "mu")
+        lines.append(f"{label}: largest difference of mu {values['mu']:.1e} mag; {others}")
+    return lines
+
+
+@click.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--version", type=int, help="Version to check; by default the newest.")
+@click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write the differences as JSON.")
+@click.option("--import", "modules", multiple=True, help="Module that registers the model's own layers.")
+def main(folder: Path, version: int | None, report: Path | None, modules: tuple[str, ...]) -> None:
+    """Compare the Keras, SavedModel and ONNX forms of a model in FOLDER."""
+    from p2p_keras.serving.server_config import versions_of
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    versions = versions_of(folder)
+    if not versions or (version is not None and version not in versions):
+        raise click.UsageError(f"{folder} holds no version {version or ''} of a SavedModel")
+    try:
+        found = check_export(folder, version or versions[-1], modules)
+    except CheckError as error:
+        click.echo(f"{folder}: {error}", err=True)
+        if report is not None:
+            report.write_text(json.dumps({"error": str(error)}), encoding="utf-8")
+        sys.exit(1)
+    click.echo("\n".join(report_lines(found)))
+    if report is not None:
+        report.write_text(json.dumps(found, indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
