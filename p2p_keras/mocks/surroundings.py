@@ -11,7 +11,7 @@ import numpy as np
 
 from p2p_keras.mocks import galaxies
 from p2p_keras.mocks.components import Colour, Galaxy, Spheroid, band_factor
-from p2p_keras.mocks.psf import PSF, WING_BETA, WING_FWHM_RATIO, moffat
+from p2p_keras.mocks.psf import PSF, stamp_radius
 from p2p_keras.mocks.rendering import PAD_PX, Canvas, add_knots, light_on_grid, point_source
 from p2p_keras.mocks.streams import clipped_normal, log_uniform
 from p2p_keras.units import flux_from_mag
@@ -28,6 +28,8 @@ GALAXY_SLOPE = 0.40
 BRIGHTEST_STAR = 8.0
 BRIGHTEST_NEIGHBOUR = 12.5
 MAX_OBJECTS = 250
+STAMP_LEVEL = 0.05
+"""A star is drawn out to where it has sunk to this share of the noise."""
 
 
 @dataclass(frozen=True)
@@ -75,12 +77,16 @@ def draw_surroundings(
     rng : Generator
     """
     area = (2.0 * half_side / 60.0) ** 2
+    free = max(0.06 * half_side, 0.35 * target_r50)
     # Star counts vary by a factor of ten with galactic latitude; lognormal here, to the plane's edge.
     crowding = float(np.exp(rng.normal(0.3, 0.7)))
     stars = []
     for mag in _magnitudes(STARS_AT_20 * crowding * area, STAR_SLOPE, BRIGHTEST_STAR, min(faintest, 25.0), rng):
         x, y = rng.uniform(-half_side, half_side, 2)
-        stars.append(Star(float(x), float(y), mag, _star_colour(rng)))
+        colour = _star_colour(rng)
+        # With a star as bright as that on its centre nobody would have chosen the galaxy.
+        if mag > target_mag + 1.5 or np.hypot(x, y) > free:
+            stars.append(Star(float(x), float(y), mag, colour))
     # Light of bright stars just outside reaches in.
     for mag in _magnitudes(8.0 * STARS_AT_20 * crowding * area, STAR_SLOPE, BRIGHTEST_STAR, 15.0, rng):
         x, y = rng.uniform(-1.5 * half_side, 1.5 * half_side, 2)
@@ -88,7 +94,6 @@ def draw_surroundings(
             stars.append(Star(float(x), float(y), mag, _star_colour(rng)))
 
     neighbours = []
-    free = max(0.06 * half_side, 0.35 * target_r50)
     for mag in _magnitudes(GALAXIES_AT_20 * area, GALAXY_SLOPE, BRIGHTEST_NEIGHBOUR, faintest, rng):
         x, y = rng.uniform(-1.1 * half_side, 1.1 * half_side, 2)
         r50 = _size(mag, rng)
@@ -177,8 +182,8 @@ def _cluster(half_side: float, target_mag: float, free: float, rng: np.random.Ge
 def render_neighbours(objects: Surroundings, canvas: Canvas, band: str, zero_point: float, noise: float) -> np.ndarray:
     """Image of the other galaxies (size, size), flux per pixel, through the PSF.
 
-    Those smaller than a pixel or so are drawn as a broadened PSF, the others on the pixel grid and convolved: neither
-    needs the care of the target, since no truth is measured on them.
+    Those smaller than a pixel or so, or too faint to show more than a blob, are drawn as a broadened PSF, the others on
+    the pixel grid and convolved: neither needs the care of the target, since no truth is measured on them.
     """
     side, scale = canvas.side, canvas.pixel_scale
     middle = PAD_PX + 0.5 * (canvas.size - 1)
@@ -190,10 +195,12 @@ def render_neighbours(objects: Surroundings, canvas: Canvas, band: str, zero_poi
         cx, cy = middle + galaxy.x / scale, middle + galaxy.y / scale
         re = galaxy.body.re / scale
         flux = unit * band_factor(galaxy.body.colour, band)
-        if re < 1.3:
+        faint = flux < 60.0 * noise * (canvas.psf.fwhm + 2.0 * re) and re < 4.0 * canvas.psf.fwhm
+        if re < 1.3 or faint:
             fwhm = float(np.hypot(canvas.psf.fwhm, 2.0 * re))
             blurred = PSF(fwhm, canvas.psf.beta, canvas.psf.wing, canvas.psf.e1, canvas.psf.e2)
-            _add_stamp(small, blurred, flux, cx, cy, noise)
+            half = stamp_radius(canvas.psf, flux, STAMP_LEVEL * noise) + fwhm
+            _add_stamp(small, blurred, flux, cx, cy, half)
             continue
         used = True
         if galaxy.whole is not None:
@@ -231,9 +238,9 @@ def _add_body(
     plane[bottom:top, left:right] += body.light(x2, y2, band) * (unit * scale * scale)
 
 
-def _add_stamp(plane: np.ndarray, psf: PSF, flux: float, cx: float, cy: float, noise: float) -> None:
-    """Add a star or a star-like object within the radius where its wing sinks below a twentieth of the noise."""
-    half = int(np.ceil(stamp_radius(psf, flux, noise)))
+def _add_stamp(plane: np.ndarray, psf: PSF, flux: float, cx: float, cy: float, radius: float) -> None:
+    """Add a star or a star-like object within a radius in pixels."""
+    half = int(np.ceil(radius))
     side = plane.shape[0]
     left, right = max(round(cx) - half, 0), min(round(cx) + half + 1, side)
     bottom, top = max(round(cy) - half, 0), min(round(cy) + half + 1, side)
@@ -247,14 +254,6 @@ def _add_stamp(plane: np.ndarray, psf: PSF, flux: float, cx: float, cy: float, n
     plane[bottom:top, left:right] += flux * psf(x[None, :], y[:, None])
 
 
-def stamp_radius(psf: PSF, flux: float, noise: float) -> float:
-    """Radius in pixels where a star's light falls below a twentieth of the noise."""
-    radius = np.geomspace(2.0, 2000.0, 60)
-    core = (1.0 - psf.wing) * moffat(radius**2, psf.fwhm, psf.beta)
-    light = flux * (core + psf.wing * moffat(radius**2, psf.fwhm * WING_FWHM_RATIO, WING_BETA))
-    return float(radius[np.searchsorted(-light, -0.05 * noise)]) if light[-1] < 0.05 * noise else 2000.0
-
-
 def render_stars(objects: Surroundings, canvas: Canvas, band: str, zero_point: float, noise: float) -> np.ndarray:
     """Image of the stars (size, size), flux per pixel, without halos and spikes."""
     middle = PAD_PX + 0.5 * (canvas.size - 1)
@@ -262,5 +261,5 @@ def render_stars(objects: Surroundings, canvas: Canvas, band: str, zero_point: f
     for star in objects.stars:
         flux = float(flux_from_mag(star.mag, zero_point)) * band_factor(star.colour, band)
         cx, cy = middle + star.x / canvas.pixel_scale, middle + star.y / canvas.pixel_scale
-        _add_stamp(plane, canvas.psf, flux, cx, cy, noise)
+        _add_stamp(plane, canvas.psf, flux, cx, cy, stamp_radius(canvas.psf, flux, STAMP_LEVEL * noise))
     return canvas.cropped(plane)

@@ -30,16 +30,21 @@ def add_glare(
             continue
         dx = (np.arange(side) - middle - star.x / conditions.pixel_scale).astype(np.float32)[None, :]
         dy = (np.arange(side) - middle - star.y / conditions.pixel_scale).astype(np.float32)[:, None]
-        r = np.hypot(dx, dy)
-        halo = 1.0 / (1.0 + np.exp(np.clip((r - halo_radius) / (0.12 * halo_radius), -40.0, 40.0)))
-        image += halo_share * flux * halo / (np.pi * halo_radius**2)
+        level = halo_share * flux / (np.pi * halo_radius**2)
+        if level > 0.05 * conditions.noise:
+            edge = np.float32(1.0 / (0.12 * halo_radius))
+            r = np.sqrt(dx * dx + dy * dy)
+            image += np.float32(level) / (1.0 + np.exp(np.clip((r - np.float32(halo_radius)) * edge, -40.0, 40.0)))
         width = 0.35 * conditions.fwhm
+        soft = (2.0 * conditions.fwhm) ** 2
+        peak = 0.004 * strength * flux / (width * 2.5)
+        if peak / soft < 0.2 * conditions.noise:
+            continue
         for k in range((number + 1) // 2):
             t = angle + np.pi * k / ((number + 1) // 2)
-            along, across = dx * np.cos(t) + dy * np.sin(t), dy * np.cos(t) - dx * np.sin(t)
-            soft = (2.0 * conditions.fwhm) ** 2
-            arm = np.exp(-0.5 * (across / width) ** 2) / (along * along + soft)
-            image += (0.004 * strength * flux / (width * 2.5)) * arm
+            c, s = np.float32(np.cos(t)), np.float32(np.sin(t))
+            along, across = dx * c + dy * s, (dy * c - dx * s) / np.float32(width)
+            image += np.float32(peak) * np.exp(-0.5 * across * across) / (along * along + np.float32(soft))
 
 
 def noise_field(shape: tuple[int, int], conditions: Conditions, rng: np.random.Generator) -> tuple[np.ndarray, float]:
@@ -103,11 +108,9 @@ def draw_sky(
         a, b, c = rng.normal(0.0, 0.3 * scatter, 3)
         sky = sky + a * (x * x - 0.33) + b * (y * y - 0.33) + c * x * y
     if rng.random() < 0.3:
-        # Blotches left by a spline through a mesh of boxes.
-        from scipy.ndimage import zoom
-
-        mesh = rng.normal(0.0, 0.3 * scatter, (int(rng.integers(4, 8)),) * 2)
-        sky = sky + zoom(mesh, side / mesh.shape[0], order=3)[:side, :side]
+        # Blotches, as a spline through a mesh of boxes leaves them: a few low modes.
+        modes = np.cos(np.pi * np.arange(1, 7)[:, None] * 0.5 * (grid + 1.0)[None, :])
+        sky = sky + modes.T @ rng.normal(0.0, 0.08 * scatter, (6, 6)) @ modes
     sky = np.broadcast_to(sky, (side, side))
     row, column = int(np.clip(round(y0), 0, side - 1)), int(np.clip(round(x0), 0, side - 1))
     return sky, float(sky[row, column])
