@@ -1,7 +1,8 @@
-"""``python -m p2p_keras.serve`` as a child process, watched through its JSON logs."""
+"""Our server for tests: ``python -m p2p_keras.serve`` as a child process, or its library in a thread of this one."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -48,7 +49,7 @@ class RunningServer:
             self.events.append({"event": "process ended"})
             self._news.notify_all()
 
-    def wait_for(self, event: str, *, timeout: float = 60.0, after: int = 0, **fields: object) -> dict:
+    def wait_for(self, event: str, *, timeout: float = 240.0, after: int = 0, **fields: object) -> dict:
         """The first log entry of an event with these fields, from entry number `after` on; waits for it."""
         until = time.monotonic() + timeout
         with self._news:
@@ -83,3 +84,39 @@ class RunningServer:
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
+
+
+class ServerInThread:
+    """The server in this process: saves a second import of TensorFlow, the longest part of a test run.
+
+    Parameters
+    ----------
+    base : Path
+        Folder of models.
+    **settings
+        Of `ServerSettings`.
+    """
+
+    def __init__(self, base: Path, **settings) -> None:
+        from p2p_keras.server.model_server import ModelServer, ServerSettings
+
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self.server = self._do(self._start(ModelServer, ServerSettings(base, port=0, **settings)))
+        self.address = f"127.0.0.1:{self.server.port}"
+
+    def _do(self, work):
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
+
+    @staticmethod
+    async def _start(kind, settings):
+        server = kind(settings)
+        await server.start()
+        return server
+
+    def stop(self) -> None:
+        """Stop it as SIGTERM would."""
+        self._do(self.server.stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
