@@ -1,7 +1,8 @@
 """Answers of the shipped SavedModel in today's TensorFlow, for the comparison in TensorFlow 2.15.
 
-Run by ``make test-addons``: ``python tests/addons/reference.py OUT.npz``. It saves, for each image size, the inputs of
-``serving_default`` and its outputs as ``SIZE/in/NAME`` and ``SIZE/out/NAME``, and the model's folder as ``model``.
+Run by ``make test-addons``: ``python tests/addons/reference.py OUT.npz [MODEL_FOLDER]``. It saves, for each image size,
+the inputs of ``serving_default`` and its outputs as ``SIZE/in/NAME`` and ``SIZE/out/NAME``, and the folder of the model's
+newest version as ``model``.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def main() -> None:
     """Write the reference."""
     import tensorflow as tf
 
-    model = newest_version(SAVED_MODELS)
+    model = newest_version(Path(sys.argv[2]) if len(sys.argv) > 2 else SAVED_MODELS).resolve()
     serve = tf.saved_model.load(str(model)).signatures["serving_default"]
     rng = np.random.default_rng(2010_00622)
     arrays: dict[str, np.ndarray] = {"model": np.array(str(model))}
