@@ -32,9 +32,10 @@ FORBIDDEN = {
         "plots",
     ),
     "images": ("shards", "mocks", "pipeline", "layers", "models", "training", "serving", "tensorflow", "keras"),
-    "mocks": ("shards", "pipeline", "layers", "models", "training", "serving", "predictor", "tensorflow", "keras"),
+    "mocks": ("pipeline", "layers", "models", "training", "serving", "predictor", "tensorflow", "keras"),
     "shards": ("pipeline", "layers", "models", "training", "serving", "predictor", "keras"),
     "pipeline": ("layers", "models", "training", "serving", "predictor"),
+    "client": ("layers", "models", "training", "mocks", "pipeline", "server"),
     "server": ("layers", "models", "training", "mocks", "pipeline"),
 }
 CORE = ("errors", "units", "ellipse", "radii", "extent", "labelled")

@@ -1,8 +1,8 @@
 """Answers of the shipped SavedModel in today's TensorFlow, for the comparison in TensorFlow 2.15.
 
 Run by ``make test-addons``: ``python tests/addons/reference.py OUT.npz [MODEL_FOLDER]``. It saves, for each image size,
-the inputs of ``serving_default`` and its outputs as ``SIZE/in/NAME`` and ``SIZE/out/NAME``, and the folder of the model's
-newest version as ``model``.
+inputs and outputs of ``serving_default`` as ``SIZE/in/NAME`` and ``SIZE/out/NAME``, and the folder of the model's newest
+version as ``model``.
 """
 
 from __future__ import annotations
