@@ -176,7 +176,9 @@ def build_network(
     pooled = layers.GlobalAveragePooling1D(dtype="float32", name="sky_pool")(tokens)
     pooled = layers.Dense(dim, activation="silu", dtype="float32", name="sky_hidden")(pooled)
     correction = layers.Dense(1, kernel_initializer="zeros", dtype="float32", name="sky_correction")(pooled)
-    sky, net, error, sky_features = p2p.SkyLevel(name="sky")(intensity, number, level, sky_logits, correction)
+    sky, net, error, sky_features = p2p.SkyLevel(name="sky")(
+        intensity, number, level, sma, sky_logits, correction
+    )
     tokens = layers.Add(dtype="float32", name="tokens_sky")(
         [tokens, layers.Dense(dim, dtype=dtype, name="sky_embed")(sky_features)]
     )

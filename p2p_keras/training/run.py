@@ -15,7 +15,7 @@ from p2p_keras import __version__
 from p2p_keras.errors import UsageError
 from p2p_keras.models import build_network, finish_model
 from p2p_keras.pipeline import make_dataset
-from p2p_keras.shards import find_shards, read_manifest, read_shards
+from p2p_keras.shards import find_shards, read_manifest, read_records, read_shards
 from p2p_keras.training.calibration import calibrate
 from p2p_keras.training.checkpoint import BEST, LAST, Checkpoint, load_state
 from p2p_keras.training.config import FitConfig
@@ -62,6 +62,7 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
     )
     validation = make_dataset(config.data, "val", **options, image_sizes=sizes[-1:])
     steps = config.steps_per_epoch or max(1, count_galaxies(config.data, "train") // config.batch_size)
+    validation_steps = -(-count_galaxies(config.data, "val") // config.batch_size)
 
     folder.mkdir(parents=True, exist_ok=True)
     _write_text(folder / "config.json", config.to_json())
@@ -87,7 +88,12 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
     # A run killed within an epoch has done some of its steps: those are not done again.
     done = int(trainer.steps.numpy())
     first = done // steps
-    common = {"callbacks": callbacks, "validation_data": validation, "verbose": verbose}
+    common = {
+        "callbacks": callbacks,
+        "validation_data": validation.repeat(),
+        "validation_steps": validation_steps,
+        "verbose": verbose,
+    }
     if done % steps:
         trainer.fit(train, initial_epoch=first, epochs=first + 1, steps_per_epoch=steps - done % steps, **common)
         first += 1
@@ -100,8 +106,12 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
     trainer.network.save_weights(folder / ("part." + BEST))
     os.replace(folder / ("part." + BEST), folder / BEST)
     figures = {name: float(value) for name, value in trainer.evaluate(validation, return_dict=True, verbose=0).items()}
-    metrics = {"validation": figures, "epochs": progress["epoch"], "best_epoch": progress.get("best_epoch"), "steps": done}
-    metrics["steps"] = int(trainer.steps.numpy())
+    metrics = {
+        "validation": figures,
+        "epochs": progress["epoch"],
+        "best_epoch": progress.get("best_epoch"),
+        "steps": int(trainer.steps.numpy()),
+    }
     _write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     return RunResult(folder, metrics, progress["epoch"])
 
@@ -168,10 +178,10 @@ def stored_size(data: str) -> int:
 
 def count_galaxies(data: str, split: str) -> int:
     """Training examples of a split, from dataset.json where there is one."""
-    try:
-        return int(sum(read_manifest(data)["splits"][split]["galaxies"] for _ in (0,)))
-    except (UsageError, KeyError, TypeError):
-        return sum(1 for _ in read_shards(find_shards(data, split)))
+    manifest = read_manifest(data)
+    if manifest is not None and split in manifest.counts:
+        return int(manifest.counts[split])
+    return sum(1 for path in find_shards(data, split) for _ in read_records(path))
 
 
 def _write_text(path: Path, text: str) -> None:

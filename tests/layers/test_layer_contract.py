@@ -1,0 +1,101 @@
+"""Every layer can be saved, loaded and run under each precision policy."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from p2p_keras import layers as p2p
+from p2p_keras.radii import NUM_RADII as K
+
+
+def _random(*shape):
+    return np.random.default_rng(1).normal(size=shape).astype("float32")
+
+
+def _positive(*shape):
+    return np.abs(_random(*shape)) + 0.1
+
+
+def _sma():
+    return np.geomspace(0.5, 80, K, dtype="float32")[None].repeat(2, 0)
+
+
+def _uniform(*shape):
+    return np.full(shape, 1.0 / shape[-1], "float32")
+
+
+CASES = {
+    "AngularAttention": ({}, lambda: (_random(2, K, 8), _random(2, K, 16), _positive(2, K, 16))),
+    "Circles": ({}, lambda: (_sma(),)),
+    "CopiedFeatures": (
+        {},
+        lambda: (
+            _random(2, K, 8),
+            _uniform(2, K, 8),
+            _random(2, K),
+            _positive(2, K),
+            _positive(2, K),
+            _positive(2, K),
+            _sma(),
+            0.1 * _random(2, K, 2),
+            _random(2, K, 3, 2),
+        ),
+    ),
+    "EllipseCorrection": ({"limit": 0.9}, lambda: (0.2 * _random(2, K, 2), 0.1 * _random(2, K, 2))),
+    "EllipsePoints": ({"num_angles": 16}, lambda: (_random(2, 2), _sma(), 0.1 * _random(2, K, 2))),
+    "GatedVectors": ({}, lambda: (_random(2, K, 3, 2), _random(2, K, 3))),
+    "HarmonicPool": ({}, lambda: (_random(2, K, 16, 3),)),
+    "ImagePyramid": ({}, lambda: (_random(2, 64, 96),)),
+    "IntensityHarmonics": ({"widths": (1, 5)}, lambda: (_random(2, K, 16), _uniform(2, K, 16), _sma())),
+    "LocalSoftArgmax": ({"reach": 3}, lambda: (_random(2, 9, 9), _random(2, 9, 9), _random(2, 9, 9))),
+    "LookFeatures": ({}, lambda: (_random(2, K, 8), _positive(2, K, 8), _positive(2, K), _sma())),
+    "MendedIntensity": ({}, lambda: (_random(2, K, 2), _positive(2, K), _positive(2, K))),
+    "PolarConv2D": ({"filters": 5, "kernel_size": 3}, lambda: (_random(2, 8, 8, 3),)),
+    "PolarDown": ({"filters": 6}, lambda: (_random(2, 8, 8, 3),)),
+    "PolarResidual": ({"filters": 4}, lambda: (_random(2, 8, 8, 4),)),
+    "PolarUp": ({"filters": 4}, lambda: (_random(2, 4, 4, 6), _random(2, 8, 8, 4))),
+    "PositionBias": ({}, lambda: (_random(2, 20),)),
+    "RadialGrid": ({}, lambda: (_random(2, 64, 48),)),
+    "RadialPosition": ({}, lambda: (_random(2, K, 8),)),
+    "RadialTransformer": ({"dim": 16, "num_heads": 2, "expansion": 3}, lambda: (_random(2, K, 16),)),
+    "RingPool": ({}, lambda: (_random(2, K // 2, 8, 3),)),
+    "SkyLevel": (
+        {},
+        lambda: (_random(2, K), _positive(2, K), _positive(2, K), _sma(), _random(2, K), _random(2, 1)),
+    ),
+    "SumVectors": ({}, lambda: (_random(2, K, 3, 2),)),
+    "WindowOffsets": ({"size": 8, "divisions": 32}, lambda: (_random(2, 64, 64), _random(2, 2))),
+}
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_layer(name, policy):
+    """A saved model could not be loaded, or training in mixed precision would crash or give NaN."""
+    settings, make = CASES[name]
+    layer_class = getattr(p2p, name)
+    floats_only = "dtype" in layer_class(**settings, dtype="float32").get_config()
+    assert floats_only
+    is_numeric = name in {"PolarConv2D", "PolarDown", "PolarResidual", "PolarUp", "RadialPosition", "RadialTransformer"}
+    layer = layer_class(**settings, dtype=policy) if is_numeric else layer_class(**settings)
+    inputs = make()
+    outputs = layer(*inputs)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+    assert again.get_config() == layer.get_config()
+    for key, value in settings.items():
+        assert again.get_config()[key] == value
+    again(*inputs)
+    again.set_weights(layer.get_weights())
+    specs = layer.compute_output_spec(*[keras.KerasTensor(v.shape, "float32") for v in inputs])
+    pairs = zip(tf.nest.flatten(outputs), tf.nest.flatten(again(*inputs)), tf.nest.flatten(specs), strict=True)
+    for first, second, spec in pairs:
+        np.testing.assert_array_equal(np.asarray(first, "float32"), np.asarray(second, "float32"))
+        assert np.isfinite(np.asarray(first, "float32")).all()
+        assert all(want in (None, have) for want, have in zip(spec.shape, first.shape, strict=True))
+
+
+def test_every_layer_has_a_case():
+    """A new layer would go untested."""
+    tested = set(CASES) | {"PhysicalProfile", "ValidProfile", "PyramidSampler"}  # see the tests of their numbers
+    assert tested == set(p2p.__all__)
