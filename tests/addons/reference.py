@@ -1,8 +1,8 @@
 """Answers of the shipped SavedModel in today's TensorFlow, for the comparison in TensorFlow 2.15.
 
-Run by ``make test-addons``: ``python tests/addons/reference.py OUT.npz [MODEL_FOLDER]``. It saves, for each image size,
-inputs and outputs of ``serving_default`` as ``SIZE/in/NAME`` and ``SIZE/out/NAME``, and the folder of the model's newest
-version as ``model``.
+Run by ``make test-addons``: ``python tests/addons/reference.py OUT.npz [MODEL_FOLDER]``. For each image size it saves
+inputs and outputs of ``serving_default`` as ``SIZE/in/NAME`` and ``SIZE/out/NAME``, and as ``model`` the folder of the
+newest version.
 """
 
 from __future__ import annotations
