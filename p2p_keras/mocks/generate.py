@@ -7,10 +7,12 @@ name only when it is whole and is then never touched again, so a run that was ki
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from p2p_keras.errors import UsageError
@@ -18,6 +20,7 @@ from p2p_keras.labelled import LabelledGalaxy
 from p2p_keras.mocks.scene import GENERATOR_VERSION, galaxy_name, simulate_galaxy
 from p2p_keras.mocks.surveys import NAMES
 
+_log = logging.getLogger(__name__)
 PROGRAM = "p2p_keras.simulate"
 _SETTINGS_FILE = ".simulate.json"
 _AHEAD = 16
@@ -100,6 +103,18 @@ def plan_shards(job: Job) -> dict[str, list[int]]:
     return plan
 
 
+def prepare(job: Job, folder: Path) -> Job:
+    """Read the frames and templates of a job once, into hidden folders of the output, for all workers to map."""
+    if job.backgrounds:
+        from p2p_keras.mocks.backgrounds import prepare_backgrounds
+
+        cache = folder / ".backgrounds"
+        for error in prepare_backgrounds(job.backgrounds, cache):
+            _log.warning("not used as background: %s", error)
+        job = replace(job, backgrounds=str(cache))
+    return job
+
+
 def generate(
     job: Job, output: str | os.PathLike, *, workers: int = 1, progress: Callable[[int, int], None] | None = None
 ) -> int:
@@ -140,8 +155,9 @@ def generate(
     if progress:
         progress(done, job.count)
     if missing:
+        work = prepare(job, folder)
         order = [index for indices in missing.values() for index in indices]
-        with _simulated(job, order, workers) as stream:
+        with _simulated(work, order, workers) as stream:
             for name, indices in missing.items():
                 with ShardWriter(folder / name) as shard:
                     for _ in indices:
@@ -277,5 +293,6 @@ def preview_job(job: Job, path: str | os.PathLike, *, count: int = 48, **drawing
     """Draw a contact sheet of the first galaxies of a job; `drawing` goes to `preview.draw_contact_sheet`."""
     from p2p_keras.mocks.preview import draw_contact_sheet
 
-    _start_worker(job)
-    draw_contact_sheet([_simulate(index)[0] for index in range(count)], path, **drawing)
+    with TemporaryDirectory() as folder:
+        _start_worker(prepare(job, Path(folder)))
+        draw_contact_sheet([_simulate(index)[0] for index in range(count)], path, **drawing)

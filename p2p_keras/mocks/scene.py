@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ from p2p_keras.mocks.components import Galaxy
 from p2p_keras.mocks.psf import PSF
 from p2p_keras.mocks.rendering import Canvas, Rendered, render
 from p2p_keras.mocks.streams import Stream, generator, log_uniform
-from p2p_keras.mocks.surveys import Conditions, Survey, draw_conditions, draw_survey
+from p2p_keras.mocks.surveys import Conditions, Survey, draw_conditions, draw_survey, survey_of_frame
 from p2p_keras.mocks.truth import measure_truth
 from p2p_keras.units import flux_from_mag, mag_from_flux, mu_from_intensity
 
@@ -123,25 +124,37 @@ def simulate_galaxy(
     band = band or draw_band(seed, index)
     structure = generator(seed, index, Stream.GALAXY)
     survey_name, preset = draw_survey(survey, structure)
+    # Two draws whether used or not, so that the galaxy doesn't depend on the shares.
+    in_frame, from_template = structure.random(2)
+    frame = None
+    if backgrounds is not None and in_frame < background_share:
+        frame = backgrounds.choose(seed, index, band)
+        survey_name, preset = frame.name, survey_of_frame(frame)
     target, r50 = draw_target(preset, size, structure)
     scatter = CENTRE_SCATTER_PX * size / 256.0
     x0, y0 = 0.5 * (size - 1) + np.clip(structure.normal(0.0, scatter, 2), -4.0 * scatter, 4.0 * scatter)
-    objects = surroundings.draw_surroundings(
-        0.5 * size * preset.pixel_scale,
-        preset.depth["r"] + 0.7,
-        target.mag,
-        r50,
-        generator(seed, index, Stream.SURROUNDINGS),
-    )
-
     rng = generator(seed, index, Stream.TELESCOPE, band)
     conditions = draw_conditions(survey_name, preset, band, rng)
+    if frame is not None:
+        conditions = replace(conditions, fwhm=frame.fwhm, noise=frame.noise, smoothing=0.0)
     psf = PSF(conditions.fwhm, conditions.beta, conditions.wing, conditions.psf_e1, conditions.psf_e2)
     canvas = Canvas(size, psf, conditions.pixel_scale)
     unit = float(flux_from_mag(target.mag, conditions.zero_point))
     rendered = render(target, canvas, band, float(x0), float(y0), unit)
 
-    image, noise, sky = _observe(rendered.image, objects, canvas, conditions, band, float(x0), float(y0), rng)
+    if frame is not None and backgrounds is not None:
+        cutout = backgrounds.cutout(frame, seed, index, size)
+        own_noise = np.sqrt(np.maximum(rendered.image, 0.0) / conditions.gain) * rng.standard_normal((size, size))
+        image, noise, sky = cutout.pixels + rendered.image + own_noise, frame.pixel_noise, cutout.sky
+    else:
+        objects = surroundings.draw_surroundings(
+            0.5 * size * preset.pixel_scale,
+            preset.depth["r"] + 0.7,
+            target.mag,
+            r50,
+            generator(seed, index, Stream.SURROUNDINGS),
+        )
+        image, noise, sky = _observe(rendered.image, objects, canvas, conditions, band, float(x0), float(y0), rng)
     return _labelled(
         rendered, image, conditions, float(x0), float(y0), noise, sky,
         name=galaxy_name(seed, index), band=band,
@@ -194,6 +207,9 @@ def _labelled(
     sma, intensity = truth.sma[:number], truth.intensity[:number]
     scale, zero_point = conditions.pixel_scale, conditions.zero_point
     snr = extent_rule.annulus_snr(intensity, sma, truth.ellipticity[:number], conditions.noise)
+    # The smallest annuli hold few pixels: where a faint centre is lost in them, the profile is known from further out.
+    best = int(np.argmax(snr))
+    snr[:best] = snr[best]
     return LabelledGalaxy(
         name=name,
         band=band,

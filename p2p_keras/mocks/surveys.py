@@ -7,13 +7,17 @@ Gaussian).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from p2p_keras.errors import UsageError
 from p2p_keras.mocks.streams import clipped_normal, log_uniform
-from p2p_keras.units import flux_from_mag
+from p2p_keras.units import flux_from_mag, mag_from_flux
+
+if TYPE_CHECKING:
+    from p2p_keras.mocks.backgrounds import Frame
 
 
 @dataclass(frozen=True)
@@ -210,6 +214,20 @@ def draw_survey(name: str, rng: np.random.Generator) -> tuple[str, Survey]:
         log_uniform(rng, 0.03, 0.5),
     )
     return MIXED, survey
+
+
+def survey_of_frame(frame: Frame) -> Survey:
+    """A survey whose every image is like one real frame; gain and colours of depth from the preset nearest in scale."""
+    nearest = min(SURVEYS.values(), key=lambda survey: abs(np.log(survey.pixel_scale / frame.pixel_scale)))
+    depth = mag_from_flux(5.0 * frame.noise * np.sqrt(2.266) * frame.fwhm, frame.zero_point)
+    here = frame.band if frame.band in nearest.depth else "r"
+    return replace(
+        nearest,
+        pixel_scale=frame.pixel_scale,
+        zero_point=frame.zero_point,
+        depth={band: float(depth) + value - nearest.depth[here] for band, value in nearest.depth.items()},
+        fwhm=dict.fromkeys(nearest.fwhm, frame.fwhm * frame.pixel_scale),
+    )
 
 
 def draw_conditions(name: str, survey: Survey, band: str, rng: np.random.Generator) -> Conditions:
