@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -50,6 +50,7 @@ def galaxies(draw) -> LabelledGalaxy:
     )
 
 
+@settings(max_examples=25)
 @given(galaxies())
 def test_round_trip_is_exact(galaxy):
     """Training data would differ from what was measured or simulated."""

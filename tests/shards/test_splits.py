@@ -28,7 +28,7 @@ def test_known_names_stay_where_they_are():
 
 def test_shares_are_the_fractions():
     """A split would be empty or far too large: five standard deviations of a binomial."""
-    count = 20000
+    count = 5000
     seen = Counter(split_of(f"galaxy {i}") for i in range(count))
     for split, fraction in DEFAULT_FRACTIONS.items():
         assert abs(seen[split] - count * fraction) < 5 * (count * fraction * (1 - fraction)) ** 0.5

@@ -1,0 +1,100 @@
+"""``python -m p2p_keras.pack``: put real images with their profiles into TFRecord shards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from p2p_keras.program import Program
+
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+@click.command(cls=Program)
+@click.argument("inputs", nargs=-1, metavar="[IMAGE.fits|FOLDER|@LIST]...")
+@click.option("--output", "-o", type=_FOLDER, required=True, help="Folder for the shards and dataset.json.")
+@click.option("--layout", type=_FOLDER, help="Folder with gals/NAME-BAND.fits and sbs/NAME_BAND.txt.")
+@click.option("--names", type=click.Path(dir_okay=False), help="List of galaxy names for --layout.")
+@click.option("--catalogue", type=click.Path(dir_okay=False), help="Table: file, name, ra, dec, band, zero_point, ...")
+@click.option(
+    "--images", type=_FOLDER, help="Folder of the catalogue's relative files; its own if not given."
+)
+@click.option("--profiles", type=_FOLDER, help="Folder of the images' profiles; the images' own if not given.")
+@click.option("--measure", is_flag=True, help="Measure profiles that are missing, by photutils.")
+@click.option("--size", type=click.IntRange(48, 2048), help="Side in pixels of cutouts round a target.")
+@click.option("--zero-point", type=float, help="AB magnitude of a pixel value of one; overrides headers.")
+@click.option("--pixel-scale", type=float, help="Arcsec per pixel; overrides headers.")
+@click.option("--radius-start", type=float, help="First radius of one-column profiles, arcsec [one step].")
+@click.option("--radius-step", type=float, help="Step of radius of one-column profiles, arcsec [one pixel].")
+@click.option("--split", "fractions", default="train=0.9,val=0.05,test=0.05", help="Share of galaxies in each split.")
+@click.option("--images-per-shard", type=click.IntRange(min=1), default=256)
+@click.option("--gzip", is_flag=True, help="Compress the shards.")
+@click.option("--overwrite", is_flag=True, help="Replace shards of another run in the output folder.")
+@click.option("--workers", type=click.IntRange(min=1), default=1, help="Processes that read and measure.")
+def main(
+    inputs: tuple[str, ...],
+    output: Path,
+    layout: Path | None,
+    names: str | None,
+    catalogue: str | None,
+    images: Path | None,
+    profiles: Path | None,
+    fractions: str,
+    images_per_shard: int,
+    gzip: bool,
+    overwrite: bool,
+    workers: int,
+    **labelling: float | bool | None,
+) -> None:
+    """Put images with their profiles into TFRecord shards for training.
+
+    Give images (their profiles beside them under the same name, or in --profiles), or --layout, or --catalogue.
+    Profiles: ECSV as predict writes it, AutoProf .prof, photutils isophote tables, plain text of mu or of sma and mu.
+    Rows that can't be used are named on standard error and in failures.csv; the others are packed (exit status 1).
+    A galaxy's split is a hash of its name. Started again, the same command goes on where it was.
+    """
+    from p2p_keras.errors import UsageError
+    from p2p_keras.packing import pack_rows, rows_of_catalogue, rows_of_images, rows_of_paper_layout
+    from p2p_keras.shards.splits import parse_fractions
+
+    if bool(inputs) + bool(layout) + bool(catalogue) != 1:
+        raise UsageError("give either images, or --layout, or --catalogue")
+    if layout:
+        rows = rows_of_paper_layout(layout, names)
+    elif catalogue:
+        rows = rows_of_catalogue(catalogue, folder=images)
+    else:
+        rows = rows_of_images(inputs, profiles=profiles)
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("packing", total=len(rows))
+
+        def on_row(row, cause: str | None) -> None:
+            progress.advance(task)
+            if cause is not None:
+                click.echo(f"{row.name} {row.band or ''}: {cause}", err=True)
+
+        report = pack_rows(
+            rows,
+            output,
+            fractions=parse_fractions(fractions),
+            images_per_shard=images_per_shard,
+            gzip=gzip,
+            overwrite=overwrite,
+            workers=workers,
+            on_row=on_row,
+            **labelling,
+        )
+    counts = ", ".join(f"{count} {split}" for split, count in report.manifest.counts.items())
+    click.echo(f"{output}: {sum(report.manifest.counts.values())} of {len(rows)} images packed ({counts})")
+    if report.failures:
+        click.echo(f"{len(report.failures)} left out, see {output / 'failures.csv'}", err=True)
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m p2p_keras.pack")
