@@ -32,6 +32,7 @@ _SECONDS = click.FloatRange(min=0.0)
 @click.option("--max-pixels", type=_COUNT, default=4 * 2048**2, help="Most pixels in one request.")
 @click.option("--max-queue", type=_COUNT, default=256, help="Most requests waiting.")
 @click.option("--max-calls", type=_COUNT, default=512, help="Most Predict calls open at once.")
+@click.option("--receive-seconds", type=_SECONDS, default=20.0, help="For an opened call's message to come in.")
 @click.option("--drain-seconds", type=_SECONDS, default=30.0, help="For accepted requests, on SIGTERM.")
 @click.option("--num-threads", type=click.IntRange(min=0), default=0, help="TensorFlow's threads; 0: one a core.")
 @click.option("--tls-key", type=_FILE, default=None, help="Private key, PEM.")
@@ -53,6 +54,7 @@ def main(
     max_pixels: int,
     max_queue: int,
     max_calls: int,
+    receive_seconds: float,
     drain_seconds: float,
     num_threads: int,
     tls_key: Path | None,
@@ -94,6 +96,7 @@ def main(
         queue_length=max_queue,
         queue_pixels=max(8 * max_pixels, max_message_mib * MIB // 2),
         open_calls=max_calls,
+        receive_s=receive_seconds,
         parallel_runs=num_batch_threads,
     )
     settings = ServerSettings(

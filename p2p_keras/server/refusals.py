@@ -49,7 +49,9 @@ def sentence_of_tensorflow(message: str) -> str:
     asserted = re.search(r"assertion failed: \[(.*?)\](?= \[|\s*$)", message, flags=re.DOTALL | re.MULTILINE)
     if asserted:
         return asserted.group(1).strip()
-    noise = re.compile(r"^(Graph execution error|Detected at node|Stack trace for|defined at|<stack traces|  File |\s*$)")
+    noise = re.compile(
+        r"^(Graph execution error|Detected at node|Stack trace for|defined at|<stack traces|  File |\s*$)"
+    )
     lines = [line for line in message.splitlines() if not noise.match(line)]
     sentence = " ".join(lines) if lines else message
     sentence = re.sub(r"\[\[\{\{.*", "", sentence, flags=re.DOTALL)

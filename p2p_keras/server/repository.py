@@ -131,7 +131,7 @@ class Repository:
         self.base = Path(base)
         self._metrics = metrics
         self._most = versions
-        self._poll_s, self._settle_s, self._warm_up = poll_s, settle_s, warm_up
+        self.poll_s, self.settle_s, self.warm_up = poll_s, settle_s, warm_up
         self._on_change = on_change or (lambda _name, _served: None)
         self._loader = loader
         self._models: dict[str, dict[int, Version]] = {}
@@ -202,7 +202,7 @@ class Repository:
                 await self.poll()
             except Exception:
                 log("poll failed", level=logging.ERROR, exc_info=True, base=str(self.base))
-            await asyncio.sleep(self._poll_s)
+            await asyncio.sleep(self.poll_s)
 
     async def poll(self) -> None:
         """Look at the disk once, and load and retire what that asks for."""
@@ -270,13 +270,13 @@ class Repository:
     async def _try_load(self, name: str, version: Version) -> bool:
         if not version.fingerprint or version.fingerprint == version.failed or version.state is State.UNLOADING:
             return False
-        if time.monotonic() - version.settled_since < self._settle_s:
+        if time.monotonic() - version.settled_since < self.settle_s:
             return False
         version.state, version.error = State.LOADING, ""
         log("loading", model=name, version=version.number, path=str(version.path))
         try:
             servable, facts = await asyncio.get_running_loop().run_in_executor(
-                self._thread, lambda: self._loader(name, version.number, version.path, warm_up=self._warm_up)
+                self._thread, lambda: self._loader(name, version.number, version.path, warm_up=self.warm_up)
             )
         except Exception as error:
             version.state, version.failed = State.END, version.fingerprint
