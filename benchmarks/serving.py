@@ -71,16 +71,19 @@ class Server:
                     self._news.notify_all()
 
     def wait_for(self, event: str) -> dict:
+        """Wait for the first log entry of an event."""
         with self._news:
             if not self._news.wait_for(lambda: event in self._events, timeout=300):
                 raise RuntimeError(f"the server did not log '{event}'")
             return self._events[event]
 
     def memory_mib(self) -> float:
+        """Resident memory."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) / 1024
 
     def stop(self) -> None:
+        """Stop it as an operator does."""
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(120)
 
