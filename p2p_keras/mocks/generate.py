@@ -112,6 +112,13 @@ def prepare(job: Job, folder: Path) -> Job:
         for error in prepare_backgrounds(job.backgrounds, cache):
             _log.warning("not used as background: %s", error)
         job = replace(job, backgrounds=str(cache))
+    if job.templates:
+        from p2p_keras.mocks.templates import prepare_templates
+
+        cache = folder / ".templates"
+        for error in prepare_templates(job.templates, cache):
+            _log.warning("not used as template: %s", error)
+        job = replace(job, templates=str(cache))
     return job
 
 

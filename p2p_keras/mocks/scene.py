@@ -140,7 +140,18 @@ def simulate_galaxy(
     psf = PSF(conditions.fwhm, conditions.beta, conditions.wing, conditions.psf_e1, conditions.psf_e2)
     canvas = Canvas(size, psf, conditions.pixel_scale)
     unit = float(flux_from_mag(target.mag, conditions.zero_point))
-    rendered = render(target, canvas, band, float(x0), float(y0), unit)
+    if templates is not None and from_template < template_share:
+        # Without the band: a galaxy is made of the same template in all.
+        place = generator(seed, index, Stream.TEMPLATE)
+        template = templates.choose(place)
+        pa, mirror = place.uniform(0.0, 2.0 * np.pi), bool(place.random() < 0.5)
+        rendered = templates.render(
+            template, canvas, float(x0), float(y0), r50 / conditions.pixel_scale, unit, pa, mirror
+        )
+        kind = f"template-{template.name}"
+    else:
+        rendered = render(target, canvas, band, float(x0), float(y0), unit)
+        kind = target.kind
 
     if frame is not None and backgrounds is not None:
         cutout = backgrounds.cutout(frame, seed, index, size)
@@ -158,7 +169,7 @@ def simulate_galaxy(
     return _labelled(
         rendered, image, conditions, float(x0), float(y0), noise, sky,
         name=galaxy_name(seed, index), band=band,
-        origin=f"mock survey={conditions.survey} kind={target.kind} seed={seed} index={index} generator={GENERATOR_VERSION}",
+        origin=f"mock survey={conditions.survey} kind={kind} seed={seed} index={index} generator={GENERATOR_VERSION}",
     )  # fmt: skip
 
 

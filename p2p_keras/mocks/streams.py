@@ -22,6 +22,7 @@ class Stream(IntEnum):
     SURROUNDINGS = 2
     TELESCOPE = 3
     BACKGROUND = 4
+    TEMPLATE = 5
 
 
 def generator(seed: int, index: int, stream: Stream, band: str = "") -> np.random.Generator:
