@@ -161,10 +161,11 @@ class ModelServer:
             raise UsageError(f"{address} can't be opened: is the port taken?") from error
 
     async def _keep_models(self) -> None:
-        await self.repository.poll()
+        await self.repository.keep(self._first_look)
+
+    def _first_look(self) -> None:
         if not self.repository.names():
             log("no model", level=logging.WARNING, base=str(self.settings.base), note="still looking")
-        await self.repository.run()
 
     def _model_changed(self, name: str, served: bool) -> None:
         if self._stopping:

@@ -86,6 +86,10 @@ def scan(base: Path) -> dict[str, dict[int, Path]]:
     return found
 
 
+def _nothing() -> None:
+    pass
+
+
 def _folders(base: Path) -> list[Path]:
     try:
         return sorted(p for p in base.iterdir() if p.is_dir() and not p.name.startswith("."))
@@ -195,13 +199,21 @@ class Repository:
 
     # --- keeping in step with the disk ---
 
-    async def run(self) -> None:
-        """Poll for ever. An error in a look at the disk is logged, and the next look comes all the same."""
+    async def keep(self, first_look: Callable[[], None]) -> None:
+        """Poll for ever. An error in a look at the disk is logged, and the next look comes all the same.
+
+        Parameters
+        ----------
+        first_look : callable
+            Called once, after the first look.
+        """
         while True:
             try:
                 await self.poll()
             except Exception:
                 log("poll failed", level=logging.ERROR, exc_info=True, base=str(self.base))
+            first_look()
+            first_look = _nothing
             await asyncio.sleep(self.poll_s)
 
     async def poll(self) -> None:

@@ -33,7 +33,11 @@ class RunningServer:
         self.other_lines: list[str] = []
         self._news = threading.Condition()
         threading.Thread(target=self._listen, daemon=True).start()
-        self.port = self.wait_for("listening")["port"]
+        try:
+            self.port = self.wait_for("listening")["port"]
+        except AssertionError:
+            self.process.kill()
+            raise
         self.address = f"127.0.0.1:{self.port}"
 
     def _listen(self) -> None:
