@@ -8,7 +8,7 @@ import click
 
 from p2p_keras.program import Program
 
-_FOLDER = click.Path(file_okay=False, path_type=Path)
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _COUNT = click.IntRange(min=1)
 _SECONDS = click.FloatRange(min=0.0)
