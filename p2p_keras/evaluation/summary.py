@@ -1,0 +1,117 @@
+"""The figures of an evaluation: the paper's errors, coverage, geometry, totals, and where it is good or bad."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from p2p_keras.accuracy import coverage, summarise
+from p2p_keras.evaluation.galaxy import GalaxyResult
+from p2p_keras.evaluation.run import Evaluation
+
+DECILES = {
+    "mu": "true surface brightness, mag arcsec^-2",
+    "size": "true extent of the galaxy, px",
+    "snr": "signal-to-noise ratio of the annulus",
+}
+"""What radii are sorted by, ten equal parts each, to see where errors and coverage hold."""
+
+
+def summarise_evaluation(evaluation: Evaluation) -> dict[str, Any]:
+    """Figures of one model as plain numbers, ready for JSON (`p2p_keras.evaluation.report.plain`).
+
+    Returns
+    -------
+    dict
+        ``model``, ``galaxies``, ``galaxies_per_second``; ``error`` (all radii) and ``error_bright`` (mu_true <= 26.5)
+        as `accuracy.ErrorSummary` has them; ``completeness``; ``coverage`` (1 and 2 sigma, all radii together);
+        ``scalars``: median, quartiles and 90th percentile of the absolute errors of centre (px), ellipticity, pa (deg),
+        total magnitude and r50 (relative), with the median of the signed error as ``bias``; ``deciles``; ``bands``;
+        ``failures``.
+    """
+    results = evaluation.results
+    residual, mu_err = (np.concatenate([getattr(r, n) for r in results] or [[]]) for n in ("residual", "mu_err"))
+    return {
+        "model": evaluation.model,
+        "galaxies": len(results),
+        "galaxies_per_second": len(results) / evaluation.seconds if evaluation.seconds else float("nan"),
+        "error": summarise([r.error for r in results]).as_dict(),
+        "error_bright": summarise([r.error_bright for r in results if _has_bright(r)]).as_dict(),
+        "completeness": _mean([r.completeness for r in results]),
+        "coverage": {"one_sigma": coverage(residual, mu_err), "two_sigma": coverage(residual, mu_err, 2.0)},
+        "scalars": {
+            "centre_px": _spread([r.centre_error for r in results]),
+            "ellipticity": _spread([r.ellipticity_error for r in results]),
+            "pa_deg": _spread([r.pa_error for r in results]),
+            "mag_total": _spread([r.mag_error for r in results]),
+            "r50_relative": _spread([r.r50_error for r in results]),
+            "extent_relative": _spread([r.extent_ratio - 1.0 for r in results]),
+        },
+        "deciles": {key: deciles(results, key) for key in DECILES},
+        "bands": {
+            band: summarise([r.error for r in results if r.band == band]).as_dict()
+            for band in sorted({r.band for r in results})
+        },
+        "failures": [{"name": r.name, "band": r.band, "cause": r.failure} for r in results if r.failure],
+    }
+
+
+def deciles(results: list[GalaxyResult], key: str) -> list[dict[str, float]]:
+    """Error and coverage in ten parts of equal numbers of radii, sorted by one of `DECILES`.
+
+    Returns
+    -------
+    list of dict
+        ``low``, ``high`` (range of the quantity), ``radii``, ``median_error`` (of |residual|), ``bias`` (median
+        residual), ``coverage`` (1 sigma). Empty where the quantity is known for no radius.
+    """
+    values = {
+        "mu": [r.mu_true for r in results],
+        "size": [np.full(r.mu_true.shape, r.extent_px) for r in results],
+        "snr": [r.snr for r in results],
+    }[key]
+    value = np.concatenate(values or [np.empty(0)])
+    residual, mu_err = (np.concatenate([getattr(r, n) for r in results] or [[]]) for n in ("residual", "mu_err"))
+    order = np.argsort(value, kind="stable")
+    order = order[np.isfinite(value[order])]
+    parts = [part for part in np.array_split(order, 10) if part.size]
+    return [
+        {
+            "low": float(value[part[0]]),
+            "high": float(value[part[-1]]),
+            "radii": int(part.size),
+            "median_error": float(np.median(np.abs(residual[part]))),
+            "bias": float(np.median(residual[part])),
+            "coverage": coverage(residual[part], mu_err[part]),
+        }
+        for part in parts
+    ]
+
+
+def _has_bright(result: GalaxyResult) -> bool:
+    """Whether the truth has radii at mu <= 26.5 that count, or the prediction is missing altogether."""
+    return bool(np.isfinite(result.error_bright)) or not np.isfinite(result.error)
+
+
+def _spread(errors: list[float]) -> dict[str, float]:
+    signed = np.asarray(errors, dtype=float)
+    signed = signed[np.isfinite(signed)]
+    if not signed.size:
+        nan = float("nan")
+        return {"count": 0, "median": nan, "quartile_low": nan, "quartile_high": nan, "worst_tenth": nan, "bias": nan}
+    low, median, high, worst = np.percentile(np.abs(signed), [25, 50, 75, 90])
+    return {
+        "count": int(signed.size),
+        "median": float(median),
+        "quartile_low": float(low),
+        "quartile_high": float(high),
+        "worst_tenth": float(worst),
+        "bias": float(np.median(signed)),
+    }
+
+
+def _mean(values: list[float]) -> float:
+    array = np.asarray(values, dtype=float)
+    array = array[np.isfinite(array)]
+    return float(array.mean()) if array.size else float("nan")
