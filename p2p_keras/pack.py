@@ -17,9 +17,7 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--layout", type=_FOLDER, help="Folder with gals/NAME-BAND.fits and sbs/NAME_BAND.txt.")
 @click.option("--names", type=click.Path(dir_okay=False), help="List of galaxy names for --layout.")
 @click.option("--catalogue", type=click.Path(dir_okay=False), help="Table: file, name, ra, dec, band, zero_point, ...")
-@click.option(
-    "--images", type=_FOLDER, help="Folder of the catalogue's relative files; its own if not given."
-)
+@click.option("--images", type=_FOLDER, help="Folder of the catalogue's relative files; its own if not given.")
 @click.option("--profiles", type=_FOLDER, help="Folder of the images' profiles; the images' own if not given.")
 @click.option("--measure", is_flag=True, help="Measure profiles that are missing, by photutils.")
 @click.option("--size", type=click.IntRange(48, 2048), help="Side in pixels of cutouts round a target.")

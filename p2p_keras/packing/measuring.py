@@ -141,7 +141,8 @@ def _isophotes(pixels: np.ndarray, mask: np.ndarray, target: np.ndarray, source:
     start_eps = float(np.clip(1.0 - np.sqrt(max(values[0], 0.1) / max(values[1], 0.1)), 0.05, _MAX_ELLIPTICITY))
     start_pa = float(np.arctan2(vectors[1, 1], vectors[0, 1]))
     start_sma = float(max(np.sqrt(values[1]), 3.0))
-    largest = 0.6 * max(pixels.shape)
+    # Isophotes far outside the detected part hold only sky, and cost most of the time.
+    largest = min(0.6 * max(pixels.shape), 2.0 * float(np.hypot(x - x0, y - y0).max()) + 10.0)
     data = np.ma.masked_array(pixels, mask=mask)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of fits that stop early: what is left is judged by its length
