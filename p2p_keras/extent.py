@@ -37,7 +37,9 @@ def annulus_snr(intensity, sma, ellipticity, noise, log_width=0.1):
 def profile_extent(sma, snr):
     """Semi-major axis of the last radius of a profile.
 
-    The extent is the last `sma` before the mean signal-to-noise ratio in the running window first falls below `SNR_MIN`.
+    The extent is the last `sma` before the mean signal-to-noise ratio in the running window first falls below `SNR_MIN`,
+    outward from where it is greatest: the smallest annuli hold few pixels, and a faint centre that is lost in them doesn't
+    end a profile that is known further out.
 
     Parameters
     ----------
@@ -56,6 +58,7 @@ def profile_extent(sma, snr):
     log_r = np.log(sma)
     near = np.abs(log_r[:, None] - log_r[None, :]) <= WINDOW_LOG_RADIUS / 2.0 + 1e-9
     running = (near * snr[None, :]).sum(axis=1) / near.sum(axis=1)
+    running[: int(np.argmax(running))] = running.max()
     below = np.flatnonzero(running < SNR_MIN)
     last = (below[0] if below.size else sma.size) - 1
     return float(sma[last]) if last >= 0 else 0.0

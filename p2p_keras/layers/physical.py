@@ -125,9 +125,16 @@ class ValidProfile(_Float32Layer):
         apart = np.abs(index[:, None] - index[None, :])
         near = tf.cast(apart * step <= extent.WINDOW_LOG_RADIUS / 2.0 + 1e-5, tf.float32)
         running = tf.reduce_sum(near * tf.expand_dims(snr, 1), axis=2) / tf.reduce_sum(near, axis=2)
-        known = tf.cast((running >= extent.SNR_MIN) & (covered >= _MIN_COVERED), tf.float32)
-        # 1 up to the first radius that isn't known: the number of unknown radii so far is 0.
+        # Inside its greatest value the ratio counts as that: 1 where the maximum lies further out, or here.
         lower = np.tril(np.ones((radii.NUM_RADII, radii.NUM_RADII), "float32"))
+        greatest = tf.cast(running >= tf.reduce_max(running, axis=1, keepdims=True), tf.float32)
+        known = (running >= extent.SNR_MIN) & (covered >= _MIN_COVERED)
+        peak_known = tf.reduce_max(running, axis=1, keepdims=True) >= extent.SNR_MIN
+        known = tf.cast(
+            known | (peak_known & (tf.matmul(greatest, lower - np.eye(radii.NUM_RADII, dtype="float32")) > 0.5)),
+            tf.float32,
+        )
+        # 1 up to the first radius that isn't known: the number of unknown radii so far is 0.
         valid = tf.matmul(1.0 - known, lower, transpose_b=True) < 0.5
         fills = {
             "mu": units.FILL_MU,

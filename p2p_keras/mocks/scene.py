@@ -218,9 +218,6 @@ def _labelled(
     sma, intensity = truth.sma[:number], truth.intensity[:number]
     scale, zero_point = conditions.pixel_scale, conditions.zero_point
     snr = extent_rule.annulus_snr(intensity, sma, truth.ellipticity[:number], conditions.noise)
-    # The smallest annuli hold few pixels: where a faint centre is lost in them, the profile is known from further out.
-    best = int(np.argmax(snr))
-    snr[:best] = snr[best]
     return LabelledGalaxy(
         name=name,
         band=band,
