@@ -54,7 +54,6 @@ def test_static_shapes_where_training_repeats(spots):
 
 def test_every_galaxy_comes_once_an_epoch(spots):
     """Some galaxies would be seen twice and others never."""
-    assert zero_points(make_dataset(spots, "train", batch_size=3)) != sorted([])
     for options in ({}, {"shuffle": True}, {"shuffle": True, "augment": True, "deterministic": False}):
         found = zero_points(make_dataset(spots, "train", batch_size=3, image_sizes=(64,), seed=1, **options))
         assert sorted(found) == [20.0 + i for i in range(10)]
@@ -62,7 +61,7 @@ def test_every_galaxy_comes_once_an_epoch(spots):
 
 def test_the_same_seed_gives_the_same_batches(spots):
     """A training run could not be repeated."""
-    options = dict(batch_size=4, image_sizes=(40, 48), augment=True, shuffle=True)
+    options = {"batch_size": 4, "image_sizes": (40, 48), "augment": True, "shuffle": True}
     first, again, other = (all_of(make_dataset(spots, "train", seed=seed, **options)) for seed in (3, 3, 4))
     for a, b in zip(first, again, strict=True):
         for part in range(2):
