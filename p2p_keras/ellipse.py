@@ -53,7 +53,8 @@ def compose(e1, e2, d1, d2):
 
     Used to correct an ellipse: `d` is measured in the stretched frame (e.g. from the second harmonics of the intensity
     along the present ellipse) and the corrected vector comes back. Exact, not first-order: with M = S(e) S(d), the
-    ellipse's matrix is A = M M^T = [[p, r], [r, s]] and e' = (p - s, 2 r) / (a + b)^2, (a + b)^2 = p + s + 2 sqrt(det A).
+    ellipse's matrix is A = M M^T = [[p, r], [r, s]] and e' = (p - s, 2 r) / (a + b)^2, (a + b)^2 = p + s + 2 sqrt(det
+    A).
     """
     m11 = (1.0 + e1) * (1.0 + d1) + e2 * d2
     m12 = (1.0 + e1) * d2 + e2 * (1.0 - d1)

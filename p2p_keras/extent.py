@@ -1,8 +1,8 @@
 """Where a profile ends: one rule for labels, for masks of the loss and for predictions.
 
 A profile ends where it can no longer be known. The paper cuts where the signal-to-noise ratio in a running window falls
-to 4 (PAPER.md); its window of 40 points was of linear radius, ours spans a fixed factor in radius, since the radial grid
-is logarithmic. The signal-to-noise ratio of a point is that of the mean intensity along its annulus; where only an
+to 4 (PAPER.md); its window of 40 points was of linear radius, ours spans a fixed factor in radius, since the radial
+grid is logarithmic. The signal-to-noise ratio of a point is that of the mean intensity along its annulus; where only an
 uncertainty in mag is known it is 2.5 / ln 10 / mu_err.
 """
 
@@ -37,9 +37,10 @@ def annulus_snr(intensity, sma, ellipticity, noise, log_width=0.1):
 def profile_extent(sma, snr):
     """Semi-major axis of the last radius of a profile.
 
-    The extent is the last `sma` before the mean signal-to-noise ratio in the running window first falls below `SNR_MIN`,
-    outward from where it is greatest: the smallest annuli hold few pixels, and a faint centre that is lost in them doesn't
-    end a profile that is known further out.
+    The extent is the last `sma` before the mean signal-to-noise ratio in the running window first falls below
+    `SNR_MIN`,
+    outward from where it is greatest: the smallest annuli hold few pixels, and a faint centre that is lost in them
+    doesn't end a profile that is known further out.
 
     Parameters
     ----------

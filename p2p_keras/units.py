@@ -3,8 +3,8 @@
 Flux is linear, with one zero point: ``mag = zero_point - 2.5 log10(flux)``, and surface brightness is
 ``mu = zero_point - 2.5 log10(I / pixel_scale**2)`` in mag arcsec^-2, I the mean flux per pixel along the isophote.
 
-Inside the network everything is in noise units: flux per pixel divided by the image's own pixel noise. So a factor on an
-image's flux never reaches a weight, and comes back here, in `mu_from_noise_units`, exactly.
+Inside the network everything is in noise units: flux per pixel divided by the image's own pixel noise. So a factor on
+an image's flux never reaches a weight, and comes back here, in `mu_from_noise_units`, exactly.
 
 Functions of `xp` take numpy or ``keras.ops``: the same formula serves labels, graphs and tables.
 """

@@ -107,7 +107,8 @@ class IntensityHarmonics(_Float32Layer):
     """The classical correction of an ellipse from the harmonics of the intensity along it (Jedrzejewski 1987).
 
     Where the ellipse vector is off by a small d in the stretched frame, the intensity along it is
-    ``I(t) = I0 - (dI / dln a) (d1 cos 2t + d2 sin 2t)``; so d is minus the second harmonic over the slope. Harmonics are
+    ``I(t) = I0 - (dI / dln a) (d1 cos 2t + d2 sin 2t)``; so d is minus the second harmonic over the slope. Harmonics
+    are
     weighted by attention (stars and neighbours have none), and slopes and harmonics are pooled over neighbouring radii
     at several widths, which lowers their noise where there is little light.
 
@@ -166,8 +167,8 @@ def _running_sum(x, width):
 class EllipseCorrection(_Float32Layer):
     """An ellipse per radius with a correction put on, by `p2p_keras.ellipse.compose`, kept below |e| = `limit`.
 
-    Inputs: e, correction (batch, radii, 2), the correction in the frame in which e is a circle. Output: e like the input.
-    The default limit 0.92 is an axis ratio of 0.04, thinner than any galaxy seen through a PSF.
+    Inputs: e, correction (batch, radii, 2), the correction in the frame in which e is a circle. Output: e like the
+    input. The default limit 0.92 is an axis ratio of 0.04, thinner than any galaxy seen through a PSF.
     """
 
     def __init__(self, limit: float = 0.92, **kwargs):

@@ -15,9 +15,10 @@ class LookFeatures(_Float32Layer):
     """Samples along ellipses as six channels of order one.
 
     Inputs: value, good (batch, radii, angles) of `PyramidSampler`, level and sma (batch, radii).
-    Output (batch, radii, angles, 6): asinh of the sample's signal-to-noise ratio; the same at the opposite side (a galaxy
-    is much alike there, a star is not); its difference from the ring's mean; the good share; ln sma; ln sma from the end
-    of the grid.
+    Output (batch, radii, angles, 6): asinh of the sample's signal-to-noise ratio; the same at the opposite side (a
+    galaxy
+    is much alike there, a star is not); its difference from the ring's mean; the good share; ln sma; ln sma from the
+    end of the grid.
     """
 
     def call(self, value, good, level, sma):

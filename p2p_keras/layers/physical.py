@@ -28,8 +28,8 @@ class PhysicalProfile(keras.layers.Layer):
     Output: a dict of sma (arcsec), mu, mu_err, ellipticity, pa, growth (batch, K), x0, y0, mag_total, sky (batch,), as
     CONTRACTS 5 names them, without fills.
 
-    The layer's only weights are the calibration: ln factors on mu_err at `CALIBRATION_KNOTS` of its raw value, which are
-    no part of the training but fitted on held-out galaxies, so that 68 % of truths fall inside.
+    The layer's only weights are the calibration: ln factors on mu_err at `CALIBRATION_KNOTS` of its raw value, which
+    are no part of the training but fitted on held-out galaxies, so that 68 % of truths fall inside.
     """
 
     def __init__(self, **kwargs):
@@ -111,9 +111,10 @@ def _log_flux_inside(sma, log_intensity, ellipticity):
 class ValidProfile(_Float32Layer):
     """The contract's outputs: `valid`, `extent`, and finite fill values where a profile isn't valid.
 
-    Inputs: the dict of `PhysicalProfile`; covered (batch, K), the share of good samples per ring; log_step source `sma`.
-    A radius is valid up to the extent (`p2p_keras.extent`, with the signal-to-noise ratio 2.5 / ln 10 / mu_err) where the
-    image covers its ring.
+    Inputs: the dict of `PhysicalProfile`; covered (batch, K), the share of good samples per ring; log_step source
+    `sma`.
+    A radius is valid up to the extent (`p2p_keras.extent`, with the signal-to-noise ratio 2.5 / ln 10 / mu_err) where
+    the image covers its ring.
     """
 
     def call(self, profile, covered):

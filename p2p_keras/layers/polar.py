@@ -1,7 +1,7 @@
 """Convolutions on (radius, angle) maps: zero-padded in radius, circular in angle.
 
-Strides halve the angle from 32 to no less than 4, so that a turn of the image by 90 degrees stays a whole shift at every
-depth, and the network's answer turns with it exactly.
+Strides halve the angle from 32 to no less than 4, so that a turn of the image by 90 degrees stays a whole shift at
+every depth, and the network's answer turns with it exactly.
 """
 
 from __future__ import annotations

@@ -16,11 +16,15 @@ _FLOOR_OF_PEAK = 1e-5  # a noise-free image would otherwise get a unit of zero
 _MEAN_ABS_SECOND_DIFFERENCE = 1.9544
 
 
+def padded_size(size):
+    """`size` rounded up to whole pixels of the coarsest level."""
+    block = 2 ** (NUM_LEVELS - 1)
+    return (size + block - 1) // block * block
+
+
 def level_table(height, width):
     """Offset, height and width of every level in the flat pyramid, int32 tensor (NUM_LEVELS, 3)."""
-    block = 2 ** (NUM_LEVELS - 1)
-    padded_h = (height + block - 1) // block * block
-    padded_w = (width + block - 1) // block * block
+    padded_h, padded_w = padded_size(height), padded_size(width)
     rows, offset = [], tf.constant(0, tf.int32)
     for level in range(NUM_LEVELS):
         h, w = padded_h // 2**level, padded_w // 2**level
@@ -53,15 +57,13 @@ class ImagePyramid(keras.layers.Layer):
         """See the class."""
         image = tf.cast(image, tf.float32)
         shape = tf.shape(image)
-        block = 2 ** (NUM_LEVELS - 1)
-        pad_h, pad_w = -shape[1] % block, -shape[2] % block
+        h, w = padded_size(shape[1]), padded_size(shape[2])
         good = tf.math.is_finite(image)
         flux = tf.where(good, image, tf.zeros_like(image))
         mask = tf.cast(good, tf.float32)
-        paddings = [[0, 0], [0, pad_h], [0, pad_w]]
+        paddings = [[0, 0], [0, h - shape[1]], [0, w - shape[2]]]
         flux, mask = tf.pad(flux, paddings), tf.pad(mask, paddings)
         levels, batch = [], shape[0]
-        h, w = shape[1] + pad_h, shape[2] + pad_w
         noise = None
         for level in range(NUM_LEVELS):
             if level:
@@ -86,13 +88,10 @@ class ImagePyramid(keras.layers.Layer):
 
 def _quiet_noise(flux, mask, batch, h, w):
     """White-noise equivalent per pixel of level 0, from level `_NOISE_LEVEL`; (batch,)."""
-    total = tf.zeros_like(flux[:, 1:-1, 1:-1])
     second_y = flux[:, 2:, 1:-1] - 2.0 * flux[:, 1:-1, 1:-1] + flux[:, :-2, 1:-1]
     second_x = flux[:, 1:-1, 2:] - 2.0 * flux[:, 1:-1, 1:-1] + flux[:, 1:-1, :-2]
     total = tf.abs(second_y) + tf.abs(second_x)
-    whole = (
-        mask[:, 1:-1, 1:-1] * mask[:, 2:, 1:-1] * mask[:, :-2, 1:-1] * mask[:, 1:-1, 2:] * mask[:, 1:-1, :-2]
-    )
+    whole = mask[:, 1:-1, 1:-1] * mask[:, 2:, 1:-1] * mask[:, :-2, 1:-1] * mask[:, 1:-1, 2:] * mask[:, 1:-1, :-2]
     whole = tf.cast(whole > 0.999, tf.float32)
     rows, cols = (h - 2) // _TILE, (w - 2) // _TILE
     shape = tf.stack([batch, rows, _TILE, cols, _TILE])

@@ -38,8 +38,8 @@ class SumVectors(_Float32Layer):
 class GatedVectors(_Float32Layer):
     """Learned vectors plus classical corrections, each times a gate: the network says how far to trust each.
 
-    Inputs: classical (batch, radii, gates, 2); gates (batch, radii, gates), through a sigmoid; optionally learned (batch,
-    radii, channels, 2). Output: (batch, radii, 2).
+    Inputs: classical (batch, radii, gates, 2); gates (batch, radii, gates), through a sigmoid; optionally learned
+    (batch, radii, channels, 2). Output: (batch, radii, 2).
     """
 
     def call(self, classical, gates, learned=None):
@@ -111,8 +111,8 @@ class PositionBias(_Float32Layer):
 class CopiedFeatures(_Float32Layer):
     """What is known of each ring, as invariants under a turn of the image; all of order one.
 
-    Inputs: value, weight (batch, radii, angles); intensity, number, covered, level, sma (batch, radii); e (batch, radii,
-    2); harmonics (batch, radii, widths, 2). Output: (batch, radii, features).
+    Inputs: value, weight (batch, radii, angles); intensity, number, covered, level, sma (batch, radii); e (batch,
+    radii, 2); harmonics (batch, radii, widths, 2). Output: (batch, radii, features).
     """
 
     NUM_FEATURES = 11
@@ -150,9 +150,10 @@ class CopiedFeatures(_Float32Layer):
 class MendedIntensity(_Float32Layer):
     """The copied intensity with the decoder's correction, and the scale of its error.
 
-    Inputs: answer (batch, radii, 2): correction to ln I and to ln of the error's scale; net, error (batch, radii): copied
-    net intensity and its noise. Outputs: log_intensity, log_scale (batch, radii). Before training the correction is 0 and
-    the scale is the ring's own noise with a floor of 1 %.
+    Inputs: answer (batch, radii, 2): correction to ln I and to ln of the error's scale; net, error (batch, radii):
+    copied
+    net intensity and its noise. Outputs: log_intensity, log_scale (batch, radii). Before training the correction is 0
+    and the scale is the ring's own noise with a floor of 1 %.
     """
 
     def call(self, answer, net, error):
@@ -164,4 +165,3 @@ class MendedIntensity(_Float32Layer):
     def compute_output_shape(self, answer_shape, net_shape, error_shape):
         """Shapes of log_intensity and log_scale."""
         return tuple(net_shape), tuple(net_shape)
-

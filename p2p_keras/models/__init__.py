@@ -1,8 +1,8 @@
 """Keras functional models, one file a preset.
 
 Every preset is a module with ``build_network(**settings, dtype=...) -> keras.Model``, whose inputs are a dict of image,
-zero_point and pixel_scale and whose outputs hold the profile in physical units (`p2p_keras.layers.PhysicalProfile`), the
-share of every ring that the image covers, and what training supervises.
+zero_point and pixel_scale and whose outputs hold the profile in physical units (`p2p_keras.layers.PhysicalProfile`),
+the share of every ring that the image covers, and what training supervises.
 """
 
 from __future__ import annotations

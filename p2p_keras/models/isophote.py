@@ -51,10 +51,16 @@ def find_centre(image, pyramid, filters, policy):
     x, y, spacing = coarse(image)
     value, good, level = sampler(image, pyramid, x, y, spacing)
     maps = p2p.LookFeatures(name="centre_look")(value, good, level, spacing)
-    maps = layers.Conv2D(filters[0], 3, strides=2, padding="same", activation="silu", dtype=policy, name="centre_1")(maps)
+    maps = layers.Conv2D(filters[0], 3, strides=2, padding="same", activation="silu", dtype=policy, name="centre_1")(
+        maps
+    )
     skip = layers.Conv2D(filters[0], 3, padding="same", activation="silu", dtype=policy, name="centre_2")(maps)
-    maps = layers.Conv2D(filters[1], 3, strides=2, padding="same", activation="silu", dtype=policy, name="centre_3")(skip)
-    maps = layers.Conv2D(filters[1], 3, strides=2, padding="same", activation="silu", dtype=policy, name="centre_4")(maps)
+    maps = layers.Conv2D(filters[1], 3, strides=2, padding="same", activation="silu", dtype=policy, name="centre_3")(
+        skip
+    )
+    maps = layers.Conv2D(filters[1], 3, strides=2, padding="same", activation="silu", dtype=policy, name="centre_4")(
+        maps
+    )
     maps = layers.Conv2D(filters[1], 3, padding="same", activation="silu", dtype=policy, name="centre_5")(maps)
     maps = layers.Conv2D(filters[1], 3, padding="same", activation="silu", dtype=policy, name="centre_6")(maps)
     maps = layers.UpSampling2D(4, dtype=policy, name="centre_up")(maps)
@@ -165,7 +171,9 @@ def build_network(
     harmonics = p2p.IntensityHarmonics(name="third_intensity_harmonics")(value, weight, sma)
 
     # === Decoder over radii ===
-    copied = p2p.CopiedFeatures(name="copied")(value, weight, intensity, number, covered, level, sma, e_second, harmonics)
+    copied = p2p.CopiedFeatures(name="copied")(
+        value, weight, intensity, number, covered, level, sma, e_second, harmonics
+    )
     tokens = layers.Concatenate(dtype="float32", name="tokens_in")([copied, half_ring])
     tokens = layers.Dense(dim, dtype=dtype, name="tokens")(tokens)
     tokens = p2p.RadialPosition(name="tokens_position")(tokens)
@@ -176,9 +184,7 @@ def build_network(
     pooled = layers.GlobalAveragePooling1D(dtype="float32", name="sky_pool")(tokens)
     pooled = layers.Dense(dim, activation="silu", dtype="float32", name="sky_hidden")(pooled)
     correction = layers.Dense(1, kernel_initializer="zeros", dtype="float32", name="sky_correction")(pooled)
-    sky, net, error, sky_features = p2p.SkyLevel(name="sky")(
-        intensity, number, level, sma, sky_logits, correction
-    )
+    sky, net, error, sky_features = p2p.SkyLevel(name="sky")(intensity, number, level, sma, sky_logits, correction)
     tokens = layers.Add(dtype="float32", name="tokens_sky")(
         [tokens, layers.Dense(dim, dtype=dtype, name="sky_embed")(sky_features)]
     )

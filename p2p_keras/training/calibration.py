@@ -13,7 +13,9 @@ ONE_SIGMA_SHARE = 0.6827
 _PRIOR_RADII = 2000.0  # so many radii of the overall factor are mixed into each knot's own
 
 
-def calibration_factors(raw_error: np.ndarray, residual: np.ndarray, knots: np.ndarray = CALIBRATION_KNOTS) -> np.ndarray:
+def calibration_factors(
+    raw_error: np.ndarray, residual: np.ndarray, knots: np.ndarray = CALIBRATION_KNOTS
+) -> np.ndarray:
     """ln factor at every knot that makes 68.27 % of residuals fall inside the uncertainty.
 
     Parameters
@@ -52,9 +54,9 @@ def _weighted_quantile(ranked: np.ndarray, weight: np.ndarray) -> float:
 
 
 def calibrate(network: keras.Model, batches: Iterable) -> np.ndarray:
-    """Fit the calibration of a trained network on held-out batches of (inputs, targets), in place; returns the factors."""
-    table = network.get_layer("physical").calibration
-    table.assign(np.zeros(table.shape, "float32"))
+    """Fit the calibration of a trained network on held-out batches of (inputs, targets), in place; returns the
+    factors.""" table =
+    network.get_layer("physical").calibration table.assign(np.zeros(table.shape, "float32"))
     raw, residual = [], []
     for inputs, targets in batches:
         outputs = network(inputs, training=False)

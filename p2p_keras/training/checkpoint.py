@@ -1,4 +1,6 @@
-"""State of a run on disk: all weights, the optimizer and the moving average, in one file written whole or not at all."""
+"""State of a run on disk: all weights, the optimizer and the moving average, in one file written whole or not at
+all.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,7 @@ def save_state(trainer: keras.Model, path: Path, progress: dict) -> None:
     arrays = {f"v{i}": np.asarray(v) for i, v in enumerate(_state(trainer))}
     temporary = path.with_name(path.name + ".part")
     with open(temporary, "wb") as file:
-        np.savez(file, progress=json.dumps(progress), **arrays)
+        np.savez(file, allow_pickle=False, progress=np.asarray(json.dumps(progress)), **arrays)
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)

@@ -18,8 +18,9 @@ PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
 def _setting(default: Any, help_text: str) -> Any:
-    factory = {"default_factory": lambda: default} if isinstance(default, dict | list) else {"default": default}
-    return field(metadata={"help": help_text}, **factory)
+    if isinstance(default, dict | list):
+        return field(metadata={"help": help_text}, default_factory=default.copy)
+    return field(metadata={"help": help_text}, default=default)
 
 
 @dataclass
@@ -34,7 +35,9 @@ class FitConfig:
     batch_size: int = _setting(16, "Galaxies in a step.")
     accumulate: int = _setting(1, "Steps whose gradients are averaged before weights change.")
     precision: str = _setting("float32", f"Precision policy: {', '.join(PRECISIONS)}.")
-    learning_rate: float = _setting(1.5e-3, "Peak learning rate of AdamW, reached after the warm-up, then a cosine to 1 %.")
+    learning_rate: float = _setting(
+        1.5e-3, "Peak learning rate of AdamW, reached after the warm-up, then a cosine to 1 %."
+    )
     warmup_steps: int = _setting(200, "Steps over which the learning rate rises from 0.")
     weight_decay: float = _setting(1e-3, "Decoupled weight decay.")
     clip_norm: float = _setting(1.0, "Largest global norm of the gradients.")
@@ -64,13 +67,15 @@ class FitConfig:
 
     def update(self, values: dict[str, Any], source: str) -> None:
         """Set several settings; see `from_mapping`."""
-        kinds = {f.name: f.type for f in dataclasses.fields(self)}
+        kinds = {f.name: str(f.type) for f in dataclasses.fields(self)}
         for name, value in values.items():
             if name.startswith("model.") and len(name) > 6:
                 self.model = {**self.model, name[6:]: value}
                 continue
             if name not in kinds:
-                raise UsageError(f"{source}: unknown setting {name!r}; there are {', '.join(sorted(kinds))}, model.NAME")
+                raise UsageError(
+                    f"{source}: unknown setting {name!r}; there are {', '.join(sorted(kinds))}, model.NAME"
+                )
             setattr(self, name, _converted(name, value, kinds[name], source))
         if self.precision not in PRECISIONS:
             raise UsageError(f"{source}: precision {self.precision!r} is none of {', '.join(PRECISIONS)}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -98,7 +100,7 @@ def _galaxy_mean(values, weight):
 
 def _heat_loss(logits, centre, image, side):
     """Cross-entropy of the coarse heat map with a Gaussian of one cell about the true centre, (batch,)."""
-    cells = int(round(float(np.sqrt(logits.shape[-1]))))
+    cells = math.isqrt(logits.shape[-1])
     shape = tf.cast(tf.shape(image), tf.float32)
     spacing = tf.maximum(side / (2.0 * cells), 1.0)
     offsets = (np.arange(cells, dtype="float32") - (cells - 1) / 2.0).reshape(1, -1)

@@ -56,11 +56,19 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
         raise UsageError(f"{folder} holds a run already: go on with --resume, or choose another --run")
     keras.utils.set_random_seed(config.seed)
     sizes = tuple(config.image_sizes) or (stored_size(config.data),)
-    options = {"batch_size": config.batch_size, "seed": config.seed}
     train = make_dataset(
-        config.data, "train", **options, image_sizes=sizes, augment=config.augment, shuffle=True, repeat=True
+        config.data,
+        "train",
+        batch_size=config.batch_size,
+        image_sizes=sizes,
+        augment=config.augment,
+        shuffle=True,
+        seed=config.seed,
+        repeat=True,
     )
-    validation = make_dataset(config.data, "val", **options, image_sizes=sizes[-1:])
+    validation = make_dataset(
+        config.data, "val", batch_size=config.batch_size, image_sizes=sizes[-1:], seed=config.seed
+    )
     steps = config.steps_per_epoch or max(1, count_galaxies(config.data, "train") // config.batch_size)
     validation_steps = -(-count_galaxies(config.data, "val") // config.batch_size)
 
@@ -201,5 +209,3 @@ def _keep_rows(path: Path, epochs: int) -> None:
     with open(temporary, "w", newline="") as file:
         csv.writer(file).writerows(kept)
     os.replace(temporary, path)
-
-

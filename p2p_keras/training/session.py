@@ -6,6 +6,7 @@ import datetime
 import logging
 import subprocess
 import time
+from itertools import islice
 from pathlib import Path
 
 import click
@@ -39,7 +40,9 @@ def train_and_export(config: FitConfig, *, resume: bool = False, verbose: int = 
         name = config.name or config.preset
         root = result.folder / "saved_models"
         version = 1 + max((int(p.name) for p in (root / name).glob("[0-9]*") if p.name.isdigit()), default=0)
-        exported = export_model(model, root, name, version, card=run_card(config, result.metrics), metrics=result.metrics)
+        exported = export_model(
+            model, root, name, version, card=run_card(config, result.metrics), metrics=result.metrics
+        )
     _report(result, picture, exported, trained, time.monotonic() - started)
     return result.folder
 
@@ -68,27 +71,29 @@ def run_card(config: FitConfig, metrics: dict) -> dict:
 
 def draw_examples(model, config: FitConfig, path: Path) -> Path:
     """Draw held-out galaxies with true and predicted profiles and their uncertainty."""
-    from p2p_keras.plots import comparison_figure
+    from p2p_keras.images import GalaxyImage
+    from p2p_keras.plots import comparison_figure, save_figure
+    from p2p_keras.profile import profile_table
     from p2p_keras.shards import find_shards, read_shards
 
-    galaxies = []
-    for galaxy in read_shards(find_shards(config.data, "val")):
-        galaxies.append(galaxy)
-        if len(galaxies) == NUM_EXAMPLES:
-            break
     entries = []
-    for galaxy in galaxies:
-        outputs = model(
-            {
-                "image": galaxy.image[None],
-                "zero_point": np.float32([galaxy.zero_point]),
-                "pixel_scale": np.float32([galaxy.pixel_scale]),
-            },
-            training=False,
+    for galaxy in islice(read_shards(find_shards(config.data, "val")), NUM_EXAMPLES):
+        image = GalaxyImage.from_array(
+            galaxy.image,
+            zero_point=galaxy.zero_point,
+            pixel_scale=galaxy.pixel_scale,
+            name=galaxy.name,
+            band=galaxy.band,
         )
-        entries.append((galaxy, {name: np.asarray(value)[0] for name, value in outputs.items()}))
-    comparison_figure(entries, path)
-    return path
+        inputs = {
+            "image": galaxy.image[None],
+            "zero_point": np.full(1, galaxy.zero_point, "float32"),
+            "pixel_scale": np.full(1, galaxy.pixel_scale, "float32"),
+        }
+        outputs = {name: np.asarray(value)[0] for name, value in model(inputs, training=False).items()}
+        entries.append((image, galaxy, profile_table(outputs, image)))
+    figure = comparison_figure(entries, title="Held-out galaxies: true and predicted profiles")
+    return save_figure(figure, path)
 
 
 def _commit() -> str:
@@ -117,6 +122,15 @@ def _report(result, picture: Path, exported: Path | None, trained: float, total:
     if exported is not None:
         click.echo(
             f"SavedModel    {exported}\nONNX          {exported.parent / 'model.onnx'}\n"
-            f"Next          python -m p2p_keras.predict IMAGE.fits --model {exported} --output profile.ecsv --plot plots"
+            f"Next          python -m p2p_keras.predict IMAGE.fits --model {exported} --output
+            profile.ecsv
+            --plot
+         
+          
+           
+            plots"
+      
+       
         )
     click.echo(f"Curves        tensorboard --logdir {result.folder / 'tensorboard'}")
+

@@ -32,7 +32,12 @@ class ProfileTrainer(keras.Model):
         self.network, self.ema, self.ease_in_steps = network, ema, ease_in_steps
         self.averages = [
             self.add_weight(
-                name=f"average_{i}", shape=v.shape, dtype="float32", trainable=False, initializer="zeros", autocast=False
+                name=f"average_{i}",
+                shape=v.shape,
+                dtype="float32",
+                trainable=False,
+                initializer="zeros",
+                autocast=False,
             )
             for i, v in enumerate(network.trainable_variables)
         ]

@@ -76,8 +76,8 @@ def _config(shards, run, **settings) -> FitConfig:
 
 def test_overfits_four_galaxies(shards, tmp_path):
     """Something between labels, network and loss would not fit together."""
-    from p2p_keras.training.run import make_trainer
     from p2p_keras.pipeline import make_dataset
+    from p2p_keras.training.run import make_trainer
 
     config = _config(shards, tmp_path / "run", learning_rate=4e-3)
     trainer = make_trainer(config, 120)
