@@ -25,6 +25,11 @@ from p2p_keras.program import Program
 @click.option(
     "--model", metavar="DIR", help="SavedModel (NAME/VERSION or NAME) or .onnx file.  [default: the shipped one]"
 )
+@click.option(
+    "--server",
+    metavar="HOST:PORT",
+    help="Let a model server measure (TensorFlow Serving or p2p_keras.serve); --model NAME.",
+)
 @click.option("--zero-point", type=float, help="AB magnitude of a pixel value of 1.  [default: from the header]")
 @click.option("--pixel-scale", type=float, help="Arcsec per pixel.  [default: from the WCS or header]")
 @click.option("--band", help="Filter.  [default: from the header]")
@@ -62,6 +67,7 @@ def main(
     images: tuple[str, ...],
     output: Path,
     model: str | None,
+    server: str | None,
     plot: Path | None,
     plot_format: str,
     table_format: str | None,
@@ -79,16 +85,13 @@ def main(
     Exit status: 0 all done, 1 some inputs failed (each is named on standard error with its cause, the others are
     written), 2 wrong usage.
     """
-    from p2p_keras.backends import find_model
     from p2p_keras.images import find_inputs
     from p2p_keras.prediction import predict_files
-    from p2p_keras.predictor import Predictor
     from p2p_keras.profile_files import ProfileWriter
 
     paths = find_inputs(images)
-    files = find_model(model)  # quick, so that a wrong name is told before a folder is made
+    predictor = _measurer(model, server, threads)
     writer = ProfileWriter(output, table_format)
-    predictor = Predictor.load(files.path, threads=threads)
     draw = _drawer(plot, plot_format)
     failed = measured = 0
     interrupted = False
@@ -123,6 +126,19 @@ def main(
     if failed:
         click.echo(f"{failed} of {len(paths)} inputs failed", err=True)
     context.exit(1 if failed or interrupted else 0)
+
+
+def _measurer(model: str | None, server: str | None, threads: int | None) -> Any:
+    """Load the model, or connect to the server."""
+    if server is not None:
+        from p2p_keras.backends import DEFAULT_MODEL
+        from p2p_keras.client import ProfileClient
+        from p2p_keras.prediction import ServerMeasurer
+
+        return ServerMeasurer(ProfileClient(server, model=model or DEFAULT_MODEL))
+    from p2p_keras.predictor import Predictor
+
+    return Predictor.load(model, threads=threads)
 
 
 def _drawer(folder: Path | None, plot_format: str) -> Any:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from p2p_keras.errors import InputError
-from p2p_keras.predictor import DEFAULT_BATCH_SIZE, Predictor, as_galaxy_image, group_by_shape
+from p2p_keras.errors import InputError, P2PError
+from p2p_keras.predictor import DEFAULT_BATCH_SIZE, as_galaxy_image, group_by_shape
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -25,11 +25,35 @@ class Prediction:
     source: str
     image: GalaxyImage | None = None
     profile: QTable | None = None
-    error: InputError | None = None
+    error: P2PError | None = None
+
+
+class Measurer(Protocol):
+    """What measures a batch: `Predictor`, or `ServerMeasurer`."""
+
+    def measure(self, images: Sequence[GalaxyImage]) -> Sequence[QTable | P2PError]:
+        """Profiles of images of one shape; an error in the place of one that can't be measured."""
+        ...
+
+
+class ServerMeasurer:
+    """Measures by a model server, see `p2p_keras.client.ProfileClient`.
+
+    Parameters
+    ----------
+    client : ProfileClient
+    """
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+
+    def measure(self, images: Sequence[GalaxyImage]) -> Sequence[QTable | P2PError]:
+        """Ask for the profiles of some images, several at a time."""
+        return self.client.profiles(images, on_error="return")
 
 
 def predict_files(
-    predictor: Predictor,
+    predictor: Measurer,
     paths: Iterable[str | os.PathLike[str]],
     *,
     batch_size: int = DEFAULT_BATCH_SIZE,
@@ -43,7 +67,7 @@ def predict_files(
 
     Parameters
     ----------
-    predictor : Predictor
+    predictor : Predictor or ServerMeasurer
     paths : iterable of str or path
     batch_size : int
         Largest number of images in one run of the model; only images of one shape share one.
@@ -76,8 +100,12 @@ def predict_files(
         images = [image for _, image in group]
         yield from failed[done:]
         done = len(failed)
-        for image, profile in zip(images, predictor.measure(images), strict=True):
-            yield Prediction(image.source, image=image, profile=profile)
+        for image, measured in zip(images, predictor.measure(images), strict=True):
+            if isinstance(measured, P2PError):
+                named = measured if image.source in str(measured) else InputError(image.source, str(measured))
+                yield Prediction(image.source, error=named)
+            else:
+                yield Prediction(image.source, image=image, profile=measured)
     yield from failed[done:]
 
 

@@ -44,8 +44,8 @@ def error_violins(evaluations: Sequence[Evaluation]) -> Figure:
 
 
 def _violin(ax: Axes, errors: np.ndarray, place: float, colour: str, *, filled: bool) -> None:
-    body = ax.violinplot([errors], [place], widths=0.8, showextrema=False)["bodies"][0]
-    body.set(facecolor=colour, edgecolor=colour, alpha=0.45 if filled else 0.2)
+    bodies: Any = ax.violinplot([errors], [place], widths=0.8, showextrema=False)["bodies"]
+    bodies[0].set(facecolor=colour, edgecolor=colour, alpha=0.45 if filled else 0.2)
     low, median, high, worst = np.percentile(errors, [25, 50, 75, 90])
     ax.plot([place, place], [low, high], color=BLACK, lw=3, solid_capstyle="butt")
     ax.plot(place, median, "o", color="white", mec=BLACK, ms=5)

@@ -53,7 +53,7 @@ def galaxy_figure(image: GalaxyImage, profile: QTable, *, truth: Any = None) -> 
     mu_ax = figure.add_subplot(grid[:3, 1])
     ellipticity_ax = figure.add_subplot(grid[3, 1], sharex=mu_ax)
     pa_ax = figure.add_subplot(grid[4:, 1], sharex=mu_ax)
-    figure.get_layout_engine().set(h_pad=0.01, hspace=0.0)  # type: ignore[union-attr]
+    figure.get_layout_engine().set(h_pad=0.01, hspace=0.0)  # type: ignore[union-attr, call-arg]
 
     draw_image(image_ax, image, profile)
     if image_ax.get_legend_handles_labels()[0]:

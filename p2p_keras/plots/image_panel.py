@@ -144,17 +144,16 @@ def _compass(ax: Axes, image: GalaxyImage, geometry: PixelGeometry) -> None:
         return
     step = 5.0 * image.pixel_scale / 3600.0
     places = [(ra, dec + step), (ra + step / max(np.cos(np.deg2rad(dec)), 1e-3), dec)]
-    for (there_ra, there_dec), letter in zip(places, "NE", strict=True):
-        x, y = _sky_to_pixel(image, there_ra, there_dec)
-        length = np.hypot(x - geometry.x0, y - geometry.y0)
-        if not length > 0:
-            continue
-        u, v = (x - geometry.x0) / length, (y - geometry.y0) / length
-        start = (0.88, 0.08)
-        end = (start[0] + 0.09 * u, start[1] + 0.09 * v)
-        ax.annotate("", end, start, "axes fraction", "axes fraction", {"arrowstyle": "-|>", "color": "k", "lw": 0.9})
-        at = (start[0] + 0.125 * u, start[1] + 0.125 * v)
-        ax.text(*at, letter, transform=ax.transAxes, ha="center", va="center", fontsize=9)
+    there = np.array([_sky_to_pixel(image, *place) for place in places]) - [geometry.x0, geometry.y0]
+    lengths = np.hypot(there[:, 0], there[:, 1])
+    if not np.all(lengths > 0):
+        return
+    arrows = there / lengths[:, None]
+    # The corner of the two arrows moves so that the whole compass is around one place, whatever its turn.
+    start = np.array([0.87, 0.13]) - 0.05 * arrows.sum(axis=0)
+    for arrow, letter in zip(arrows, "NE", strict=True):
+        ax.annotate("", start + 0.09 * arrow, start, "axes fraction", "axes fraction", {"arrowstyle": "-|>", "lw": 0.9})
+        ax.text(*(start + 0.125 * arrow), letter, transform=ax.transAxes, ha="center", va="center", fontsize=9)
 
 
 def _sky_to_pixel(image: GalaxyImage, ra: float, dec: float) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from astropy.table import QTable
 from click.testing import CliRunner
 
 from p2p_keras import Predictor, prediction
+from p2p_keras.errors import InputError
 from p2p_keras.predict import main
 from p2p_keras.profile_files import read_profiles
 
@@ -135,7 +136,31 @@ def test_interrupt_keeps_what_is_done(predict, write_galaxy, tmp_path, monkeypat
     assert [p.meta["name"] for p in read_profiles(tmp_path / "out.ecsv")] == ["a", "b"]
 
 
-def test_few_images_are_in_memory(fake_models, write_galaxy, monkeypatch):
+class Echo:
+    """Measures nothing: returns each image's name, or an error for a refused one."""
+
+    def measure(self, images):
+        return [InputError("server", "refused") if image.name == "refused" else image.name for image in images]
+
+
+def test_answers_of_a_server_can_be_errors(write_galaxy):
+    """One image that a server refuses would stop the others, or not be named."""
+    paths = [write_galaxy("a.fits"), write_galaxy("refused.fits"), write_galaxy("b.fits")]
+    first, refused, last = prediction.predict_files(Echo(), paths)
+    assert (first.profile, last.profile) == ("a", "b")
+    assert "refused.fits" in str(refused.error)
+
+
+def test_no_server(write_galaxy, tmp_path):
+    """A server that isn't there would be a traceback."""
+    pytest.importorskip("tensorflow_serving")
+    monkeyed = ["--server", "localhost:1", "-o", str(tmp_path / "o.ecsv")]
+    result = CliRunner().invoke(main, [str(write_galaxy("a.fits")), *monkeyed])
+    assert result.exit_code == 1, result.output
+    assert "a.fits" in result.stderr
+
+
+def test_few_images_are_in_memory(write_galaxy, monkeypatch):
     """A survey's worth of files would be read into memory before the first is measured."""
     path = write_galaxy("a.fits")
     reads = []
@@ -146,7 +171,7 @@ def test_few_images_are_in_memory(fake_models, write_galaxy, monkeypatch):
         return read(*args, **kwargs)
 
     monkeypatch.setattr(prediction, "as_galaxy_image", counted)
-    run = prediction.predict_files(Predictor.load(fake_models.saved_model), [path] * 40, batch_size=2, readers=2)
+    run = prediction.predict_files(Echo(), [path] * 40, batch_size=2, readers=2)
     next(run)
     assert len(reads) <= 10
     assert sum(1 for _ in run) == 39
