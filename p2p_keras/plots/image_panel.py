@@ -152,8 +152,16 @@ def _compass(ax: Axes, image: GalaxyImage, geometry: PixelGeometry) -> None:
     # The corner of the two arrows moves so that the whole compass is around one place, whatever its turn.
     start = np.array([0.87, 0.13]) - 0.05 * arrows.sum(axis=0)
     for arrow, letter in zip(arrows, "NE", strict=True):
-        ax.annotate("", start + 0.09 * arrow, start, "axes fraction", "axes fraction", {"arrowstyle": "-|>", "lw": 0.9})
-        ax.text(*(start + 0.125 * arrow), letter, transform=ax.transAxes, ha="center", va="center", fontsize=9)
+        ax.annotate(
+            "",
+            start + 0.09 * arrow,
+            start,
+            "axes fraction",
+            "axes fraction",
+            {"arrowstyle": "-|>", "color": "k", "lw": 0.9},
+        )
+        x, y = start + 0.125 * arrow
+        ax.text(x, y, letter, transform=ax.transAxes, ha="center", va="center", fontsize=9)
 
 
 def _sky_to_pixel(image: GalaxyImage, ra: float, dec: float) -> tuple[float, float]:
