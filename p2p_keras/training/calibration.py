@@ -54,9 +54,9 @@ def _weighted_quantile(ranked: np.ndarray, weight: np.ndarray) -> float:
 
 
 def calibrate(network: keras.Model, batches: Iterable) -> np.ndarray:
-    """Fit the calibration of a trained network on held-out batches of (inputs, targets), in place; returns the
-    factors.""" table =
-    network.get_layer("physical").calibration table.assign(np.zeros(table.shape, "float32"))
+    """Fit a trained network's calibration, in place, on held-out batches of (inputs, targets); returns the factors."""
+    table = network.get_layer("physical").calibration
+    table.assign(np.zeros(table.shape, "float32"))
     raw, residual = [], []
     for inputs, targets in batches:
         outputs = network(inputs, training=False)

@@ -1,6 +1,4 @@
-"""State of a run on disk: all weights, the optimizer and the moving average, in one file written whole or not at
-all.
-"""
+"""State of a run on disk: weights, optimizer and moving average in one file, written whole or not at all."""
 
 from __future__ import annotations
 

@@ -18,8 +18,6 @@ PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
 def _setting(default: Any, help_text: str) -> Any:
-    if isinstance(default, dict | list):
-        return field(metadata={"help": help_text}, default_factory=default.copy)
     return field(metadata={"help": help_text}, default=default)
 
 
@@ -42,7 +40,10 @@ class FitConfig:
     weight_decay: float = _setting(1e-3, "Decoupled weight decay.")
     clip_norm: float = _setting(1.0, "Largest global norm of the gradients.")
     ema: float = _setting(0.998, "Momentum of the moving average of the weights that is validated and exported.")
-    image_sizes: list[int] = _setting([], "Sides of training images in px, one drawn for each batch; empty: as stored.")
+    image_sizes: list[int] = field(
+        default_factory=list,
+        metadata={"help": "Sides of training images in px, one drawn for each batch; empty: as stored."},
+    )
     augment: bool = _setting(True, "Wobble the centre, flip and turn training images.")
     patience: int = _setting(0, "Stop after this many epochs without a better validation error; 0: never.")
     seed: int = _setting(0, "Seed of weights, order and augmentation.")
@@ -50,7 +51,9 @@ class FitConfig:
     checkpoint_minutes: float = _setting(3.0, "Minutes between checkpoints within an epoch.")
     export: bool = _setting(True, "Export SavedModel and ONNX at the end.")
     name: str = _setting("", "Name of the exported model; empty: the preset's.")
-    model: dict = _setting({}, "Settings of the preset's network, such as model.dim=96.")
+    model: dict = field(
+        default_factory=dict, metadata={"help": "Settings of the preset's network, such as model.dim=96."}
+    )
 
     @classmethod
     def from_mapping(cls, values: dict[str, Any], source: str) -> FitConfig:

@@ -122,15 +122,7 @@ def _report(result, picture: Path, exported: Path | None, trained: float, total:
     if exported is not None:
         click.echo(
             f"SavedModel    {exported}\nONNX          {exported.parent / 'model.onnx'}\n"
-            f"Next          python -m p2p_keras.predict IMAGE.fits --model {exported} --output
-            profile.ecsv
-            --plot
-         
-          
-           
-            plots"
-      
-       
+            f"Next          python -m p2p_keras.predict IMAGE.fits --model {exported} "
+            "--output profile.ecsv --plot plots"
         )
     click.echo(f"Curves        tensorboard --logdir {result.folder / 'tensorboard'}")
-
