@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from itertools import islice
 from pathlib import Path
 
@@ -48,6 +49,7 @@ def main(
     The error of a profile is the median over its radii of |mu_true - mu_pred|, as in Smith et al. (2021), over the
     truth's extent and where mu_true <= 26.5. A galaxy without a prediction counts as infinitely wrong.
     """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # a machine without a GPU is no error
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
