@@ -73,7 +73,7 @@ test-addons: venv ## the tensorflow-addons lane: the shipped model in TensorFlow
 	$(VENV_ADDONS)/bin/python -m pytest --override-ini minversion=7 tests/addons
 
 sample-data: venv ## make the galaxies in tfrecords/ anew (DATA=another folder)
-	$(PY) -m p2p_keras.simulate --survey mixed --count 200 --seed 1 --size 128 \
+	$(PY) -m p2p_keras.simulate --survey mixed --count 200 --seed 1 --size 112 \
 	  --splits train=0.7,val=0.15,test=0.15 --galaxies-per-shard 64 --gzip --output $(or $(DATA),tfrecords)
 
 UV = $(PY) -m uv pip compile --universal --python-version 3.11 --no-emit-index-url --no-annotate \
