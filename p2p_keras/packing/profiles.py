@@ -107,9 +107,9 @@ def _read_autoprof(path: Path) -> dict[str, np.ndarray]:
 
 
 def _from_text(path: Path, pixel_scale: float, start: float | None, step: float | None) -> ProfileLabel:
-    values = np.genfromtxt(path, dtype=float, comments="#", ndmin=2, delimiter=_delimiter(path))
-    if values.size == 0:
+    if not path.read_text().strip():
         raise InputError(path, "the profile is empty")
+    values = np.genfromtxt(path, dtype=float, comments="#", ndmin=2, delimiter=_delimiter(path))
     if values.shape[1] == 1:
         step = pixel_scale if step is None else step
         sma = (step if start is None else start) + step * np.arange(len(values))

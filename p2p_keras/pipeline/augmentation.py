@@ -80,7 +80,12 @@ def crop(image: tf.Tensor, size: tf.Tensor, dx: tf.Tensor, dy: tf.Tensor) -> tup
     y0, y1 = tf.clip_by_value(top, 0, height), tf.clip_by_value(top + size, 0, height)
     before = tf.minimum(tf.stack([y0 - top, x0 - left]), size)
     after = size - before - tf.stack([y1 - y0, x1 - x0])
-    padded = tf.pad(image[y0:y1, x0:x1], tf.stack([before, after], axis=1), constant_values=float("nan"))
+    margins = tf.stack([before, after], axis=1)
+    inside = image[y0:y1, x0:x1]
+    # Padding by nothing would still copy the image.
+    padded = tf.cond(
+        tf.reduce_any(margins > 0), lambda: tf.pad(inside, margins, constant_values=float("nan")), lambda: inside
+    )
     return padded, left, top
 
 

@@ -41,6 +41,7 @@ class ParsedImages(NamedTuple):
     y_offset: tf.Tensor
 
 
+# No quotes in a sentence: a graph shows them escaped.
 def _require(condition: tf.Tensor, sentence: str, *values: tf.Tensor) -> tf.Operation:
     """Stop with a sentence where any element of `condition` is false, and say which element of the batch."""
     where = tf.where(tf.logical_not(tf.reshape(condition, [-1])))
@@ -56,17 +57,17 @@ def _checked(parsed: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     checks = [
         _require(
             tf.equal(parsed["schema_version"], SCHEMA_VERSION),
-            f"feature 'schema_version' is missing (-1) or another than {SCHEMA_VERSION}, the one this model reads;",
+            f"feature schema_version is missing (-1) or another than {SCHEMA_VERSION}, the one this model reads;",
             parsed["schema_version"],
         ),
-        _require(sized, "features 'image/height' and 'image/width' are missing (-1) or no size;", height, width),
+        _require(sized, "features image/height and image/width are missing (-1) or no size;", height, width),
         _require(
             tf.equal(length, 4 * height * width) | ~sized,
-            "feature 'image' must hold 4 * height * width bytes of little-endian float32;",
+            "feature image must hold 4 * height * width bytes of little-endian float32;",
             length,
         ),
-        _require(tf.math.is_finite(parsed["zero_point"]), "feature 'zero_point' is missing or not finite;"),
-        _require(tf.math.is_finite(scale) & (scale > 0), "feature 'pixel_scale' is missing or not positive;", scale),
+        _require(tf.math.is_finite(parsed["zero_point"]), "feature zero_point is missing or not finite;"),
+        _require(tf.math.is_finite(scale) & (scale > 0), "feature pixel_scale is missing or not positive;", scale),
     ]
     with tf.control_dependencies(checks):
         return {key: tf.identity(value) for key, value in parsed.items()}
@@ -144,7 +145,7 @@ def parse_galaxy(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
             values = tf.cond(tf.equal(tf.size(values), 0), lambda: tf.fill([count], _NAN), lambda v=values: v)
         check = tf.debugging.Assert(
             tf.equal(tf.shape(values)[0], count),
-            [f"feature '{key}' has another length than 'profile/sma':", tf.shape(values)[0], count],
+            [f"feature {key} has another length than profile/sma:", tf.shape(values)[0], count],
         )
         with tf.control_dependencies([check]):
             galaxy[attribute] = tf.identity(values)
