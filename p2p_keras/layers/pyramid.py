@@ -43,8 +43,12 @@ class ImagePyramid(keras.layers.Layer):
 
     Input: image (batch, height, width), linear flux, NaN or inf where masked.
     Output: a tuple of
-    pyramid (batch, pixels of all levels, 2): sum of good flux over number of pixels, and the good share;
+    flux (batch, pixels of all levels): sum of good flux over number of pixels, in the image's own unit;
+    good (the same shape): the good share of those pixels;
     log_noise (batch,): natural log of the flux of one noise unit.
+
+    Flux and share stay apart, and flux is scaled where it is sampled: interleaving and scaling every pixel took longer
+    than all the rest of the layer.
     """
 
     def __init__(self, **kwargs):
@@ -67,23 +71,27 @@ class ImagePyramid(keras.layers.Layer):
         noise = None
         for level in range(NUM_LEVELS):
             if level:
-                flux, mask = (
-                    # A mean over a reshape: several times faster on CPUs than average pooling of one channel.
-                    tf.reduce_mean(tf.reshape(x, tf.stack([batch, h // 2, 2, w // 2, 2])), axis=[2, 4])
-                    for x in (flux, mask)
-                )
+                flux, mask = (_halved(x, batch, h, w) for x in (flux, mask))
                 h, w = h // 2, w // 2
             if level == _NOISE_LEVEL:
                 noise = _quiet_noise(flux, mask, batch, h, w)
             flat = tf.stack([batch, h * w])
-            levels.append(tf.stack([tf.reshape(flux, flat), tf.reshape(mask, flat)], axis=-1))
-        pyramid = tf.concat(levels, axis=1)
-        unit = tf.stack([1.0 / noise, tf.ones_like(noise)], axis=-1)
-        return pyramid * tf.reshape(unit, [-1, 1, 2]), tf.math.log(noise)
+            levels.append((tf.reshape(flux, flat), tf.reshape(mask, flat)))
+        flux, mask = (tf.concat(list(parts), axis=1) for parts in zip(*levels, strict=True))
+        return flux, mask, tf.math.log(noise)
 
     def compute_output_shape(self, input_shape):
-        """Shapes of pyramid and log_noise."""
-        return (input_shape[0], None, 2), (input_shape[0],)
+        """Shapes of flux, good and log_noise."""
+        return (input_shape[0], None), (input_shape[0], None), (input_shape[0],)
+
+
+def _halved(x, batch, h, w):
+    """2 x 2 means, rows first.
+
+    Sums over a reshape in two steps: twenty times faster on CPUs than average pooling of one channel.
+    """
+    rows = tf.reduce_sum(tf.reshape(x, tf.stack([batch, h // 2, 2, w])), axis=2)
+    return 0.25 * tf.reduce_sum(tf.reshape(rows, tf.stack([batch, h // 2, w // 2, 2])), axis=3)
 
 
 def _quiet_noise(flux, mask, batch, h, w):

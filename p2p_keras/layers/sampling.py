@@ -14,8 +14,9 @@ _MIN_COVERAGE = 0.25  # a sample with less good area than this under its kernel 
 class PyramidSampler(keras.layers.Layer):
     """Mean flux per pixel around given points, each from the pyramid level whose pixels are as wide as asked.
 
-    Inputs: image (batch, height, width), only for its shape; pyramid (batch, pixels, 2) of `ImagePyramid`; x, y
-    (batch, radii, angles) in pixels; width (batch, radii) wanted width of the averaging pixel, in pixels.
+    Inputs: image (batch, height, width), only for its shape; flux, good (batch, pixels) and log_noise (batch,) of
+    `ImagePyramid`; x, y (batch, radii, angles) in pixels; width (batch, radii) wanted width of the averaging pixel, in
+    pixels.
     Outputs: value (batch, radii, angles) in noise units, 0 where masked or outside the image; good (same shape), the
     share of good area under the sample, 0 where the sample is no use; level (batch, radii) float, the level read.
 
@@ -29,9 +30,9 @@ class PyramidSampler(keras.layers.Layer):
     def build(self, *_):
         """Nothing to build: the layer has no weights."""
 
-    def call(self, image, pyramid, x, y, width):
+    def call(self, image, flux, good, log_noise, x, y, width):
         """See the class."""
-        pyramid, x, y, width = (tf.stop_gradient(v) for v in (pyramid, x, y, width))
+        flux, good, log_noise, x, y, width = (tf.stop_gradient(v) for v in (flux, good, log_noise, x, y, width))
         shape = tf.shape(image)
         table = level_table(shape[1], shape[2])
         # Rounded down (in log) a little more often than up: a mean over too wide a pixel biases steep profiles.
@@ -58,13 +59,16 @@ class PyramidSampler(keras.layers.Layer):
         index = tf.stack([low + left, low + right, high + left, high + right], axis=-1)
         weight = tf.stack([(1 - fu) * (1 - fv), fu * (1 - fv), (1 - fu) * fv, fu * fv], axis=-1)
         batch, radii, angles = tf.shape(x)[0], tf.shape(x)[1], tf.shape(x)[2]
-        corners = tf.gather(pyramid, tf.reshape(index, tf.stack([batch, radii * angles * 4])), batch_dims=1)
-        corners = tf.reshape(corners, tf.stack([batch, radii, angles, 4, 2]))
-        sums = tf.reduce_sum(corners * tf.expand_dims(weight, -1), axis=3)
-        good = tf.where(inside & (sums[..., 1] > _MIN_COVERAGE), sums[..., 1], tf.zeros_like(fu))
-        value = tf.where(good > 0.0, sums[..., 0] / tf.maximum(sums[..., 1], _MIN_COVERAGE), tf.zeros_like(fu))
+        index = tf.reshape(index, tf.stack([batch, radii * angles * 4]))
+        flux, good = (
+            tf.reduce_sum(weight * tf.reshape(tf.gather(pixels, index, batch_dims=1), tf.shape(weight)), axis=-1)
+            for pixels in (flux, good)
+        )
+        good = tf.where(inside & (good > _MIN_COVERAGE), good, tf.zeros_like(fu))
+        per_unit = tf.reshape(tf.exp(-log_noise), [-1, 1, 1])
+        value = tf.where(good > 0.0, flux * per_unit / tf.maximum(good, _MIN_COVERAGE), tf.zeros_like(fu))
         return value, good, tf.cast(level, tf.float32)
 
-    def compute_output_shape(self, image_shape, pyramid_shape, x_shape, y_shape, width_shape):
+    def compute_output_shape(self, image_shape, flux_shape, good_shape, noise_shape, x_shape, y_shape, width_shape):
         """Shapes of value, good and level."""
         return tuple(x_shape), tuple(x_shape), tuple(width_shape)

@@ -49,7 +49,7 @@ def find_centre(image, pyramid, filters, policy):
     sampler = p2p.PyramidSampler(name="centre_samples")
     coarse = p2p.WindowOffsets(64, divisions=128, name="centre_window")
     x, y, spacing = coarse(image)
-    value, good, level = sampler(image, pyramid, x, y, spacing)
+    value, good, level = sampler(image, *pyramid, x, y, spacing)
     maps = p2p.LookFeatures(name="centre_look")(value, good, level, spacing)
     maps = layers.Conv2D(filters[0], 3, strides=2, padding="same", activation="silu", dtype=policy, name="centre_1")(
         maps
@@ -84,7 +84,7 @@ def find_centre(image, pyramid, filters, policy):
     steps = []
     for name, divisions in (("near", 256), ("nearest", 4096)):
         x, y, spacing = p2p.WindowOffsets(16, divisions=divisions, name=f"fine_window_{name}")(image, centre)
-        value, good, level = sampler(image, pyramid, x, y, spacing)
+        value, good, level = sampler(image, *pyramid, x, y, spacing)
         maps = fine_features(value, good, level, spacing)
         for layer in fine:
             maps = layer(maps)
@@ -131,7 +131,8 @@ def build_network(
     pixel_scale = keras.Input((), name="pixel_scale", dtype="float32")
 
     # === Image in noise units, centre ===
-    pyramid, log_noise = p2p.ImagePyramid(name="pyramid")(image)
+    pyramid = p2p.ImagePyramid(name="pyramid")(image)
+    log_noise = pyramid[2]
     centre, rough, near, heat = find_centre(image, pyramid, centre_filters, dtype)
     sma = p2p.RadialGrid(name="grid")(image)
     sampler = p2p.PyramidSampler(name="samples")
@@ -141,7 +142,7 @@ def build_network(
     circle = p2p.Circles(name="circles")(sma)
     points = p2p.EllipsePoints(NUM_ANGLES, name="points")
     x, y, width = points(centre, sma, circle)
-    value, good, level = sampler(image, pyramid, x, y, width)
+    value, good, level = sampler(image, *pyramid, x, y, width)
     features, _ = polar_unet(look_features(value, good, level, sma), filters, depths, "first", dtype)
     maps = layers.Conv2D(2, 1, dtype=dtype, name="first_geometry")(features)
     vectors = p2p.HarmonicPool(name="first_harmonics")(maps)
@@ -149,7 +150,7 @@ def build_network(
 
     # === Second look: attention and the classical correction ===
     x, y, width = points(centre, sma, e_first)
-    value, good, level = sampler(image, pyramid, x, y, width)
+    value, good, level = sampler(image, *pyramid, x, y, width)
     features, half = polar_unet(look_features(value, good, level, sma), filters, depths, "second", dtype)
     logits = layers.Conv2D(1, 1, dtype=dtype, name="attention_logits")(features)
     logits = layers.Reshape((-1, NUM_ANGLES), dtype="float32", name="attention_flat")(logits)
@@ -166,7 +167,7 @@ def build_network(
 
     # === Third look: the copied intensity ===
     x, y, width = p2p.EllipsePoints(2 * NUM_ANGLES, name="fine_points")(centre, sma, e_second)
-    value, good, level = sampler(image, pyramid, x, y, width)
+    value, good, level = sampler(image, *pyramid, x, y, width)
     weight, intensity, number, covered = attention(logits, value, good)
     harmonics = p2p.IntensityHarmonics(name="third_intensity_harmonics")(value, weight, sma)
 

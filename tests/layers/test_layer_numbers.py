@@ -18,7 +18,7 @@ def noise():
 
 def test_pyramid_reads_white_noise(noise):
     """Uncertainties and everything in noise units would be scaled wrongly."""
-    _, log_noise = p2p.ImagePyramid()(noise)
+    *_, log_noise = p2p.ImagePyramid()(noise)
     # The quiet quarter lies a little below the mean, by design the same way for every image.
     np.testing.assert_allclose(np.exp(log_noise), 2.5, rtol=0.2)
 
@@ -26,8 +26,8 @@ def test_pyramid_reads_white_noise(noise):
 def test_noise_is_not_fooled_by_resampling(noise):
     """Resampled surveys share noise between pixels: a level read off neighbours would come out far too low."""
     smooth = 0.25 * (noise + np.roll(noise, 1, 1) + np.roll(noise, 1, 2) + np.roll(noise, (1, 1), (1, 2)))
-    _, white = p2p.ImagePyramid()(noise)
-    _, correlated = p2p.ImagePyramid()(smooth)
+    *_, white = p2p.ImagePyramid()(noise)
+    *_, correlated = p2p.ImagePyramid()(smooth)
     assert np.all(np.exp(correlated - white) > 0.75)  # neighbours differ by only half as much
 
 
@@ -45,21 +45,21 @@ def test_sampler_interpolates_a_plane():
     """Positions would be off by a fraction of a pixel at some level of the pyramid."""
     y, x = np.mgrid[:128, :192].astype("float32")
     image = (0.5 * x + 0.25 * y)[None]
-    pyramid, log_noise = p2p.ImagePyramid()(image)
+    pyramid = p2p.ImagePyramid()(image)
     px = np.random.default_rng(0).uniform(40, 90, (1, 6, 5)).astype("float32")
     py = np.random.default_rng(1).uniform(40, 90, (1, 6, 5)).astype("float32")
     width = np.array([[1, 1.9, 3, 6, 11, 16]], "float32")
-    value, good, _ = p2p.PyramidSampler()(image, pyramid, px, py, width)
-    np.testing.assert_allclose(value * np.exp(log_noise), 0.5 * px + 0.25 * py, rtol=1e-4)
+    value, good, _ = p2p.PyramidSampler()(image, *pyramid, px, py, width)
+    np.testing.assert_allclose(value * np.exp(pyramid[2]), 0.5 * px + 0.25 * py, rtol=1e-4)
     np.testing.assert_allclose(good, 1.0, atol=1e-5)
 
 
 def test_sampler_knows_the_edge():
     """Pixels outside the image would count as sky of level zero."""
     image = np.ones((1, 64, 64), "float32")
-    pyramid, _ = p2p.ImagePyramid()(image)
+    pyramid = p2p.ImagePyramid()(image)
     x = np.array([[[-0.6, 0.0, 63.0, 63.6]]], "float32")
-    _, good, _ = p2p.PyramidSampler()(image, pyramid, x, np.full_like(x, 30.0), np.ones((1, 1), "float32"))
+    _, good, _ = p2p.PyramidSampler()(image, *pyramid, x, np.full_like(x, 30.0), np.ones((1, 1), "float32"))
     np.testing.assert_array_equal(np.asarray(good)[0, 0] > 0, [False, True, True, False])
 
 
