@@ -148,12 +148,12 @@ def _prepare(path: Path, cache: Path) -> Frame:
 
 def _lag_noise(image: np.ndarray, quiet: np.ndarray, lag: int) -> float:
     """White-noise equivalent: 4x4 means of quiet sky against their neighbours, in units of one pixel."""
-    height, width = (n // 4 * 4 for n in image.shape)
+    height, width = image.shape[0] // 4 * 4, image.shape[1] // 4 * 4
     blocks = image[:height, :width].reshape(height // 4, 4, width // 4, 4).mean(axis=(1, 3))
-    clean = quiet[:height, :width].reshape(height // 4, 4, width // 4, 4).all(axis=(1, 3))
+    clean = np.all(quiet[:height, :width].reshape(height // 4, 4, width // 4, 4), axis=(1, 3))
     step = max(lag // 4, 1)
     both = clean[:, step:] & clean[:, :-step]
-    difference = (blocks[:, step:] - blocks[:, :-step])[both]
+    difference = blocks[:, step:][both] - blocks[:, :-step][both]
     return float(1.4826 * np.median(np.abs(difference)) / np.sqrt(2.0) * 4.0)
 
 

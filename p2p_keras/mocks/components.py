@@ -1,8 +1,8 @@
 """Components of a galaxy: surface brightness as a function of the place in the sky, before the PSF.
 
 Lengths are in arcsec, flux in units of the galaxy's own (its r-band total before dust is 1). Each component has
-``flux(band)``, its analytic total, and ``light(x, y, band)``, flux per square arcsec at offsets from the centre; float32
-in, float32 out, since the exponentials are most of the time of a mock.
+``flux(band)``, its analytic total, and ``light(x, y, band)``, flux per square arcsec at offsets from the centre;
+float32 in, float32 out, since the exponentials are most of the time of a mock.
 """
 
 from __future__ import annotations
@@ -12,26 +12,8 @@ from functools import cached_property
 
 import numpy as np
 
-Colour = dict[str, float]
-"""Magnitude of each band minus that in r."""
-
-_RADII = np.geomspace(1e-4, 60.0, 600)
-
-
-def band_factor(colour: Colour, band: str) -> float:
-    """Flux in a band over that in r."""
-    return 10.0 ** (-0.4 * colour.get(band, 0.0))
-
-
-def planar_integral(radius: np.ndarray, intensity: np.ndarray) -> float:
-    """Integral of 2 pi r I dr."""
-    return float(np.trapezoid(2.0 * np.pi * radius**2 * intensity, np.log(radius)))
-
-
-def rotated(x: np.ndarray, y: np.ndarray, angle: float) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates along and across an axis at `angle` (radians from +x)."""
-    c, s = np.float32(np.cos(angle)), np.float32(np.sin(angle))
-    return c * x + s * y, c * y - s * x
+from p2p_keras.mocks.inclined_disc import Disc
+from p2p_keras.mocks.light import RADII, Colour, band_factor, planar_integral, rotated
 
 
 @dataclass(frozen=True)
@@ -85,12 +67,14 @@ class Spheroid:
 
     @cached_property
     def _norm(self) -> float:
-        return planar_integral(_RADII, self._law(_RADII))
+        return planar_integral(RADII, self._law(RADII))
 
     def flux(self, band: str) -> float:
+        """Total in a band."""
         return self.total * band_factor(self.colour, band)
 
     def light(self, x: np.ndarray, y: np.ndarray, band: str) -> np.ndarray:
+        """Flux per square arcsec at offsets from the centre, arcsec."""
         re = self._re(band)
         q: float | np.ndarray = self.q
         if self.twist or self.q_slope:
@@ -120,154 +104,6 @@ class Spheroid:
 
 
 @dataclass(frozen=True)
-class Arms:
-    """Spiral structure of a disc: a brightness factor whose mean over azimuth is near one.
-
-    `grand`: sharp arms, ``exp(k cos phase)`` normalised (k from `sharpness`); `modes` of (m, tan pitch, phase, amplitude)
-    make a log-normal flocculent pattern. Pitch angles: Kennicutt 1981, AJ 86, 1847; contrasts: Elmegreen et al. 2011,
-    ApJ 737, 32.
-    """
-
-    number: int = 0
-    tan_pitch: float = 0.3
-    phase: float = 0.0
-    amplitude: float = 0.0
-    sharpness: float = 2.0
-    inner: float = 0.5
-    outer: float = 4.0
-    wander: float = 0.0
-    modes: tuple[tuple[int, float, float, float], ...] = ()
-    dust: float = 0.0
-
-    def factor(self, x: np.ndarray, y: np.ndarray, radius: np.ndarray, contrast: float) -> np.ndarray:
-        """Brightness factor in the plane of the disc; lengths in scale lengths."""
-        from scipy.special import i0e
-
-        f32 = np.float32
-        log_r = np.log(radius + f32(0.02))
-        inverse = 1.0 / (radius + f32(1e-3))
-        u = (x * inverse) + (y * inverse) * np.complex64(1j)
-        powers = {1: u}
-
-        def wave(m: int, tan_pitch: float, phase: float, wander: np.ndarray | float = 0.0) -> np.ndarray:
-            """cos(m theta - m ln(r) / tan(pitch) + phase), without an arctangent: that alone would take 5 ms."""
-            for k in range(2, m + 1):
-                if k not in powers:
-                    powers[k] = powers[k - 1] * u
-            turn = f32(phase) - log_r * f32(m / tan_pitch) - wander
-            return np.cos(turn) * powers[m].real - np.sin(turn) * powers[m].imag
-
-        start = np.exp(np.minimum((self.inner - radius) * f32(6.0 / self.inner), f32(60.0)))
-        end = np.exp(np.minimum((radius - self.outer) * f32(2.0), f32(60.0)))
-        fade = 1.0 / ((1.0 + start) * (1.0 + end))
-        out = np.ones_like(radius)
-        if self.number and self.amplitude:
-            wander = f32(self.wander) * np.sin(f32(3.1) * radius + f32(self.phase)) if self.wander else 0.0
-            crest = wave(self.number, self.tan_pitch, self.phase, wander)
-            k = self.sharpness
-            shape = np.exp(f32(k) * (crest - 1.0)) * f32(1.0 / i0e(k))
-            out += f32(min(self.amplitude * contrast, 0.95)) * fade * (shape - 1.0)
-            if self.dust:
-                # Lanes on the arms' inner (concave) edge: a quarter of an arm's width behind the crest.
-                lane = np.exp(f32(8.0) * (wave(self.number, self.tan_pitch, self.phase + 0.9, wander) - 1.0))
-                out *= np.exp(f32(-self.dust * contrast) * fade * lane)
-        if self.modes:
-            pattern = np.zeros_like(radius)
-            variance = 0.0
-            for m, tan_pitch, phase, amplitude in self.modes:
-                pattern += f32(amplitude * contrast) * wave(m, tan_pitch, phase)
-                variance += 0.5 * (amplitude * contrast) ** 2
-            out *= np.exp(fade * pattern - f32(0.5 * variance) * fade * fade)
-        return out.astype(np.float32)
-
-
-@dataclass(frozen=True)
-class Disc:
-    """Inclined disc: broken exponential with arms, rings, lopsidedness and warp, seen in projection.
-
-    Broken exponential: Erwin et al. 2008, AJ 135, 20, eq. 5.
-
-    Parameters
-    ----------
-    total : float, flux in r
-    h : float, inner scale length, arcsec
-    q, pa : float, projected axis ratio and angle of the major axis
-    break_radius, h_outer, sharpness : float
-        In units of h; break_radius 0: none.
-    hole : float
-        Radius within which the disc fades (units of h), as behind some bars; 0: none.
-    rings : tuple of (radius, width, strength), units of h and of the local disc
-    lopsided : tuple of (amplitude, angle)
-        m = 1, growing outward (Rix & Zaritsky 1995, ApJ 447, 82).
-    warp : tuple of (start in h, twist in radians per h)
-    h_slope : float
-        ln h falls by this from one band to the next redder one.
-    arm_contrast : mapping of band to the strength of the arms relative to r
-    """
-
-    total: float
-    h: float
-    q: float
-    pa: float
-    colour: Colour
-    break_radius: float = 0.0
-    h_outer: float = 1.0
-    sharpness: float = 4.0
-    hole: float = 0.0
-    rings: tuple[tuple[float, float, float], ...] = ()
-    lopsided: tuple[float, float] = (0.0, 0.0)
-    warp: tuple[float, float] = (0.0, 0.0)
-    h_slope: float = 0.0
-    arms: Arms | None = None
-
-    def _h(self, band: str) -> float:
-        return self.h * float(np.exp(-self.h_slope * ("g", "r", "i", "z").index(band) + self.h_slope))
-
-    def _law(self, s: np.ndarray) -> np.ndarray:
-        """Intensity at radius over h."""
-        exponent = -s
-        if self.break_radius > 0.0:
-            k = s.dtype.type(self.sharpness)
-            turn = np.logaddexp(k * (s - s.dtype.type(self.break_radius)), s.dtype.type(0.0))
-            turn = turn - np.logaddexp(-k * s.dtype.type(self.break_radius), s.dtype.type(0.0))
-            exponent = exponent + turn * s.dtype.type((1.0 - 1.0 / self.h_outer) / self.sharpness)
-        out = np.exp(exponent)
-        if self.hole > 0.0:
-            out = out * (1.0 - 0.9 * np.exp(-((s / s.dtype.type(self.hole)) ** 2)))
-        for place, width, strength in self.rings:
-            out = out + strength * np.exp(-place) * np.exp(-0.5 * ((s - place) / width) ** 2)
-        return out.astype(s.dtype)
-
-    @cached_property
-    def _norm(self) -> float:
-        return planar_integral(_RADII, self._law(_RADII))
-
-    def flux(self, band: str) -> float:
-        return self.total * band_factor(self.colour, band)
-
-    def light(self, x: np.ndarray, y: np.ndarray, band: str) -> np.ndarray:
-        h = np.float32(self._h(band))
-        if self.warp[1]:
-            rough = np.hypot(x, y) / h
-            angle = self.pa + self.warp[1] * np.clip(rough - self.warp[0], 0.0, 2.0)
-            c, s = np.cos(angle), np.sin(angle)
-            along, across = (c * x + s * y) / h, (c * y - s * x) / (h * np.float32(self.q))
-        else:
-            along, across = rotated(x / h, y / h, self.pa)
-            across = across / np.float32(self.q)
-        radius = np.sqrt(along * along + across * across)
-        image = self._law(radius)
-        if self.lopsided[0]:
-            cosine = along * np.cos(self.lopsided[1]) + across * np.sin(self.lopsided[1])
-            image = image * (1.0 + self.lopsided[0] * cosine / np.sqrt(1.5 + radius * radius))
-        if self.arms is not None:
-            # Arms are young: stronger in the blue.
-            contrast = {"g": 1.15, "r": 1.0, "i": 0.9, "z": 0.85}[band]
-            image = image * self.arms.factor(along, across, radius, contrast)
-        return (image * np.float32(self.flux(band) / (self._norm * float(h) ** 2 * self.q))).astype(np.float32)
-
-
-@dataclass(frozen=True)
 class EdgeOn:
     """Disc seen edge-on: ``(R / h) K1(R / h) sech^2(z / z0)`` (van der Kruit & Searle 1981, A&A 95, 105), with warp."""
 
@@ -280,9 +116,11 @@ class EdgeOn:
     flare: float = 0.0
 
     def flux(self, band: str) -> float:
+        """Total in a band."""
         return self.total * band_factor(self.colour, band)
 
     def light(self, x: np.ndarray, y: np.ndarray, band: str) -> np.ndarray:
+        """Flux per square arcsec at offsets from the centre, arcsec."""
         from scipy.special import k1
 
         along, across = rotated(x, y, self.pa)
@@ -332,16 +170,18 @@ class Bar:
         return area * mean * (1.0 + self.ansae)
 
     def flux(self, band: str) -> float:
+        """Total in a band."""
         return self.total * band_factor(self.colour, band)
 
     def light(self, x: np.ndarray, y: np.ndarray, band: str) -> np.ndarray:
+        """Flux per square arcsec at offsets from the centre, arcsec."""
         along, across = rotated(x, y, self.disc_pa)
         u, v = rotated(along, across / np.float32(self.disc_q), self.angle)
         u = u / np.float32(self.length)
         v = v / np.float32(self.length * self.axis_ratio)
         c = np.float32(self.boxiness)
         radius = np.power(np.abs(u) ** c + np.abs(v) ** c, 1.0 / c)
-        image = np.maximum(1.0 - radius * radius, 0.0) ** np.float32(self.index + 0.5)
+        image: np.ndarray = np.maximum(1.0 - radius * radius, 0.0) ** np.float32(self.index + 0.5)
         if self.ansae:
             # Two blobs at the tips hold `ansae` of the bar's own light (Martinez-Valpuesta et al. 2007, AJ 134, 1863).
             w = np.float32(0.09)
@@ -375,6 +215,7 @@ class Dust:
     ripple: tuple[float, float, float] = (0.0, 1.0, 0.0)
 
     def factor(self, x: np.ndarray, y: np.ndarray, band: str) -> np.ndarray:
+        """What is left of the light at offsets from the centre, arcsec."""
         along, across = rotated(x, y, self.pa)
         s = along / np.float32(self.length)
         line = self.offset * np.sqrt(np.maximum(1.0 - (s / 2.5) ** 2, 0.0))
@@ -404,6 +245,7 @@ class Knots:
     colour: Colour
 
     def flux(self, band: str) -> float:
+        """Total in a band."""
         return float(self.total.sum()) * band_factor(self.colour, band)
 
 

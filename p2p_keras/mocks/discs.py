@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from p2p_keras.mocks.components import Arms, Bar, Colour, Disc, Dust, Knots
+from p2p_keras.mocks.components import Bar, Dust, Knots
+from p2p_keras.mocks.inclined_disc import Arms, Disc
+from p2p_keras.mocks.light import Colour
 from p2p_keras.mocks.streams import clipped_normal, log_uniform
 
 
@@ -24,9 +26,9 @@ def draw_disc(
     """A disc with its outskirts.
 
     Breaks: 60 % bend down at 2.5 h by a factor of 2.1, 25 % up at 4.9 h by 0.6 (Pohlen & Trujillo 2006, A&A 454, 759,
-    Table 5), but fewer in early types. Inner rings at the bar's end, outer ones at twice that (Buta & Combes 1996, Fund.
-    Cosmic Phys. 17, 95; sizes: Comeron et al. 2014, A&A 562, A121). A third is lopsided by 0.2 or more (Zaritsky & Rix
-    1997, ApJ 477, 118).
+    Table 5), but fewer in early types. Inner rings at the bar's end, outer ones at twice that (Buta & Combes 1996,
+    Fund. Cosmic Phys. 17, 95; sizes: Comeron et al. 2014, A&A 562, A121). A third is lopsided by 0.2 or more (Zaritsky
+    & Rix 1997, ApJ 477, 118).
     """
     kind = rng.choice(["II", "III", "I"], p=[0.5, 0.25, 0.25])
     break_radius, h_outer = 0.0, 1.0
@@ -100,8 +102,9 @@ def draw_arms(stage: float, rng: np.random.Generator, *, bar_length: float = 0.0
 
 
 def draw_knots(disc: Disc, stage: float, colour: Colour, rng: np.random.Generator) -> Knots:
-    """HII regions and clumps of a disc, where its arms are; luminosities as a power law of slope -2 (Kennicutt et al.
-    1989, ApJ 337, 761), 1 to 8 % of the light in all.
+    """HII regions and clumps of a disc, where its arms are, 1 to 8 % of the light in all.
+
+    Luminosities as a power law of slope -2 (Kennicutt et al. 1989, ApJ 337, 761).
     """
     number = int(rng.integers(8, 20 + int(50 * min(stage, 1.0))))
     # Places from an exponential disc, kept in proportion to the arms' brightness.

@@ -7,14 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from p2p_keras.mocks.components import Bar, Colour, Dust, EdgeOn, Galaxy, Knots, Smooth, Spheroid
+from p2p_keras.mocks.components import Bar, Dust, EdgeOn, Galaxy, Knots, Smooth, Spheroid
 from p2p_keras.mocks.discs import draw_arms, draw_disc, draw_knots, draw_lane
+from p2p_keras.mocks.light import MIDDLE, OLD, YOUNG, Colour, jitter
 from p2p_keras.mocks.streams import clipped_normal, log_uniform
-
-OLD: Colour = {"g": 0.75, "r": 0.0, "i": -0.38, "z": -0.66}
-"""Elliptical galaxies, Fukugita et al. 1995, PASP 107, 945, Table 3."""
-MIDDLE: Colour = {"g": 0.52, "r": 0.0, "i": -0.27, "z": -0.45}
-YOUNG: Colour = {"g": 0.18, "r": 0.0, "i": -0.05, "z": -0.10}
 
 CLASSES: dict[str, float] = {
     "elliptical": 0.16,
@@ -30,9 +26,9 @@ CLASSES: dict[str, float] = {
 """Share of each class. Near the mix of bright field samples (Nair & Abraham 2010, ApJS 186, 427), with rare kinds drawn
 more often than they occur, since a network must know them too."""
 
-# Mean surface brightness (r, mag arcsec^-2) within r50 of an 8 arcsec galaxy, and its scatter. Discs: central 21.65 B of
-# Freeman 1970, ApJ 160, 811, about 20.5 r, is 21.6 within r50. Ellipticals: Kormendy relation (Bernardi et al. 2003, AJ
-# 125, 1849). Dwarfs and LSB galaxies: Impey & Bothun 1997, ARA&A 35, 267.
+# Mean surface brightness (r, mag arcsec^-2) within r50 of an 8 arcsec galaxy, and its scatter. Discs: central 21.65 B
+# of Freeman 1970, ApJ 160, 811, about 20.5 r, is 21.6 within r50. Ellipticals: Kormendy relation (Bernardi et al. 2003,
+# AJ 125, 1849). Dwarfs and LSB galaxies: Impey & Bothun 1997, ARA&A 35, 267.
 _BRIGHTNESS = {
     "elliptical": (20.4, 0.75),
     "lenticular": (20.5, 0.7),
@@ -73,29 +69,25 @@ def draw_galaxy(kind: str, r50: float, mag: float, rng: np.random.Generator) -> 
     rng : Generator
     """
     galaxy = _DRAW[kind](r50, mag, rng)
-    # Bright nuclei and AGN: a point source in a tenth of them (Ho 2008, ARA&A 46, 475), nuclear star clusters in dwarfs.
+    # Bright nuclei and AGN: a point source in a tenth of them (Ho 2008, ARA&A 46, 475); dwarfs have star clusters.
     if not galaxy.nucleus and rng.random() < 0.10:
         blue: Colour = {"g": 0.2, "i": -0.15, "z": -0.2}
         return Galaxy(galaxy.kind, mag, galaxy.smooth, galaxy.knots, galaxy.dust, log_uniform(rng, 0.004, 0.25), blue)
     return galaxy
 
 
-def jitter(colour: Colour, rng: np.random.Generator, sigma: float = 0.07) -> Colour:
-    """A colour with scatter, the bands together."""
-    factor = 1.0 + rng.normal(0.0, sigma / 0.6)
-    return {band: value * factor for band, value in colour.items()}
-
-
 def _elliptical(r50: float, mag: float, rng: np.random.Generator) -> Galaxy:
-    """Sersic n grows with luminosity (Caon et al. 1993, MNRAS 265, 1013); big ones have cores (Dullo & Graham 2014,
-    MNRAS 444, 2700) and twists; a4 within 2 % (Hao et al. 2006, MNRAS 370, 1339); q: Padilla & Strauss 2008.
+    """An elliptical, massive and boxy or lesser and discy.
+
+    Sersic n grows with luminosity (Caon et al. 1993, MNRAS 265, 1013); big ones have cores (Dullo & Graham 2014, MNRAS
+    444, 2700) and twists; a4 within 2 % (Hao et al. 2006, MNRAS 370, 1339); q: Padilla & Strauss 2008, MNRAS 388, 1321.
     """
     massive = rng.random() < 0.4
     n = clipped_normal(rng, 5.0 if massive else 3.4, 1.3, 1.8, 8.0)
     q = clipped_normal(rng, 0.80 if massive else 0.70, 0.15, 0.32, 1.0)
     twisted = rng.random() < 0.5
     core = r50 * log_uniform(rng, 0.004, 0.05) if massive and rng.random() < 0.7 else 0.0
-    shells = ()
+    shells: tuple[tuple[float, float, float, float], ...] = ()
     if rng.random() < 0.12:
         # Shells of 3 to 15 % of the local light (Malin & Carter 1983; Atkinson et al. 2013, ApJ 765, 28).
         side = rng.uniform(0.0, np.pi)
@@ -166,7 +158,9 @@ def _lenticular(r50: float, mag: float, rng: np.random.Generator) -> Galaxy:
 
 
 def _bar(h: float, q: float, pa: float, colour: Colour, rng: np.random.Generator, early: bool) -> Bar:
-    """Lengths: Erwin 2005, MNRAS 364, 283 (1.4 h early, 0.6 h late); ellipticity 0.4 to 0.8: Marinova & Jogee 2007, ApJ
+    """A bar, longer in early types.
+
+    Lengths: Erwin 2005, MNRAS 364, 283 (1.4 h early, 0.6 h late); ellipticity 0.4 to 0.8: Marinova & Jogee 2007, ApJ
     659, 1176; share of light 3 to 20 %: Gadotti 2011, MNRAS 415, 3308; ansae in 40 % of SB0 (Martinez-Valpuesta 2007).
     """
     length = h * clipped_normal(rng, 1.35 if early else 0.85, 0.3, 0.4, 2.2)
@@ -219,8 +213,10 @@ def _late(r50: float, mag: float, rng: np.random.Generator, kind: str) -> Galaxy
 
 
 def _edge_on(r50: float, mag: float, rng: np.random.Generator) -> Galaxy:
-    """h / z0 near 4 (Kregel et al. 2002, MNRAS 334, 646: h / hz = 7.3 +- 2.2), warps in half of them (Reshetnikov &
-    Combes 1998, A&A 337, 9), thick discs (Yoachim & Dalcanton 2006, AJ 131, 226), boxy bulges (Luetticke 2000).
+    """A disc seen from its side, with a thick disc, a bulge and a dust lane.
+
+    h / z0 near 4 (Kregel et al. 2002, MNRAS 334, 646: h / hz = 7.3 +- 2.2), warps in half of them (Reshetnikov & Combes
+    1998, A&A 337, 9), thick discs (Yoachim & Dalcanton 2006, AJ 131, 226), boxy bulges (Luetticke et al. 2000).
     """
     share = clipped_normal(rng, 0.15, 0.13, 0.0, 0.6)
     pa = rng.uniform(0.0, np.pi)
@@ -255,7 +251,7 @@ def _edge_on(r50: float, mag: float, rng: np.random.Generator) -> Galaxy:
                 a4=-rng.uniform(0.02, 0.07) if boxy else 0.0,
             )
         )
-    dust = ()
+    dust: tuple[Dust, ...] = ()
     if rng.random() < 0.65:
         dust = (
             Dust(

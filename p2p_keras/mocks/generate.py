@@ -1,7 +1,7 @@
 """Shards of mocks from many processes: resumable, and the same bytes for the same seed whatever the number of workers.
 
-Workers simulate and send galaxies back; the parent alone loads TensorFlow, encodes and writes. A shard appears under its
-name only when it is whole and is then never touched again, so a run that was killed goes on at the shard it was at.
+Workers simulate and send galaxies back; the parent alone loads TensorFlow, encodes and writes. A shard appears under
+its name only when it is whole and is then never touched again, so a run that was killed goes on at the shard it was at.
 """
 
 from __future__ import annotations

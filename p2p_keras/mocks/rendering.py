@@ -13,7 +13,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from p2p_keras.mocks.components import Galaxy, Knots, band_factor
+from p2p_keras.mocks.components import Galaxy, Knots
+from p2p_keras.mocks.light import band_factor
 from p2p_keras.mocks.psf import PSF
 
 OVERSAMPLING = 4

@@ -43,8 +43,8 @@ def draw_target(survey: Survey, size: int, rng: np.random.Generator) -> tuple[Ga
     """A target of a survey, and its half-light radius in arcsec.
 
     Sizes run from barely resolved to larger than the image, uniform in the logarithm. Brightness follows the class's
-    surface brightness, so magnitudes of the SDSS preset come out at 12 to 18.5, and what would drown in the noise of the
-    survey is drawn again.
+    surface brightness, so magnitudes of the SDSS preset come out at 12 to 18.5, and what would drown in the survey's
+    noise is drawn again.
     """
     fwhm = survey.fwhm["r"]
     largest = 0.45 * size * survey.pixel_scale

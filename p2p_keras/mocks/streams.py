@@ -1,7 +1,7 @@
 """Random numbers of a mock: each stream a function of (seed, index, purpose) alone.
 
-So a galaxy is the same whichever worker makes it, its structure is the same in all its bands and surveys, and a change in
-how noise is drawn doesn't change the galaxy.
+So a galaxy is the same whichever worker makes it, its structure is the same in all its bands and surveys, and a change
+in how noise is drawn doesn't change the galaxy.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from p2p_keras.mocks import galaxies
-from p2p_keras.mocks.components import Colour, Galaxy, Spheroid, band_factor
+from p2p_keras.mocks.components import Galaxy, Spheroid
+from p2p_keras.mocks.light import MIDDLE, OLD, Colour, band_factor, jitter
 from p2p_keras.mocks.psf import PSF, stamp_radius
 from p2p_keras.mocks.rendering import PAD_PX, Canvas, add_knots, light_on_grid, point_source
 from p2p_keras.mocks.streams import clipped_normal, log_uniform
@@ -123,8 +124,9 @@ def _star_colour(rng: np.random.Generator) -> Colour:
 
 
 def _size(mag: float, rng: np.random.Generator) -> float:
-    """Half-light radius of a field galaxy: 2.6 arcsec at r = 18, falling by 0.12 dex a magnitude, scatter 0.2 dex (Shen
-    et al. 2003, MNRAS 343, 978, through the counts).
+    """Half-light radius of a field galaxy: 2.6 arcsec at r = 18, 0.12 dex less a magnitude, scatter 0.2 dex.
+
+    Shen et al. 2003, MNRAS 343, 978, through the counts.
     """
     return float(2.6 * 10.0 ** (-0.12 * (mag - 18.0) + rng.normal(0.0, 0.2)))
 
@@ -132,7 +134,7 @@ def _size(mag: float, rng: np.random.Generator) -> float:
 def _neighbour(x: float, y: float, mag: float, r50: float, rng: np.random.Generator, old: bool = False) -> Neighbour:
     early = old or rng.random() < 0.3
     q = clipped_normal(rng, 0.75 if early else 0.6, 0.18, 0.2, 1.0)
-    colour = galaxies.jitter(galaxies.OLD if early else galaxies.MIDDLE, rng, 0.12)
+    colour = jitter(OLD if early else MIDDLE, rng, 0.12)
     n = clipped_normal(rng, 3.5, 1.0, 2.0, 6.0) if early else clipped_normal(rng, 1.2, 0.4, 0.6, 2.5)
     body = Spheroid(1.0, r50 / np.sqrt(q), n, q, rng.uniform(0.0, np.pi), colour)
     whole = None

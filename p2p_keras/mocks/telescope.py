@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from p2p_keras.mocks.components import band_factor
+from p2p_keras.mocks.light import band_factor
 from p2p_keras.mocks.streams import clipped_normal, log_uniform
 from p2p_keras.mocks.surroundings import Surroundings
 from p2p_keras.mocks.surveys import Conditions

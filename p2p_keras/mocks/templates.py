@@ -1,7 +1,7 @@
 """Real morphology for mocks: deep images of real galaxies, shrunk, dimmed and put into other noise.
 
 Shrinking an image k times averages k^2 pixels and more, so its own noise falls far below the new one; beyond the radius
-where even that isn't enough, the light goes over into the smooth ellipse of the outermost measured isophote. The truth is
+where even that isn't enough, the light goes over into a smooth exponential tail of similar ellipses. The truth is
 measured on the result as on any mock.
 """
 
@@ -141,7 +141,7 @@ def _prepare(path: Path, cache: Path) -> Template:
 
 
 def _elliptical_radius(light: np.ndarray, radius: np.ndarray, noise: float) -> np.ndarray:
-    """Semi-major axis of each pixel on similar ellipses: axis ratio and angle from moments of the smoothed, bright part."""
+    """Semi-major axis of each pixel on similar ellipses, their shape from moments of the smoothed, bright part."""
     from scipy.ndimage import gaussian_filter
 
     bright = (gaussian_filter(light, 2.0) > 2.0 * noise) & (radius < 0.95 * light.shape[0] / 2)
@@ -158,7 +158,7 @@ def _elliptical_radius(light: np.ndarray, radius: np.ndarray, noise: float) -> n
 
 
 def _faded(light: np.ndarray, radius: np.ndarray, noise: float) -> np.ndarray:
-    """Light that goes over into an exponential tail of similar ellipses and then into nothing, where a ring's mean sinks to the noise."""
+    """Light that goes over into an exponential tail of similar ellipses where the mean of a ring sinks to the noise."""
     rings = np.minimum(radius.astype(int), light.shape[0] // 2)  # of elliptical radius
     count = np.maximum(np.bincount(rings.ravel()), 1)
     mean = np.bincount(rings.ravel(), light.ravel()) / count

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from p2p_keras.mocks.components import Bar, Disc, EdgeOn, Galaxy, Spheroid
+from p2p_keras.mocks.components import Bar, EdgeOn, Galaxy, Spheroid
+from p2p_keras.mocks.inclined_disc import Disc
 from p2p_keras.mocks.psf import PSF
 from p2p_keras.mocks.rendering import Canvas, render
 

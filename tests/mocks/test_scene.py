@@ -97,5 +97,5 @@ def test_every_class_can_be_drawn(kind):
 
 def test_unknown_survey_is_named():
     """A typing error in a script would end in a traceback that doesn't say what is known."""
-    with pytest.raises(UsageError, match="sdsss.*known are sdss"):
+    with pytest.raises(UsageError, match=r"sdsss.*known are sdss"):
         simulate_galaxy("sdsss", 1, 1)
