@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from p2p_keras.errors import P2PError, UsageError
 from p2p_keras.serving.card import complete_card, model_card_markdown
@@ -21,7 +22,6 @@ from p2p_keras.serving.contract import INPUTS, OUTPUTS
 from p2p_keras.serving.onnx_export import write_onnx
 from p2p_keras.serving.server_config import versions_of, write_server_config
 from p2p_keras.serving.signatures import (
-    DESCRIBE_SIGNATURE,
     EXAMPLES_SIGNATURE,
     IMAGE_SIGNATURE,
     make_describe,
@@ -109,7 +109,9 @@ def write_saved_model(model: keras.Model, path: Path, name: str, version: int, c
     archive.track(model)
     serve = archive.add_endpoint("serving_default", make_serving_default(model), list(IMAGE_SIGNATURE))
     archive.add_endpoint("serialized_example", make_serialized_example(serve), list(EXAMPLES_SIGNATURE))
-    archive.add_endpoint("describe", make_describe(name, version, card), list(DESCRIBE_SIGNATURE))
+    describe = tf.function(make_describe(name, version, card), input_signature=[])
+    describe.get_concrete_function()  # Keras wants it traced where it has no signature to trace it by
+    archive.add_endpoint("describe", describe)
     archive.write_out(str(path), verbose=False)
     write_warmup_requests(path, name)
 

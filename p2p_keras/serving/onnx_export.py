@@ -68,8 +68,8 @@ def write_onnx(model: keras.Model, path: Path, name: str, version: int, card: Ma
 def metadata(name: str, version: int, card: Mapping[str, Any]) -> dict[str, str]:
     """Custom metadata of the file: what the SavedModel's ``describe`` signature tells."""
     return {
-        "model": name,
-        "version": str(version),
+        "model_name": name,
+        "model_version": str(version),
         "software_version": str(card.get("software_version", "")),
         "commit": str(card.get("commit", "")),
         "training_data_hash": str(card.get("training_data_hash", "")),

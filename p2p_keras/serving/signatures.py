@@ -23,7 +23,6 @@ IMAGE_SIGNATURE = (
     tf.TensorSpec([None], tf.float32, name="pixel_scale"),
 )
 EXAMPLES_SIGNATURE = (tf.TensorSpec([None], tf.string, name="examples"),)
-DESCRIBE_SIGNATURE = (tf.TensorSpec([None], tf.int32, name="rows"),)
 
 RADII_FORMULA = (
     f"sma[k] = {radii.SMA_MIN_PX} px * ({radii.SMA_MAX_FRACTION} * longer_side_px / {radii.SMA_MIN_PX} px)"
@@ -180,16 +179,15 @@ def make_serialized_example(serving_default: Callable[..., Outputs]) -> Callable
     return serialized_example
 
 
-def make_describe(name: str, version: int, card: Mapping[str, Any]) -> Callable[[tf.Tensor], Outputs]:
-    """``describe``: what this model is, in constants.
+def make_describe(name: str, version: int, card: Mapping[str, Any]) -> Callable[[], Outputs]:
+    """``describe``: what this model is, in constants, since TensorFlow Serving tells clients no metadata of ours.
 
-    TensorFlow Serving takes no custom metadata, and where it joins requests into batches it refuses a signature without
-    inputs or with outputs that aren't batch-first. So this one takes `rows`, int32 [B] of any content, and answers each
-    row with the same: strings and numbers [B], lists [B, N].
+    It takes no inputs. A TensorFlow Serving that joins requests into batches can't join these, and then answers only
+    one that names the outputs it wants (``output_filter``): such requests run by themselves.
     """
     constants = {
-        "model": name,
-        "version": version,
+        "model_name": name,
+        "model_version": version,
         "software_version": str(card.get("software_version", "")),
         "commit": str(card.get("commit", "")),
         "training_data_hash": str(card.get("training_data_hash", "")),
@@ -202,12 +200,10 @@ def make_describe(name: str, version: int, card: Mapping[str, Any]) -> Callable[
         "card": json.dumps(card, sort_keys=True, default=str),
     }
 
-    def describe(rows: tf.Tensor) -> Outputs:
-        count = tf.size(rows)
-        answer = {}
-        for key, value in constants.items():
-            constant = tf.constant(value, dtype=tf.int64 if isinstance(value, int) else None)
-            answer[key] = tf.repeat(tf.expand_dims(constant, 0), count, axis=0)
-        return answer
+    def describe() -> Outputs:
+        return {
+            key: tf.constant(value, dtype=tf.int64 if isinstance(value, int) else None)
+            for key, value in constants.items()
+        }
 
     return describe

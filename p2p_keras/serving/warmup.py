@@ -63,7 +63,6 @@ def _requests(name: str) -> Iterator[Any]:
                 tf.string, [batch], [encode_request(galaxy_like_image(side), _ZERO_POINT, _PIXEL_SCALE)]
             )
             yield _request(name, "serialized_example", examples=examples)
-    yield _request(name, "describe", rows=_short_tensor(tf.int32, [1], [0]))
 
 
 def _request(name: str, signature: str, **tensors: Any) -> Any:
@@ -82,6 +81,6 @@ def _short_tensor(dtype: tf.DType, shape: list[int], values: Any) -> Any:
     from tensorflow.core.framework import tensor_pb2
 
     proto = tensor_pb2.TensorProto(dtype=dtype.as_datatype_enum, tensor_shape=tf.TensorShape(shape).as_proto())
-    field = {tf.float32: proto.float_val, tf.string: proto.string_val, tf.int32: proto.int_val}[dtype]
+    field = {tf.float32: proto.float_val, tf.string: proto.string_val}[dtype]
     field.extend(values)
     return proto
