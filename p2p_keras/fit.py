@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,6 +12,7 @@ from p2p_keras.program import Program
 from p2p_keras.training.config import PRECISIONS, FitConfig, parse_assignment, read_config
 
 _KINDS: dict[str, Any] = {"int": int, "float": float, "str": str, "list[int]": str}
+_METAVARS = {"int": "INTEGER", "float": "FLOAT", "str": "TEXT", "list[int]": "PX,PX,..."}
 
 
 def _options(command):
@@ -26,7 +28,9 @@ def _options(command):
         elif setting.name == "precision":
             option = click.option(flag, type=click.Choice(PRECISIONS), default=None, help=text)
         else:
-            option = click.option(flag, type=_KINDS[setting.type], default=None, help=text, metavar="VALUE")
+            option = click.option(
+                flag, type=_KINDS[setting.type], default=None, help=text, metavar=_METAVARS[setting.type]
+            )
         command = option(command)
     return command
 
@@ -41,12 +45,16 @@ def main(config: str | None, assignments: tuple[str, ...], resume: bool, quiet: 
     """Train a network on shards of galaxies with known profiles, and export it.
 
     The run folder then holds config.json, metrics.csv, TensorBoard logs, checkpoints, the best weights, the exported
-    SavedModel and ONNX file, and a picture of held-out galaxies with true and predicted profiles. A run that was
-    interrupted, however, goes on with --resume.
+    SavedModel and ONNX file, and a picture of held-out galaxies with true and predicted profiles. An interrupted run,
+    even one that was killed, goes on with --resume, with the settings that it has.
     """
-    values = read_config(config) if config else {}
-    settings = FitConfig.from_mapping(values, config or "settings")
-    settings.update(dict(parse_assignment(text) for text in assignments), "--set")
+    given = dict(parse_assignment(text) for text in assignments)
+    from_file = read_config(config) if config else {}
+    run = Path(str(options.get("run") or given.get("run") or from_file.get("run") or FitConfig.run))
+    kept = run / "config.json"
+    settings = FitConfig.from_mapping(read_config(kept) if resume and kept.exists() else {}, str(kept))
+    settings.update(from_file, str(config))
+    settings.update(given, "--set")
     settings.update({name: value for name, value in options.items() if value is not None}, "command line")
 
     from p2p_keras.training.session import train_and_export

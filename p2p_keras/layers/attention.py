@@ -61,6 +61,8 @@ class RadialTransformer(keras.layers.Layer):
 
     def __init__(self, dim: int, num_heads: int = 4, expansion: int = 2, **kwargs):
         super().__init__(**kwargs)
+        if dim % num_heads:
+            raise ValueError(f"dim must be a multiple of num_heads, but dim={dim} and num_heads={num_heads} came")
         self.dim, self.num_heads, self.expansion = dim, num_heads, expansion
         policy = {"dtype": self.dtype_policy}
         self.norm_conv = layers.LayerNormalization(epsilon=1e-5, dtype="float32", name="norm_conv")

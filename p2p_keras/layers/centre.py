@@ -18,21 +18,23 @@ class WindowOffsets(_Float32Layer):
     size : int
         Samples along each side.
     divisions : float
-        The samples' spacing is the image's longer side over `divisions`, but at least one pixel.
+        The samples' spacing is the image's longer side over `divisions`.
+    smallest : float, default 1
+        Least spacing in pixels.
 
     Inputs: image (batch, height, width), for its shape; centre (batch, 2) in pixels, or None for the image's middle.
     Outputs: x, y (batch, size, size) in pixels, rows first; spacing (batch, size), constant, in pixels.
     """
 
-    def __init__(self, size: int, divisions: float, **kwargs):
+    def __init__(self, size: int, divisions: float, smallest: float = 1.0, **kwargs):
         super().__init__(**kwargs)
-        self.size, self.divisions = size, divisions
+        self.size, self.divisions, self.smallest = size, divisions, smallest
 
     def call(self, image, centre=None):
         """See the class."""
         shape = tf.shape(image)
         height, width = tf.cast(shape[1], tf.float32), tf.cast(shape[2], tf.float32)
-        spacing = tf.maximum(tf.maximum(height, width) / self.divisions, 1.0)
+        spacing = tf.maximum(tf.maximum(height, width) / self.divisions, self.smallest)
         if centre is None:
             middle = tf.stack([(width - 1.0) / 2.0, (height - 1.0) / 2.0])
             centre = tf.ones(tf.stack([shape[0], 1])) * tf.reshape(middle, [1, 2])
@@ -49,7 +51,12 @@ class WindowOffsets(_Float32Layer):
 
     def get_config(self):
         """Every argument under its own name."""
-        return {**super().get_config(), "size": self.size, "divisions": self.divisions}
+        return {
+            **super().get_config(),
+            "size": self.size,
+            "divisions": self.divisions,
+            "smallest": self.smallest,
+        }
 
 
 @keras.saving.register_keras_serializable(package="p2p_keras")

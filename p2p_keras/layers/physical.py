@@ -9,8 +9,10 @@ import tensorflow as tf
 from p2p_keras import extent, growth, radii, units
 from p2p_keras.layers.geometry import _Float32Layer
 
-# 68.27 % of a Laplace distribution lies within 1.148 of its scale.
-_LAPLACE_ONE_SIGMA = -float(np.log(1.0 - 0.6827))
+ONE_SIGMA_SHARE = 0.6827
+LAPLACE_ONE_SIGMA = -float(np.log(1.0 - ONE_SIGMA_SHARE))
+"""68.27 % of a Laplace distribution lies within 1.148 of its scale."""
+
 CALIBRATION_KNOTS = np.log(np.array([0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0], "float32"))
 """ln of the raw 1-sigma uncertainty (mag) at which calibration factors are fitted on held-out galaxies."""
 
@@ -49,7 +51,7 @@ class PhysicalProfile(keras.layers.Layer):
         log_intensity = tf.clip_by_value(inputs["log_intensity"], -14.0, 25.0)
         mu = units.mu_from_noise_units(log_intensity, log_noise, zero_point, pixel_scale, xp=keras.ops)
         scale = tf.exp(tf.clip_by_value(inputs["log_scale"], -8.0, 2.0))
-        mu_err = self._calibrated(_LAPLACE_ONE_SIGMA * units.mag_error_from_log(scale))
+        mu_err = self._calibrated(LAPLACE_ONE_SIGMA * units.mag_error_from_log(scale))
 
         e = tf.stop_gradient(inputs["e"])
         modulus = tf.sqrt(tf.reduce_sum(e * e, axis=-1))

@@ -69,6 +69,6 @@ class PyramidSampler(keras.layers.Layer):
         value = tf.where(good > 0.0, flux * per_unit / tf.maximum(good, _MIN_COVERAGE), tf.zeros_like(fu))
         return value, good, tf.cast(level, tf.float32)
 
-    def compute_output_shape(self, image_shape, flux_shape, good_shape, noise_shape, x_shape, y_shape, width_shape):
+    def compute_output_shape(self, image_shape, flux_shape, good_shape, log_noise_shape, x_shape, y_shape, width_shape):
         """Shapes of value, good and level."""
         return tuple(x_shape), tuple(x_shape), tuple(width_shape)

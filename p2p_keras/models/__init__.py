@@ -44,7 +44,10 @@ def build_network(preset: str, *, dtype: str = "float32", **settings: Any) -> ke
             f"preset {preset!r} has no setting {', '.join(sorted(unknown))}: "
             f"it has {', '.join(sorted(set(build.__kwdefaults__) - {'dtype'}))}"
         )
-    return build(**settings, dtype=dtype)
+    try:
+        return build(**settings, dtype=dtype)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"preset {preset!r} can't be built with {settings}: {error}") from error
 
 
 def finish_model(network: keras.Model, *, attention: bool = False) -> keras.Model:

@@ -71,7 +71,7 @@ def find_centre(image, pyramid, filters, policy):
     heat = layers.Reshape((32 * 32,), dtype="float32", name="centre_flat")(heat)
     heat = p2p.PositionBias(name="centre_prior")(heat)
     grid = layers.Reshape((32, 32), dtype="float32", name="centre_grid")(heat)
-    x32, y32, _ = p2p.WindowOffsets(32, divisions=64, name="centre_cells")(image)
+    x32, y32, _ = p2p.WindowOffsets(32, divisions=64, smallest=2.0, name="centre_cells")(image)
     centre = rough = p2p.LocalSoftArgmax(name="centre_peak")(grid, x32, y32)
     fine = [
         layers.Conv2D(filters[0], 3, padding="same", activation="silu", dtype=policy, name="fine_1"),

@@ -7,9 +7,8 @@ from collections.abc import Iterable
 import keras
 import numpy as np
 
-from p2p_keras.layers.physical import CALIBRATION_KNOTS
+from p2p_keras.layers.physical import CALIBRATION_KNOTS, ONE_SIGMA_SHARE
 
-ONE_SIGMA_SHARE = 0.6827
 _PRIOR_RADII = 2000.0  # so many radii of the overall factor are mixed into each knot's own
 
 

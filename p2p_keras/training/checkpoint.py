@@ -6,6 +6,7 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -31,10 +32,13 @@ def save_state(trainer: keras.Model, path: Path, progress: dict) -> None:
     progress : dict
         JSON-able: epoch, best figure and the like.
     """
-    arrays = {f"v{i}": np.asarray(v) for i, v in enumerate(_state(trainer))}
+    arrays: dict[str, Any] = {f"v{i}": np.asarray(v) for i, v in enumerate(_state(trainer))}
+    if not all(np.isfinite(array).all() for array in arrays.values()):
+        return  # the last good state is worth more
+    arrays["progress"] = np.asarray(json.dumps(progress))
     temporary = path.with_name(path.name + ".part")
     with open(temporary, "wb") as file:
-        np.savez(file, allow_pickle=False, progress=np.asarray(json.dumps(progress)), **arrays)
+        np.savez(file, **arrays)
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
@@ -72,23 +76,27 @@ class Checkpoint(keras.callbacks.Callback):
     Parameters
     ----------
     folder : Path
-    steps_per_epoch : int
     minutes : float
         Between checkpoints within an epoch.
     progress : dict
         Updated in place; `best` is the least validation figure so far.
     monitor : str
         Figure of the epoch's logs that is to be least.
+    patience : int
+        Stop after so many epochs without a better figure, counted across resumed runs; 0: never.
     """
 
-    def __init__(self, folder: Path, minutes: float, progress: dict, monitor: str):
+    def __init__(self, folder: Path, minutes: float, progress: dict, monitor: str, patience: int = 0):
         super().__init__()
+        self.patience = patience
         self.folder, self.seconds, self.progress, self.monitor = folder, 60.0 * minutes, progress, monitor
         self.saved_at = time.monotonic()
 
     def on_train_batch_end(self, batch, logs=None):
         """Save when the time has come."""
-        if time.monotonic() - self.saved_at > self.seconds:
+        # An epoch's last step is saved with its validation: a kill in between would lose the epoch's figures.
+        last = batch + 1 == (self.params or {}).get("steps")
+        if time.monotonic() - self.saved_at > self.seconds and not last:
             self.save()
 
     def on_epoch_end(self, epoch, logs=None):
@@ -98,6 +106,8 @@ class Checkpoint(keras.callbacks.Callback):
         if value < self.progress.get("best", float("inf")):
             self.progress.update(best=value, best_epoch=epoch + 1)
             save_best(self.model, self.folder / BEST)
+        if self.patience and epoch + 1 - self.progress.get("best_epoch", epoch + 1) >= self.patience:
+            self.model.stop_training = True
         self.save()
 
     def save(self) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,19 @@ from typing import Any
 
 from p2p_keras.errors import UsageError
 
+_RANGES = {
+    "epochs": (1, math.inf),
+    "batch_size": (1, math.inf),
+    "accumulate": (1, math.inf),
+    "steps_per_epoch": (0, math.inf),
+    "learning_rate": (0, 1),
+    "warmup_steps": (0, math.inf),
+    "weight_decay": (0, math.inf),
+    "clip_norm": (0, math.inf),
+    "ema": (0, 1),
+    "patience": (0, math.inf),
+    "checkpoint_minutes": (0, math.inf),
+}
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
@@ -82,9 +96,9 @@ class FitConfig:
             setattr(self, name, _converted(name, value, kinds[name], source))
         if self.precision not in PRECISIONS:
             raise UsageError(f"{source}: precision {self.precision!r} is none of {', '.join(PRECISIONS)}")
-        for name in ("epochs", "batch_size", "accumulate"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{source}: {name} must be at least 1, not {getattr(self, name)}")
+        for name, (low, high) in _RANGES.items():
+            if not low <= getattr(self, name) <= high:  # so NaN fails too
+                raise UsageError(f"{source}: {name} must be from {low:g} to {high:g}, not {getattr(self, name)}")
 
     def to_json(self) -> str:
         """The configuration as the run folder keeps it."""
@@ -109,12 +123,12 @@ def _converted(name: str, value: Any, kind: str, source: str) -> Any:
         if kind == "dict":
             return dict(value)
         return str(value)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, OverflowError, TypeError, ValueError):
         raise UsageError(f"{source}: {name} must be of type {kind}, not {value!r}") from None
 
 
 def read_config(path: str | Path) -> dict[str, Any]:
-    """Settings of a TOML or JSON file (nested tables under their dotted names).
+    """Settings of a TOML or JSON file; the network's are in its table `model`.
 
     Raises
     ------
@@ -123,13 +137,14 @@ def read_config(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        if path.suffix == ".json":
-            return json.loads(path.read_text())
-        return tomllib.loads(path.read_text())
-    except FileNotFoundError:
-        raise UsageError(f"{path}: no such configuration file") from None
+        values = json.loads(path.read_text()) if path.suffix == ".json" else tomllib.loads(path.read_text())
+    except OSError as error:
+        raise UsageError(f"{path}: can't be read as a configuration file ({error.strerror})") from None
     except (json.JSONDecodeError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: not a valid configuration file ({error})") from None
+    if not isinstance(values, dict):
+        raise UsageError(f"{path}: not a configuration file, which has names and values")
+    return values
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:

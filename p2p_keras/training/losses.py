@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from p2p_keras import units
-from p2p_keras.layers.physical import _LAPLACE_ONE_SIGMA
+from p2p_keras.layers.physical import LAPLACE_ONE_SIGMA
 
 WEIGHTS = {
     "profile": 1.0,
@@ -54,7 +54,7 @@ def loss_terms(inputs: dict, targets: dict, outputs: dict, likelihood_weight=1.0
     sma_px = outputs["sma"] / pixel_scale
     weight *= tf.minimum(1.0, 0.3 + 0.35 * sma_px)  # the grid crowds radii below a pixel or two
     error = tf.abs(outputs["mu"] - targets["mu"])
-    scale = outputs["mu_err"] / _LAPLACE_ONE_SIGMA
+    scale = outputs["mu_err"] / LAPLACE_ONE_SIGMA
     terms = {
         "profile": likelihood_weight * ring_mean(tf.minimum(error, 3.0) / scale + tf.math.log(scale), weight),
         "mu": ring_mean(tf.minimum(error, 1.0), weight),
@@ -102,7 +102,7 @@ def _heat_loss(logits, centre, image, side):
     """Cross-entropy of the coarse heat map with a Gaussian of one cell about the true centre, (batch,)."""
     cells = math.isqrt(logits.shape[-1])
     shape = tf.cast(tf.shape(image), tf.float32)
-    spacing = tf.maximum(side / (2.0 * cells), 1.0)
+    spacing = tf.maximum(side / (2.0 * cells), 2.0)  # the cells of the network's `centre_cells`
     offsets = (np.arange(cells, dtype="float32") - (cells - 1) / 2.0).reshape(1, -1)
     x = (centre[:, 0:1] - (shape[2] - 1.0) / 2.0) / spacing - offsets
     y = (centre[:, 1:2] - (shape[1] - 1.0) / 2.0) / spacing - offsets

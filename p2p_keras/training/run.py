@@ -1,4 +1,4 @@
-"""A training run from a configuration to a run folder that holds everything it made."""
+"""A training run, from a configuration to a folder that holds everything it made."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ import csv
 import json
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
+import numpy as np
+import tensorflow as tf
 
 from p2p_keras import __version__
-from p2p_keras.errors import UsageError
+from p2p_keras.errors import InputError, UsageError
 from p2p_keras.models import build_network, finish_model
 from p2p_keras.pipeline import make_dataset
-from p2p_keras.shards import find_shards, read_manifest, read_records, read_shards
+from p2p_keras.shards import find_damage, find_shards, read_manifest, read_records, read_shards
 from p2p_keras.training.calibration import calibrate
 from p2p_keras.training.checkpoint import BEST, LAST, Checkpoint, load_state
 from p2p_keras.training.config import FitConfig
@@ -56,6 +60,32 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
         raise UsageError(f"{folder} holds a run already: go on with --resume, or choose another --run")
     keras.utils.set_random_seed(config.seed)
     sizes = tuple(config.image_sizes) or (stored_size(config.data),)
+    steps = config.steps_per_epoch or max(1, count_galaxies(config.data, "train") // config.batch_size)
+    validation = make_dataset(
+        config.data, "val", batch_size=config.batch_size, image_sizes=sizes[-1:], seed=config.seed
+    )
+    trainer = make_trainer(config, steps * config.epochs)
+    progress: dict = {"epoch": 0, "steps_per_epoch": steps, "version": __version__}
+    resuming = resume and (folder / LAST).exists()
+    if resuming:
+        progress = load_state(trainer, folder / LAST)
+        if progress.setdefault("steps_per_epoch", steps) != steps:
+            raise UsageError(
+                f"{folder}: its epochs have {progress['steps_per_epoch']} steps, these settings make {steps}; "
+                "resume with the same --data, --batch-size and --steps-per-epoch"
+            )
+        _keep_rows(folder / "metrics.csv", progress["epoch"])
+        log.info("resuming %s after epoch %d", folder, progress["epoch"])
+    elif config.init:
+        load_initial(trainer.network, config.init)
+        # Calibration is fitted to the weights at the end, not trained.
+        table = trainer.network.get_layer("physical").calibration
+        table.assign(np.zeros(table.shape, "float32"))
+        trainer.reset_averages()
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_text(folder / "config.json", config.to_json())
+
+    done = int(trainer.steps.numpy())
     train = make_dataset(
         config.data,
         "train",
@@ -63,73 +93,81 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
         image_sizes=sizes,
         augment=config.augment,
         shuffle=True,
-        seed=config.seed,
+        seed=(config.seed + 1000003 * done) % 2**31,  # a resumed run goes on with other galaxies
         repeat=True,
     )
-    validation = make_dataset(
-        config.data, "val", batch_size=config.batch_size, image_sizes=sizes[-1:], seed=config.seed
-    )
-    steps = config.steps_per_epoch or max(1, count_galaxies(config.data, "train") // config.batch_size)
-    validation_steps = -(-count_galaxies(config.data, "val") // config.batch_size)
-
-    folder.mkdir(parents=True, exist_ok=True)
-    _write_text(folder / "config.json", config.to_json())
-    trainer = make_trainer(config, steps * config.epochs)
-    if config.init:
-        load_initial(trainer.network, config.init)
-        trainer.reset_averages()
-    progress: dict = {"epoch": 0, "version": __version__}
-    if resume and (folder / LAST).exists():
-        progress = load_state(trainer, folder / LAST)
-        _keep_rows(folder / "metrics.csv", progress["epoch"])
-        log.info("resuming %s after epoch %d", folder, progress["epoch"])
-
-    checkpoint = Checkpoint(folder, config.checkpoint_minutes, progress, MONITOR)
+    checkpoint = Checkpoint(folder, config.checkpoint_minutes, progress, MONITOR, config.patience)
     callbacks = [
-        keras.callbacks.TerminateOnNaN(),
-        checkpoint,
-        keras.callbacks.CSVLogger(str(folder / "metrics.csv"), append=resume),
+        keras.callbacks.TerminateOnNaN(raise_error=True),  # before the checkpoint: the last good state stays
+        keras.callbacks.CSVLogger(str(folder / "metrics.csv"), append=resuming),
         keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
+        checkpoint,
     ]
-    if config.patience:
-        callbacks.append(keras.callbacks.EarlyStopping(MONITOR, patience=config.patience, mode="min"))
-    # A run killed within an epoch has done some of its steps: those are not done again.
-    done = int(trainer.steps.numpy())
-    first = done // steps
     common = {
         "callbacks": callbacks,
         "validation_data": validation.repeat(),
-        "validation_steps": validation_steps,
+        "validation_steps": -(-count_galaxies(config.data, "val") // config.batch_size),
         "verbose": verbose,
     }
-    if done % steps:
-        trainer.fit(train, initial_epoch=first, epochs=first + 1, steps_per_epoch=steps - done % steps, **common)
-        first += 1
-    if first < config.epochs and not trainer.stop_training:
-        trainer.fit(train, initial_epoch=first, epochs=config.epochs, steps_per_epoch=steps, **common)
+    first = done // steps
+    with _explained(config, checkpoint):
+        # A run killed within an epoch has done some of its steps: those are not done again.
+        if done % steps:
+            trainer.fit(train, initial_epoch=first, epochs=first + 1, steps_per_epoch=steps - done % steps, **common)
+            first += 1
+        if first < config.epochs and not trainer.stop_training:
+            trainer.fit(train, initial_epoch=first, epochs=config.epochs, steps_per_epoch=steps, **common)
+    if not (folder / BEST).exists():
+        raise InputError(folder, "no epoch was finished with a finite validation figure; there is nothing to export")
 
     trainer.network.load_weights(folder / BEST)
     trainer.reset_averages()
     calibrate(trainer.network, validation)
     trainer.network.save_weights(folder / ("part." + BEST))
     os.replace(folder / ("part." + BEST), folder / BEST)
-    figures = {name: float(value) for name, value in trainer.evaluate(validation, return_dict=True, verbose=0).items()}
-    metrics = {
-        "validation": figures,
+    metrics: dict = {
         "epochs": progress["epoch"],
         "best_epoch": progress.get("best_epoch"),
         "steps": int(trainer.steps.numpy()),
     }
-    _write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+    for split in held_out_splits(config.data):
+        data = make_dataset(config.data, split, batch_size=config.batch_size, image_sizes=sizes[-1:], seed=config.seed)
+        figures = trainer.evaluate(data, return_dict=True, verbose=0)
+        metrics[split] = {name: float(value) if np.isfinite(value) else None for name, value in figures.items()}
+    _write_text(folder / "metrics.json", json.dumps(metrics, indent=2, allow_nan=False) + "\n")
     return RunResult(folder, metrics, progress["epoch"])
+
+
+@contextmanager
+def _explained(config: FitConfig, checkpoint: Checkpoint) -> Iterator[None]:
+    """Turn what can end a training into a sentence; an interrupted one is saved first."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        checkpoint.save()
+        raise UsageError(f"interrupted; {config.run} goes on where it was with --resume") from None
+    except tf.errors.DataLossError as error:
+        damage = find_damage(find_shards(config.data, "train")) or find_damage(find_shards(config.data, "val"))
+        raise damage or InputError(config.data, str(error)) from error
+    except RuntimeError as error:
+        if "NaN" not in str(error) and "nvalid loss" not in str(error):
+            raise
+        cause = f"the loss became NaN; {LAST} is from before it: go on with --resume and a lower --learning-rate"
+        raise InputError(config.run, cause) from error
 
 
 def make_trainer(config: FitConfig, total_steps: int) -> ProfileTrainer:
     """Network, optimizer and trainer of a configuration, built and compiled."""
     network = build_network(config.preset, dtype=config.precision, **config.model)
-    trainer = ProfileTrainer(network, ema=config.ema, dtype=config.precision)
+    trainer = ProfileTrainer(
+        network,
+        ema=config.ema ** (1.0 / config.accumulate),
+        ease_in_steps=min(500, total_steps // 5),
+        dtype=config.precision,
+    )
     optimizer = keras.optimizers.AdamW(
-        WarmupCosine(config.learning_rate, config.warmup_steps, max(1, total_steps // config.accumulate)),
+        # Keras counts every step for the schedule, also those that only accumulate gradients.
+        WarmupCosine(config.learning_rate, config.warmup_steps * config.accumulate, total_steps),
         weight_decay=config.weight_decay,
         global_clipnorm=config.clip_norm or None,
         gradient_accumulation_steps=config.accumulate if config.accumulate > 1 else None,
@@ -147,7 +185,7 @@ def load_run_model(folder: str | Path) -> keras.Model:
     Raises
     ------
     UsageError
-        When the folder holds no finished run.
+        When the folder holds no run with a finished epoch.
     """
     folder = Path(folder)
     if not (folder / "config.json").exists() or not (folder / BEST).exists():
@@ -163,7 +201,11 @@ def load_initial(network: keras.Model, source: str) -> None:
     """Start a network from a run folder or a shipped model (a folder with model.keras, or one of its versions)."""
     folder = Path(source)
     if (folder / BEST).exists():
-        network.load_weights(folder / BEST)
+        try:
+            network.load_weights(folder / BEST)
+        except ValueError as error:
+            cause = "is of a network with other settings; use those of its config.json"
+            raise UsageError(f"{folder / BEST} {cause}") from error
         return
     for candidate in (folder, folder / "model.keras", folder.parent / "model.keras"):
         if candidate.suffix == ".keras" and candidate.is_file():
@@ -190,6 +232,15 @@ def count_galaxies(data: str, split: str) -> int:
     if manifest is not None and split in manifest.counts:
         return int(manifest.counts[split])
     return sum(1 for path in find_shards(data, split) for _ in read_records(path))
+
+
+def held_out_splits(data: str) -> list[str]:
+    """Splits that no weight saw: `val`, on which epoch and calibration are chosen, and `test` where there is one."""
+    try:
+        find_shards(data, "test")
+    except UsageError:
+        return ["val"]
+    return ["val", "test"]
 
 
 def _write_text(path: Path, text: str) -> None:

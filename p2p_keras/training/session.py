@@ -75,9 +75,10 @@ def draw_examples(model, config: FitConfig, path: Path) -> Path:
     from p2p_keras.plots import comparison_figure, save_figure
     from p2p_keras.profile import profile_table
     from p2p_keras.shards import find_shards, read_shards
+    from p2p_keras.training.run import held_out_splits
 
     entries = []
-    for galaxy in islice(read_shards(find_shards(config.data, "val")), NUM_EXAMPLES):
+    for galaxy in islice(read_shards(find_shards(config.data, held_out_splits(config.data)[-1])), NUM_EXAMPLES):
         image = GalaxyImage.from_array(
             galaxy.image,
             zero_point=galaxy.zero_point,
@@ -109,11 +110,12 @@ def _commit() -> str:
 
 
 def _report(result, picture: Path, exported: Path | None, trained: float, total: float) -> None:
-    figures = result.metrics["validation"]
+    split = "test" if "test" in result.metrics else "val"
+    figures = {name: float("nan") if value is None else value for name, value in result.metrics[split].items()}
     click.echo(
         f"Trained {result.epochs} epochs ({result.metrics['steps']} steps) in {trained / 60:.1f} min; "
         f"{total / 60:.1f} min in all.\n"
-        f"Held-out galaxies: median error {figures['error_bright']:.3f} mag where mu < 26.5 "
+        f"Galaxies of the {split} split: median error {figures['error_bright']:.3f} mag where mu < 26.5 "
         f"(worst tenth from {figures['error_bright_p90']:.3f}), {figures['error_all']:.3f} to the profile's end; "
         f"{100 * figures['coverage']:.0f} % of truths inside 1 sigma.\n"
         f"Run folder    {result.folder} (config.json, metrics.csv, metrics.json, tensorboard/)\n"

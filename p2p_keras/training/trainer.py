@@ -13,7 +13,6 @@ from p2p_keras.training.losses import WEIGHTS, loss_terms
 from p2p_keras.training.metrics import GalaxyQuantile, masked_median
 
 
-@keras.saving.register_keras_serializable(package="p2p_keras")
 class ProfileTrainer(keras.Model):
     """Wraps a network for training; `evaluate` uses the moving average of the weights.
 
@@ -28,7 +27,8 @@ class ProfileTrainer(keras.Model):
     """
 
     def __init__(self, network: keras.Model, ema: float = 0.998, ease_in_steps: int = 500, **kwargs):
-        super().__init__(**kwargs)
+        # Fluxes and zero points must reach the network in float32 under every policy: float16 overflows at 65504.
+        super().__init__(**{"autocast": False, **kwargs})
         self.network, self.ema, self.ease_in_steps = network, ema, ease_in_steps
         self.averages = [
             self.add_weight(
@@ -54,11 +54,6 @@ class ProfileTrainer(keras.Model):
         ]
         self.coverage = keras.metrics.Mean(name="coverage")
 
-    @property
-    def metrics(self):
-        """Loss terms and figures, reset by Keras at each epoch."""
-        return [*super().metrics, *self.term_means.values(), *self.profile_metrics, self.coverage]
-
     def call(self, inputs, training=False):
         """Outputs of the network."""
         return self.network(inputs, training=training)
@@ -70,7 +65,10 @@ class ProfileTrainer(keras.Model):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Sum of the weighted terms."""
-        ease = tf.minimum(1.0, 0.05 + tf.convert_to_tensor(self.steps) / max(1, self.ease_in_steps))
+        # Validation figures of different epochs must be comparable: no easing there.
+        ease = (
+            tf.minimum(1.0, 0.05 + tf.convert_to_tensor(self.steps) / max(1, self.ease_in_steps)) if training else 1.0
+        )
         terms = loss_terms(x, y, y_pred, likelihood_weight=ease)
         for name, value in terms.items():
             self.term_means[name].update_state(value)
