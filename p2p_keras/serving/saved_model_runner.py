@@ -53,7 +53,8 @@ def run_cases(loader: str, run, cases: dict, results: dict) -> None:
             results[f"{prefix}/error"] = np.array(error.message)
             continue
         for name, value in outputs.items():
-            results[f"{prefix}/{name}"] = value.astype(np.str_) if value.dtype == object else value
+            array = np.asarray(value)  # a string scalar comes as bytes
+            results[f"{prefix}/{name}"] = array.astype(np.str_) if array.dtype.kind in "OS" else array
 
 
 def main(saved_model: str, inputs_path: str, outputs_path: str) -> None:
