@@ -100,6 +100,8 @@ def _prepare(path: Path, cache: Path) -> Template:
     y, x = np.mgrid[:height, :width]
     near = np.hypot(x - middle[0], y - middle[1]) < 0.1 * min(height, width)
     row, column = np.unravel_index(np.argmax(np.where(near, bright, -np.inf)), light.shape)
+    if bright[row, column] < 10.0 * noise:
+        raise InputError(path, "no galaxy stands out of the noise in its middle; it can't be a template")
     radius = np.hypot(x - column, y - row)
     foreign = np.zeros(light.shape, dtype=bool)
     for number, source in enumerate(sources, start=1):
@@ -119,8 +121,6 @@ def _prepare(path: Path, cache: Path) -> Template:
     light = np.where(foreign, np.where(opposite_foreign, 0.0, opposite), light)
     light = _faded(light, _elliptical_radius(light, radius, noise), noise)
     total = float(light.sum())
-    if not total > 200.0 * noise:
-        raise InputError(path, "no galaxy stands out of the noise in its middle; it can't be a template")
     order = np.argsort(radius, axis=None)
     growth = np.cumsum(light.ravel()[order])
     r50 = float(radius.ravel()[order][np.searchsorted(growth, 0.5 * total)])

@@ -33,7 +33,12 @@ GALAXIES = {
 }
 
 
-@pytest.mark.parametrize("kind", GALAXIES)
+QUICK = ("exponential", "n4", "twisted")  # photutils takes about a second a galaxy
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=() if kind in QUICK else pytest.mark.slow) for kind in GALAXIES]
+)
 def test_agrees_with_photutils(kind):
     """Our labels would mean something else than the isophotes that astronomers measure."""
     scene = galsim.Convolve(GALAXIES[kind](), galsim.Moffat(beta=3.5, fwhm=1.3))
