@@ -105,8 +105,8 @@ def export_model(
 
 def write_saved_model(model: keras.Model, path: Path, name: str, version: int, card: Mapping[str, Any]) -> None:
     """Write the SavedModel with its signatures and warm-up requests, without any check."""
+    # No archive.track(model): endpoints track the variables that they use, and a second tracking stores each twice.
     archive = keras.export.ExportArchive()
-    archive.track(model)
     serve = archive.add_endpoint("serving_default", make_serving_default(model), list(IMAGE_SIGNATURE))
     archive.add_endpoint("serialized_example", make_serialized_example(serve), list(EXAMPLES_SIGNATURE))
     describe = tf.function(make_describe(name, version, card), input_signature=[])
