@@ -4,7 +4,8 @@
 
 That a converter succeeded proves nothing. The Keras file, and the ONNX file, are run in this process, the SavedModel in
 another one that never saw p2p_keras, by ``tf.saved_model.load`` and by the v1 Session loader (TensorFlow Serving's
-family), by both signatures. Exit status 1 where mu differs by more than `MU_TOLERANCE` at a valid radius.
+family), by both signatures. Exit status 1 where mu differs by more than `MU_TOLERANCE` at a valid radius of which the
+model is sure (`SURE_MU_ERR`).
 """
 
 from __future__ import annotations
@@ -26,7 +27,17 @@ from p2p_keras.serving.contract import FLOAT_OUTPUTS, MAX_SIDE, MIN_SIDE, OUTPUT
 MU_TOLERANCE = 1e-3
 """Largest difference of mu (mag) that is let through, where valid."""
 
-TOLERANCES = {"mu": MU_TOLERANCE, "growth": MU_TOLERANCE, "mag_total": MU_TOLERANCE, "sma": 1e-3, "mu_err": 1e-2}
+SURE_MU_ERR = 0.2
+"""Where a model is less sure of mu than this (mag), the tolerance grows as its `mu_err`: a difference of a 200th of that is
+rounding in the logarithm of a sum that has all but cancelled."""
+
+TOLERANCES = {
+    "mu_scaled": MU_TOLERANCE,
+    "growth_scaled": MU_TOLERANCE,
+    "mag_total": MU_TOLERANCE,
+    "sma": 1e-3,
+    "mu_err": 1e-2,
+}
 TOLERANCES |= {"ellipticity": 1e-2, "x0": 0.05, "y0": 0.05, "pa": 1.0}
 VALID_TOLERANCE = 0.02
 """Share of radii that may be valid in one runtime and not in the other: one at the very limit may fall either way."""
@@ -151,8 +162,10 @@ def run_saved_model(path: Path, batches: Mapping[str, Arrays]) -> Arrays:
 def differences(reference: Arrays, answer: Arrays) -> dict[str, float]:
     """Largest difference of each output where both call a radius valid; everywhere if the reference has none.
 
-    Position angles differ around the circle, and count by how far the ellipse is from a circle.
+    Position angles differ around the circle, and count by how far the ellipse is from a circle. `mu_scaled` and
+    `growth_scaled` are differences in units of the tolerance's growth, see `SURE_MU_ERR`.
     """
+    unsure = np.maximum(reference["mu_err"].astype(float) / SURE_MU_ERR, 1.0)
     both = reference["valid"].astype(bool) & answer["valid"].astype(bool)
     rows = both if reference["valid"].any() else np.ones_like(both)
     found = {"valid": float(np.mean(reference["valid"].astype(bool) != answer["valid"].astype(bool)))}
@@ -163,6 +176,8 @@ def differences(reference: Arrays, answer: Arrays) -> dict[str, float]:
         if name in ("sky", "extent"):
             difference = difference / np.maximum(np.abs(reference[name]), 1e-3)
         found[name] = float(np.max(difference[rows] if OUTPUTS[name].radial else difference, initial=0.0))
+        if name in ("mu", "growth"):
+            found[f"{name}_scaled"] = float(np.max((difference / unsure)[rows], initial=0.0))
     return found
 
 
