@@ -54,12 +54,12 @@ def photutils_profile(image, x0, y0, ellipticity, pa_deg):
     border = max(4, min(pixels.shape) // 16)
     frame = np.ones(pixels.shape, bool)
     frame[border:-border, border:-border] = False
-    sky = SExtractorBackground(SigmaClip(3.0))(pixels[frame].compressed())
+    sky = SExtractorBackground(sigma_clip=SigmaClip(3.0))(pixels[frame].compressed())
     geometry = EllipseGeometry(x0, y0, 10.0, max(ellipticity, 0.05), np.deg2rad(pa_deg))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         isophotes = Ellipse(pixels - sky, geometry).fit_image(
-            sma0=10.0, minsma=1.0, maxsma=0.5 * min(pixels.shape), step=0.15, sclip=2.5, nclip=3, fflag=0.4
+            sma0=10.0, minsma=2.0, maxsma=0.4 * min(pixels.shape), step=0.25, maxit=20, sclip=2.5, nclip=2, fflag=0.4
         )
     sma, intensity = isophotes.sma, isophotes.intens
     good = (sma > 0) & np.isfinite(intensity) & (intensity > 0)

@@ -23,7 +23,8 @@ def export_run(run: Path, saved_models: Path, name: str, version: int | None = N
     Parameters
     ----------
     run : Path
-        Folder with config.json, the best weights and metrics.json.
+        Folder with config.json, the best weights and metrics.json, and optionally card.json: what a person adds to the
+        model's card (`summary`, `intended_use`, `limits`, `training_data`, ...).
     saved_models : Path
     name : str
     version : int, optional
@@ -50,6 +51,8 @@ def export_run(run: Path, saved_models: Path, name: str, version: int | None = N
 
     model = load_run_model(run)
     card = run_card(FitConfig.from_mapping(config, str(Path(run) / "config.json")), metrics)
+    if (Path(run) / "card.json").exists():
+        card |= _read_json(Path(run) / "card.json")
     path = export_model(model, saved_models, name, version, card=card, metrics=metrics)
     written = _read_json(path.parent / "metrics.json")
     return ExportedRun(path, report_lines(written["export_check"]))
