@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,7 @@ def main(config: str | None, assignments: tuple[str, ...], resume: bool, quiet: 
     settings.update(given, "--set")
     settings.update({name: value for name, value in options.items() if value is not None}, "command line")
 
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # a machine without a GPU is no error
     from p2p_keras.training.session import train_and_export
 
     train_and_export(settings, resume=resume, verbose=2 if quiet else 1)
