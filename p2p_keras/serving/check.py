@@ -28,8 +28,8 @@ MU_TOLERANCE = 1e-3
 """Largest difference of mu (mag) that is let through, where valid."""
 
 SURE_MU_ERR = 0.2
-"""Where a model is less sure of mu than this (mag), the tolerance grows as its `mu_err`: a difference of a 200th of that is
-rounding in the logarithm of a sum that has all but cancelled."""
+"""Where a model is less sure of mu than this (mag), the tolerance grows as its `mu_err`, to a 200th of it: such a
+difference is rounding in the logarithm of a sum that has all but cancelled."""
 
 TOLERANCES = {
     "mu_scaled": MU_TOLERANCE,
