@@ -19,7 +19,6 @@ import click
 from p2p_keras.errors import P2PError, UsageError
 
 EXTRA_OF_PACKAGE = {
-    "galsim": "mocks",
     "photutils": "pack",
     "sep": "pack",
     "onnx": "onnx",

@@ -98,7 +98,7 @@ def test_unknown_program_is_wrong_usage():
     [
         (UsageError("no folder 'shards': make it with p2p_keras.simulate"), 2, "no folder 'shards'"),
         (InputError("a.fits", "is empty"), 1, "a.fits: is empty"),
-        (ModuleNotFoundError("No module named 'galsim'", name="galsim"), 2, "pip install 'p2p-keras[mocks]'"),
+        (ModuleNotFoundError("No module named 'sep'", name="sep"), 2, "pip install 'p2p-keras[pack]'"),
         (ModuleNotFoundError("No module named 'x'", name="grpc.aio"), 2, "pip install 'p2p-keras[serve]'"),
     ],
 )
