@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from p2p_keras.server.refusals import Refusal, invalid
-from p2p_keras.server.tensors import check_inputs, to_array
+from p2p_keras.server.tensors import check_inputs
 
 WARM_UP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 MOST_WARM_UP_RECORDS = 1000
@@ -142,7 +142,8 @@ class Servable:
             request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
             name = request.model_spec.signature_name
             check_inputs(request.inputs, self.signature(name), max_elements=2**31)
-            self.run(name, {k: to_array(k, v) for k, v in request.inputs.items()})
+            # Not by `to_array`: in the maker's file a short list of values may stand for a batch (tensor.proto).
+            self.run(name, {k: tf.make_ndarray(v) for k, v in request.inputs.items()})
         return count
 
     def close(self) -> None:
