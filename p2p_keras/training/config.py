@@ -42,7 +42,7 @@ class FitConfig:
     data: str = _setting("tfrecords", "Folder of TFRecord shards.")
     preset: str = _setting("isophote", "Network to train.")
     run: str = _setting("runs/first", "Folder that the run writes: checkpoints, metrics, logs, exported model.")
-    epochs: int = _setting(40, "Epochs to train for.")
+    epochs: int = _setting(30, "Epochs to train for.")
     steps_per_epoch: int = _setting(0, "Steps of an epoch; 0: all training galaxies once.")
     batch_size: int = _setting(16, "Galaxies in a step.")
     accumulate: int = _setting(1, "Steps whose gradients are averaged before weights change.")
