@@ -37,7 +37,12 @@ _SECONDS = click.FloatRange(min=0.0)
 @click.option("--num-threads", type=click.IntRange(min=0), default=0, help="TensorFlow's threads; 0: one a core.")
 @click.option("--tls-key", type=_FILE, default=None, help="Private key, PEM.")
 @click.option("--tls-certificate", type=_FILE, default=None, help="Certificate chain, PEM.")
-@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    help="Least severe events to log, as JSON lines on standard error.",
+)
 def main(
     model_base_path: Path,
     host: str,
