@@ -4,8 +4,7 @@
 
 That a converter succeeded proves nothing. The Keras file, and the ONNX file, are run in this process, the SavedModel in
 another one that never saw p2p_keras, by ``tf.saved_model.load`` and by the v1 Session loader (TensorFlow Serving's
-family), by both signatures. Exit status 1 where mu differs by more than `MU_TOLERANCE` at a valid radius of which the
-model is sure (`SURE_MU_ERR`).
+family), by both signatures. Exit status 1 where mu differs by more than `MU_TOLERANCE` at a valid radius.
 """
 
 from __future__ import annotations
@@ -28,13 +27,9 @@ from p2p_keras.serving.contract import FLOAT_OUTPUTS, OUTPUTS
 MU_TOLERANCE = 1e-3
 """Largest difference of mu (mag) that is let through, where valid."""
 
-SURE_MU_ERR = 0.2
-"""Where a model is less sure of mu than this (mag), the tolerance grows as its `mu_err`, to a 200th of it: such a
-difference is rounding in the logarithm of a sum that has all but cancelled."""
-
 TOLERANCES = {
-    "mu_scaled": MU_TOLERANCE,
-    "growth_scaled": MU_TOLERANCE,
+    "mu": MU_TOLERANCE,
+    "growth": MU_TOLERANCE,
     "mag_total": MU_TOLERANCE,
     "sma": 1e-3,
     "mu_err": 1e-2,
@@ -91,10 +86,8 @@ def run_saved_model(path: Path, batches: Mapping[str, Arrays]) -> Arrays:
 def differences(reference: Arrays, answer: Arrays) -> dict[str, float]:
     """Largest difference of each output where both call a radius valid; everywhere if the reference has none.
 
-    Position angles differ around the circle, and count by how far the ellipse is from a circle. `mu_scaled` and
-    `growth_scaled` are differences in units of the tolerance's growth, see `SURE_MU_ERR`.
+    Position angles differ around the circle, and count by how far the ellipse is from a circle.
     """
-    unsure = np.maximum(reference["mu_err"].astype(float) / SURE_MU_ERR, 1.0)
     both = reference["valid"].astype(bool) & answer["valid"].astype(bool)
     rows = both if reference["valid"].any() else np.ones_like(both)
     found = {"valid": float(np.mean(reference["valid"].astype(bool) != answer["valid"].astype(bool)))}
@@ -105,8 +98,6 @@ def differences(reference: Arrays, answer: Arrays) -> dict[str, float]:
         if name in ("sky", "extent"):
             difference = difference / np.maximum(np.abs(reference[name]), 1e-3)
         found[name] = float(np.max(difference[rows] if OUTPUTS[name].radial else difference, initial=0.0))
-        if name in ("mu", "growth"):
-            found[f"{name}_scaled"] = float(np.max((difference / unsure)[rows], initial=0.0))
     return found
 
 
