@@ -56,7 +56,7 @@ def repository(base, **settings):
 
 def run(work):
     """Run a coroutine."""
-    return asyncio.run(asyncio.wait_for(work, 20))
+    return asyncio.run(asyncio.wait_for(work, 120))
 
 
 async def settled(repo, *, leased=False):

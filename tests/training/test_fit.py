@@ -152,7 +152,7 @@ def test_config_round_trip(tmp_path):
 def test_calibration_makes_uncertainties_honest():
     """Error bars would be too small or too large, in a way that depends on their size."""
     rng = np.random.default_rng(0)
-    raw = np.exp(rng.uniform(np.log(0.004), np.log(0.4), 60_000))
+    raw = np.exp(rng.uniform(np.log(0.004), np.log(0.4), 600_000))
     true = raw * np.where(raw < 0.05, 3.0, 0.5)
     factors = calibration_factors(raw, rng.normal(0, 1, raw.size) * true)
     assert factors[1] == pytest.approx(np.log(3.0), abs=0.1)
