@@ -9,6 +9,7 @@ calls and sends nothing is refused instead of holding memory and places.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -37,6 +38,9 @@ _OK = 0
 
 Request = TypeVar("Request", bound=Message)
 
+CANCELLED_PER_COLLECTION = 10
+"""Cancelled calls whose messages may stay in memory until garbage is looked for."""
+
 
 class Service:
     """The methods over a repository and a queue.
@@ -52,6 +56,7 @@ class Service:
     def __init__(self, repository: Repository, queue: BatchQueue, limits: Limits, metrics: Metrics) -> None:
         self._repository, self._queue, self._limits, self._metrics = repository, queue, limits, metrics
         self._open = 0
+        self._cancelled = 0
 
     def handlers(self) -> list[grpc.GenericRpcHandler]:
         """Return what a grpc.aio server registers."""
@@ -92,6 +97,12 @@ class Service:
         finally:
             self._open -= 1
             self._metrics.open_calls.set(self._open)
+            if code is grpc.StatusCode.CANCELLED:
+                self._cancelled += 1
+                if self._cancelled % CANCELLED_PER_COLLECTION == 0:
+                    # A cancelled call ends in a reference cycle inside gRPC that holds its message, and nothing says
+                    # how large that is. Cheap, since what was loaded is frozen (`repository.settle_garbage`).
+                    asyncio.get_running_loop().call_later(0.05, gc.collect)
             seconds = time.monotonic() - start
             self._metrics.requests.labels(seen["model"], code.name).inc()
             self._metrics.latency.labels(seen["model"]).observe(seconds)
