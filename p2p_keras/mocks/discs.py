@@ -82,11 +82,17 @@ def draw_arms(stage: float, rng: np.random.Generator, *, bar_length: float = 0.0
     tan_pitch = float(np.tan(np.deg2rad(clipped_normal(rng, 11.0 + 11.0 * stage, 4.5, 6.0, 36.0))))
     sense = 1.0 if rng.random() < 0.5 else -1.0
     modes = []
-    strength = log_uniform(rng, 0.08, 0.30) if grand else log_uniform(rng, 0.25, 0.5)
+    strength = log_uniform(rng, 0.08, 0.30) if grand else log_uniform(rng, 0.3, 0.65)
     for _ in range(int(rng.integers(2, 4)) if grand else int(rng.integers(4, 7))):
         m = int(rng.integers(3, 9)) if grand else int(rng.integers(2, 10))
-        pitch = sense * tan_pitch * log_uniform(rng, 0.7, 2.0) * (1.0 if rng.random() < 0.85 else -1.0)
+        pitch = sense * tan_pitch * log_uniform(rng, 0.7, 2.0) * (1.0 if rng.random() < 0.95 else -1.0)
         modes.append((m, pitch, rng.uniform(0.0, 2.0 * np.pi), strength * rng.uniform(0.5, 1.2)))
+    ripples = []
+    for _ in range(4):
+        # Wavelengths of 1.5 to 5 scale lengths; flocculent arms are broken up, grand-design ones only bent.
+        k, direction = 2.0 * np.pi / log_uniform(rng, 1.5, 5.0), rng.uniform(0.0, 2.0 * np.pi)
+        angle = rng.uniform(0.3, 0.9) if not grand else rng.uniform(0.0, 0.25)
+        ripples.append((k * np.cos(direction), k * np.sin(direction), rng.uniform(0.0, 2.0 * np.pi), angle))
     return Arms(
         number=int(rng.choice([2, 2, 2, 2, 3, 4, 1])) if grand else 0,
         tan_pitch=sense * tan_pitch,
@@ -98,6 +104,7 @@ def draw_arms(stage: float, rng: np.random.Generator, *, bar_length: float = 0.0
         wander=clipped_normal(rng, 0.0, 0.25, -0.6, 0.6),
         modes=tuple(modes),
         dust=rng.uniform(0.0, 0.5) if grand and rng.random() < 0.6 else 0.0,
+        ripples=tuple(ripples),
     )
 
 

@@ -15,7 +15,9 @@ class Arms:
     """Spiral structure of a disc: a brightness factor whose mean over azimuth is near one.
 
     Grand-design arms are sharp, ``exp(k cos phase)`` normalised (k is `sharpness`); `modes` of (m, tan pitch, phase,
-    amplitude) make a log-normal flocculent pattern. Pitch angles: Kennicutt 1981, AJ 86, 1847; contrasts: Elmegreen et
+    amplitude) make a log-normal flocculent pattern. Spiral waves of constant pitch alone look like a figure of interference:
+    `ripples` of (kx, ky, phase, angle) shift the phase of every wave smoothly over the disc (`angle` radians per arm), so
+    that arms bend, fork and end as real ones do. Pitch angles: Kennicutt 1981, AJ 86, 1847; contrasts: Elmegreen et
     al. 2011, ApJ 737, 32.
     """
 
@@ -29,6 +31,7 @@ class Arms:
     wander: float = 0.0
     modes: tuple[tuple[int, float, float, float], ...] = ()
     dust: float = 0.0
+    ripples: tuple[tuple[float, float, float, float], ...] = ()
 
     def factor(self, x: np.ndarray, y: np.ndarray, radius: np.ndarray, contrast: float) -> np.ndarray:
         """Brightness factor in the plane of the disc; lengths in scale lengths."""
@@ -52,8 +55,11 @@ class Arms:
         end = np.exp(np.minimum((radius - self.outer) * f32(2.0), f32(60.0)))
         fade = 1.0 / ((1.0 + start) * (1.0 + end))
         out = np.ones_like(radius)
+        ripple: np.ndarray | float = 0.0
+        for kx, ky, phase, angle in self.ripples:
+            ripple = ripple + f32(angle) * np.sin(f32(kx) * x + f32(ky) * y + f32(phase))
         if self.number and self.amplitude:
-            wander = f32(self.wander) * np.sin(f32(3.1) * radius + f32(self.phase)) if self.wander else 0.0
+            wander = ripple + (f32(self.wander) * np.sin(f32(3.1) * radius + f32(self.phase)) if self.wander else 0.0)
             crest = wave(self.number, self.tan_pitch, self.phase, wander)
             k = self.sharpness
             shape = np.exp(f32(k) * (crest - 1.0)) * f32(1.0 / i0e(k))
@@ -66,8 +72,10 @@ class Arms:
             pattern = np.zeros_like(radius)
             variance = 0.0
             for m, tan_pitch, phase, amplitude in self.modes:
-                pattern += f32(amplitude * contrast) * wave(m, tan_pitch, phase)
-                variance += 0.5 * (amplitude * contrast) ** 2
+                # Every wave is strong in some patches and absent in others.
+                patch = f32(0.6) + f32(0.4) * np.sin(f32(2.5) * ripple + f32(7.0 * phase)) if self.ripples else 1.0
+                pattern += f32(amplitude * contrast) * patch * wave(m, tan_pitch, phase, ripple)
+                variance += 0.5 * (amplitude * contrast) ** 2 * (0.44 if self.ripples else 1.0)
             out *= np.exp(fade * pattern - f32(0.5 * variance) * fade * fade)
         return out.astype(np.float32)
 

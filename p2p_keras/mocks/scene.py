@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from p2p_keras.mocks.backgrounds import Backgrounds
     from p2p_keras.mocks.templates import Templates
 
-GENERATOR_VERSION = "2"
+GENERATOR_VERSION = "3"
 """Changes whenever the same seed gives other pixels; recorded in ``dataset.json``."""
 
 MIN_SNR = 25.0
