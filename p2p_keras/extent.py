@@ -2,8 +2,9 @@
 
 A profile ends where it can no longer be known. The paper cuts where the signal-to-noise ratio in a running window falls
 to 4 (PAPER.md); its window of 40 points was of linear radius, ours spans a fixed factor in radius, since the radial
-grid is logarithmic. The signal-to-noise ratio of a point is that of the mean intensity along its annulus; where only an
-uncertainty in mag is known it is 2.5 / ln 10 / mu_err.
+grid is logarithmic. The signal-to-noise ratio of a point is that of the mean intensity along its annulus over white
+noise, in labels and in predictions alike; where only an uncertainty in mag is known it is 2.5 / ln 10 / mu_err. A
+prediction also ends where the model itself doesn't stand behind it: where 2.5 / ln 10 / mu_err falls below `SURE_MIN`.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from __future__ import annotations
 import numpy as np
 
 SNR_MIN = 4.0
+SURE_MIN = 1.0
+"""Least ratio of the intensity to the model's own uncertainty of it: mu_err of 1.09 mag."""
 WINDOW_LOG_RADIUS = 0.25
 """Full width of the running window in ln(sma): a quarter e-fold, about three points of the radial grid."""
 
 
-def annulus_snr(intensity, sma, ellipticity, noise, log_width=0.1):
+def annulus_snr(intensity, sma, ellipticity, noise, log_width=0.1, *, xp=np):
     """Signal-to-noise ratio of the mean intensity in annuli of a galaxy over white noise.
 
     Parameters
@@ -25,13 +28,16 @@ def annulus_snr(intensity, sma, ellipticity, noise, log_width=0.1):
     ellipticity : array, 1 - b/a
     noise : float, 1-sigma noise per pixel, in the unit of `intensity`
     log_width : float, width of the annulus in ln(sma)
+    xp : module with `sqrt` and `maximum`: numpy or keras.ops
 
     Returns
     -------
     array of float, of the shape of `intensity`
     """
-    pixels = 2.0 * np.pi * np.asarray(sma) ** 2 * (1.0 - np.asarray(ellipticity)) * log_width
-    return np.asarray(intensity) * np.sqrt(np.maximum(pixels, 1.0)) / noise
+    if xp is np:
+        intensity, sma, ellipticity = (np.asarray(value) for value in (intensity, sma, ellipticity))
+    pixels = 2.0 * np.pi * sma**2 * (1.0 - ellipticity) * log_width
+    return intensity * xp.sqrt(xp.maximum(pixels, 1.0)) / noise
 
 
 def profile_extent(sma, snr):

@@ -28,7 +28,8 @@ class PhysicalProfile(keras.layers.Layer):
     its error; sma (batch, K) in pixels; e (batch, K, 2); centre (batch, 2); sky, log_noise (batch,); mag_correction
     (batch, 1), added to the magnitude inside the last ellipse; zero_point, pixel_scale (batch,).
     Output: a dict of sma (arcsec), mu, mu_err, ellipticity, pa, growth (batch, K), x0, y0, mag_total, sky (batch,), as
-    CONTRACTS 5 names them, without fills.
+    CONTRACTS 5 names them, without fills; and snr (batch, K), which says how far the profile goes: the signal-to-noise
+    ratio of the annulus (`extent.annulus_snr`), or less where the model isn't sure of it.
 
     The layer's only weights are the calibration: ln factors on mu_err at `CALIBRATION_KNOTS` of its raw value, which
     are no part of the training but fitted on held-out galaxies, so that 68 % of truths fall inside.
@@ -63,7 +64,10 @@ class PhysicalProfile(keras.layers.Layer):
         # Flux inside is intensity per pixel times pixels: the same conversion as mu, at a pixel scale of one.
         growth_mag = units.mu_from_noise_units(log_flux, log_noise, zero_point, tf.ones_like(pixel_scale), xp=keras.ops)
         mag_total = tf.reshape(growth_mag[:, -1:] + inputs["mag_correction"], [-1])
+        snr = extent.annulus_snr(tf.exp(log_intensity), inputs["sma"], ellipticity, 1.0, xp=keras.ops)
+        sure = units.MAG_PER_RELATIVE_ERROR / mu_err * (extent.SNR_MIN / extent.SURE_MIN)
         return {
+            "snr": tf.minimum(tf.minimum(snr, sure), 1e6),
             "sma": inputs["sma"] * pixel_scale,
             "mu": mu,
             "mu_err": mu_err,
@@ -93,7 +97,7 @@ class PhysicalProfile(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         """Shapes of the outputs."""
         ring, batch = tuple(input_shape["sma"]), (input_shape["sma"][0],)
-        names = ("sma", "mu", "mu_err", "ellipticity", "pa", "growth")
+        names = ("snr", "sma", "mu", "mu_err", "ellipticity", "pa", "growth")
         return {**dict.fromkeys(names, ring), **dict.fromkeys(("x0", "y0", "mag_total", "sky"), batch)}
 
 
@@ -115,13 +119,15 @@ class ValidProfile(_Float32Layer):
 
     Inputs: the dict of `PhysicalProfile`; covered (batch, K), the share of good samples per ring; log_step source
     `sma`.
-    A radius is valid up to the extent (`p2p_keras.extent`, with the signal-to-noise ratio 2.5 / ln 10 / mu_err) where
-    the image covers its ring.
+    A radius is valid up to the extent (`p2p_keras.extent`, with the profile's `snr`) where the image covers its ring.
+    Models saved before there was `snr` have 2.5 / ln 10 / mu_err in its place.
     """
 
     def call(self, profile, covered):
         """See the class."""
-        snr = tf.minimum(units.MAG_PER_RELATIVE_ERROR / profile["mu_err"], 1e6)
+        snr = profile.get("snr")
+        if snr is None:
+            snr = tf.minimum(units.MAG_PER_RELATIVE_ERROR / profile["mu_err"], 1e6)
         log_sma = tf.math.log(profile["sma"])
         step = tf.reshape(log_sma[:, 1:2] - log_sma[:, 0:1], [-1, 1, 1])
         index = np.arange(radii.NUM_RADII, dtype="float32")

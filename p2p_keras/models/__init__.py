@@ -71,7 +71,7 @@ def finish_model(network: keras.Model, *, attention: bool = False) -> keras.Mode
     return keras.Model(network.input, outputs, name=network.name)
 
 
-_RING_OUTPUTS = ("sma", "mu", "mu_err", "ellipticity", "pa", "growth")
+_RING_OUTPUTS = ("snr", "sma", "mu", "mu_err", "ellipticity", "pa", "growth")
 _GALAXY_OUTPUTS = ("x0", "y0", "mag_total", "sky")
 
 

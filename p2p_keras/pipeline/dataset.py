@@ -51,7 +51,8 @@ def make_dataset(
     batch_size : int
     image_sizes : sequence of int, optional
         Sides in pixels; every batch has one of them, drawn at random when there are several. Images are cropped at
-        their middle, smaller ones surrounded by NaN.
+        their middle. Folders of smaller images get only the sizes that fit them; where none fits, images are
+        surrounded by NaN.
     augment : bool or Augmentation, optional
         Wobble, turns and mirrors; anew in each epoch.
     shuffle : bool, optional
@@ -90,6 +91,63 @@ def make_dataset(
     seed = int(np.random.default_rng().integers(2**31)) if seed is None else int(seed)
     policy = Augmentation() if augment is True else (augment or None)
 
+    common = {"shuffle": shuffle, "deterministic": deterministic, "repeat": repeat, "shuffle_buffer": shuffle_buffer}
+    groups = _by_fitting_sizes(paths, tuple(map(int, image_sizes)))
+    parts = [
+        _batches(group, batch_size=batch_size, image_sizes=fitting, policy=policy, seed=seed + 11 * i, **common)
+        for i, (fitting, (group, _)) in enumerate(groups.items())
+    ]
+    if len(parts) == 1:
+        dataset = parts[0]
+    elif repeat:
+        pixels = [number for _, number in groups.values()]
+        dataset = tf.data.Dataset.sample_from_datasets(
+            parts, [number / sum(pixels) for number in pixels], seed=seed + 5
+        )
+    else:
+        dataset, count = parts[0], None
+        for part in parts[1:]:
+            dataset = dataset.concatenate(part)
+    if count is not None and not repeat:
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(-(-count // batch_size)))
+    return dataset.prefetch(tf.data.AUTOTUNE)
+
+
+def _by_fitting_sizes(
+    paths: list[Path], image_sizes: tuple[int, ...]
+) -> dict[tuple[int, ...], tuple[list[Path], float]]:
+    """Group shards by which sizes their images are large enough for (all sizes where none is), with their share.
+
+    The share is in proportion to the number of images, told from bytes a pixel.
+    """
+    if len(image_sizes) == 1:
+        return {image_sizes: (paths, 1.0)}
+    groups: dict[tuple[int, ...], tuple[list[Path], float]] = {}
+    stored: dict[Path, int] = {}
+    for path in paths:
+        if path.parent not in stored:
+            record = next(read_records(path), None)
+            # Images of a folder are alike in size: the first one speaks for all.
+            stored[path.parent] = max(decode_example(record).image.shape) if record is not None else 1
+        fitting = tuple(size for size in image_sizes if size <= stored[path.parent]) or image_sizes
+        group, share = groups.get(fitting, ([], 0.0))
+        groups[fitting] = ([*group, path], share + path.stat().st_size / stored[path.parent] ** 2)
+    return groups
+
+
+def _batches(
+    paths: list[Path],
+    *,
+    batch_size: int,
+    image_sizes: tuple[int, ...],
+    policy: Augmentation | None,
+    seed: int,
+    shuffle: bool,
+    deterministic: bool,
+    repeat: bool,
+    shuffle_buffer: int,
+) -> tf.data.Dataset:
+    """Batches of shards whose images serve all of the sizes."""
     records = _records(paths, shuffle=shuffle, seed=seed, deterministic=deterministic)
     if shuffle:
         records = records.shuffle(shuffle_buffer, seed=seed + 1, reshuffle_each_iteration=True)
@@ -97,19 +155,16 @@ def make_dataset(
         records = records.repeat()
     # Two seeds a record, other ones in each epoch, the same in each run.
     seeds = tf.data.Dataset.random(seed=seed + 2, rerandomize_each_iteration=True).batch(2, drop_remainder=True)
-    sizes = _sizes(tuple(map(int, image_sizes)), batch_size, seed)
+    sizes = _sizes(image_sizes, batch_size, seed)
 
     def example(record: tf.Tensor, element_seed: tf.Tensor, size: tf.Tensor) -> tuple[dict, dict]:
-        side = int(image_sizes[0]) if len(image_sizes) == 1 else None
+        side = image_sizes[0] if len(image_sizes) == 1 else None
         return _example(parse_galaxy(record), size, element_seed, policy, side)
 
     dataset = tf.data.Dataset.zip(records, seeds, sizes)
     # In order also when files come as they like: the images of a batch must be of one size.
     dataset = dataset.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    dataset = dataset.batch(batch_size, drop_remainder=repeat)
-    if count is not None and not repeat:
-        dataset = dataset.apply(tf.data.experimental.assert_cardinality(-(-count // batch_size)))
-    return dataset.prefetch(tf.data.AUTOTUNE)
+    return dataset.batch(batch_size, drop_remainder=repeat)
 
 
 def _records(paths: list[Path], *, shuffle: bool, seed: int, deterministic: bool) -> tf.data.Dataset:

@@ -26,6 +26,7 @@ _RANGES = {
     "clip_norm": (0, math.inf),
     "ema": (0, 1),
     "patience": (0, math.inf),
+    "wobble": (0, 0.2),
     "checkpoint_minutes": (0, math.inf),
 }
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -59,6 +60,9 @@ class FitConfig:
         metadata={"help": "Sides of training images in px, one drawn for each batch; empty: as stored."},
     )
     augment: bool = _setting(True, "Wobble the centre, flip and turn training images.")
+    wobble: float = _setting(
+        10.0 / 256.0, "1-sigma shift of the centre in x and in y, as a share of the image's side (the paper's)."
+    )
     patience: int = _setting(0, "Stop after this many epochs without a better validation error; 0: never.")
     seed: int = _setting(0, "Seed of weights, order and augmentation.")
     init: str = _setting("", "Start from the weights of this shipped model or run folder (fine-tuning).")

@@ -19,7 +19,7 @@ WEIGHTS = {
     "centre": 0.5,
     "heat": 0.3,
     "sky": 2.0,
-    "mag": 1.0,
+    "mag": 2.0,
 }
 """Factor of every term of the loss."""
 

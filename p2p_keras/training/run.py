@@ -18,7 +18,7 @@ import tensorflow as tf
 from p2p_keras import __version__
 from p2p_keras.errors import InputError, UsageError
 from p2p_keras.models import build_network, finish_model
-from p2p_keras.pipeline import make_dataset
+from p2p_keras.pipeline import Augmentation, make_dataset
 from p2p_keras.shards import find_damage, find_shards, read_manifest, read_records, read_shards
 from p2p_keras.training.calibration import calibrate
 from p2p_keras.training.checkpoint import BEST, LAST, Checkpoint, load_state
@@ -91,7 +91,7 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
         "train",
         batch_size=config.batch_size,
         image_sizes=sizes,
-        augment=config.augment,
+        augment=Augmentation(wobble=config.wobble) if config.augment else False,
         shuffle=True,
         seed=(config.seed + 1000003 * done) % 2**31,  # a resumed run goes on with other galaxies
         repeat=True,

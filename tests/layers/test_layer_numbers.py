@@ -143,15 +143,25 @@ def test_physical_growth_is_the_shared_curve():
 
 def test_valid_ends_by_the_one_rule():
     """Predictions would end elsewhere than labels do."""
-    from p2p_keras.extent import profile_extent
+    from p2p_keras.extent import SNR_MIN, SURE_MIN, annulus_snr, profile_extent
     from p2p_keras.units import FILL_MU, MAG_PER_RELATIVE_ERROR
 
-    inputs = _physical_inputs(np.linspace(6, -6, K, dtype="float32")[None])
-    inputs["log_scale"] = np.linspace(-6, 1, K, dtype="float32")[None]
-    profile = p2p.PhysicalProfile()(inputs)
-    out = p2p.ValidProfile()(profile, np.ones((1, K), "float32"))
-    snr = MAG_PER_RELATIVE_ERROR / np.asarray(profile["mu_err"])[0]
-    assert float(out["extent"][0]) == pytest.approx(profile_extent(np.asarray(profile["sma"])[0], snr), rel=1e-5)
+    sma = grid_px(256)
+    log_intensity = np.linspace(6, -6, K, dtype="float32")
+    # Sure of everything: white noise ends it; unsure from the middle on: that does.
+    for log_scale, limit in ((np.full(K, -4.0), 1e9), (np.linspace(-6, 2, K), 1.0)):
+        inputs = _physical_inputs(log_intensity[None])
+        inputs["log_scale"] = log_scale[None].astype("float32")
+        profile = p2p.PhysicalProfile()(inputs)
+        out = p2p.ValidProfile()(profile, np.ones((1, K), "float32"))
+        white = annulus_snr(np.exp(log_intensity), sma, np.asarray(profile["ellipticity"])[0], 1.0)
+        sure = MAG_PER_RELATIVE_ERROR / np.asarray(profile["mu_err"])[0] * SNR_MIN / SURE_MIN
+        extent = profile_extent(np.asarray(profile["sma"])[0], np.minimum(np.minimum(white, sure), 1e6))
+        assert float(out["extent"][0]) == pytest.approx(extent, rel=1e-5)
+        if limit > 1.0:
+            assert extent == pytest.approx(profile_extent(np.asarray(profile["sma"])[0], white), rel=1e-5)
+        else:
+            assert extent < profile_extent(np.asarray(profile["sma"])[0], white)
     valid = np.asarray(out["valid"])[0]
     assert 5 < valid.sum() < K - 5 and np.all(np.diff(valid.astype(int)) <= 0)
     assert np.all(np.asarray(out["mu"])[0][~valid] == FILL_MU)
