@@ -15,9 +15,10 @@ class Arms:
     """Spiral structure of a disc: a brightness factor whose mean over azimuth is near one.
 
     Grand-design arms are sharp, ``exp(k cos phase)`` normalised (k is `sharpness`); `modes` of (m, tan pitch, phase,
-    amplitude) make a log-normal flocculent pattern. Waves of constant pitch alone look like interference, so `ripples` of
-    (kx, ky, phase, angle) shift the phase of every wave smoothly over the disc, by `angle` radians: arms bend, fork and end as real ones do. Pitch angles: Kennicutt 1981, AJ 86, 1847; contrasts: Elmegreen et
-    al. 2011, ApJ 737, 32.
+    amplitude) make a log-normal flocculent pattern. Waves of constant pitch alone look like interference: `ripples` of
+    (kx, ky, phase, angle) shift the phase of every wave smoothly over the disc, by `angle` radians, so that arms bend,
+    fork and end as real ones do. Pitch angles: Kennicutt 1981, AJ 86, 1847; contrasts: Elmegreen et al. 2011, ApJ 737,
+    32.
     """
 
     number: int = 0

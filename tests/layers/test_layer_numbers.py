@@ -149,7 +149,7 @@ def test_valid_ends_by_the_one_rule():
     sma = grid_px(256)
     log_intensity = np.linspace(6, -6, K, dtype="float32")
     # Sure of everything: white noise ends it; unsure from the middle on: that does.
-    for log_scale, limit in ((np.full(K, -4.0), 1e9), (np.linspace(-6, 2, K), 1.0)):
+    for log_scale, limit in ((np.full(K, -4.0), 1e9), (np.linspace(-6, 6, K), 1.0)):
         inputs = _physical_inputs(log_intensity[None])
         inputs["log_scale"] = log_scale[None].astype("float32")
         profile = p2p.PhysicalProfile()(inputs)
