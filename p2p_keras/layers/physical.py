@@ -16,6 +16,9 @@ LAPLACE_ONE_SIGMA = -float(np.log(1.0 - ONE_SIGMA_SHARE))
 CALIBRATION_KNOTS = np.log(np.array([0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0], "float32"))
 """ln of the raw 1-sigma uncertainty (mag) at which calibration factors are fitted on held-out galaxies."""
 
+SNR_KNOTS = np.log(np.array([1.0, 4.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0], "float32"))
+"""ln of the signal-to-noise ratio over white noise at which further factors are fitted."""
+
 _MIN_COVERED = 0.3  # share of a ring's samples that must be good for it to be valid
 
 
@@ -28,21 +31,27 @@ class PhysicalProfile(keras.layers.Layer):
     its error; sma (batch, K) in pixels; e (batch, K, 2); centre (batch, 2); sky, log_noise (batch,); mag_correction
     (batch, 1), added to the magnitude inside the last ellipse; zero_point, pixel_scale (batch,).
     Output: a dict of sma (arcsec), mu, mu_err, ellipticity, pa, growth (batch, K), x0, y0, mag_total, sky (batch,), as
-    CONTRACTS 5 names them, without fills; and snr (batch, K), which says how far the profile goes: the signal-to-noise
-    ratio of the annulus (`extent.annulus_snr`), or less where the model isn't sure of it.
+    CONTRACTS 5 names them, without fills; and snr (batch, K), the signal-to-noise ratio of the annulus over white noise
+    (`extent.annulus_snr`).
 
     The layer's only weights are the calibration: ln factors on mu_err at `CALIBRATION_KNOTS` of its raw value, which
-    are no part of the training but fitted on held-out galaxies, so that 68 % of truths fall inside.
+    are no part of the training but fitted on held-out galaxies, so that 68 % of truths fall inside; and, with
+    `by_snr`, further ln factors at `SNR_KNOTS`: the same error is surer where there is more light.
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, by_snr: bool = False, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
+        self.by_snr = by_snr
 
     def build(self, *_):
         """Make the calibration table."""
         self.calibration = self.add_weight(
             name="calibration", shape=(len(CALIBRATION_KNOTS),), initializer="zeros", trainable=False
         )
+        if self.by_snr:
+            self.calibration_by_snr = self.add_weight(
+                name="calibration_by_snr", shape=(len(SNR_KNOTS),), initializer="zeros", trainable=False
+            )
 
     def call(self, inputs):
         """See the class."""
@@ -52,8 +61,6 @@ class PhysicalProfile(keras.layers.Layer):
         log_intensity = tf.clip_by_value(inputs["log_intensity"], -14.0, 25.0)
         mu = units.mu_from_noise_units(log_intensity, log_noise, zero_point, pixel_scale, xp=keras.ops)
         scale = tf.exp(tf.clip_by_value(inputs["log_scale"], -8.0, 2.0))
-        mu_err = self._calibrated(LAPLACE_ONE_SIGMA * units.mag_error_from_log(scale))
-
         e = tf.stop_gradient(inputs["e"])
         modulus = tf.sqrt(tf.reduce_sum(e * e, axis=-1))
         ellipticity = 2.0 * modulus / (1.0 + modulus)
@@ -65,12 +72,15 @@ class PhysicalProfile(keras.layers.Layer):
         growth_mag = units.mu_from_noise_units(log_flux, log_noise, zero_point, tf.ones_like(pixel_scale), xp=keras.ops)
         mag_total = tf.reshape(growth_mag[:, -1:] + inputs["mag_correction"], [-1])
         snr = extent.annulus_snr(tf.exp(log_intensity), inputs["sma"], ellipticity, 1.0, xp=keras.ops)
-        sure = units.MAG_PER_RELATIVE_ERROR / mu_err * (extent.SNR_MIN / extent.SURE_MIN)
+        log_error = tf.math.log(LAPLACE_ONE_SIGMA * units.mag_error_from_log(scale))
+        log_error += interpolated(log_error, CALIBRATION_KNOTS, self.calibration)
+        if self.by_snr:
+            log_error += interpolated(tf.stop_gradient(tf.math.log(snr)), SNR_KNOTS, self.calibration_by_snr)
         return {
-            "snr": tf.minimum(tf.minimum(snr, sure), 1e6),
+            "snr": tf.minimum(snr, 1e6),
             "sma": inputs["sma"] * pixel_scale,
             "mu": mu,
-            "mu_err": mu_err,
+            "mu_err": tf.exp(log_error),
             "ellipticity": ellipticity,
             "pa": pa,
             "growth": growth_mag,
@@ -80,25 +90,28 @@ class PhysicalProfile(keras.layers.Layer):
             "sky": inputs["sky"] * tf.exp(inputs["log_noise"]),
         }
 
-    def _calibrated(self, raw):
-        """`raw` times the factor interpolated at its logarithm."""
-        knots = CALIBRATION_KNOTS
-        log_raw = tf.math.log(raw)
-        position = tf.clip_by_value(log_raw, float(knots[0]), float(knots[-1]))
-        # Linear interpolation as a sum of hat functions: no gather, no branch.
-        factor = tf.zeros_like(log_raw)
-        for i, knot in enumerate(knots):
-            below = knots[i] - knots[i - 1] if i else 1.0
-            above = knots[i + 1] - knots[i] if i + 1 < len(knots) else 1.0
-            hat = tf.minimum(1.0 - (knot - position) / below, 1.0 - (position - knot) / above)
-            factor += tf.maximum(hat, 0.0) * self.calibration[i]
-        return tf.exp(log_raw + factor)
-
     def compute_output_shape(self, input_shape):
         """Shapes of the outputs."""
         ring, batch = tuple(input_shape["sma"]), (input_shape["sma"][0],)
         names = ("snr", "sma", "mu", "mu_err", "ellipticity", "pa", "growth")
         return {**dict.fromkeys(names, ring), **dict.fromkeys(("x0", "y0", "mag_total", "sky"), batch)}
+
+    def get_config(self):
+        """Every argument under its own name."""
+        return {**super().get_config(), "by_snr": self.by_snr}
+
+
+def interpolated(position, knots, values):
+    """`values` at `knots` interpolated at `position`, constant beyond both ends."""
+    position = tf.clip_by_value(position, float(knots[0]), float(knots[-1]))
+    # Linear interpolation as a sum of hat functions: no gather, no branch.
+    out = tf.zeros_like(position)
+    for i, knot in enumerate(knots):
+        below = knots[i] - knots[i - 1] if i else 1.0
+        above = knots[i + 1] - knots[i] if i + 1 < len(knots) else 1.0
+        hat = tf.minimum(1.0 - (knot - position) / below, 1.0 - (position - knot) / above)
+        out += tf.maximum(hat, 0.0) * values[i]
+    return out
 
 
 def _log_flux_inside(sma, log_intensity, ellipticity):
@@ -119,15 +132,15 @@ class ValidProfile(_Float32Layer):
 
     Inputs: the dict of `PhysicalProfile`; covered (batch, K), the share of good samples per ring; log_step source
     `sma`.
-    A radius is valid up to the extent (`p2p_keras.extent`, with the profile's `snr`) where the image covers its ring.
-    Models saved before there was `snr` have 2.5 / ln 10 / mu_err in its place.
+    A radius is valid up to the extent (`p2p_keras.extent`, with the profile's `snr` where the model is sure enough of
+    it) and where the image covers its ring. Models saved before there was `snr` have 2.5 / ln 10 / mu_err in its place.
     """
 
     def call(self, profile, covered):
         """See the class."""
-        snr = profile.get("snr")
-        if snr is None:
-            snr = tf.minimum(units.MAG_PER_RELATIVE_ERROR / profile["mu_err"], 1e6)
+        snr = tf.minimum(units.MAG_PER_RELATIVE_ERROR / profile["mu_err"], 1e6)
+        if "snr" in profile:
+            snr = tf.minimum(profile["snr"], snr * (extent.SNR_MIN / extent.SURE_MIN))
         log_sma = tf.math.log(profile["sma"])
         step = tf.reshape(log_sma[:, 1:2] - log_sma[:, 0:1], [-1, 1, 1])
         index = np.arange(radii.NUM_RADII, dtype="float32")

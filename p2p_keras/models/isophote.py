@@ -201,7 +201,7 @@ def build_network(
     log_intensity, log_scale = p2p.MendedIntensity(name="mended")(answer, net, error)
 
     # === Physical units ===
-    profile = p2p.PhysicalProfile(name="physical")(
+    profile = p2p.PhysicalProfile(by_snr=True, name="physical")(
         {
             "log_intensity": log_intensity,
             "log_scale": log_scale,

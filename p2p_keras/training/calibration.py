@@ -7,9 +7,10 @@ from collections.abc import Iterable
 import keras
 import numpy as np
 
-from p2p_keras.layers.physical import CALIBRATION_KNOTS, ONE_SIGMA_SHARE
+from p2p_keras.layers.physical import CALIBRATION_KNOTS, ONE_SIGMA_SHARE, SNR_KNOTS
 
 _PRIOR_RADII = 2000.0  # so many radii of the overall factor are mixed into each knot's own
+_ROUNDS = 8
 
 
 def calibration_factors(
@@ -20,9 +21,10 @@ def calibration_factors(
     Parameters
     ----------
     raw_error, residual : float arrays (N,)
-        Uncalibrated mu_err and mu_pred - mu_true, mag; those that aren't finite are left out.
+        Uncalibrated mu_err and mu_pred - mu_true, mag; those that aren't finite are left out. (Or any other quantity,
+        and the residual in units of its uncertainty times that quantity.)
     knots : float array (M,)
-        ln of the raw uncertainty.
+        ln of the raw uncertainty, or of that quantity.
 
     Returns
     -------
@@ -52,16 +54,34 @@ def _weighted_quantile(ranked: np.ndarray, weight: np.ndarray) -> float:
     return float(ranked[min(np.searchsorted(cumulative, ONE_SIGMA_SHARE * cumulative[-1]), ranked.size - 1)])
 
 
-def calibrate(network: keras.Model, batches: Iterable) -> np.ndarray:
-    """Fit a trained network's calibration, in place, on held-out batches of (inputs, targets); returns the factors."""
-    table = network.get_layer("physical").calibration
-    table.assign(np.zeros(table.shape, "float32"))
-    raw, residual = [], []
+def reset_calibration(network: keras.Model) -> None:
+    """Set every factor to 1."""
+    for weight in network.get_layer("physical").weights:
+        weight.assign(np.zeros(weight.shape, "float32"))
+
+
+def calibrate(network: keras.Model, batches: Iterable) -> None:
+    """Fit a trained network's calibration, in place, on held-out batches of (inputs, targets).
+
+    Factors by the raw uncertainty and factors by the signal-to-noise ratio are fitted in turn, each with the other
+    taken out, until both stand (backfitting: Hastie & Tibshirani 1990, Generalized Additive Models).
+    """
+    layer = network.get_layer("physical")
+    reset_calibration(network)
+    raw, residual, log_snr = [], [], []
     for inputs, targets in batches:
         outputs = network(inputs, training=False)
         use = targets["known"].numpy() & targets["within"].numpy()
         raw.append(np.asarray(outputs["mu_err"])[use])
         residual.append((np.asarray(outputs["mu"]) - targets["mu"].numpy())[use])
-    factors = calibration_factors(np.concatenate(raw), np.concatenate(residual))
-    table.assign(factors)
-    return factors
+        log_snr.append(np.log(np.maximum(np.asarray(outputs["snr"]), 1e-6))[use])
+    raw, residual, log_snr = (np.concatenate(parts) for parts in (raw, residual, log_snr))
+    by_snr = np.zeros(len(SNR_KNOTS), "float32")
+    for _ in range(_ROUNDS if layer.by_snr else 1):
+        other = np.exp(np.interp(log_snr, SNR_KNOTS, by_snr))
+        by_error = calibration_factors(raw, residual / other)
+        other = np.exp(np.interp(np.log(raw), CALIBRATION_KNOTS, by_error))
+        by_snr = calibration_factors(np.exp(log_snr), residual / (raw * other) * np.exp(log_snr), SNR_KNOTS)
+    layer.calibration.assign(by_error)
+    if layer.by_snr:
+        layer.calibration_by_snr.assign(by_snr)

@@ -20,7 +20,7 @@ from p2p_keras.errors import InputError, UsageError
 from p2p_keras.models import build_network, finish_model
 from p2p_keras.pipeline import Augmentation, make_dataset
 from p2p_keras.shards import find_damage, find_shards, read_manifest, read_records, read_shards
-from p2p_keras.training.calibration import calibrate
+from p2p_keras.training.calibration import calibrate, reset_calibration
 from p2p_keras.training.checkpoint import BEST, LAST, Checkpoint, load_state
 from p2p_keras.training.config import FitConfig
 from p2p_keras.training.schedule import WarmupCosine
@@ -79,8 +79,7 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
     elif config.init:
         load_initial(trainer.network, config.init)
         # Calibration is fitted to the weights at the end, not trained.
-        table = trainer.network.get_layer("physical").calibration
-        table.assign(np.zeros(table.shape, "float32"))
+        reset_calibration(trainer.network)
         trainer.reset_averages()
     folder.mkdir(parents=True, exist_ok=True)
     _write_text(folder / "config.json", config.to_json())
@@ -212,10 +211,12 @@ def load_initial(network: keras.Model, source: str) -> None:
         if candidate.suffix == ".keras" and candidate.is_file():
             given = keras.models.load_model(candidate, compile=False)
             weights = {v.path: v for v in given.variables}
-            missing = [v.path for v in network.variables if v.path not in weights or weights[v.path].shape != v.shape]
+            # Its calibration belongs to its own weights alone.
+            wanted = [v for v in network.variables if "/calibration" not in v.path]
+            missing = [v.path for v in wanted if v.path not in weights or weights[v.path].shape != v.shape]
             if missing:
                 raise UsageError(f"{candidate} is a network with other settings: it lacks {missing[0]}")
-            for variable in network.variables:
+            for variable in wanted:
                 variable.assign(weights[variable.path])
             return
     raise UsageError(f"{source}: neither a run folder ({BEST}) nor a model (model.keras)")
