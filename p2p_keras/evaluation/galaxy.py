@@ -50,6 +50,8 @@ class GalaxyResult:
     sma_px, mu_true, residual, mu_err, snr : float arrays (N,)
         Radii in pixels, truth, predicted minus true, predicted 1-sigma uncertainty, and signal-to-noise ratio of the
         truth's annuli (NaN where the label doesn't know its noise).
+    measured : dict
+        The prediction itself, as raw outputs of its valid radii, to draw it from; empty where there is none.
     failure : str
         Why there is no prediction, '' where there is one.
     """
@@ -72,6 +74,7 @@ class GalaxyResult:
     residual: np.ndarray = field(default_factory=lambda: np.empty(0))
     mu_err: np.ndarray = field(default_factory=lambda: np.empty(0))
     snr: np.ndarray = field(default_factory=lambda: np.empty(0))
+    measured: dict[str, Any] = field(default_factory=dict, repr=False)
     failure: str = ""
 
 
@@ -84,7 +87,8 @@ def compare_with_truth(
     ----------
     label : LabelledGalaxy
     outputs : mapping of arrays
-        As `p2p_keras.profile.profile_table` takes them: position angles from +x.
+        As `p2p_keras.profile.profile_table` takes them: position angles from +x. ``failure`` may say why no radius is
+        valid.
     offset : (int, int)
         Pixel (x, y) of the label's image under the measured image's pixel (0, 0).
 
@@ -125,8 +129,17 @@ def compare_with_truth(
         residual=found.residual,
         mu_err=found.mu_err,
         snr=_annulus_snr(label, found.sma, found.mu_true),
-        failure="no radius is valid" if missing else "",
+        measured={} if missing else _kept(outputs, rows),
+        failure=(str(outputs.get("failure", "")) or "no radius is valid") if missing else "",
     )
+
+
+def _kept(outputs: Mapping[str, Any], rows: np.ndarray) -> dict[str, Any]:
+    """Raw outputs of the valid radii only, in single precision: a set may have many thousands of galaxies."""
+    columns = ("sma", "mu", "mu_err", "ellipticity", "pa", "growth")
+    kept: dict[str, Any] = {name: np.asarray(outputs[name], dtype=np.float32)[rows] for name in columns}
+    kept["valid"] = np.ones(int(rows.sum()), dtype=bool)
+    return kept | {name: float(outputs[name]) for name in ("x0", "y0", "extent", "mag_total", "sky")}
 
 
 def within_extent(label: LabelledGalaxy) -> tuple[np.ndarray, np.ndarray]:

@@ -5,17 +5,33 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from p2p_keras.errors import InputError
 from p2p_keras.evaluation.galaxy import GalaxyResult, compare_with_truth, within_extent
 from p2p_keras.images import GalaxyImage
 from p2p_keras.labelled import LabelledGalaxy
-from p2p_keras.predictor import DEFAULT_BATCH_SIZE, Predictor, as_galaxy_image, group_by_shape
+from p2p_keras.predictor import DEFAULT_BATCH_SIZE, as_galaxy_image, group_by_shape
+
+
+class Method(Protocol):
+    """What can be evaluated: a `p2p_keras.predictor.Predictor`, or `p2p_keras.evaluation.ClassicalMethod`."""
+
+    @property
+    def model_name(self) -> str:
+        """Name of the method."""
+
+    @property
+    def model_version(self) -> str:
+        """Its version, '' where it has none."""
+
+    def run(self, images: Sequence[GalaxyImage]) -> dict[str, Any]:
+        """Raw outputs, with a batch axis, of images of one shape; ``failure`` (texts) may be among them."""
 
 
 @dataclass
 class Evaluation:
-    """One model's results on a set of galaxies, in the set's order.
+    """One method's results on a set of galaxies, in the set's order.
 
     Attributes
     ----------
@@ -32,17 +48,17 @@ class Evaluation:
 
 
 def evaluate_models(
-    predictors: Sequence[Predictor],
+    methods: Sequence[Method],
     galaxies: Iterable[LabelledGalaxy],
     *,
     batch_size: int = DEFAULT_BATCH_SIZE,
     on_galaxy: Callable[[], None] | None = None,
 ) -> list[Evaluation]:
-    """Measure galaxies with every model; they are read once.
+    """Measure galaxies with every method; they are read once.
 
     Parameters
     ----------
-    predictors : sequence of Predictor
+    methods : sequence of Predictor or ClassicalMethod
     galaxies : iterable of LabelledGalaxy
         For instance ``p2p_keras.shards.read_shards(paths)``.
     batch_size : int
@@ -54,8 +70,8 @@ def evaluate_models(
     list of Evaluation
         One per model. A galaxy that a model can't take is in it, with NaN and its cause.
     """
-    evaluations = [Evaluation(label) for label in _labels_of(predictors)]
-    results: list[dict[int, GalaxyResult]] = [{} for _ in predictors]
+    evaluations = [Evaluation(label) for label in _labels_of(methods)]
+    results: list[dict[int, GalaxyResult]] = [{} for _ in methods]
     labels: dict[int, LabelledGalaxy] = {}
 
     def images() -> Iterator[tuple[int, GalaxyImage]]:
@@ -72,9 +88,9 @@ def evaluate_models(
             yield number, image
 
     for group in group_by_shape(images(), batch_size):
-        for predictor, evaluation, result in zip(predictors, evaluations, results, strict=True):
+        for method, evaluation, result in zip(methods, evaluations, results, strict=True):
             start = time.perf_counter()
-            outputs = predictor.run([image for _, image in group])
+            outputs = method.run([image for _, image in group])
             evaluation.seconds += time.perf_counter() - start
             for i, (number, image) in enumerate(group):
                 raw = {name: values[i] for name, values in outputs.items()}
@@ -108,11 +124,12 @@ def _without_prediction(label: LabelledGalaxy, cause: str) -> GalaxyResult:
     return GalaxyResult(label.name, label.band, extent_px=size, failure=cause)
 
 
-def _labels_of(predictors: Sequence[Predictor]) -> list[str]:
-    """Names of the models for tables; with their kind or a number where two would be alike."""
-    names = [f"{p.model_name} {p.model_version}".strip() for p in predictors]
+def _labels_of(methods: Sequence[Method]) -> list[str]:
+    """Names of the methods for tables; with their file or a number where two would be alike."""
+    names = [f"{method.model_name} {method.model_version}".strip() for method in methods]
     if len(set(names)) < len(names):
-        names = [f"{name} ({p.backend.path.name})" for name, p in zip(names, predictors, strict=True)]
+        files = [getattr(getattr(method, "backend", None), "path", None) for method in methods]
+        names = [f"{name} ({file.name})" if file else name for name, file in zip(names, files, strict=True)]
     if len(set(names)) < len(names):
         names = [f"{name} #{number}" for number, name in enumerate(names, start=1)]
     return names

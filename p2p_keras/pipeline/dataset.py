@@ -91,10 +91,19 @@ def make_dataset(
     seed = int(np.random.default_rng().integers(2**31)) if seed is None else int(seed)
     policy = Augmentation() if augment is True else (augment or None)
 
-    common = {"shuffle": shuffle, "deterministic": deterministic, "repeat": repeat, "shuffle_buffer": shuffle_buffer}
     groups = _by_fitting_sizes(paths, tuple(map(int, image_sizes)))
     parts = [
-        _batches(group, batch_size=batch_size, image_sizes=fitting, policy=policy, seed=seed + 11 * i, **common)
+        _batches(
+            group,
+            batch_size=batch_size,
+            image_sizes=fitting,
+            policy=policy,
+            seed=seed + 11 * i,
+            shuffle=shuffle,
+            deterministic=deterministic,
+            repeat=repeat,
+            shuffle_buffer=shuffle_buffer,
+        )
         for i, (fitting, (group, _)) in enumerate(groups.items())
     ]
     if len(parts) == 1:

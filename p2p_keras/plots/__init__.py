@@ -1,12 +1,31 @@
 """Figures, in a publication's style and safe for colour-blind readers.
 
-They are made without pyplot, so they neither need nor disturb a display, and threads may draw.
+``plot_...`` functions draw one panel on given axes and return their artists; ``..._figure`` functions put panels
+together; `save_figure` writes PNG, PDF or SVG. They are made without pyplot, so they neither need nor disturb a
+display, and threads may draw.
 """
 
 from __future__ import annotations
 
+from p2p_keras.plots.bands import bands_figure, plot_bands, plot_colors
 from p2p_keras.plots.comparison import comparison_figure
 from p2p_keras.plots.galaxy import galaxy_figure
-from p2p_keras.plots.style import save_figure
+from p2p_keras.plots.image_panel import plot_image
+from p2p_keras.plots.panels import plot_ellipticity, plot_growth, plot_position_angle, plot_profile, plot_residual
+from p2p_keras.plots.style import RADIUS_SCALES, save_figure
 
-__all__ = ["comparison_figure", "galaxy_figure", "save_figure"]
+__all__ = [
+    "RADIUS_SCALES",
+    "bands_figure",
+    "comparison_figure",
+    "galaxy_figure",
+    "plot_bands",
+    "plot_colors",
+    "plot_ellipticity",
+    "plot_growth",
+    "plot_image",
+    "plot_position_angle",
+    "plot_profile",
+    "plot_residual",
+    "save_figure",
+]

@@ -7,17 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from p2p_keras.plots.image_panel import draw_image
-from p2p_keras.plots.style import (
-    GUIDE,
-    MU_LABEL,
-    ORANGE,
-    PREDICTION,
-    SMA_LABEL,
-    TRUTH,
-    log_radius_axis,
-    new_figure,
-    styled,
-)
+from p2p_keras.plots.panels import plot_ellipticity, plot_growth, plot_position_angle, plot_profile
+from p2p_keras.plots.style import ORANGE, TRUTH, new_figure, styled
 from p2p_keras.plots.truth import label_arrays
 from p2p_keras.profile import plain_arrays
 
@@ -67,15 +58,15 @@ def galaxy_figure(image: GalaxyImage, profile: QTable, *, truth: Any = None) -> 
             ax.set_axis_off()
         mu_ax.text(0.5, 0.5, "no profile could be measured", ha="center", va="center", transform=mu_ax.transAxes)
         return figure
-    _draw_mu(mu_ax, arrays, profile, truth)
-    _draw_geometry(ellipticity_ax, pa_ax, arrays, profile)
-    _draw_growth(growth_ax, arrays, profile)
-    for ax in (mu_ax, ellipticity_ax, pa_ax, growth_ax):
-        log_radius_axis(ax, 0.8 * arrays["sma"][0], 1.35 * arrays["sma"][-1])
+    _draw_mu(mu_ax, profile, truth)
+    plot_ellipticity(profile, ellipticity_ax)
+    plot_position_angle(profile, pa_ax)
+    plot_growth(profile, growth_ax)
+    for ax in (ellipticity_ax, pa_ax, growth_ax):
+        _guide_radii(ax, profile)
     for ax in (mu_ax, ellipticity_ax):
         ax.tick_params(labelbottom=False)
-    for ax in (pa_ax, growth_ax):
-        ax.set_xlabel(SMA_LABEL)
+        ax.set_xlabel("")
     return figure
 
 
@@ -95,56 +86,17 @@ def _title(profile: QTable) -> str:
     return "     ".join(parts)
 
 
-def _draw_mu(ax: Axes, arrays: dict[str, np.ndarray], profile: QTable, truth: Any) -> None:
-    sma, mu, err = arrays["sma"], arrays["mu"], arrays["mu_err"]
-    ax.fill_between(sma, mu - err, mu + err, color=PREDICTION, alpha=0.25, lw=0, label=r"1$\sigma$")
-    ax.plot(sma, mu, color=PREDICTION)
-    shown = np.concatenate([mu, mu + np.minimum(err, 1.0), mu - np.minimum(err, 1.0)])
+def _draw_mu(ax: Axes, profile: QTable, truth: Any) -> None:
+    artists = plot_profile(profile, ax)
+    artists["band"].set_label(r"1$\sigma$")
+    artists["limit"].set_label("S/N limit")
     if truth is not None:
-        true_sma, true_mu = label_arrays(truth)
-        inside = (true_sma >= 0.9 * sma[0]) & (true_sma <= 1.15 * sma[-1]) & np.isfinite(true_mu)
-        ax.plot(true_sma[inside], true_mu[inside], color=TRUTH, ls=(0, (4, 2)), lw=1.2, label="truth")
-        shown = np.concatenate([shown, true_mu[inside]])
+        sma, (true_sma, true_mu) = plain_arrays(profile)["sma"], label_arrays(truth)
+        inside = (true_sma >= 0.9 * sma[0]) & (true_sma <= 1.15 * sma[-1])
+        shown = {"sma": true_sma[inside], "mu": true_mu[inside]}
+        plot_profile(shown, ax, color=TRUTH, label="truth", limit=False, ls=(0, (4, 2)), lw=1.2)
     _guide_radii(ax, profile, label=True)
-    low, high = float(np.nanmin(shown)), float(np.nanmax(shown))
-    margin = 0.06 * max(high - low, 1.0)
-    ax.set_ylim(high + margin, low - margin)
-    band = profile.meta.get("band", "")
-    ax.set_ylabel(MU_LABEL.replace(r"\mu", rf"\mu_{{\rm {band}}}") if band.isalnum() else MU_LABEL)
     ax.legend(loc="lower left")
-
-
-def _draw_geometry(ellipticity_ax: Axes, pa_ax: Axes, arrays: dict[str, np.ndarray], profile: QTable) -> None:
-    sma = arrays["sma"]
-    ellipticity_ax.plot(sma, arrays["ellipticity"], color=PREDICTION)
-    ellipticity_ax.set_ylim(0.0, max(0.32, 1.15 * float(np.nanmax(arrays["ellipticity"]))))
-    ellipticity_ax.set_ylabel(r"$1 - b/a$")
-    # An angle modulo 180 is drawn without jumps; where the ellipse is all but round it means nothing.
-    pa = np.rad2deg(np.unwrap(2.0 * np.deg2rad(arrays["pa"]))) / 2.0
-    pa -= 180.0 * np.floor(np.nanmedian(pa) / 180.0)
-    clear = arrays["ellipticity"] > 0.05
-    pa_ax.plot(sma, pa, color=PREDICTION, lw=0.8, alpha=0.5)
-    pa_ax.plot(sma, np.where(clear, pa, np.nan), color=PREDICTION)
-    seen = pa[clear] if clear.any() else pa
-    low, high = float(np.nanmin(seen)), float(np.nanmax(seen))
-    middle, half = (low + high) / 2.0, max(15.0, 0.6 * (high - low))
-    pa_ax.set_ylim(middle - half, middle + half)
-    pa_ax.set_ylabel("PA [deg, N to E]" if profile.meta.get("pa_reference") == "north" else "PA [deg from +x]")
-    for ax in (ellipticity_ax, pa_ax):
-        _guide_radii(ax, profile)
-
-
-def _draw_growth(ax: Axes, arrays: dict[str, np.ndarray], profile: QTable) -> None:
-    growth, total = arrays["growth"], float(profile.meta.get("mag_total", np.nan))
-    ax.plot(arrays["sma"], growth, color=PREDICTION)
-    if np.isfinite(total):
-        ax.axhline(total, color=GUIDE, lw=0.9, ls=(0, (5, 3)))
-        ax.text(0.02, total, "total", transform=ax.get_yaxis_transform(), va="bottom", fontsize=8.5, color="0.35")
-    bottom = min(float(np.nanmax(growth)), float(np.nanmin(growth)) + 6.0)
-    top = np.nanmin([np.nanmin(growth), total])
-    ax.set_ylim(bottom, top - 0.14 * max(bottom - top, 0.5))
-    ax.set_ylabel("m(< sma) [mag]")
-    _guide_radii(ax, profile)
 
 
 def _guide_radii(ax: Axes, profile: QTable, *, label: bool = False) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from p2p_keras.ellipse import points, vector_from_angles
-from p2p_keras.plots.style import BLUE, ORANGE, VERMILION
+from p2p_keras.plots.style import BLUE, ORANGE, VERMILION, new_figure, styled
 from p2p_keras.profile import isophotal_radius, plain_arrays
 
 if TYPE_CHECKING:
@@ -57,6 +57,37 @@ def pixel_geometry(profile: QTable, image: GalaxyImage) -> PixelGeometry:
         pa = sense * (pa - zero)
     e1, e2 = vector_from_angles(arrays["ellipticity"], pa)
     return PixelGeometry(x0, y0, arrays["sma"] / image.pixel_scale, e1, e2)
+
+
+@styled
+def plot_image(
+    image: GalaxyImage, profile: QTable, ax: Axes | None = None, *, ellipses: bool = True, compass: bool = True
+) -> dict[str, Any]:
+    """Draw the galaxy on an asinh stretch with its isophotes, a scale bar and the compass.
+
+    Parameters
+    ----------
+    image : GalaxyImage
+        As ``p2p_keras.images.read_image`` gives it.
+    profile : QTable
+        What was measured on this image; an empty one draws the image alone.
+    ax : Axes, optional
+        A new figure's by default.
+    ellipses : bool
+        Isophotes of whole magnitudes (thin), half-light ellipse (dashed), extent (thick).
+    compass : bool
+        Arrows to north and east, where the image has a WCS.
+
+    Returns
+    -------
+    dict
+        Artists by name: ``axes``, ``image``, and ``ellipses`` (lines).
+    """
+    if ax is None:
+        ax = new_figure(4.2, 4.2).add_subplot()
+    before = len(ax.lines)
+    draw_image(ax, image, profile, ellipses=ellipses, compass=compass)
+    return {"axes": ax, "image": ax.images[-1], "ellipses": list(ax.lines[before:])}
 
 
 def draw_image(ax: Axes, image: GalaxyImage, profile: QTable, *, ellipses: bool = True, compass: bool = True) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.figure import Figure
 
 from p2p_keras.errors import InputError
@@ -30,6 +31,9 @@ BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY_BLUE, YELLOW, BLACK = (
 PREDICTION, TRUTH, GUIDE = BLUE, BLACK, "0.55"
 SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY_BLUE)
 """Colours of several models, in their order."""
+
+BAND_COLORS = {"u": PURPLE, "g": BLUE, "r": VERMILION, "i": ORANGE, "z": BLACK, "y": "0.5", "Y": "0.5"}
+"""Colours of the usual bands, from blue to red as far as a colour-blind safe set allows."""
 
 MU_LABEL = r"$\mu$ [mag arcsec$^{-2}$]"
 SMA_LABEL = "semi-major axis [arcsec]"
@@ -88,6 +92,42 @@ def log_radius_axis(ax: Axes, low: float, high: float) -> None:
     ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     ax.xaxis.set_minor_locator(LogLocator(subs=range(1, 10)))
     ax.xaxis.set_minor_formatter(NullFormatter())
+
+
+RADIUS_SCALES = ("log", "linear", "r^1/4")
+
+
+def radius_axis(ax: Axes, scale: str, low: float, high: float) -> None:
+    """Scale and limits (arcsec) of a radius axis; plain numbers on all of them."""
+    from matplotlib.ticker import AutoMinorLocator, FixedLocator, NullLocator, ScalarFormatter, StrMethodFormatter
+
+    if scale == "log":
+        log_radius_axis(ax, max(low, 1e-6 * high), high)
+    elif scale == "r^1/4":
+        # Odd in r, so that matplotlib may ask for it on both sides of zero.
+        ax.set_xscale(
+            "function",
+            functions=(lambda r: np.sign(r) * np.abs(r) ** 0.25, lambda root: np.sign(root) * np.abs(root) ** 4),
+        )
+        ax.set_xlim(low, high)
+        steps = np.array([m * 10.0**e for e in range(-2, 5) for m in (1, 2, 5)])
+        inside = steps[(steps >= low) & (steps <= high)]
+        # The inner radii lie dense on this scale: ticks closer than a fourteenth of the axis are left out.
+        least = (high**0.25 - max(low, 0.0) ** 0.25) / 14.0
+        kept: list[float] = []
+        for tick in inside[::-1]:
+            if not kept or kept[-1] ** 0.25 - tick**0.25 > least:
+                kept.append(float(tick))
+        ax.xaxis.set_major_locator(FixedLocator(kept[::-1]))
+        ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        ax.xaxis.set_minor_locator(NullLocator())
+    elif scale == "linear":
+        ax.set_xscale("linear")
+        ax.set_xlim(low, high)
+        ax.xaxis.set_major_formatter(ScalarFormatter(useOffset=False))
+        ax.xaxis.set_minor_locator(AutoMinorLocator())
+    else:
+        raise ValueError(f"unknown scale of radius {scale!r}; there are {', '.join(RADIUS_SCALES)}")
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str], *, dpi: int = 160) -> Path:

@@ -68,14 +68,13 @@ def calibrate(network: keras.Model, batches: Iterable) -> None:
     """
     layer = network.get_layer("physical")
     reset_calibration(network)
-    raw, residual, log_snr = [], [], []
+    parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     for inputs, targets in batches:
         outputs = network(inputs, training=False)
         use = targets["known"].numpy() & targets["within"].numpy()
-        raw.append(np.asarray(outputs["mu_err"])[use])
-        residual.append((np.asarray(outputs["mu"]) - targets["mu"].numpy())[use])
-        log_snr.append(np.log(np.maximum(np.asarray(outputs["snr"]), 1e-6))[use])
-    raw, residual, log_snr = (np.concatenate(parts) for parts in (raw, residual, log_snr))
+        error = np.asarray(outputs["mu_err"]), np.asarray(outputs["mu"]) - targets["mu"].numpy()
+        parts.append((error[0][use], error[1][use], np.log(np.maximum(np.asarray(outputs["snr"]), 1e-6))[use]))
+    raw, residual, log_snr = (np.concatenate(values) for values in zip(*parts, strict=True))
     by_snr = np.zeros(len(SNR_KNOTS), "float32")
     for _ in range(_ROUNDS if layer.by_snr else 1):
         other = np.exp(np.interp(log_snr, SNR_KNOTS, by_snr))

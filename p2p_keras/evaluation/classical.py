@@ -1,0 +1,109 @@
+"""The classical measurement as a method to be evaluated: photutils' isophotes, without any help from the truth.
+
+Sky, mask and first ellipse come from the image alone (`p2p_keras.packing.measuring`); where that fails, the galaxy has
+no profile and the cause is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from importlib.metadata import version
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from p2p_keras.errors import InputError
+from p2p_keras.growth import curve_of_growth
+from p2p_keras.packing.measuring import measure_galaxy
+from p2p_keras.units import FILL_MU, FILL_MU_ERR, intensity_from_mu, mag_from_flux
+
+if TYPE_CHECKING:
+    from p2p_keras.images import GalaxyImage
+
+COLUMNS = ("sma", "mu", "mu_err", "ellipticity", "pa", "growth")
+_FILL = {"sma": 1.0, "mu": FILL_MU, "mu_err": FILL_MU_ERR, "growth": FILL_MU}
+
+
+class ClassicalMethod:
+    """Measures galaxies by photutils, a process a core.
+
+    Parameters
+    ----------
+    workers : int
+        Processes; 1 measures in this one.
+
+    Notes
+    -----
+    The total magnitude is that inside the last ellipse: the classical measurement extrapolates nothing.
+    """
+
+    model_name = "photutils"
+
+    def __init__(self, workers: int = 1) -> None:
+        self.workers = workers
+        self._pool: ProcessPoolExecutor | None = None
+
+    @property
+    def model_version(self) -> str:
+        """Version of photutils."""
+        return version("photutils")
+
+    def run(self, images: Sequence[GalaxyImage]) -> dict[str, Any]:
+        """Raw outputs as a model's, padded to the longest profile; ``failure`` says why a profile is missing."""
+        if self.workers > 1 and self._pool is None:
+            # Forking a process in which TensorFlow runs threads can hang.
+            self._pool = ProcessPoolExecutor(self.workers, mp_context=get_context("spawn"))
+        run = self._pool.map if self._pool is not None else map
+        found = list(run(classical_outputs, images))
+        return {name: _stacked(name, [outputs[name] for outputs in found]) for name in found[0]}
+
+    def close(self) -> None:
+        """End the processes."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
+
+
+def classical_outputs(image: GalaxyImage) -> dict[str, Any]:
+    """Measure one galaxy; raw outputs of its radii (CONTRACT of the SavedModel, without the batch axis).
+
+    Parameters
+    ----------
+    image : GalaxyImage
+
+    Returns
+    -------
+    dict
+        Arrays (N,) of `COLUMNS` and ``valid``, the numbers ``x0``, ``y0``, ``extent``, ``mag_total``, ``sky``, and
+        ``failure``; N is 0 where there is no profile.
+    """
+    try:
+        found = measure_galaxy(image)
+    except InputError as error:
+        nothing: dict[str, Any] = {name: np.empty(0) for name in (*COLUMNS, "valid")}
+        return nothing | dict.fromkeys(("x0", "y0", "extent", "mag_total", "sky"), np.nan) | {"failure": error.cause}
+    scale = image.pixel_scale
+    flux = curve_of_growth(found.sma / scale, intensity_from_mu(found.mu, image.zero_point, scale), found.ellipticity)
+    growth = mag_from_flux(flux, image.zero_point)
+    columns = (found.sma, found.mu, found.mu_err, found.ellipticity, found.pa, growth)
+    return dict(zip(COLUMNS, columns, strict=True)) | {
+        "valid": np.ones(found.sma.shape, dtype=bool),
+        "x0": found.x0,
+        "y0": found.y0,
+        "extent": found.extent,
+        "mag_total": float(growth[-1]),
+        "sky": found.sky,
+        "failure": "",
+    }
+
+
+def _stacked(name: str, values: list[Any]) -> np.ndarray:
+    """One array of all galaxies; profiles are padded as `valid` allows."""
+    if name not in (*COLUMNS, "valid"):
+        return np.array(values)
+    out = np.full((len(values), max(value.size for value in values)), _FILL.get(name, 0.0))
+    for row, value in zip(out, values, strict=True):
+        row[: value.size] = value
+    return out.astype(bool) if name == "valid" else out
