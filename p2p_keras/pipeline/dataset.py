@@ -33,6 +33,7 @@ def make_dataset(
     *,
     batch_size: int,
     image_sizes: Sequence[int] = (256,),
+    largest: bool = False,
     augment: bool | Augmentation = False,
     shuffle: bool = False,
     seed: int | None = None,
@@ -53,6 +54,8 @@ def make_dataset(
         Sides in pixels; every batch has one of them, drawn at random when there are several. Images are cropped at
         their middle. Folders of smaller images get only the sizes that fit them; where none fits, images are
         surrounded by NaN.
+    largest : bool, optional
+        Give every folder only the largest of the sizes that fit its images, as validation wants.
     augment : bool or Augmentation, optional
         Wobble, turns and mirrors; anew in each epoch.
     shuffle : bool, optional
@@ -91,7 +94,7 @@ def make_dataset(
     seed = int(np.random.default_rng().integers(2**31)) if seed is None else int(seed)
     policy = Augmentation() if augment is True else (augment or None)
 
-    groups = _by_fitting_sizes(paths, tuple(map(int, image_sizes)))
+    groups = _by_fitting_sizes(paths, tuple(map(int, image_sizes)), largest)
     parts = [
         _batches(
             group,
@@ -123,7 +126,7 @@ def make_dataset(
 
 
 def _by_fitting_sizes(
-    paths: list[Path], image_sizes: tuple[int, ...]
+    paths: list[Path], image_sizes: tuple[int, ...], largest: bool = False
 ) -> dict[tuple[int, ...], tuple[list[Path], float]]:
     """Group shards by which sizes their images are large enough for (all sizes where none is), with their share.
 
@@ -139,6 +142,8 @@ def _by_fitting_sizes(
             # Images of a folder are alike in size: the first one speaks for all.
             stored[path.parent] = max(decode_example(record).image.shape) if record is not None else 1
         fitting = tuple(size for size in image_sizes if size <= stored[path.parent]) or image_sizes
+        if largest:
+            fitting = (max(fitting),)
         group, share = groups.get(fitting, ([], 0.0))
         groups[fitting] = ([*group, path], share + path.stat().st_size / stored[path.parent] ** 2)
     return groups

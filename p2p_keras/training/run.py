@@ -61,9 +61,7 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
     keras.utils.set_random_seed(config.seed)
     sizes = tuple(config.image_sizes) or (stored_size(config.data),)
     steps = config.steps_per_epoch or max(1, count_galaxies(config.data, "train") // config.batch_size)
-    validation = make_dataset(
-        config.data, "val", batch_size=config.batch_size, image_sizes=sizes[-1:], seed=config.seed
-    )
+    validation = _held_out(config, "val", sizes)
     trainer = make_trainer(config, steps * config.epochs)
     progress: dict = {"epoch": 0, "steps_per_epoch": steps, "version": __version__}
     resuming = resume and (folder / LAST).exists()
@@ -131,11 +129,17 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
         "steps": int(trainer.steps.numpy()),
     }
     for split in held_out_splits(config.data):
-        data = make_dataset(config.data, split, batch_size=config.batch_size, image_sizes=sizes[-1:], seed=config.seed)
-        figures = trainer.evaluate(data, return_dict=True, verbose=0)
+        figures = trainer.evaluate(_held_out(config, split, sizes), return_dict=True, verbose=0)
         metrics[split] = {name: float(value) if np.isfinite(value) else None for name, value in figures.items()}
     _write_text(folder / "metrics.json", json.dumps(metrics, indent=2, allow_nan=False) + "\n")
     return RunResult(folder, metrics, progress["epoch"])
+
+
+def _held_out(config: FitConfig, split: str, sizes: tuple[int, ...]) -> tf.data.Dataset:
+    """Batches of a split that isn't trained on, each image as large as the training may see it."""
+    return make_dataset(
+        config.data, split, batch_size=config.batch_size, image_sizes=sizes, largest=True, seed=config.seed
+    )
 
 
 @contextmanager
