@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -37,11 +39,19 @@ class PhysicalProfile(keras.layers.Layer):
     The layer's only weights are the calibration: ln factors on mu_err at `CALIBRATION_KNOTS` of its raw value, which
     are no part of the training but fitted on held-out galaxies, so that 68 % of truths fall inside; and, with
     `by_snr`, further ln factors at `SNR_KNOTS`: the same error is surer where there is more light.
+
+    Parameters
+    ----------
+    by_snr : bool
+        See above.
+    gated_total : bool
+        `mag_total` counts each ring's light by s^2 / (s^2 + SNR_MIN^2), s the annulus' signal-to-noise ratio: what
+        lies beyond the extent is left to `mag_correction`, since faint intensities times large areas are noise.
     """
 
-    def __init__(self, by_snr: bool = False, **kwargs):
+    def __init__(self, by_snr: bool = False, gated_total: bool = False, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
-        self.by_snr = by_snr
+        self.by_snr, self.gated_total = by_snr, gated_total
 
     def build(self, *_):
         """Make the calibration table."""
@@ -70,8 +80,13 @@ class PhysicalProfile(keras.layers.Layer):
         log_flux = _log_flux_inside(inputs["sma"], log_intensity, ellipticity)
         # Flux inside is intensity per pixel times pixels: the same conversion as mu, at a pixel scale of one.
         growth_mag = units.mu_from_noise_units(log_flux, log_noise, zero_point, tf.ones_like(pixel_scale), xp=keras.ops)
-        mag_total = tf.reshape(growth_mag[:, -1:] + inputs["mag_correction"], [-1])
         snr = extent.annulus_snr(tf.exp(log_intensity), inputs["sma"], ellipticity, 1.0, xp=keras.ops)
+        log_total = log_flux[:, -1:]
+        if self.gated_total:
+            log_gate = -tf.math.softplus(2.0 * (math.log(extent.SNR_MIN) - tf.stop_gradient(tf.math.log(snr))))
+            log_total = _log_flux_inside(inputs["sma"], log_intensity + log_gate, ellipticity)[:, -1:]
+        total_mag = units.mu_from_noise_units(log_total, log_noise, zero_point, tf.ones_like(pixel_scale), xp=keras.ops)
+        mag_total = tf.reshape(total_mag + inputs["mag_correction"], [-1])
         log_error = tf.math.log(LAPLACE_ONE_SIGMA * units.mag_error_from_log(scale))
         log_error += interpolated(log_error, CALIBRATION_KNOTS, self.calibration)
         if self.by_snr:
@@ -98,7 +113,7 @@ class PhysicalProfile(keras.layers.Layer):
 
     def get_config(self):
         """Every argument under its own name."""
-        return {**super().get_config(), "by_snr": self.by_snr}
+        return {**super().get_config(), "by_snr": self.by_snr, "gated_total": self.gated_total}
 
 
 def interpolated(position, knots, values):

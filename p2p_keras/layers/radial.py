@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 import keras
+import numpy as np
 import tensorflow as tf
 
 from p2p_keras.layers.geometry import _Float32Layer
@@ -92,15 +95,37 @@ class RadialPosition(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="p2p_keras")
 class PositionBias(_Float32Layer):
-    """A learned bias per cell, added to logits (batch, cells)."""
+    """A prior on where the target is: a Gaussian about the middle and a learned bias per cell, added to logits.
+
+    Input and output: logits (batch, cells), the cells of a square grid, row by row.
+
+    Parameters
+    ----------
+    sigma : float or None
+        1-sigma of the Gaussian in cells; None: the learned bias alone, which hardly leaves zero: each cell is the
+        target's too rarely to teach it.
+    """
+
+    def __init__(self, sigma: float | None = None, **kwargs):
+        super().__init__(**kwargs)
+        self.sigma = sigma
 
     def build(self, input_shape):
         """Make one bias a cell."""
         self.bias = self.add_weight(name="bias", shape=(input_shape[-1],), initializer="zeros")
+        self._gaussian = np.zeros(input_shape[-1], "float32")
+        if self.sigma is not None:
+            side = math.isqrt(input_shape[-1])
+            offset = (np.arange(side, dtype="float32") - (side - 1) / 2.0) / self.sigma
+            self._gaussian = -0.5 * (offset[:, None] ** 2 + offset[None, :] ** 2).reshape(-1)
 
     def call(self, logits):
         """See the class."""
-        return logits + self.bias
+        return logits + self._gaussian + self.bias
+
+    def get_config(self):
+        """Every argument under its own name."""
+        return {**super().get_config(), "sigma": self.sigma}
 
     def compute_output_shape(self, input_shape):
         """The input's shape."""
@@ -144,6 +169,24 @@ class CopiedFeatures(_Float32Layer):
     def compute_output_shape(self, value_shape, *_):
         """(batch, radii, NUM_FEATURES)."""
         return (value_shape[0], value_shape[1], self.NUM_FEATURES)
+
+
+@keras.saving.register_keras_serializable(package="p2p_keras")
+class RadialPool(_Float32Layer):
+    """Tokens of all radii as one: a mean with given weights beside the plain mean.
+
+    Inputs: tokens (batch, radii, dim); logits (batch, radii, 1) of the weights. Output: the sum of both means (batch,
+    dim).
+    """
+
+    def call(self, tokens, logits):
+        """See the class."""
+        weight = tf.nn.softmax(logits, axis=1)
+        return tf.reduce_sum(tokens * (weight + 1.0 / tf.cast(tf.shape(tokens)[1], tf.float32)), axis=1)
+
+    def compute_output_shape(self, tokens_shape, logits_shape):
+        """(batch, dim)."""
+        return (tokens_shape[0], tokens_shape[2])
 
 
 @keras.saving.register_keras_serializable(package="p2p_keras")

@@ -20,6 +20,8 @@ from keras import layers
 from p2p_keras import layers as p2p
 
 NUM_ANGLES = 32
+CENTRE_PRIOR_CELLS = 2.0
+"""1-sigma of the prior on the target's place, in cells of 1/64 of the image's longer side: 8 px of 256."""
 
 
 def polar_unet(x, filters, depths, name, policy):
@@ -66,10 +68,10 @@ def find_centre(image, pyramid, filters, policy):
     maps = layers.UpSampling2D(4, dtype=policy, name="centre_up")(maps)
     maps = layers.Concatenate(dtype=policy, name="centre_skip")([skip, maps])
     maps = layers.Conv2D(filters[0], 3, padding="same", activation="silu", dtype=policy, name="centre_7")(maps)
-    # The prior that the target is near the middle is learned as a bias per cell.
+    # Without a prior that the target is near the middle, a brighter neighbour is taken for it in 3 % of images.
     heat = layers.Conv2D(1, 1, dtype=policy, name="centre_heat")(maps)
     heat = layers.Reshape((32 * 32,), dtype="float32", name="centre_flat")(heat)
-    heat = p2p.PositionBias(name="centre_prior")(heat)
+    heat = p2p.PositionBias(sigma=CENTRE_PRIOR_CELLS, name="centre_prior")(heat)
     grid = layers.Reshape((32, 32), dtype="float32", name="centre_grid")(heat)
     x32, y32, _ = p2p.WindowOffsets(32, divisions=64, smallest=2.0, name="centre_cells")(image)
     centre = rough = p2p.LocalSoftArgmax(name="centre_peak")(grid, x32, y32)
@@ -195,13 +197,14 @@ def build_network(
     answer = layers.Dense(2, kernel_initializer="zeros", dtype="float32", name="answer")(tokens)
     gates = layers.Dense(3, kernel_initializer="zeros", dtype="float32", name="third_gates")(tokens)
     e = p2p.EllipseCorrection(name="ellipse")(e_second, p2p.GatedVectors(name="third_sum")(harmonics, gates))
-    pooled = layers.GlobalAveragePooling1D(dtype="float32", name="total_pool")(tokens)
+    where = layers.Dense(1, kernel_initializer="zeros", dtype="float32", name="total_where")(tokens)
+    pooled = p2p.RadialPool(name="total_pool")(tokens, where)
     pooled = layers.Dense(dim, activation="silu", dtype="float32", name="total_hidden")(pooled)
     mag_correction = layers.Dense(1, kernel_initializer="zeros", dtype="float32", name="mag_correction")(pooled)
     log_intensity, log_scale = p2p.MendedIntensity(name="mended")(answer, net, error)
 
     # === Physical units ===
-    profile = p2p.PhysicalProfile(by_snr=True, name="physical")(
+    profile = p2p.PhysicalProfile(by_snr=True, gated_total=True, name="physical")(
         {
             "log_intensity": log_intensity,
             "log_scale": log_scale,
