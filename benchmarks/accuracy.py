@@ -1,4 +1,4 @@
-"""Accuracy of models on held-out mocks: the sets are made (once), measured, and printed as the table of docs/accuracy.md.
+"""Accuracy of models on held-out mocks: the sets are made (once), measured, and printed as docs/accuracy.md has them.
 
 python benchmarks/accuracy.py --frames FOLDER_OF_FRAMES_NOT_TRAINED_ON [--model DIR ...] [--data FOLDER] [--count 400]
 
@@ -86,9 +86,8 @@ def main(models: tuple[str, ...], frames: str | None, data: str, count: int, out
                 f"{scalars['pa_deg']['median']:.2f} | {scalars['centre_px']['median']:.3f} | "
                 f"{scalars['mag_total']['median']:.3f} | {100 * scalars['r50_relative']['median']:.1f} % |"
             )
-    click.echo(
-        "\n| set | model | ellipticity | pa (deg) | centre (px) | total magnitude | r50 |\n|---|---|---|---|---|---|---|"
-    )
+    click.echo("\n| set | model | ellipticity | pa (deg) | centre (px) | total magnitude | r50 |")
+    click.echo("|---|---|---|---|---|---|---|")
     click.echo("\n".join(rest))
     if output:
         Path(output).write_text(json.dumps(figures, indent=1) + "\n")
