@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 
 import keras
 import numpy as np
@@ -213,6 +214,20 @@ def test_float16_file_is_smaller_and_measures_the_same(exported):
     assert [p.meta["model"] for p in profiles] == ["standin", "standin"]
     assert [p.meta["model_version"] for p in profiles] == ["1", "1"]
     assert 0 < np.median(np.abs(profiles[0]["mu"].value - profiles[1]["mu"].value)) < MEDIAN_LIMIT
+
+
+def test_a_model_by_name_runs_in_onnx_runtime_where_versions_agree(exported, tmp_path):
+    """The first profile would take ten seconds in place of one, or come from another version than the newest."""
+    from p2p_keras.backends import OnnxBackend, SavedModelBackend, load_backend
+
+    by_name, by_version = load_backend(exported.parent), load_backend(exported)
+    assert isinstance(by_version, SavedModelBackend)
+    if not os.path.exists("/dev/nvidia0"):
+        assert isinstance(by_name, OnnxBackend)
+    assert (by_name.name, by_name.version) == (by_version.name, by_version.version) == ("standin", "1")
+    shutil.copytree(exported, tmp_path / "standin" / "2")
+    shutil.copy(exported.parent / "model.onnx", tmp_path / "standin")
+    assert isinstance(load_backend(tmp_path / "standin"), SavedModelBackend)
 
 
 def test_float16_file_that_measures_otherwise_is_left_out(standin, tmp_path, monkeypatch):
