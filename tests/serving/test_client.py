@@ -25,7 +25,7 @@ CALIBRATION = {"zero_point": 22.5, "pixel_scale": 0.396}
 @pytest.fixture(scope="module")
 def client(serving):
     """A patient client of the running server: the model may still be loading."""
-    with ProfileClient(serving.address, model=serving.model, timeout=120, attempts=100) as client:
+    with ProfileClient(serving.address, model=serving.model, timeout=300, attempts=200) as client:
         client.profile(galaxy(), **CALIBRATION)
         yield client
 
