@@ -62,14 +62,15 @@ unit: venv ## pytest (PYTEST_ARGS="tests/images -k wcs" for some)
 
 # TensorFlow 2.15 is the oldest runtime promised, and the last that tensorflow-addons can be imported with.
 VENV_ADDONS ?= .venv-addons
-test-addons: venv ## the tensorflow-addons lane: the shipped model in TensorFlow 2.15 (MODEL=another; needs Python 3.11)
+test-addons: venv ## the tensorflow-addons lane: shipped model and attention step in TensorFlow 2.15 (MODEL=another; needs Python 3.11)
 	@cmp -s requirements-addons.txt $(VENV_ADDONS)/requirements-addons.txt || { \
 	[ -x $(VENV_ADDONS)/bin/python ] || python3.11 -m venv $(VENV_ADDONS); \
 	$(call install,$(VENV_ADDONS),requirements-addons.txt); \
 	cp requirements-addons.txt $(VENV_ADDONS)/; }
 	@mkdir -p build
 	$(PY) tests/addons/reference.py build/addons-reference.npz $(MODEL)
-	P2P_ADDONS_REFERENCE=$(CURDIR)/build/addons-reference.npz \
+	$(PY) tests/addons/attention_reference.py build/addons-attention.npz
+	P2P_ADDONS_REFERENCE=$(CURDIR)/build/addons-reference.npz P2P_ADDONS_ATTENTION=$(CURDIR)/build/addons-attention.npz \
 	$(VENV_ADDONS)/bin/python -m pytest --override-ini minversion=7 tests/addons
 
 sample-data: venv ## make the galaxies in tfrecords/ anew (DATA=another folder)

@@ -1,8 +1,10 @@
-"""Images a second of the Keras, SavedModel and ONNX forms of an exported model.
+"""Images a second of the Keras, SavedModel and ONNX forms of an exported model, and how far their profiles differ.
 
-``python benchmarks/backends.py saved_models/isophote [--threads 2] [--side 256] [--batch 1 --batch 64]``
+``python benchmarks/backends.py saved_models/isophote [--threads 2] [--side 256] [--batch 1 --batch 64] [--data DIR]``
 
 Each form runs in a process of its own, so that none has the other's threads; the figure is the best of several repeats.
+The first answer is counted from the start of the process. With --data, galaxies of the test split are measured by every
+form and compared with the SavedModel.
 """
 
 from __future__ import annotations
@@ -17,18 +19,18 @@ from pathlib import Path
 import click
 import numpy as np
 
-FORMS = ("keras", "saved_model", "onnx")
+FORMS = ("saved_model", "keras", "onnx", "onnx_float16")
+FILES = {"onnx": "model.onnx", "onnx_float16": "model_float16.onnx", "keras": "model.keras"}
+STARTED = "P2P_BENCHMARK_STARTED"
 
 
 def runner(form: str, folder: Path, version: int, threads: int):
     """Function from a dict of arrays to outputs."""
-    if form == "onnx":
-        import onnxruntime
+    if form.startswith("onnx"):
+        from p2p_keras.backends import load_backend
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        session = onnxruntime.InferenceSession(folder / "model.onnx", options, providers=["CPUExecutionProvider"])
-        return lambda batch: session.run(None, batch)
+        backend = load_backend(folder / FILES[form], threads=threads)
+        return lambda batch: backend.run(**batch)
 
     import tensorflow as tf
 
@@ -44,7 +46,7 @@ def runner(form: str, folder: Path, version: int, threads: int):
 
     import p2p_keras.layers  # noqa: F401 - registers the layers
 
-    model = keras.models.load_model(folder / "model.keras", compile=False)
+    model = keras.models.load_model(folder / FILES["keras"], compile=False)
     compiled = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
     return lambda batch: {k: v.numpy() for k, v in compiled(to_tensors(tf, batch)).items()}
 
@@ -53,15 +55,27 @@ def to_tensors(tf, batch):
     return {key: tf.constant(value) for key, value in batch.items()}
 
 
-def measure(form: str, folder: Path, version: int, threads: int, side: int, batches: list[int], repeats: int) -> dict:
-    """Images a second by batch size."""
-    from p2p_keras.serving.warmup import galaxy_like_image
+def disc(side: int, seed: int) -> np.ndarray:
+    """An exponential disc over noise, float32 (side, side)."""
+    y, x = np.mgrid[:side, :side] - (side - 1) / 2.0
+    noise = np.random.default_rng(seed).normal(0.0, 0.02, (side, side))
+    return (20.0 * np.exp(-np.hypot(x, y / 0.7) / (0.08 * side)) + noise).astype(np.float32)
 
+
+def batch_of(images: np.ndarray, zero_point: float = 22.5, pixel_scale: float = 0.4) -> dict[str, np.ndarray]:
+    """Inputs for images (B, H, W)."""
+    count = len(images)
+    scalars = {"zero_point": np.full(count, zero_point, "f4"), "pixel_scale": np.full(count, pixel_scale, "f4")}
+    return {"image": images, **scalars}
+
+
+def measure(form: str, folder: Path, version: int, threads: int, side: int, batches: list[int], repeats: int) -> dict:
+    """Seconds to the first answer, images a second by batch size, and the function itself."""
     run = runner(form, folder, version, threads)
-    result = {}
+    run(batch_of(disc(side, 0)[None]))
+    result: dict = {"first_s": time.time() - float(os.environ.get(STARTED, "nan")), "run": run}
     for count in batches:
-        image = np.stack([galaxy_like_image(side, seed) for seed in range(count)])
-        batch = {"image": image, "zero_point": np.full(count, 22.5, "f4"), "pixel_scale": np.full(count, 0.4, "f4")}
+        batch = batch_of(np.stack([disc(side, seed) for seed in range(count)]))
         run(batch)
         times = []
         for _ in range(repeats):
@@ -72,33 +86,82 @@ def measure(form: str, folder: Path, version: int, threads: int, side: int, batc
     return result
 
 
+def profiles(run, data: str, most: int) -> list[dict]:
+    """`mu` and `valid` of the galaxies of a test split."""
+    from itertools import islice
+
+    from p2p_keras.shards import find_shards, read_shards
+
+    answers = []
+    for galaxy in islice(read_shards(find_shards(data, "test")), most):
+        outputs = run(batch_of(galaxy.image[None], galaxy.zero_point, galaxy.pixel_scale))
+        answers.append({name: np.asarray(outputs[name][0]).tolist() for name in ("mu", "valid")})
+    return answers
+
+
+def differences(reference: list[dict], answers: list[dict]) -> str:
+    """Cells of the table: how far mu is from the reference's where both are valid."""
+    apart, medians, changed = [], [0.0], 0
+    for one, other in zip(reference, answers, strict=True):
+        both = np.array(one["valid"]) & np.array(other["valid"])
+        changed += int((np.array(one["valid"]) != np.array(other["valid"])).sum())
+        apart.append(np.abs(np.array(one["mu"]) - np.array(other["mu"]))[both])
+        medians.append(float(np.median(apart[-1])) if both.any() else 0.0)
+    mu = np.concatenate(apart)
+    cells = (np.median(mu), np.quantile(mu, 0.99), mu.max(), max(medians))
+    return " | ".join(f"{value:.2g}" for value in cells) + f" | {changed} of {64 * len(reference)}"
+
+
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--threads", default=2, show_default=True)
 @click.option("--side", default=256, show_default=True, help="Pixels a side.")
 @click.option("--batch", "batches", type=int, multiple=True, default=(1, 64), show_default=True)
 @click.option("--repeats", default=5, show_default=True)
+@click.option("--data", help="Folder of shards with a test split: compare profiles too.")
+@click.option("--galaxies", default=96, show_default=True, help="Most galaxies of --data.")
 @click.option("--form", type=click.Choice(FORMS), help="Only this form, in this process, as JSON.")
-def main(folder: Path, threads: int, side: int, batches: tuple[int, ...], repeats: int, form: str | None) -> None:
+def main(
+    folder: Path,
+    threads: int,
+    side: int,
+    batches: tuple[int, ...],
+    repeats: int,
+    data: str | None,
+    galaxies: int,
+    form: str | None,
+) -> None:
     """Compare the forms of the newest version in FOLDER."""
     from p2p_keras.serving.server_config import versions_of
 
     if form:
         found = measure(form, folder, versions_of(folder)[-1], threads, side, list(batches), repeats)
-        click.echo(json.dumps(found))
+        run = found.pop("run")
+        click.echo(json.dumps(found | {"profiles": profiles(run, data, galaxies) if data else None}))
         return
-    click.echo(f"{side} x {side} px, {threads} threads, images/s\n")
-    click.echo("| form | " + " | ".join(f"batch {count}" for count in batches) + " |")
-    click.echo("|---|" + "---|" * len(batches))
-    environment = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3")
-    for each in FORMS:
+    forms = [each for each in FORMS if each == "saved_model" or (folder / FILES[each]).exists()]
+    results = {}
+    for each in forms:
+        environment = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3", **{STARTED: repr(time.time())})
         done = subprocess.run(
             [sys.executable, __file__, *sys.argv[1:], "--form", each], capture_output=True, text=True, env=environment
         )
         if done.returncode:
-            raise click.ClickException(done.stderr[-2000:])
-        speeds = json.loads(done.stdout.splitlines()[-1])
-        click.echo(f"| {each} | " + " | ".join(f"{speeds[str(count)]:.1f}" for count in batches) + " |")
+            raise click.ClickException(f"{each}: {done.stderr[-2000:]}")
+        results[each] = json.loads(done.stdout.splitlines()[-1])
+    click.echo(f"{side} x {side} px, {threads} threads, images/s; first answer from the start of the process\n")
+    click.echo("| form | first answer, s | " + " | ".join(f"batch {count}" for count in batches) + " |")
+    click.echo("|---|---|" + "---|" * len(batches))
+    for each, found in results.items():
+        speeds = " | ".join(f"{found[str(count)]:.1f}" for count in batches)
+        click.echo(f"| {each} | {found['first_s']:.1f} | {speeds} |")
+    if data:
+        click.echo(
+            "\n| form | median difference of mu | 99th percentile | largest | worst galaxy's median | validity |"
+        )
+        click.echo("|---|---|---|---|---|---|")
+        for each, found in results.items():
+            click.echo(f"| {each} | {differences(results['saved_model']['profiles'], found['profiles'])} |")
 
 
 if __name__ == "__main__":

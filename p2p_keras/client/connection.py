@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 MESSAGE_BYTES = 64 * 1024 * 1024
 """Largest message; gRPC's own limit, 4 MiB, is less than one image of 1100 x 1100."""
 
-
 CHANNEL_OPTIONS = [
+    # A name that stands for several servers: take turns, not all calls to the first.
+    ("grpc.lb_policy_name", "round_robin"),
     ("grpc.max_send_message_length", MESSAGE_BYTES),
     ("grpc.max_receive_message_length", MESSAGE_BYTES),
     # The pauses between attempts are ours (`Attempts`); gRPC's own, up to two minutes, would outlast the deadline.

@@ -4,7 +4,8 @@
 
 That a converter succeeded proves nothing. The Keras file, and the ONNX file, are run in this process, the SavedModel in
 another one that never saw p2p_keras, by ``tf.saved_model.load`` and by the v1 Session loader (TensorFlow Serving's
-family), by both signatures. Exit status 1 where mu differs by more than `MU_TOLERANCE` at a valid radius.
+family), by both signatures. Exit status 1 where mu differs by more than `MU_TOLERANCE` at a valid radius. The file with
+float16 weights is measured too, but may differ: the export leaves it out above `half_precision.MEDIAN_LIMIT`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -23,6 +25,7 @@ import numpy as np
 
 from p2p_keras.serving.check_cases import Arrays, cases, right_cases
 from p2p_keras.serving.contract import FLOAT_OUTPUTS, OUTPUTS
+from p2p_keras.serving.half_precision import FILE_NAME as HALF_PRECISION
 
 MU_TOLERANCE = 1e-3
 """Largest difference of mu (mag) that is let through, where valid."""
@@ -37,6 +40,9 @@ TOLERANCES = {
 TOLERANCES |= {"ellipticity": 1e-2, "x0": 0.05, "y0": 0.05, "pa": 1.0}
 VALID_TOLERANCE = 0.02
 """Share of radii that may be valid in one runtime and not in the other: one at the very limit may fall either way."""
+
+TIMED_CASE, TIMED_RUNS = "256x256", 5
+"""The speeds told in the report are the best of so many runs of this case."""
 
 _RUNNER = Path(__file__).with_name("saved_model_runner.py")
 
@@ -58,15 +64,21 @@ def run_keras(path: Path, batches: Mapping[str, Arrays], modules: Iterable[str])
     }
 
 
-def run_onnx(path: Path, batches: Mapping[str, Arrays]) -> dict[str, Arrays]:
-    """Outputs of an ONNX file in ONNX Runtime."""
+def run_onnx(path: Path, batches: Mapping[str, Arrays]) -> tuple[dict[str, Arrays], float]:
+    """Outputs of an ONNX file in ONNX Runtime, and its speed in images a second."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     if set(names) != set(OUTPUTS):
         raise CheckError(f"{path.name} has the outputs {sorted(names)}, expected {sorted(OUTPUTS)}")
-    return {name: dict(zip(names, session.run(names, dict(batch)), strict=True)) for name, batch in batches.items()}
+    answers = {name: dict(zip(names, session.run(names, dict(batch)), strict=True)) for name, batch in batches.items()}
+    seconds = []
+    for _ in range(TIMED_RUNS):
+        start = time.perf_counter()
+        session.run(names, dict(batches[TIMED_CASE]))
+        seconds.append(time.perf_counter() - start)
+    return answers, len(batches[TIMED_CASE]["image"]) / min(seconds)
 
 
 def run_saved_model(path: Path, batches: Mapping[str, Arrays]) -> Arrays:
@@ -75,7 +87,16 @@ def run_saved_model(path: Path, batches: Mapping[str, Arrays]) -> Arrays:
         inputs, outputs = Path(folder) / "inputs.npz", Path(folder) / "outputs.npz"
         arrays = {f"{name}/{key}": value for name, batch in batches.items() for key, value in batch.items()}
         np.savez(inputs, **arrays)  # type: ignore[arg-type]
-        command = [sys.executable, "-I", str(_RUNNER), str(path), str(inputs), str(outputs)]
+        command = [
+            sys.executable,
+            "-I",
+            str(_RUNNER),
+            str(path),
+            str(inputs),
+            str(outputs),
+            TIMED_CASE,
+            str(TIMED_RUNS),
+        ]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             raise CheckError(f"the SavedModel can't be loaded and run in a fresh process:\n{done.stderr[-3000:]}")
@@ -123,6 +144,28 @@ def compare(reference: Mapping[str, Arrays], answers: Mapping[str, Arrays], labe
     return largest
 
 
+def compare_reduced(reference: Mapping[str, Arrays], answers: Mapping[str, Arrays], label: str) -> dict[str, float]:
+    """Largest differences of a form of reduced precision, and as `mu_median` the median over all valid radii.
+
+    Raises
+    ------
+    CheckError
+        If an output is missing or not finite.
+    """
+    found: dict[str, float] = {}
+    of_mu = []
+    for case, expected in reference.items():
+        answer = answers[case]
+        _check_outputs(answer, f"{label}, {case}")
+        for name, value in differences(expected, answer).items():
+            found[name] = max(found.get(name, 0.0), value)
+        both = expected["valid"].astype(bool) & answer["valid"].astype(bool)
+        of_mu.append(np.abs(expected["mu"] - answer["mu"])[both])
+    pooled = np.concatenate(of_mu)
+    found["mu_median"] = float(np.median(pooled)) if pooled.size else found["mu"]
+    return found
+
+
 def _check_outputs(answer: Arrays, label: str) -> None:
     if set(answer) != set(OUTPUTS):
         raise CheckError(f"{label}: outputs are {sorted(answer)}, expected {sorted(OUTPUTS)}")
@@ -156,7 +199,7 @@ def check_export(folder: Path, version: int, modules: Iterable[str] = ()) -> dic
     Returns
     -------
     dict
-        For each form its largest differences from the Keras file, by output.
+        For each form its largest differences from the Keras file, by output; and the forms' speeds on this machine.
 
     Raises
     ------
@@ -164,12 +207,15 @@ def check_export(folder: Path, version: int, modules: Iterable[str] = ()) -> dic
     """
     right, everything = right_cases(), cases()
     reference = run_keras(folder / "model.keras", right, modules)
-    report = {
-        "onnx": compare(
-            reference, run_onnx(folder / "model.onnx", {**right, "no_pixel": everything["no_pixel"]}), "ONNX"
-        )
-    }
+    for_onnx = {**right, "no_pixel": everything["no_pixel"]}
+    speeds = {}
+    answers, speeds["onnx"] = run_onnx(folder / "model.onnx", for_onnx)
+    report = {"onnx": compare(reference, answers, "ONNX")}
+    if (folder / HALF_PRECISION).exists():
+        answers, speeds["onnx float16"] = run_onnx(folder / HALF_PRECISION, for_onnx)
+        report["onnx float16"] = compare_reduced(reference, answers, "ONNX with float16 weights")
     results = run_saved_model(folder / str(version), everything)
+    speeds["saved_model.load"] = len(right[TIMED_CASE]["image"]) / float(results["seconds"])
     if results["python_functions"] or results["p2p_keras_loaded"]:
         raise CheckError("the SavedModel needs Python code: it has a PyFunc operation, or loading it imports p2p_keras")
     for loader in ("saved_model.load", "v1.Session"):
@@ -185,6 +231,7 @@ def check_export(folder: Path, version: int, modules: Iterable[str] = ()) -> dic
         if int(described["model_version"]) != version:
             raise CheckError(f"{loader}: describe says version {described['model_version']}, not {version}")
     report["warm-up"] = {"requests": float(results["warmup_requests"])}
+    report["images/s, 256 px"] = {form: round(speed, 1) for form, speed in speeds.items()}
     return report
 
 
@@ -244,8 +291,9 @@ def report_lines(report: Mapping[str, Mapping[str, float]]) -> list[str]:
         if "mu" not in values:
             lines.append(f"{label}: " + ", ".join(f"{key} {value:g}" for key, value in values.items()))
             continue
-        others = ", ".join(f"{key} {value:.1e}" for key, value in values.items() if key != "mu")
-        lines.append(f"{label}: largest difference of mu {values['mu']:.1e} mag; {others}")
+        median = f", median {values['mu_median']:.1e}" if "mu_median" in values else ""
+        others = ", ".join(f"{key} {value:.1e}" for key, value in values.items() if key not in ("mu", "mu_median"))
+        lines.append(f"{label}: largest difference of mu {values['mu']:.1e} mag{median}; {others}")
     return lines
 
 

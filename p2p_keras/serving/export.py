@@ -19,6 +19,8 @@ from p2p_keras.errors import P2PError, UsageError
 from p2p_keras.serving.card import complete_card, model_card_markdown
 from p2p_keras.serving.check import CheckError, check_in_fresh_process, report_lines
 from p2p_keras.serving.contract import INPUTS, OUTPUTS
+from p2p_keras.serving.half_precision import FILE_NAME as HALF_PRECISION
+from p2p_keras.serving.half_precision import MEDIAN_LIMIT, write_half_precision
 from p2p_keras.serving.onnx_export import write_onnx
 from p2p_keras.serving.server_config import versions_of, write_server_config
 from p2p_keras.serving.signatures import (
@@ -31,8 +33,8 @@ from p2p_keras.serving.signatures import (
 from p2p_keras.serving.warmup import write_warmup_requests
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-BESIDE = ("model.keras", "model.onnx", "metrics.json", "MODEL_CARD.md")
-"""Files beside the version folders; they belong to the newest version."""
+BESIDE = ("model.keras", "model.onnx", HALF_PRECISION, "metrics.json", "MODEL_CARD.md")
+"""Files beside the version folders; they belong to the newest version. The half-precision file may be missing."""
 
 
 class ExportError(P2PError):
@@ -55,8 +57,9 @@ def export_model(
     keras_model : keras.Model
         Float32, from a dict of `contract.INPUTS` to a dict of `contract.OUTPUTS`, in physical units.
     saved_models_root : path
-        Folder of models. Gets ``NAME/VERSION`` (SavedModel), ``NAME/model.onnx``, ``NAME/model.keras``,
-        ``NAME/metrics.json``, ``NAME/MODEL_CARD.md`` and the configuration files of TensorFlow Serving.
+        Folder of models. Gets ``NAME/VERSION`` (SavedModel), ``NAME/model.onnx``, ``NAME/model_float16.onnx`` (where it
+        measures the same to `half_precision.MEDIAN_LIMIT`), ``NAME/model.keras``, ``NAME/metrics.json``,
+        ``NAME/MODEL_CARD.md`` and the configuration files of TensorFlow Serving.
     name : str
     version : int
         Positive, above all that exist.
@@ -86,9 +89,12 @@ def export_model(
         keras_model.save(stage / "model.keras", include_optimizer=False)
         try:
             write_onnx(keras_model, stage / "model.onnx", name, version, full_card)
+            write_half_precision(stage / "model.onnx", stage / HALF_PRECISION)
             report = check_in_fresh_process(stage, version, _modules_of(keras_model))
         except (CheckError, ValueError) as error:
             raise ExportError(f"{name} version {version} was not exported: {error}") from error
+        if report["onnx float16"]["mu_median"] > MEDIAN_LIMIT:
+            (stage / HALF_PRECISION).unlink()
         full_metrics = {**metrics, "export_check": report}
         _write_json(stage / "metrics.json", full_metrics)
         _write_json(stage / str(version) / "assets.extra" / "model_card.json", full_card)
@@ -97,7 +103,10 @@ def export_model(
         # The version's folder comes last: a server that watches it finds everything in place, and an export that was
         # interrupted here can be repeated.
         for file in BESIDE:
-            os.replace(stage / file, folder / file)
+            if (stage / file).exists():
+                os.replace(stage / file, folder / file)
+            else:
+                (folder / file).unlink(missing_ok=True)  # an older version's
         os.rename(stage / str(version), folder / str(version))
     write_server_config(Path(saved_models_root))
     return folder / str(version)

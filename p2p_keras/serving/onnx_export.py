@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from p2p_keras.serving.contract import INPUTS, OUTPUTS
-from p2p_keras.serving.signatures import IMAGE_SIGNATURE, make_measure
+from p2p_keras.serving.signatures import IMAGE_SIGNATURE, RADII_FORMULA, make_measure
 
 OPSET = 17
 _DIMENSIONS = {"image": ("batch", "height", "width"), "zero_point": ("batch",), "pixel_scale": ("batch",)}
@@ -75,6 +75,8 @@ def metadata(name: str, version: int, card: Mapping[str, Any]) -> dict[str, str]
         "training_data_hash": str(card.get("training_data_hash", "")),
         "inputs": json.dumps(INPUTS),
         "units": json.dumps({output: about.unit for output, about in OUTPUTS.items()}),
+        "radii": RADII_FORMULA,
+        "precision": "float32",
         "card": json.dumps(card, sort_keys=True, default=str),
     }
 

@@ -3,6 +3,7 @@
 TensorFlow is loaded only when an example is encoded, written or read.
 """
 
+from p2p_keras.shards.data_hash import data_hash
 from p2p_keras.shards.manifest import (
     Manifest,
     ShardEntry,
@@ -28,6 +29,7 @@ __all__ = [
     "ShardWriter",
     "check_galaxy",
     "check_sizes",
+    "data_hash",
     "decode_example",
     "describe_shard",
     "encode_example",

@@ -49,12 +49,13 @@ def train_and_export(config: FitConfig, *, resume: bool = False, verbose: int = 
 
 def run_card(config: FitConfig, metrics: dict) -> dict:
     """What a model's card says of how it was trained."""
-    from p2p_keras.shards import read_manifest
+    from p2p_keras.shards import data_hash, read_manifest
 
     manifest = read_manifest(config.data)
     return {
         "preset": config.preset,
         "data": config.data,
+        "training_data_hash": data_hash(config.data),
         "data_origin": {"program": manifest.program, "seed": manifest.seed, "settings": dict(manifest.settings)}
         if manifest
         else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 
 import keras
 import numpy as np
@@ -14,6 +15,7 @@ from standin_model import build_standin
 from p2p_keras.errors import UsageError
 from p2p_keras.serving import export
 from p2p_keras.serving.contract import MAX_SIDE, MIN_SIDE, OUTPUTS
+from p2p_keras.serving.half_precision import MEDIAN_LIMIT
 from p2p_keras.serving.request_example import encode_request
 from p2p_keras.serving.warmup import galaxy_like_image
 
@@ -56,7 +58,7 @@ def serve(loaded, image, zero_point=22.5, pixel_scale=0.4):
 def test_every_file_is_there(exported):
     """A server, a script or a reader of the card would miss what the contract promises."""
     beside = {path.name for path in exported.parent.iterdir()}
-    assert beside == {"1", "model.onnx", "model.keras", "MODEL_CARD.md", "metrics.json"}
+    assert beside == {"1", "model.onnx", "model_float16.onnx", "model.keras", "MODEL_CARD.md", "metrics.json"}
     extra = {path.name for path in (exported / "assets.extra").iterdir()}
     assert extra == {"tf_serving_warmup_requests", "model_card.json"}
     root = {path.name for path in exported.parent.parent.iterdir()}
@@ -69,9 +71,13 @@ def test_the_check_compared_all_forms(exported):
     assert metrics["test"]["error"] == pytest.approx(0.03)
     check = metrics["export_check"]
     forms = {f"{loader} {name}" for loader in ("saved_model.load", "v1.Session") for name in loaded_signatures()}
-    assert set(check) == {"onnx", "warm-up", *forms}
-    assert all(values["mu"] < 1e-3 for name, values in check.items() if name != "warm-up")
+    speeds = "images/s, 256 px"
+    assert set(check) == {"onnx", "onnx float16", "warm-up", speeds, *forms}
+    assert all(check[name]["mu"] < 1e-3 for name in {"onnx", *forms})
+    assert 0 < check["onnx float16"]["mu_median"] < MEDIAN_LIMIT
     assert check["warm-up"]["requests"] == 12
+    assert set(check[speeds]) == {"onnx", "onnx float16", "saved_model.load"}
+    assert "float16" in (exported.parent / "MODEL_CARD.md").read_text()
 
 
 def loaded_signatures():
@@ -195,6 +201,46 @@ def test_onnx_masks_what_is_not_finite(exported):
     assert all(np.isfinite(value).all() for value in values.values())
 
 
+def test_float16_file_is_smaller_and_measures_the_same(exported):
+    """A user of the small file would get other profiles, or no smaller file."""
+    from p2p_keras.predictor import Predictor
+
+    small = exported.parent / "model_float16.onnx"
+    whole = exported.parent / "model.onnx"
+    assert small.stat().st_size < whole.stat().st_size
+    profiles = [
+        Predictor.load(path).predict(galaxy_like_image(96), zero_point=22.5, pixel_scale=0.4) for path in (whole, small)
+    ]
+    assert [p.meta["model"] for p in profiles] == ["standin", "standin"]
+    assert [p.meta["model_version"] for p in profiles] == ["1", "1"]
+    assert 0 < np.median(np.abs(profiles[0]["mu"].value - profiles[1]["mu"].value)) < MEDIAN_LIMIT
+
+
+def test_a_model_by_name_runs_in_onnx_runtime_where_versions_agree(exported, tmp_path):
+    """The first profile would take ten seconds in place of one, or come from another version than the newest."""
+    from p2p_keras.backends import OnnxBackend, SavedModelBackend, load_backend
+
+    by_name, by_version = load_backend(exported.parent), load_backend(exported)
+    assert isinstance(by_version, SavedModelBackend)
+    if not os.path.exists("/dev/nvidia0"):
+        assert isinstance(by_name, OnnxBackend)
+    assert (by_name.name, by_name.version) == (by_version.name, by_version.version) == ("standin", "1")
+    shutil.copytree(exported, tmp_path / "standin" / "2")
+    shutil.copy(exported.parent / "model.onnx", tmp_path / "standin")
+    assert isinstance(load_backend(tmp_path / "standin"), SavedModelBackend)
+
+
+def test_float16_file_that_measures_otherwise_is_left_out(standin, tmp_path, monkeypatch):
+    """A reduced file that is off would be shipped, or an older version's would stay beside the new model."""
+    off = {"onnx float16": {"mu": 1.0, "mu_median": 0.1}}
+    monkeypatch.setattr(export, "check_in_fresh_process", lambda *_: off)
+    (tmp_path / "standin").mkdir()
+    (tmp_path / "standin" / "model_float16.onnx").write_text("of an older version")
+    export.export_model(standin, tmp_path, "standin", 1, card={}, metrics={})
+    assert (tmp_path / "standin" / "model.onnx").exists()
+    assert not (tmp_path / "standin" / "model_float16.onnx").exists()
+
+
 def test_warm_up_file_stays_small(exported):
     """The shipped model would grow past what a repository should hold."""
     assert (exported / "assets.extra" / "tf_serving_warmup_requests").stat().st_size < 1_000_000
@@ -238,6 +284,7 @@ def test_failed_export_leaves_nothing(standin, tmp_path, monkeypatch):
 
     monkeypatch.setattr(export, "check_in_fresh_process", fail)
     monkeypatch.setattr(export, "write_onnx", lambda *_: None)
+    monkeypatch.setattr(export, "write_half_precision", lambda *_: 0)
     with pytest.raises(export.ExportError, match=r"mu by 0\.5"):
         export.export_model(standin, tmp_path, "standin", 1, card={}, metrics={})
     assert os.listdir(tmp_path) == []

@@ -35,7 +35,7 @@ def channel(serving):
         stub = model_service_pb2_grpc.ModelServiceStub(channel)
         request = get_model_status_pb2.GetModelStatusRequest()
         request.model_spec.name = serving.model
-        until = time.monotonic() + 120
+        until = time.monotonic() + 300
         while True:
             try:
                 versions = stub.GetModelStatus(request, timeout=10, wait_for_ready=True).model_version_status
