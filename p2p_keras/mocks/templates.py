@@ -31,6 +31,9 @@ COLOUR_GRADIENT = 0.07
 408, 1313; de Jong 1996, A&A 313, 377): for bands in which there is no image."""
 
 
+_NAME_AND_BAND = re.compile(r"(.+)[-_]([ugrizy])")
+
+
 @dataclass(frozen=True)
 class Template:
     """A cleaned image of a real galaxy, centred, of unit flux; `r50` and the PSF's `fwhm` in its pixels."""
@@ -44,7 +47,7 @@ class Template:
     @property
     def galaxy(self) -> str:
         """The name without a band at its end: NAME-g, NAME-r and NAME-i are one galaxy."""
-        match = re.fullmatch(r"(.+)[-_][ugrizy]", self.name)
+        match = _NAME_AND_BAND.fullmatch(self.name)
         return match[1] if match else self.name
 
 
@@ -148,7 +151,8 @@ def _prepare(path: Path, cache: Path) -> Template:
         scale *= factor
     name = path.name.split(".")[0]
     np.save(cache / f"{name}.npy", (light / light.sum()).astype(np.float32))
-    return Template(name, image.band, r50, TYPICAL_FWHM / scale, scale)
+    named = _NAME_AND_BAND.fullmatch(name)
+    return Template(name, image.band or (named[2] if named else ""), r50, TYPICAL_FWHM / scale, scale)
 
 
 def _elliptical_radius(light: np.ndarray, radius: np.ndarray, noise: float) -> np.ndarray:

@@ -6,11 +6,10 @@ import csv
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from p2p_keras.errors import InputError, P2PError, UsageError
 from p2p_keras.labelled import LabelledGalaxy
 from p2p_keras.packing.labelling import label_galaxy
 from p2p_keras.packing.rows import PackRow
+from p2p_keras.processes import in_order
 from p2p_keras.shards import (
     DEFAULT_FRACTIONS,
     Manifest,
@@ -148,8 +148,9 @@ def _write_shard(
 ) -> list[dict[str, str]]:
     """Write one shard; the failures in it."""
     failures = []
-    with ShardWriter(path) as shard:
-        for row, result in zip(members, _labelled(members, workers, labelling), strict=True):
+    task = partial(_try_label, labelling=dict(labelling))
+    with ShardWriter(path) as shard, closing(in_order(task, members, workers=workers)) as results:
+        for row, result in zip(members, results, strict=True):
             cause = None
             try:
                 if isinstance(result, Exception):
@@ -163,19 +164,6 @@ def _write_shard(
             if on_row is not None:
                 on_row(row, cause)
     return failures
-
-
-def _labelled(
-    members: list[PackRow], workers: int, labelling: Mapping[str, Any]
-) -> Iterator[LabelledGalaxy | Exception]:
-    """Galaxies or their errors, in the order of the rows."""
-    task = partial(_try_label, labelling=dict(labelling))
-    if workers <= 1:
-        yield from map(task, members)
-        return
-    # Fresh processes: a fork of one that has loaded TensorFlow can hang.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(task, members)
 
 
 def _try_label(row: PackRow, labelling: dict[str, Any]) -> LabelledGalaxy | Exception:
