@@ -6,7 +6,9 @@ import csv
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -60,6 +62,17 @@ class PackReport:
     manifest: Manifest
     failures: list[Failure] = field(default_factory=list)
 
+    def causes(self) -> list[tuple[str, int]]:
+        """Kinds of causes and how many rows were left out for each, most frequent first; names and numbers as "..."."""
+        return Counter(_kind_of(failure) for failure in self.failures).most_common()
+
+
+def _kind_of(failure: Failure) -> str:
+    """A cause without what differs from row to row: files, numbers, quoted cells."""
+    kind = re.sub(r"^\S*[/.]\S*: ", "", failure.cause.removeprefix(f"{failure.image}: "))
+    kind = re.sub(r"\S*/\S*|'[^']*'|\b\d[\d.]*", "...", kind)
+    return re.sub(r"(\.\.\.)(\W{0,2}\.\.\.)+", "...", kind)
+
 
 def pack_rows(
     rows: Sequence[PackRow],
@@ -111,9 +124,12 @@ def pack_rows(
     finished = _finished(folder, settings["fingerprint"], overwrite)
     state = {"fingerprint": settings["fingerprint"], "finished": finished}
     _write_text(folder / _STATE_NAME, json.dumps(state))
-    for shard, members in plan.items():
-        if shard not in finished:
-            finished[shard] = _write_shard(folder / shard, members, workers, on_row, labelling)
+    missing = {shard: members for shard, members in plan.items() if shard not in finished}
+    task = partial(_try_label, labelling=dict(labelling))
+    every_row = [row for members in missing.values() for row in members]
+    with closing(in_order(task, every_row, workers=workers)) as results:
+        for shard, members in missing.items():
+            finished[shard] = _write_shard(folder / shard, members, results, on_row)
             _write_text(folder / _STATE_NAME, json.dumps(state))
     failures = [Failure(**entry) for shard in plan for entry in finished[shard]]
     _write_report(folder / REPORT_NAME, failures)
@@ -142,15 +158,13 @@ def _plan(
 def _write_shard(
     path: Path,
     members: list[PackRow],
-    workers: int,
+    results: Iterator[LabelledGalaxy | Exception],
     on_row: Callable[[PackRow, str | None], None] | None,
-    labelling: Mapping[str, Any],
 ) -> list[dict[str, str]]:
-    """Write one shard; the failures in it."""
+    """Write one shard of the next results; the failures in it."""
     failures = []
-    task = partial(_try_label, labelling=dict(labelling))
-    with ShardWriter(path) as shard, closing(in_order(task, members, workers=workers)) as results:
-        for row, result in zip(members, results, strict=True):
+    with ShardWriter(path) as shard:
+        for row, result in zip(members, results, strict=False):  # the other shards' results follow
             cause = None
             try:
                 if isinstance(result, Exception):
