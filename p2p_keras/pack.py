@@ -18,7 +18,9 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--names", type=click.Path(dir_okay=False), help="List of galaxy names for --layout.")
 @click.option("--catalogue", type=click.Path(dir_okay=False), help="Table: file, name, ra, dec, band, zero_point, ...")
 @click.option("--images", type=_FOLDER, help="Folder of the catalogue's relative files; its own if not given.")
-@click.option("--profiles", type=_FOLDER, help="Folder of the images' profiles; the images' own if not given.")
+@click.option(
+    "--profiles", type=_FOLDER, help="Folder of profiles, NAME-BAND.ecsv and alike; the images' own if not given."
+)
 @click.option("--measure", is_flag=True, help="Measure profiles that are missing, by photutils.")
 @click.option("--size", type=click.IntRange(48, 2048), help="Side in pixels of cutouts round a target.")
 @click.option("--zero-point", type=float, help="AB magnitude of a pixel value of one; overrides headers.")
@@ -47,23 +49,30 @@ def main(
 ) -> None:
     """Put images with their profiles into TFRecord shards for training.
 
-    Give images (their profiles beside them under the same name, or in --profiles), or --layout, or --catalogue.
+    Give images (their profiles beside them under the same name, or in --profiles), or --layout, or --catalogue with
+    a column of files, or whole frames and a --catalogue of positions, which are cut out.
     Profiles: ECSV as predict writes it, AutoProf .prof, photutils isophote tables, plain text of mu or of sma and mu.
     Rows that can't be used are named on standard error and in failures.csv; the others are packed (exit status 1).
     A galaxy's split is a hash of its name. Started again, the same command goes on where it was.
     """
-    from p2p_keras.errors import UsageError
-    from p2p_keras.packing import pack_rows, rows_of_catalogue, rows_of_images, rows_of_paper_layout
+    from p2p_keras.errors import InputError, UsageError
+    from p2p_keras.packing import pack_rows, rows_of_catalogue, rows_of_frames, rows_of_images, rows_of_paper_layout
     from p2p_keras.shards.splits import parse_fractions
 
-    if bool(inputs) + bool(layout) + bool(catalogue) != 1:
-        raise UsageError("give either images, or --layout, or --catalogue")
+    if not (inputs or layout or catalogue) or (layout and (inputs or catalogue)):
+        raise UsageError("give images, or --layout, or --catalogue, or frames and a --catalogue of positions")
+    unusable: list[InputError] = []
     if layout:
         rows = rows_of_paper_layout(layout, names)
+    elif catalogue and inputs:
+        rows, unusable = rows_of_frames(inputs, catalogue, profiles=profiles)
     elif catalogue:
-        rows = rows_of_catalogue(catalogue, folder=images)
+        rows = rows_of_catalogue(catalogue, folder=images, profiles=profiles)
     else:
         rows = rows_of_images(inputs, profiles=profiles)
+
+    for error in unusable:
+        click.echo(str(error), err=True)
 
     from rich.console import Console
     from rich.progress import Progress
@@ -90,7 +99,10 @@ def main(
     counts = ", ".join(f"{count} {split}" for split, count in report.manifest.counts.items())
     click.echo(f"{output}: {sum(report.manifest.counts.values())} of {len(rows)} images packed ({counts})")
     if report.failures:
-        click.echo(f"{len(report.failures)} left out, see {output / 'failures.csv'}", err=True)
+        click.echo(f"{len(report.failures)} left out, each with its cause in {output / 'failures.csv'}:", err=True)
+        for cause, number in report.causes():
+            click.echo(f"{number:6d}  {cause}", err=True)
+    if report.failures or unusable:
         raise SystemExit(1)
 
 

@@ -52,7 +52,8 @@ def main(
     import os
 
     from p2p_keras.errors import UsageError
-    from p2p_keras.mocks.generate import Job, generate, preview_job
+    from p2p_keras.mocks.generate import generate, preview_job
+    from p2p_keras.mocks.job import Job
     from p2p_keras.mocks.streams import BANDS
     from p2p_keras.shards.splits import parse_fractions
 

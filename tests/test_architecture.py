@@ -33,7 +33,7 @@ FORBIDDEN = {
     ),
     "images": ("shards", "mocks", "pipeline", "layers", "models", "training", "serving", "tensorflow", "keras"),
     "mocks": ("pipeline", "layers", "models", "training", "serving", "predictor", "tensorflow", "keras"),
-    "shards": ("pipeline", "layers", "models", "training", "serving", "predictor", "keras"),
+    "shards": ("pipeline", "layers", "models", "training", "serving", "predictor", "tensorflow", "keras"),
     "pipeline": ("layers", "models", "training", "serving", "predictor"),
     "client": ("layers", "models", "training", "mocks", "pipeline", "server"),
     "server": ("layers", "models", "training", "mocks", "pipeline"),

@@ -14,6 +14,7 @@ import numpy as np
 
 from p2p_keras.mocks.inclined_disc import Disc
 from p2p_keras.mocks.light import RADII, Colour, band_factor, planar_integral, rotated
+from p2p_keras.mocks.texture import Texture
 
 
 @dataclass(frozen=True)
@@ -204,7 +205,8 @@ class Dust:
     tau : float, peak optical depth in r
     length, thickness, offset : float, arcsec
     pa : float
-    ripple : tuple of (amplitude, wavelength over length, phase)
+    texture : Texture or None
+        Clouds and gaps: its logarithm of the optical depth, in units of `length`.
     """
 
     tau: float
@@ -212,19 +214,20 @@ class Dust:
     thickness: float
     offset: float
     pa: float
-    ripple: tuple[float, float, float] = (0.0, 1.0, 0.0)
+    texture: Texture | None = None
 
     def factor(self, x: np.ndarray, y: np.ndarray, band: str) -> np.ndarray:
         """What is left of the light at offsets from the centre, arcsec."""
         along, across = rotated(x, y, self.pa)
         s = along / np.float32(self.length)
         line = self.offset * np.sqrt(np.maximum(1.0 - (s / 2.5) ** 2, 0.0))
-        amplitude, wavelength, phase = self.ripple
-        strength = 1.0 + amplitude * np.cos(2.0 * np.pi * s / wavelength + phase)
         # Galactic extinction in g, r, i, z over that in r (Schlafly & Finkbeiner 2011, R_V = 3.1).
         tau = self.tau * {"g": 1.44, "r": 1.0, "i": 0.74, "z": 0.55}[band]
-        lane = np.exp(-np.abs(s) - 0.5 * ((across - line) / self.thickness) ** 2)
-        return np.exp(-tau * np.maximum(strength, 0.0) * lane).astype(np.float32)
+        exponent = -np.abs(s) - 0.5 * ((across - line) / self.thickness) ** 2
+        if self.texture is not None:
+            v = across / np.float32(self.length)
+            exponent = exponent + np.float32(self.texture.strength) * self.texture.values(s, v, s)
+        return np.exp(-tau * np.exp(np.minimum(exponent, 1.0))).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -276,3 +279,8 @@ class Galaxy:
     dust: tuple[Dust, ...] = ()
     nucleus: float = 0.0
     nucleus_colour: Colour = field(default_factory=dict)
+
+    def flux(self, band: str) -> float:
+        """Total of all parts in a band, before dust."""
+        parts: tuple[Smooth | Knots, ...] = (*self.smooth, *self.knots)
+        return sum(part.flux(band) for part in parts) + self.nucleus * band_factor(self.nucleus_colour, band)

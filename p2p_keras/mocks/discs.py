@@ -8,6 +8,7 @@ from p2p_keras.mocks.components import Bar, Dust, Knots
 from p2p_keras.mocks.inclined_disc import Arms, Disc
 from p2p_keras.mocks.light import Colour
 from p2p_keras.mocks.streams import clipped_normal, log_uniform
+from p2p_keras.mocks.texture import Texture
 
 
 def draw_disc(
@@ -77,12 +78,14 @@ def draw_disc(
 def draw_arms(stage: float, rng: np.random.Generator, *, bar_length: float = 0.0, grand: bool = True) -> Arms:
     """Spiral structure of a galaxy between Sa (stage 0) and Sd (1).
 
-    Pitch angles of 6 to 35 degrees, opening with stage (Kennicutt 1981); two arms most often (Elmegreen et al. 2011).
+    Pitch angles of 6 to 35 degrees, opening with stage (Kennicutt 1981); two arms most often. Arms are about one
+    magnitude brighter than what is between them in grand-design spirals, 0.7 in flocculent ones (Elmegreen et al.
+    2011).
     """
     tan_pitch = float(np.tan(np.deg2rad(clipped_normal(rng, 11.0 + 11.0 * stage, 4.5, 6.0, 36.0))))
     sense = 1.0 if rng.random() < 0.5 else -1.0
     modes = []
-    strength = log_uniform(rng, 0.08, 0.30) if grand else log_uniform(rng, 0.3, 0.65)
+    strength = log_uniform(rng, 0.05, 0.22) if grand else log_uniform(rng, 0.05, 0.4)
     for _ in range(int(rng.integers(2, 4)) if grand else int(rng.integers(4, 7))):
         m = int(rng.integers(3, 9)) if grand else int(rng.integers(2, 10))
         pitch = sense * tan_pitch * log_uniform(rng, 0.7, 2.0) * (1.0 if rng.random() < 0.95 else -1.0)
@@ -91,20 +94,48 @@ def draw_arms(stage: float, rng: np.random.Generator, *, bar_length: float = 0.0
     for _ in range(4):
         # Wavelengths of 1.5 to 5 scale lengths; flocculent arms are broken up, grand-design ones only bent.
         k, direction = 2.0 * np.pi / log_uniform(rng, 1.5, 5.0), rng.uniform(0.0, 2.0 * np.pi)
-        angle = rng.uniform(0.3, 0.9) if not grand else rng.uniform(0.0, 0.25)
+        angle = rng.uniform(0.3, 0.9) if not grand else rng.uniform(0.05, 0.4)
         ripples.append((k * np.cos(direction), k * np.sin(direction), rng.uniform(0.0, 2.0 * np.pi), angle))
+    inner = bar_length * 0.85 if bar_length else rng.uniform(0.25, 0.9)
+    # An arm can be followed through half a turn to one and a half; arms wound up further give a mock away.
+    end = inner * float(np.exp(2.0 * np.pi * rng.uniform(0.5, 1.5) * tan_pitch))
     return Arms(
         number=int(rng.choice([2, 2, 2, 2, 3, 4, 1])) if grand else 0,
         tan_pitch=sense * tan_pitch,
         phase=rng.uniform(0.0, 2.0 * np.pi),
-        amplitude=clipped_normal(rng, 0.45, 0.2, 0.08, 0.9) if grand else 0.0,
-        sharpness=rng.uniform(1.0, 4.5),
-        inner=bar_length * 0.85 if bar_length else rng.uniform(0.25, 0.9),
-        outer=rng.uniform(2.8, 5.0),
+        amplitude=clipped_normal(rng, 0.34, 0.17, 0.05, 0.85) if grand else 0.0,
+        sharpness=rng.uniform(0.8, 4.0),
+        inner=inner,
+        outer=min(rng.uniform(2.8, 5.0), max(end, inner + 1.0)) if grand else rng.uniform(2.8, 5.0),
         wander=clipped_normal(rng, 0.0, 0.25, -0.6, 0.6),
         modes=tuple(modes),
         dust=rng.uniform(0.0, 0.5) if grand and rng.random() < 0.6 else 0.0,
         ripples=tuple(ripples),
+        texture=Texture(
+            int(rng.integers(2**32)),
+            log_uniform(rng, 0.14, 0.45) if grand else log_uniform(rng, 0.2, 0.6),
+            slope=rng.uniform(2.2, 3.2),
+            stretch=log_uniform(rng, 2.0, 6.0) if grand else log_uniform(rng, 2.5, 9.0),
+            tan_pitch=sense * tan_pitch * log_uniform(rng, 0.8, 1.6),
+        ),
+    )
+
+
+def draw_patches(rng: np.random.Generator) -> Arms:
+    """What an irregular galaxy has in place of arms: bright patches and holes, off the centre as often as not.
+
+    Star formation in patches: Hunter & Elmegreen 2004, AJ 128, 2170; holes: Walter & Brinks 1999, AJ 118, 273.
+    """
+    return Arms(
+        inner=0.05,
+        outer=rng.uniform(3.0, 5.0),
+        texture=Texture(
+            int(rng.integers(2**32)),
+            log_uniform(rng, 0.3, 0.9),
+            slope=rng.uniform(2.4, 3.6),
+            stretch=rng.uniform(1.0, 1.8),
+            period=rng.uniform(5.0, 9.0),
+        ),
     )
 
 
@@ -114,6 +145,7 @@ def draw_knots(disc: Disc, stage: float, colour: Colour, rng: np.random.Generato
     Luminosities as a power law of slope -2 (Kennicutt et al. 1989, ApJ 337, 761).
     """
     number = int(rng.integers(8, 20 + int(50 * min(stage, 1.0))))
+    groups = int(np.ceil(number * rng.uniform(0.3, 1.0)))
     # Places from an exponential disc, kept in proportion to the arms' brightness.
     tries = number * 6
     radius = rng.gamma(2.0, 1.0, tries)
@@ -125,7 +157,11 @@ def draw_knots(disc: Disc, stage: float, colour: Colour, rng: np.random.Generato
         weight = np.asarray(factor, dtype=float) ** 2
     weight = weight * (radius < 5.0) * (radius > 0.25)
     order = np.argsort(-weight / np.maximum(rng.exponential(1.0, tries), 1e-9))[:number]
-    x, y = x[order] * disc.h, y[order] * disc.h * disc.q
+    # Some stand in groups about the first ones, as associations do.
+    order = np.concatenate([order[:groups], rng.choice(order[:groups], number - groups)])
+    near = np.where(np.arange(number) < groups, 0.0, rng.uniform(0.03, 0.15)) * np.sqrt(radius[order])
+    x = (x[order] + near * rng.standard_normal(number)) * disc.h
+    y = (y[order] + near * rng.standard_normal(number)) * disc.h * disc.q
     luminosity = np.minimum(1.0 / (1.0 - rng.random(number) * 0.97), 25.0)
     share = log_uniform(rng, 0.01, 0.04 + 0.05 * min(stage, 1.0)) * disc.total
     c, s = np.cos(disc.pa), np.sin(disc.pa)
@@ -147,5 +183,13 @@ def draw_lane(h: float, q: float, pa: float, rng: np.random.Generator, *, tau: f
         h * rng.uniform(0.06, 0.14) * (0.5 + q),
         side * h * q * rng.uniform(0.15, 0.5),
         pa,
-        (rng.uniform(0.0, 0.6), rng.uniform(0.4, 1.5), rng.uniform(0.0, 6.28)),
+        draw_clouds(rng),
+    )
+
+
+def draw_clouds(rng: np.random.Generator) -> Texture:
+    """Clouds of a dust lane, drawn out along it."""
+    seed, strength = int(rng.integers(2**32)), rng.uniform(0.1, 0.7)
+    return Texture(
+        seed, strength, slope=rng.uniform(2.0, 3.0), stretch=rng.uniform(1.5, 4.0), period=rng.uniform(2.5, 5.0)
     )

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from p2p_keras.mocks.components import Bar, Dust, EdgeOn, Galaxy, Knots, Smooth, Spheroid
-from p2p_keras.mocks.discs import draw_arms, draw_disc, draw_knots, draw_lane
+from p2p_keras.mocks.components import Bar, Dust, EdgeOn, Galaxy, Smooth, Spheroid
+from p2p_keras.mocks.discs import draw_arms, draw_clouds, draw_disc, draw_knots, draw_lane, draw_patches
 from p2p_keras.mocks.light import MIDDLE, OLD, YOUNG, Colour, jitter
 from p2p_keras.mocks.streams import clipped_normal, log_uniform
+from p2p_keras.mocks.tides import draw_second_nucleus, draw_tail
 
 CLASSES: dict[str, float] = {
     "elliptical": 0.16,
@@ -260,7 +261,7 @@ def _edge_on(r50: float, mag: float, rng: np.random.Generator) -> Galaxy:
                 z0 * rng.uniform(0.2, 0.45),
                 z0 * rng.normal(0.0, 0.15),
                 pa,
-                (rng.uniform(0.0, 0.7), rng.uniform(0.4, 1.2), rng.uniform(0.0, 6.28)),
+                draw_clouds(rng),
             ),
         )
     return Galaxy("edge-on", mag, tuple(smooth), dust=dust)
@@ -281,7 +282,7 @@ def _dwarf(r50: float, mag: float, rng: np.random.Generator) -> Galaxy:
         pa,
         jitter(YOUNG, rng, 0.1),
         rng,
-        arms=draw_arms(1.0, rng, grand=False),
+        arms=draw_patches(rng) if rng.random() < 0.7 else draw_arms(1.0, rng, grand=False),
         lopsided=rng.uniform(0.1, 0.5),
     )
     return Galaxy("dwarf", mag, (disc,), knots=(draw_knots(disc, 1.2, YOUNG, rng),))
@@ -302,30 +303,16 @@ def _lsb(r50: float, mag: float, rng: np.random.Generator) -> Galaxy:
 
 
 def _merger(r50: float, mag: float, rng: np.random.Generator) -> Galaxy:
-    """A disturbed galaxy with tidal tails of 2 to 12 % of its light (Toomre & Toomre 1972, ApJ 178, 623)."""
+    """A disturbed galaxy with tidal tails of 2 to 12 % of its light (Toomre & Toomre 1972, ApJ 178, 623).
+
+    A third has a second nucleus within the body; shells are in early types' nature (`_elliptical`).
+    """
     kind = str(rng.choice(["spiral", "flocculent", "elliptical", "lenticular"]))
     base = _DRAW[kind](r50, mag, rng)
-    tails = []
-    for _ in range(int(rng.integers(1, 3))):
-        number = 48
-        along = np.linspace(0.0, 1.0, number)
-        start = rng.uniform(0.0, 2.0 * np.pi)
-        turn = rng.uniform(0.6, 2.2) * (1.0 if rng.random() < 0.5 else -1.0)
-        radius = r50 * (1.3 + along * rng.uniform(1.5, 4.0))
-        angle = start + turn * along
-        squash = rng.uniform(0.5, 1.0)
-        total = rng.uniform(0.01, 0.07)
-        weight = np.sin(np.pi * (0.12 + 0.8 * along)) ** 1.5
-        tails.append(
-            Knots(
-                radius * np.cos(angle),
-                radius * squash * np.sin(angle),
-                r50 * rng.uniform(0.12, 0.28) * (1.0 + 0.7 * along),
-                total * weight / weight.sum(),
-                jitter(MIDDLE, rng, 0.1),
-            )
-        )
-    return Galaxy("merger", mag, base.smooth, base.knots + tuple(tails), base.dust, base.nucleus, base.nucleus_colour)
+    extra = [draw_tail(r50, rng) for _ in range(int(rng.integers(1, 3)))]
+    if rng.random() < 0.35:
+        extra.append(draw_second_nucleus(r50, rng))
+    return Galaxy("merger", mag, base.smooth, base.knots + tuple(extra), base.dust, base.nucleus, base.nucleus_colour)
 
 
 _DRAW = {

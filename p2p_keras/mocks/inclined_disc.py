@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from p2p_keras.mocks.light import RADII, Colour, band_factor, planar_integral, rotated
+from p2p_keras.mocks.texture import Texture
 
 
 @dataclass(frozen=True)
@@ -17,8 +18,8 @@ class Arms:
     Grand-design arms are sharp, ``exp(k cos phase)`` normalised (k is `sharpness`); `modes` of (m, tan pitch, phase,
     amplitude) make a log-normal flocculent pattern. Waves of constant pitch alone look like interference: `ripples` of
     (kx, ky, phase, angle) shift the phase of every wave smoothly over the disc, by `angle` radians, so that arms bend,
-    fork and end as real ones do. Pitch angles: Kennicutt 1981, AJ 86, 1847; contrasts: Elmegreen et al. 2011, ApJ 737,
-    32.
+    fork and end as real ones do, and a `texture` breaks them into patches and spurs. Pitch angles: Kennicutt 1981, AJ
+    86, 1847; contrasts: Elmegreen et al. 2011, ApJ 737, 32.
     """
 
     number: int = 0
@@ -32,6 +33,7 @@ class Arms:
     modes: tuple[tuple[int, float, float, float], ...] = ()
     dust: float = 0.0
     ripples: tuple[tuple[float, float, float, float], ...] = ()
+    texture: Texture | None = None
 
     def factor(self, x: np.ndarray, y: np.ndarray, radius: np.ndarray, contrast: float) -> np.ndarray:
         """Brightness factor in the plane of the disc; lengths in scale lengths."""
@@ -55,6 +57,7 @@ class Arms:
         end = np.exp(np.minimum((radius - self.outer) * f32(2.0), f32(60.0)))
         fade = 1.0 / ((1.0 + start) * (1.0 + end))
         out = np.ones_like(radius)
+        field = self.texture.values(x, y, radius) if self.texture is not None else None
         ripple: np.ndarray | float = 0.0
         for kx, ky, phase, angle in self.ripples:
             ripple = ripple + f32(angle) * np.sin(f32(kx) * x + f32(ky) * y + f32(phase))
@@ -63,10 +66,17 @@ class Arms:
             crest = wave(self.number, self.tan_pitch, self.phase, wander)
             k = self.sharpness
             shape = np.exp(f32(k) * (crest - 1.0)) * f32(1.0 / i0e(k))
-            out += f32(min(self.amplitude * contrast, 0.95)) * fade * (shape - 1.0)
+            strength: np.ndarray | np.float32 = f32(min(self.amplitude * contrast, 0.95))
+            if field is not None:
+                # An arm is bright here and gone there, most of all far out.
+                strength = strength * (f32(1.0) + f32(0.3) * field * np.minimum(radius, f32(2.0)) * f32(0.5))
+                strength = np.clip(strength, f32(0.0), f32(0.95))
+            out += strength * fade * (shape - 1.0)
             if self.dust:
                 # Lanes on the arms' inner (concave) edge: a quarter of an arm's width behind the crest.
                 lane = np.exp(f32(8.0) * (wave(self.number, self.tan_pitch, self.phase + 0.9, wander) - 1.0))
+                if field is not None:
+                    lane = lane * np.exp(f32(-0.6) * field)  # dust lies where the young stars don't shine
                 out *= np.exp(f32(-self.dust * contrast) * fade * lane)
         if self.modes:
             pattern = np.zeros_like(radius)
@@ -77,6 +87,9 @@ class Arms:
                 pattern += f32(amplitude * contrast) * patch * wave(m, tan_pitch, phase, ripple)
                 variance += 0.5 * (amplitude * contrast) ** 2 * (0.44 if self.ripples else 1.0)
             out *= np.exp(fade * pattern - f32(0.5 * variance) * fade * fade)
+        if self.texture is not None and field is not None:
+            sigma = f32(min(self.texture.strength * contrast, 1.2)) * fade
+            out *= np.exp(sigma * field - f32(0.5) * sigma * sigma)
         return out.astype(np.float32)
 
 

@@ -8,12 +8,14 @@ galaxy of any structure; the tests hold it against GalSim.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
 from p2p_keras.mocks.components import Galaxy, Knots
+from p2p_keras.mocks.inclined_disc import Disc
 from p2p_keras.mocks.light import band_factor
 from p2p_keras.mocks.psf import PSF
 
@@ -120,27 +122,28 @@ def render(galaxy: Galaxy, canvas: Canvas, band: str, x0: float, y0: float, unit
     per_pixel = unit * scale * scale
     x = ((np.arange(side) - cx) * scale).astype(np.float32)
     y = ((np.arange(side) - cy) * scale).astype(np.float32)
-    plane, dust = _smooth_light(galaxy, x[None, :], y[:, None], band)
+    whole = _smooth_light(galaxy, x[None, :], y[:, None], band)
+    plane = whole.total
 
     # The core, finely.
     ix, iy = round(cx), round(cy)
     fine = _fine_offsets(CORE_PX)
     fx = (fine - np.float32(cx - ix)) * np.float32(scale)
     fy = (fine - np.float32(cy - iy)) * np.float32(scale)
-    core, core_dust = _smooth_light(galaxy, fx[None, :], fy[:, None], band)
+    finely = _smooth_light(galaxy, fx[None, :], fy[:, None], band)
+    core = finely.total
     _refine_centre(galaxy, core, fx, fy, scale / OVERSAMPLING, band)
 
     rows = slice(iy - CORE_PX, iy + CORE_PX + 1)
     columns = slice(ix - CORE_PX, ix + CORE_PX + 1)
-    binned = _bin(core)
-    smooth_total = float(plane.sum() - plane[rows, columns].sum() + binned.sum()) * per_pixel
+    light = plane - whole.pattern
+    on_canvas = float(light.sum() - light[rows, columns].sum() + _bin(core - finely.pattern).sum()) * per_pixel
     analytic = sum(component.flux(band) for component in galaxy.smooth) * unit
-    beyond = max(analytic - smooth_total, 0.0)
+    beyond = max(analytic - on_canvas, 0.0)
 
-    core *= core_dust
+    core *= finely.dust
     if galaxy.dust:
-        binned = _bin(core)
-        plane *= dust
+        plane *= whole.dust
     window = _window(np.hypot(fx[None, :], fy[:, None]) / np.float32(scale))
     coarse_window = _window(np.hypot(x[columns][None, :], y[rows][:, None]) / np.float32(scale))
     core *= window
@@ -149,9 +152,10 @@ def render(galaxy: Galaxy, canvas: Canvas, band: str, x0: float, y0: float, unit
     plane[rows, columns] *= 1.0 - coarse_window
     plane[rows, columns] += core_binned
     plane *= per_pixel
+    flux = float(plane.sum()) + beyond
     for knots in galaxy.knots:
         add_knots(plane, knots, cx, cy, scale, unit * band_factor(knots.colour, band))
-    flux = float(plane.sum()) + beyond
+        flux += knots.flux(band) * unit
 
     image = canvas.convolved(plane)
     _correct_core(image, core, core_binned, canvas.psf, ix, iy, per_pixel)
@@ -162,24 +166,36 @@ def render(galaxy: Galaxy, canvas: Canvas, band: str, x0: float, y0: float, unit
     return Rendered(np.ascontiguousarray(canvas.cropped(image)), flux)
 
 
-def _smooth_light(
-    galaxy: Galaxy, x: np.ndarray, y: np.ndarray, band: str
-) -> tuple[np.ndarray, np.ndarray | np.float32]:
+class _Light(NamedTuple):
+    """Smooth components on some grid, per square arcsec."""
+
+    total: np.ndarray
+    pattern: np.ndarray | np.float32
+    """What arms and patches have added to it: their mean isn't quite zero, and analytic fluxes don't know of it."""
+    dust: np.ndarray | np.float32
+    """Factor on the light."""
+
+
+def _smooth_light(galaxy: Galaxy, x: np.ndarray, y: np.ndarray, band: str) -> _Light:
     """Sum of the smooth components per square arcsec, and the dust's factor."""
     x, y = np.broadcast_arrays(x, y)
-    total = galaxy.smooth[0].light(x, y, band)
-    for component in galaxy.smooth[1:]:
-        total = total + component.light(x, y, band)
+    total: np.ndarray = np.zeros(x.shape, dtype=np.float32)
+    pattern: np.ndarray | np.float32 = np.float32(0.0)
+    for component in galaxy.smooth:
+        light = component.light(x, y, band)
+        total += light
+        if isinstance(component, Disc) and component.arms is not None:
+            pattern = pattern + (light - replace(component, arms=None).light(x, y, band))
     factor: np.ndarray | np.float32 = np.float32(1.0)
     for dust in galaxy.dust:
         factor = factor * dust.factor(x, y, band)
-    return total, factor
+    return _Light(total, pattern, factor)
 
 
 def light_on_grid(galaxy: Galaxy, x: np.ndarray, y: np.ndarray, band: str) -> np.ndarray:
     """Smooth light with dust, flux per square arcsec, at the crossings of x and y (arcsec): for neighbours."""
-    light, dust = _smooth_light(galaxy, x[None, :], y[:, None], band)
-    return light * dust
+    light = _smooth_light(galaxy, x[None, :], y[:, None], band)
+    return light.total * light.dust
 
 
 def _refine_centre(galaxy: Galaxy, core: np.ndarray, fx: np.ndarray, fy: np.ndarray, step: float, band: str) -> None:
@@ -189,7 +205,7 @@ def _refine_centre(galaxy: Galaxy, core: np.ndarray, fx: np.ndarray, fy: np.ndar
     sub = ((np.arange(_CENTRE_SUB) + 0.5) / _CENTRE_SUB - 0.5) * step
     xs = (fx[column - half : column + half + 1, None] + sub).ravel().astype(np.float32)
     ys = (fy[row - half : row + half + 1, None] + sub).ravel().astype(np.float32)
-    light, _ = _smooth_light(galaxy, xs[None, :], ys[:, None], band)
+    light = _smooth_light(galaxy, xs[None, :], ys[:, None], band).total
     mean = light.reshape(_CENTRE_FINE, _CENTRE_SUB, _CENTRE_FINE, _CENTRE_SUB).mean(axis=(1, 3))
     core[row - half : row + half + 1, column - half : column + half + 1] = mean
 

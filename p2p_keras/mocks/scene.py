@@ -11,7 +11,6 @@ from p2p_keras import extent as extent_rule
 from p2p_keras.labelled import LabelledGalaxy
 from p2p_keras.mocks import galaxies, surroundings, telescope
 from p2p_keras.mocks.components import Galaxy
-from p2p_keras.mocks.psf import PSF
 from p2p_keras.mocks.rendering import Canvas, Rendered, render
 from p2p_keras.mocks.streams import Stream, generator, log_uniform
 from p2p_keras.mocks.surveys import Conditions, Survey, draw_conditions, draw_survey, survey_of_frame
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from p2p_keras.mocks.backgrounds import Backgrounds
     from p2p_keras.mocks.templates import Templates
 
-GENERATOR_VERSION = "3"
+GENERATOR_VERSION = "4"
 """Changes whenever the same seed gives other pixels; recorded in ``dataset.json``."""
 
 MIN_SNR = 25.0
@@ -137,16 +136,16 @@ def simulate_galaxy(
     conditions = draw_conditions(survey_name, preset, band, rng)
     if frame is not None:
         conditions = replace(conditions, fwhm=frame.fwhm, noise=frame.noise, smoothing=0.0)
-    psf = PSF(conditions.fwhm, conditions.beta, conditions.wing, conditions.psf_e1, conditions.psf_e2)
-    canvas = Canvas(size, psf, conditions.pixel_scale)
+    canvas = Canvas(size, conditions.psf(), conditions.pixel_scale)
     unit = float(flux_from_mag(target.mag, conditions.zero_point))
     if templates is not None and from_template < template_share:
         # Without the band: a galaxy is made of the same template in all.
         place = generator(seed, index, Stream.TEMPLATE)
-        template = templates.choose(place)
+        template = templates.choose(place, band)
         pa, mirror = place.uniform(0.0, 2.0 * np.pi), bool(place.random() < 0.5)
+        flux = unit * target.flux(band)  # in the colour of the galaxy whose place it takes
         rendered = templates.render(
-            template, canvas, float(x0), float(y0), r50 / conditions.pixel_scale, unit, pa, mirror
+            template, canvas, float(x0), float(y0), r50 / conditions.pixel_scale, flux, pa, mirror, band
         )
         kind = f"template-{template.name}"
     else:
@@ -185,7 +184,7 @@ def _observe(
 ) -> tuple[np.ndarray, float, float]:
     """The scene as the survey delivers it, its noise per pixel and the sky level at the target."""
     image = target + surroundings.render_neighbours(objects, canvas, band, conditions.zero_point, conditions.noise)
-    image += surroundings.render_stars(objects, canvas, band, conditions.zero_point, conditions.noise)
+    image += surroundings.render_stars(objects, canvas, band, conditions)
     telescope.add_glare(image, objects, conditions, band, rng)
     telescope.add_trail(image, conditions, rng)
     image, noise = telescope.add_noise(image, conditions, rng)

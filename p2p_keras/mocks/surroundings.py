@@ -15,6 +15,7 @@ from p2p_keras.mocks.light import MIDDLE, OLD, Colour, band_factor, jitter
 from p2p_keras.mocks.psf import PSF, stamp_radius
 from p2p_keras.mocks.rendering import PAD_PX, Canvas, add_knots, light_on_grid, point_source
 from p2p_keras.mocks.streams import clipped_normal, log_uniform
+from p2p_keras.mocks.surveys import Conditions
 from p2p_keras.units import flux_from_mag
 
 STARS_AT_20 = 0.45
@@ -256,12 +257,14 @@ def _add_stamp(plane: np.ndarray, psf: PSF, flux: float, cx: float, cy: float, r
     plane[bottom:top, left:right] += flux * psf(x[None, :], y[:, None])
 
 
-def render_stars(objects: Surroundings, canvas: Canvas, band: str, zero_point: float, noise: float) -> np.ndarray:
-    """Image of the stars (size, size), flux per pixel, without halos and spikes."""
-    middle = PAD_PX + 0.5 * (canvas.size - 1)
+def render_stars(objects: Surroundings, canvas: Canvas, band: str, conditions: Conditions) -> np.ndarray:
+    """Image of the stars (size, size), flux per pixel, without halos and spikes; each with the PSF of its place."""
+    half = 0.5 * (canvas.size - 1)
     plane = np.zeros((canvas.side, canvas.side))
     for star in objects.stars:
-        flux = float(flux_from_mag(star.mag, zero_point)) * band_factor(star.colour, band)
-        cx, cy = middle + star.x / canvas.pixel_scale, middle + star.y / canvas.pixel_scale
-        _add_stamp(plane, canvas.psf, flux, cx, cy, stamp_radius(canvas.psf, flux, STAMP_LEVEL * noise))
+        flux = float(flux_from_mag(star.mag, conditions.zero_point)) * band_factor(star.colour, band)
+        dx, dy = star.x / canvas.pixel_scale, star.y / canvas.pixel_scale
+        radius = stamp_radius(canvas.psf, flux, STAMP_LEVEL * conditions.noise)
+        psf = conditions.psf(dx / half, dy / half)
+        _add_stamp(plane, psf, flux, PAD_PX + half + dx, PAD_PX + half + dy, radius)
     return canvas.cropped(plane)

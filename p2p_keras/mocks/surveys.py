@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from p2p_keras.errors import UsageError
+from p2p_keras.mocks.psf import PSF
 from p2p_keras.mocks.streams import clipped_normal, log_uniform
 from p2p_keras.units import flux_from_mag, mag_from_flux
 
@@ -162,6 +163,9 @@ class Conditions:
         Flux per pixel where pixels saturate; inf: never.
     spikes : tuple of (number, strength)
     sky_scatter : float, flux per pixel
+    fwhm_slope, e_slope : tuple of two floats
+        How the PSF changes from the image's middle to its right and upper edge: relative to `fwhm`, and of its ellipse
+        vector (e1 along x, e2 along y).
     """
 
     survey: str
@@ -178,6 +182,13 @@ class Conditions:
     saturation: float
     spikes: tuple[int, float]
     sky_scatter: float
+    fwhm_slope: tuple[float, float] = (0.0, 0.0)
+    e_slope: tuple[float, float] = (0.0, 0.0)
+
+    def psf(self, u: float = 0.0, v: float = 0.0) -> PSF:
+        """The PSF at a place, from -1 to 1 across the image; the target's is that in the middle."""
+        fwhm = self.fwhm * max(1.0 + self.fwhm_slope[0] * u + self.fwhm_slope[1] * v, 0.7)
+        return PSF(fwhm, self.beta, self.wing, self.psf_e1 + self.e_slope[0] * u, self.psf_e2 + self.e_slope[1] * v)
 
 
 def draw_survey(name: str, rng: np.random.Generator) -> tuple[str, Survey]:
@@ -234,7 +245,8 @@ def draw_conditions(name: str, survey: Survey, band: str, rng: np.random.Generat
     """The conditions of one image of a survey.
 
     PSF exponents of 2.5 to 4.5 and wings: Trujillo et al. 2001, MNRAS 328, 977; Racine 1996, PASP 108, 699. PSF
-    ellipticities of 0 to 10 %: Stoughton et al. 2002, AJ 123, 485.
+    ellipticities of 0 to 10 %: Stoughton et al. 2002, AJ 123, 485. Across a cutout of some arcmin the width changes by
+    a few per cent, as it does across an SDSS frame (Lupton et al. 2001, ASP Conf. 238, 269).
     """
     fwhm = survey.fwhm[band] * float(np.exp(rng.normal(0.0, survey.fwhm_scatter))) / survey.pixel_scale
     fwhm = float(np.clip(fwhm, 1.6, 12.0))
@@ -261,4 +273,6 @@ def draw_conditions(name: str, survey: Survey, band: str, rng: np.random.Generat
         saturation=float(peak * flux_from_mag(survey.saturation + rng.normal(0.0, 0.3), survey.zero_point)),
         spikes=survey.spikes,
         sky_scatter=float(noise * survey.sky_scatter),
+        fwhm_slope=(float(rng.normal(0.0, 0.015)), float(rng.normal(0.0, 0.015))),
+        e_slope=(float(rng.normal(0.0, 0.01)), float(rng.normal(0.0, 0.01))),
     )

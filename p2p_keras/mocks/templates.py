@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,12 @@ TYPICAL_FWHM = 1.2
 """Seeing of a template, arcsec; it matters little once shrunk."""
 MIN_SHRINK = 2.0
 """Least factor by which a template shrinks."""
+COLOUR_GRADIENT = 0.07
+"""Magnitudes that a galaxy turns bluer by from one band to the next, per dex of radius (La Barbera et al. 2010, MNRAS
+408, 1313; de Jong 1996, A&A 313, 377): for bands in which there is no image."""
+
+
+_NAME_AND_BAND = re.compile(r"(.+)[-_]([ugrizy])")
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,13 @@ class Template:
     band: str
     r50: float
     fwhm: float
+    pixel_scale: float
+
+    @property
+    def galaxy(self) -> str:
+        """The name without a band at its end: NAME-g, NAME-r and NAME-i are one galaxy."""
+        match = _NAME_AND_BAND.fullmatch(self.name)
+        return match[1] if match else self.name
 
 
 def prepare_templates(folder: str | os.PathLike, cache: str | os.PathLike) -> list[InputError]:
@@ -126,7 +140,7 @@ def _prepare(path: Path, cache: Path) -> Template:
     r50 = float(radius.ravel()[order][np.searchsorted(growth, 0.5 * total)])
     if r50 < 12.0:
         raise InputError(path, f"half its light lies within {r50:.1f} pixels: too small to shrink")
-    fwhm = TYPICAL_FWHM / image.pixel_scale
+    scale = float(image.pixel_scale)
     if 2 * half + 1 > SIDE:
         factor = -(-(2 * half + 1) // SIDE)
         side = (2 * half + 1) // factor * factor
@@ -134,10 +148,11 @@ def _prepare(path: Path, cache: Path) -> Template:
         light = light[cut : cut + side, cut : cut + side]
         light = light.reshape(side // factor, factor, side // factor, factor).sum(axis=(1, 3))
         r50 /= factor
-        fwhm /= factor
+        scale *= factor
     name = path.name.split(".")[0]
     np.save(cache / f"{name}.npy", (light / light.sum()).astype(np.float32))
-    return Template(name, image.band, r50, fwhm)
+    named = _NAME_AND_BAND.fullmatch(name)
+    return Template(name, image.band or (named[2] if named else ""), r50, TYPICAL_FWHM / scale, scale)
 
 
 def _elliptical_radius(light: np.ndarray, radius: np.ndarray, noise: float) -> np.ndarray:
@@ -186,13 +201,27 @@ class Templates:
         self.cache = Path(cache)
         self.templates = [Template(**item) for item in json.loads((self.cache / _INDEX).read_text())]
         self._images: dict[str, np.ndarray] = {}
+        self._bands: dict[str, list[Template]] = {}
+        for template in self.templates:
+            self._bands.setdefault(template.galaxy, []).append(template)
 
-    def choose(self, rng: np.random.Generator) -> Template:
-        """One at random."""
-        return self.templates[int(rng.integers(len(self.templates)))]
+    def choose(self, rng: np.random.Generator, band: str = "r") -> Template:
+        """A galaxy at random, its image in the band where there is one, else in the band nearest to it."""
+        names = sorted(self._bands)
+        images = self._bands[names[int(rng.integers(len(names)))]]
+        return min(images, key=lambda image: (abs(_place(image.band) - _place(band)), image.band))
 
     def render(
-        self, template: Template, canvas: Canvas, x0: float, y0: float, r50: float, flux: float, pa: float, mirror: bool
+        self,
+        template: Template,
+        canvas: Canvas,
+        x0: float,
+        y0: float,
+        r50: float,
+        flux: float,
+        pa: float,
+        mirror: bool,
+        band: str = "",
     ) -> Rendered:
         """Draw a template as `rendering.render` draws a galaxy.
 
@@ -208,13 +237,17 @@ class Templates:
         pa : float
             Turn, radians.
         mirror : bool
+        band : str, optional
+            Another band than the template's gets a colour gradient.
         """
         from scipy.ndimage import map_coordinates
 
         if template.name not in self._images:
             self._images[template.name] = np.load(self.cache / f"{template.name}.npy")
-        image = self._images[template.name]
-        shrink = max(template.r50 / r50, MIN_SHRINK)
+        image = _in_band(self._images[template.name], template, band)
+        # All bands of a galaxy shrink by one factor: that of its first.
+        first = self._bands[template.galaxy][0]
+        shrink = max(first.r50 * first.pixel_scale / template.pixel_scale / r50, MIN_SHRINK)
         # Half-pixel steps: samples of the template smoothed to their spacing.
         over = 2
         side = canvas.side
@@ -236,6 +269,23 @@ class Templates:
         narrowed = Canvas(canvas.size, psf, canvas.pixel_scale)
         seen = narrowed.cropped(narrowed.convolved(plane))
         return Rendered(np.ascontiguousarray(np.maximum(seen, 0.0)), float(plane.sum()) + beyond)
+
+
+def _place(band: str) -> int:
+    """Order of a band in wavelength."""
+    return "ugrizy".find(band) if band else 2
+
+
+def _in_band(image: np.ndarray, template: Template, band: str) -> np.ndarray:
+    """A template as it would look in another band: bluer outward."""
+    steps = _place(template.band) - _place(band) if band else 0
+    if not steps:
+        return image
+    half = image.shape[0] // 2
+    offset = (np.arange(image.shape[0], dtype=np.float32) - half) / np.float32(template.r50)
+    radius2 = offset[:, None] ** 2 + offset[None, :] ** 2 + np.float32(0.01)
+    turned = image * radius2 ** np.float32(0.5 * 0.4 * COLOUR_GRADIENT * steps)
+    return turned / turned.sum()
 
 
 def _smoothed(image: np.ndarray, sigma: float) -> np.ndarray:

@@ -114,6 +114,7 @@ def join(image: GalaxyImage, profile: ProfileLabel, *, origin: str) -> LabelledG
         x0=x0,
         y0=y0,
         extent=float(profile.sma[end - 1]),
+        mag_total=profile.mag_total,
         noise=pixel_noise(image.pixels),
         origin=origin,
     )

@@ -4,7 +4,7 @@
 program                       known by                     conventions
 ============================  ===========================  ====================================
 p2p_keras (ECSV and others)   columns ``sma``, ``mu``      arcsec; pa by `pa_reference`
-AutoProf ``.prof``            columns ``R``, ``SB``        arcsec; pa from +y of the image
+AutoProf ``.prof``            columns ``R``, ``SB``/``I``  arcsec; pa from +y; centre from the ``.aux`` file beside it
 photutils isophote table      columns ``sma``, ``intens``  pixels; pa from +x
 text of one column            the paper's layout           mu at equal steps of radius
 text of two or three columns  ending .txt or .dat          sma (arcsec), mu, mu_err
@@ -14,6 +14,7 @@ text of two or three columns  ending .txt or .dat          sma (arcsec), mu, mu_
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,8 @@ class ProfileLabel:
         What pa counts from: ``"+x"`` or ``"+y"`` of the image (counter-clockwise), or ``"north"`` (through east).
     x0, y0 : float
         Centre in pixels of the image file; NaN where the file doesn't say.
+    mag_total : float
+        Total magnitude; NaN where the file doesn't say.
     """
 
     sma: np.ndarray
@@ -51,6 +54,7 @@ class ProfileLabel:
     pa_reference: str = "+x"
     x0: float = float("nan")
     y0: float = float("nan")
+    mag_total: float = float("nan")
 
 
 def read_profile(
@@ -82,7 +86,7 @@ def read_profile(
         raise InputError(path, "there is no such profile")
     try:
         if path.suffix.lower() == ".prof":
-            label = _from_columns(_read_autoprof(path), {}, zero_point, pixel_scale, path)
+            label = _from_columns(_read_autoprof(path), _read_aux(path), zero_point, pixel_scale, path)
         elif path.suffix.lower() in (".txt", ".dat"):
             label = _from_text(path, pixel_scale, radius_start, radius_step)
         else:
@@ -100,10 +104,27 @@ def _read_autoprof(path: Path) -> dict[str, np.ndarray]:
     if len(lines) < 3:
         raise InputError(path, "is no AutoProf profile: it needs a line of names, a line of units and rows")
     names = [name.strip() for name in lines[0].split(",")]
-    rows = [[float(cell) for cell in line.split(",")] for line in lines[2:]]
+    rows = [[_number(cell) for cell in line.split(",")] for line in lines[2:]]
     if any(len(row) != len(names) for row in rows):
         raise InputError(path, f"a row hasn't the {len(names)} columns that the first line names: cut off?")
     return dict(zip(names, np.array(rows, dtype=float).T, strict=True))
+
+
+def _number(cell: str) -> float:
+    """A number; NaN for text, such as that of AutoProf's column `sampling_method`."""
+    try:
+        return float(cell)
+    except ValueError:
+        return float("nan")
+
+
+def _read_aux(path: Path) -> dict[str, Any]:
+    """The centre that AutoProf writes into ``NAME.aux`` beside ``NAME.prof``: "center x: 64.1 pix, y: 63.2 pix"."""
+    aux = path.with_suffix(".aux")
+    if not aux.is_file():
+        return {}
+    found = re.search(r"^center x:\s*([-+.\deE]+)\s*pix, y:\s*([-+.\deE]+)", aux.read_text(), re.MULTILINE)
+    return {"x0": float(found[1]), "y0": float(found[2])} if found else {}
 
 
 def _from_text(path: Path, pixel_scale: float, start: float | None, step: float | None) -> ProfileLabel:
@@ -141,10 +162,16 @@ def _from_columns(
     columns: dict[str, np.ndarray], meta: dict[str, Any], zero_point: float, pixel_scale: float, path: Path
 ) -> ProfileLabel:
     """Tell the program by its columns."""
-    if {"R", "SB"} <= columns.keys():
-        mu = np.where(columns["SB"] > _MISSING_MAG, np.nan, columns["SB"])
+    centre: dict[str, Any] = {key: float(meta.get(key, np.nan)) for key in ("x0", "y0")}
+    if "R" in columns and {"SB", "I"} & columns.keys():
+        if "SB" in columns:
+            mu, error = np.where(columns["SB"] > _MISSING_MAG, np.nan, columns["SB"]), columns.get("SB_e")
+        else:  # flux per square arcsec
+            flux = np.where(columns["I"] > 0, columns["I"], np.nan)
+            mu, error = units.mu_from_intensity(flux, zero_point, 1.0), columns.get("I_e")
+            error = None if error is None else units.mag_error_from_log(error / flux)
         return ProfileLabel(
-            columns["R"], mu, columns.get("SB_e"), columns.get("ellip"), columns.get("pa"), pa_reference="+y"
+            columns["R"], mu, error, columns.get("ellip"), columns.get("pa"), pa_reference="+y", **centre
         )
     if {"sma", "mu"} <= columns.keys():
         return ProfileLabel(
@@ -154,24 +181,24 @@ def _from_columns(
             columns.get("ellipticity"),
             columns.get("pa"),
             pa_reference=str(meta.get("pa_reference", "+x")),
-            x0=float(meta.get("x0", np.nan)),
-            y0=float(meta.get("y0", np.nan)),
+            mag_total=float(meta.get("mag_total", np.nan)),
+            **centre,
         )
     if {"sma", "intens"} <= columns.keys():
         intensity = np.where(columns["intens"] > 0, columns["intens"], np.nan)
         error = columns.get("intens_err")
-        centre = [float(np.nanmedian(columns[key][:20])) if key in columns else np.nan for key in ("x0", "y0")]
+        centre = {key: float(np.nanmedian(columns[key][:20])) if key in columns else np.nan for key in ("x0", "y0")}
         return ProfileLabel(
             columns["sma"] * pixel_scale,
             units.mu_from_intensity(intensity, zero_point, pixel_scale),
             None if error is None else units.mag_error_from_log(error / intensity),
             columns.get("ellipticity"),
             columns.get("pa"),
-            x0=centre[0],
-            y0=centre[1],
+            **centre,
         )
     raise InputError(
-        path, f"is no known profile: expected columns sma, mu or sma, intens or R, SB; it has {', '.join(columns)}"
+        path,
+        f"is no known profile: expected columns sma, mu or sma, intens or R, SB or R, I; it has {', '.join(columns)}",
     )
 
 
@@ -199,4 +226,5 @@ def _sorted(label: ProfileLabel, path: Path) -> ProfileLabel:
         label.pa_reference,
         label.x0,
         label.y0,
+        label.mag_total,
     )

@@ -157,22 +157,48 @@ def rows_of_images(
     return mark_duplicates(rows)
 
 
-def rows_of_catalogue(catalogue: str | os.PathLike, *, folder: str | os.PathLike | None = None) -> list[PackRow]:
+def rows_of_catalogue(
+    catalogue: str | os.PathLike,
+    *,
+    folder: str | os.PathLike | None = None,
+    profiles: str | os.PathLike | None = None,
+) -> list[PackRow]:
     """Rows of a table in any format that astropy reads.
 
     Columns, in any case: `file` (the image or frame; required), `name`, `ra` and `dec` or `x` and `y` (the target; it
-    is cut out of its frame), `redshift`, `band`, `zero_point`, `pixel_scale`, `profile`, `mask`.
+    is cut out of its frame), `redshift`, `band`, `zero_point`, `pixel_scale`, `profile`, `mask`. Positions are in
+    degrees, in the column's own unit of angle, or sexagesimal text (hours and degrees).
 
     Parameters
     ----------
     catalogue : path
     folder : path, optional
         Where relative file names begin; default: the catalogue's folder.
+    profiles : path, optional
+        Folder of the profiles of rows that name none, see `rows_of_images`.
 
     Raises
     ------
     UsageError
         When the table can't be read or has no column of files.
+    """
+    rows, columns = read_catalogue(catalogue, folder=folder)
+    if "file" not in columns:
+        raise UsageError(
+            f"{catalogue}: no column with the image files; name it one of {', '.join(_COLUMNS['file'])}, or give the "
+            f"frames on which its positions are to be found (it has {', '.join(columns.values()) or 'none we know'})"
+        )
+    if profiles is not None:
+        rows = [replace(row, profile=row.profile or find_profile(profiles, row.name, row.band)) for row in rows]
+    return mark_duplicates(rows)
+
+
+def read_catalogue(
+    catalogue: str | os.PathLike, *, folder: str | os.PathLike | None = None
+) -> tuple[list[PackRow], dict[str, str]]:
+    """The rows of a catalogue as they are, and which of its columns has which meaning.
+
+    A row without a name is called by its file, or by its position. See `rows_of_catalogue`.
     """
     from astropy.table import Table
 
@@ -181,28 +207,30 @@ def rows_of_catalogue(catalogue: str | os.PathLike, *, folder: str | os.PathLike
     except Exception as error:  # whatever astropy's many readers raise
         raise UsageError(f"{catalogue}: can't be read as a table ({_first_line(error)})") from None
     columns = _find_columns(table.colnames)
-    if "file" not in columns:
-        raise UsageError(
-            f"{catalogue}: no column with the image files; name it one of {', '.join(_COLUMNS['file'])} "
-            f"(it has {', '.join(table.colnames)})"
-        )
     base = Path(folder) if folder is not None else Path(catalogue).parent
+    to_degrees = {key: _degrees_per_unit(table[columns[key]].unit) for key in ("ra", "dec") if key in columns}
     rows = []
     for number, record in enumerate(table, start=1):
         cells = {key: _cell(record[column]) for key, column in columns.items()}
-        problem = "" if cells.get("file") else "the column of files is empty"
+        problem = "" if cells.get("file") or "file" not in columns else "the column of files is empty"
         for key in _NUMBERS:
             try:
                 cells[key] = None if cells.get(key) in (None, "") else float(cells[key])
             except (TypeError, ValueError):
                 problem, cells[key] = f"{columns[key]} = {cells[key]!r} is not a number", None
+        for key, factor in to_degrees.items():
+            if cells[key] in (None, ""):
+                cells[key] = None
+                problem = problem or ("" if "file" in columns else f"{columns[key]} is empty")
+            elif not isinstance(cells[key], str):
+                cells[key] = float(cells[key]) * factor
         for key in ("profile", "mask"):
             cells[key] = str(base / str(cells[key])) if cells.get(key) else None
         image = str(base / str(cells.get("file") or ""))
-        name = str(cells.get("name") or stem_of(image) or f"row {number}")
+        name = cells.get("name") or (stem_of(image) if cells.get("file") else _name_of_position(cells, number))
         rows.append(
             PackRow(
-                name=name,
+                name=str(name),
                 image=image,
                 band=str(cells["band"]) if cells.get("band") else None,
                 ra=cells.get("ra"),
@@ -211,7 +239,34 @@ def rows_of_catalogue(catalogue: str | os.PathLike, *, folder: str | os.PathLike
                 problem=problem,
             )
         )
-    return mark_duplicates(rows)
+    return rows, columns
+
+
+def _name_of_position(cells: dict[str, Any], number: int) -> str:
+    """A name that stays when rows are added, since splits go by it: the position."""
+    ra, dec = cells.get("ra"), cells.get("dec")
+    if ra is None or dec is None:
+        return f"row {number}"
+    return f"{ra}{dec}" if isinstance(ra, str) else f"J{ra:.5f}{float(dec):+.5f}"
+
+
+def _degrees_per_unit(unit: Any) -> float:
+    """Degrees in the unit of a column of positions; 1 where it has none."""
+    from astropy import units as u
+
+    try:
+        return float(unit.to(u.deg)) if unit is not None else 1.0
+    except u.UnitConversionError:
+        return 1.0
+
+
+def find_profile(folder: str | os.PathLike | None, name: str, band: str | None) -> str | None:
+    """The profile of a galaxy in a folder: NAME-BAND, NAME_BAND or NAME with a known ending; None if there is none."""
+    if folder is None:
+        return None
+    stems = (f"{name}-{band}", f"{name}_{band}", name) if band else (name,)
+    places = [Path(folder) / (stem + ending) for ending in _PROFILE_ENDINGS for stem in stems]
+    return next((str(place) for place in places if place.is_file()), None)
 
 
 def mark_duplicates(rows: list[PackRow]) -> list[PackRow]:

@@ -6,11 +6,12 @@ import csv
 import hashlib
 import json
 import os
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from p2p_keras.errors import InputError, P2PError, UsageError
 from p2p_keras.labelled import LabelledGalaxy
 from p2p_keras.packing.labelling import label_galaxy
 from p2p_keras.packing.rows import PackRow
+from p2p_keras.processes import in_order
 from p2p_keras.shards import (
     DEFAULT_FRACTIONS,
     Manifest,
@@ -59,6 +61,17 @@ class PackReport:
 
     manifest: Manifest
     failures: list[Failure] = field(default_factory=list)
+
+    def causes(self) -> list[tuple[str, int]]:
+        """Kinds of causes and how many rows were left out for each, most frequent first; names and numbers as "..."."""
+        return Counter(_kind_of(failure) for failure in self.failures).most_common()
+
+
+def _kind_of(failure: Failure) -> str:
+    """A cause without what differs from row to row: files, numbers, quoted cells."""
+    kind = re.sub(r"^\S*[/.]\S*: ", "", failure.cause.removeprefix(f"{failure.image}: "))
+    kind = re.sub(r"\S*/\S*|'[^']*'|\b\d[\d.]*", "...", kind)
+    return re.sub(r"(\.\.\.)(\W{0,2}\.\.\.)+", "...", kind)
 
 
 def pack_rows(
@@ -111,9 +124,12 @@ def pack_rows(
     finished = _finished(folder, settings["fingerprint"], overwrite)
     state = {"fingerprint": settings["fingerprint"], "finished": finished}
     _write_text(folder / _STATE_NAME, json.dumps(state))
-    for shard, members in plan.items():
-        if shard not in finished:
-            finished[shard] = _write_shard(folder / shard, members, workers, on_row, labelling)
+    missing = {shard: members for shard, members in plan.items() if shard not in finished}
+    task = partial(_try_label, labelling=dict(labelling))
+    every_row = [row for members in missing.values() for row in members]
+    with closing(in_order(task, every_row, workers=workers)) as results:
+        for shard, members in missing.items():
+            finished[shard] = _write_shard(folder / shard, members, results, on_row)
             _write_text(folder / _STATE_NAME, json.dumps(state))
     failures = [Failure(**entry) for shard in plan for entry in finished[shard]]
     _write_report(folder / REPORT_NAME, failures)
@@ -142,14 +158,13 @@ def _plan(
 def _write_shard(
     path: Path,
     members: list[PackRow],
-    workers: int,
+    results: Iterator[LabelledGalaxy | Exception],
     on_row: Callable[[PackRow, str | None], None] | None,
-    labelling: Mapping[str, Any],
 ) -> list[dict[str, str]]:
-    """Write one shard; the failures in it."""
+    """Write one shard of the next results; the failures in it."""
     failures = []
     with ShardWriter(path) as shard:
-        for row, result in zip(members, _labelled(members, workers, labelling), strict=True):
+        for row, result in zip(members, results, strict=False):  # the other shards' results follow
             cause = None
             try:
                 if isinstance(result, Exception):
@@ -163,19 +178,6 @@ def _write_shard(
             if on_row is not None:
                 on_row(row, cause)
     return failures
-
-
-def _labelled(
-    members: list[PackRow], workers: int, labelling: Mapping[str, Any]
-) -> Iterator[LabelledGalaxy | Exception]:
-    """Galaxies or their errors, in the order of the rows."""
-    task = partial(_try_label, labelling=dict(labelling))
-    if workers <= 1:
-        yield from map(task, members)
-        return
-    # Fresh processes: a fork of one that has loaded TensorFlow can hang.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(task, members)
 
 
 def _try_label(row: PackRow, labelling: dict[str, Any]) -> LabelledGalaxy | Exception:

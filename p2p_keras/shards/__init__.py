@@ -1,6 +1,6 @@
 """TFRecord shards of galaxy images with their profiles: schema, writer, reader, manifest, splits.
 
-TensorFlow is loaded only when an example is encoded, written or read.
+No TensorFlow is loaded: programs that make or look into shards start at once.
 """
 
 from p2p_keras.shards.data_hash import data_hash
@@ -14,9 +14,10 @@ from p2p_keras.shards.manifest import (
     write_manifest,
 )
 from p2p_keras.shards.paths import find_shards, shard_name
-from p2p_keras.shards.reader import find_damage, read_records, read_shards
+from p2p_keras.shards.reader import find_damage, read_shards
 from p2p_keras.shards.schema import SCHEMA_VERSION, check_galaxy, decode_example, encode_example
 from p2p_keras.shards.splits import DEFAULT_FRACTIONS, SPLITS, split_of
+from p2p_keras.shards.tfrecord import read_records
 from p2p_keras.shards.writer import ShardWriteError, ShardWriter
 
 __all__ = [

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ import p2p_keras
 from p2p_keras.errors import InputError, UsageError
 from p2p_keras.shards.paths import find_shards, split_of_shard
 from p2p_keras.shards.schema import SCHEMA_VERSION
+from p2p_keras.shards.tfrecord import read_records
 
 FILE_NAME = "dataset.json"
 
@@ -63,41 +63,9 @@ def sha256_of(path: str | os.PathLike) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def count_records(path: str | os.PathLike) -> int:
-    """Count the records of a shard by their lengths alone (a record is length, CRC, data, CRC); no TensorFlow.
-
-    Raises
-    ------
-    InputError
-        When the file ends within a record.
-    """
-    import gzip
-    import zlib
-
-    opener = gzip.open if os.fspath(path).endswith(".gz") else open
-    count = 0
-    try:
-        with opener(path, "rb") as file:
-            size = None if opener is gzip.open else os.path.getsize(path)
-            while head := file.read(12):
-                if len(head) < 12:
-                    raise EOFError
-                skip = struct.unpack("<Q", head[:8])[0] + 4
-                end = file.tell() + skip
-                # Seeking past the end is no error, so the size says whether the record is whole.
-                if (size is not None and end > size) or file.seek(end - 1) != end - 1 or not file.read(1):
-                    raise EOFError
-                count += 1
-    except (gzip.BadGzipFile, zlib.error):
-        raise InputError(f"{path}: record {count}", "damaged (gzip); make the shard again") from None
-    except (EOFError, OverflowError):
-        raise InputError(f"{path}: record {count}", "cut off in the middle; make the shard again") from None
-    return count
-
-
 def describe_shard(path: str | os.PathLike) -> ShardEntry:
-    """Count, size and checksum of one shard."""
-    return ShardEntry(records=count_records(path), bytes=os.path.getsize(path), sha256=sha256_of(path))
+    """Count, size and checksum of one shard; InputError where a record is damaged or cut off."""
+    return ShardEntry(records=sum(1 for _ in read_records(path)), bytes=os.path.getsize(path), sha256=sha256_of(path))
 
 
 def write_manifest(

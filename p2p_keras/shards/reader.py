@@ -1,4 +1,4 @@
-"""Read shards record by record; a damaged one is named with its file and record number."""
+"""Read the galaxies of shards; a damaged record is named with its file and record number."""
 
 from __future__ import annotations
 
@@ -7,33 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from p2p_keras.errors import InputError
 from p2p_keras.labelled import LabelledGalaxy
-from p2p_keras.shards.paths import compression_of
 from p2p_keras.shards.schema import decode_example
-
-
-def read_records(path: str | os.PathLike) -> Iterator[bytes]:
-    """Yield the serialized examples of one shard, their checksums verified.
-
-    Raises
-    ------
-    InputError
-        Naming the file and the number (from 0) of the first record that is damaged or cut off.
-    """
-    import tensorflow as tf
-
-    records = iter(tf.data.TFRecordDataset(os.fspath(path), compression_type=compression_of(path)))
-    number = 0
-    while True:
-        try:
-            record = next(records).numpy()
-        except StopIteration:
-            return
-        except tf.errors.NotFoundError:
-            raise InputError(path, "no such shard") from None
-        except tf.errors.OpError as error:
-            raise InputError(f"{path}: record {number}", _cause(str(error.message))) from None
-        yield record
-        number += 1
+from p2p_keras.shards.tfrecord import read_records
 
 
 def read_shards(paths: str | os.PathLike | Iterable[str | os.PathLike]) -> Iterator[LabelledGalaxy]:
@@ -60,9 +35,3 @@ def find_damage(paths: Iterable[str | os.PathLike]) -> InputError | None:
     except InputError as error:
         return error
     return None
-
-
-def _cause(message: str) -> str:
-    if "truncated" in message or "unexpected end" in message.lower() or ("inflate" in message and "end" in message):
-        return "cut off in the middle; make the shard again"
-    return "damaged, its checksum (CRC) is wrong; make the shard again"

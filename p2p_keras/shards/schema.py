@@ -36,6 +36,7 @@ import numpy as np
 
 from p2p_keras.errors import InputError
 from p2p_keras.labelled import LabelledGalaxy
+from p2p_keras.shards.example import example_class
 
 SCHEMA_VERSION = 1
 
@@ -97,10 +98,8 @@ def encode_example(galaxy: LabelledGalaxy) -> bytes:
     InputError
         When the image or the profile has a wrong shape or value.
     """
-    from tensorflow.core.example.example_pb2 import Example
-
     check_galaxy(galaxy)
-    example = Example()
+    example = example_class()()
     feature = example.features.feature
     feature["schema_version"].int64_list.value.append(SCHEMA_VERSION)
     for key in TEXT_FEATURES:
@@ -139,10 +138,9 @@ def decode_example(serialized: bytes, source: object = "record") -> LabelledGala
         When it is no tf.Example, of another schema, or a feature is missing or has a wrong size.
     """
     from google.protobuf.message import DecodeError
-    from tensorflow.core.example.example_pb2 import Example
 
     try:
-        feature = Example.FromString(serialized).features.feature
+        feature = example_class().FromString(serialized).features.feature
     except DecodeError:
         raise InputError(source, "is not a tf.Example") from None
 

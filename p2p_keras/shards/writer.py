@@ -10,6 +10,7 @@ from p2p_keras.errors import P2PError
 from p2p_keras.labelled import LabelledGalaxy
 from p2p_keras.shards.paths import compression_of
 from p2p_keras.shards.schema import encode_example
+from p2p_keras.shards.tfrecord import TFRecordFile
 
 
 class ShardWriteError(P2PError, OSError):
@@ -41,16 +42,13 @@ class ShardWriter:
     """
 
     def __init__(self, path: str | os.PathLike) -> None:
-        import tensorflow as tf
-
         self.path = Path(path)
         self.records = 0
         self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
-        self._errors = (tf.errors.OpError, OSError)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = tf.io.TFRecordWriter(str(self._temporary), options=compression_of(self.path) or None)
-        except self._errors as error:
+            self._file = TFRecordFile(self._temporary, gzipped=bool(compression_of(self.path)))
+        except OSError as error:
             raise ShardWriteError(self.path, _cause(error)) from error
 
     def write(self, galaxy: LabelledGalaxy) -> None:
@@ -60,25 +58,24 @@ class ShardWriter:
     def write_serialized(self, example: bytes) -> None:
         """Append one serialized tf.Example, as `encode_example` makes it."""
         try:
-            self._writer.write(example)
-        except self._errors as error:
+            self._file.write(example)
+        except OSError as error:
             raise ShardWriteError(self.path, _cause(error)) from error
         self.records += 1
 
     def close(self) -> None:
         """Finish the shard and give it its name."""
         try:
-            self._writer.close()
-            _sync(self._temporary)
+            self._file.close()
             os.replace(self._temporary, self.path)
-        except self._errors as error:
+        except OSError as error:
             self._temporary.unlink(missing_ok=True)
             raise ShardWriteError(self.path, _cause(error)) from error
 
     def discard(self) -> None:
         """Give the shard up: nothing of it is left."""
-        with contextlib.suppress(*self._errors):  # the first error is the one to report
-            self._writer.close()
+        with contextlib.suppress(OSError):  # the first error is the one to report
+            self._file.close()
         self._temporary.unlink(missing_ok=True)
 
     def __enter__(self) -> ShardWriter:
@@ -91,16 +88,5 @@ class ShardWriter:
             self.discard()
 
 
-def _sync(path: Path) -> None:
-    """Force the bytes to disk before the rename, so that a crash can't leave a whole name on half a file."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _cause(error: Exception) -> str:
-    """Give the system's reason without TensorFlow's repetition of the path."""
-    message = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return f"can't be written: {message.rpartition('; ')[2]}"
+def _cause(error: OSError) -> str:
+    return f"can't be written: {error.strerror or error}"

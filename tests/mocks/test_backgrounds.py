@@ -8,8 +8,11 @@ from astropy.io import fits
 
 from p2p_keras.errors import UsageError
 from p2p_keras.mocks.backgrounds import BLANK_PX, Backgrounds, prepare_backgrounds
+from p2p_keras.mocks.generate import generate
+from p2p_keras.mocks.job import Job
 from p2p_keras.mocks.psf import moffat
 from p2p_keras.mocks.scene import simulate_galaxy
+from p2p_keras.shards import read_manifest
 
 pytest.importorskip("sep")
 
@@ -120,6 +123,22 @@ def test_unusable_frames_are_named(tmp_path):
     (frames / "good.fits").unlink()
     with pytest.raises(UsageError, match="no frame to use"):
         prepare_backgrounds(frames, tmp_path / "other")
+
+
+def test_frames_that_were_used_are_named_and_their_copies_removed(tmp_path):
+    """Nobody could make the data set again, and each would carry copies of all frames."""
+    (tmp_path / "frames").mkdir()
+    write_frame(tmp_path / "frames" / "field-r.fits")
+    job = Job("sdss", 2, 5, 64, {"train": 1.0}, bands=("r",), backgrounds=str(tmp_path / "frames"))
+    generate(job, tmp_path / "out", workers=1)
+    manifest = read_manifest(tmp_path / "out")
+    assert manifest is not None
+    assert manifest.settings["backgrounds"] == "frames"
+    assert manifest.settings["background_frames"] == ["field-r"]
+    assert not (tmp_path / "out" / ".backgrounds").exists()
+    before = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    assert generate(job, tmp_path / "out", workers=1) == 0
+    assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 
 
 @pytest.mark.slow

@@ -1,13 +1,16 @@
 """Shards of mocks: resumable, never mixed, the same whatever the number of workers."""
 
 import hashlib
+import subprocess
 from dataclasses import replace
 
 import pytest
 
 from p2p_keras.errors import UsageError
-from p2p_keras.mocks import generate as module
-from p2p_keras.mocks.generate import Job, generate, plan_shards
+from p2p_keras.mocks import workers as module
+from p2p_keras.mocks.generate import generate
+from p2p_keras.mocks.job import Job, plan_shards
+from p2p_keras.shards import ShardWriteError, find_shards, read_shards
 
 JOB = Job("sdss", 10, 5, 64, {"train": 0.8, "val": 0.2}, galaxies_per_shard=4)
 
@@ -61,3 +64,39 @@ def test_all_bands_stay_in_one_split():
     plan = plan_shards(replace(JOB, count=500, bands=("g", "r", "i")))
     indices = [index for members in plan.values() for index in members]
     assert sorted(indices) == list(range(500))
+
+
+def test_a_full_disk_keeps_finished_shards_and_the_run_goes_on(tmp_path):
+    """A night's mocks would be lost when the disk is full, or half a shard be trained on."""
+    out = tmp_path / "small"
+    out.mkdir()
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", str(out)], capture_output=True)
+    if mount.returncode:
+        pytest.skip("may not mount a small file system here")
+    job = replace(JOB, galaxies_per_shard=2)
+    try:
+        with pytest.raises(ShardWriteError, match="No space left on device; finished shards are kept"):
+            generate(job, out, workers=1)
+        finished = {path.name: path.stat().st_mtime_ns for path in out.glob("*.tfrecord")}
+        assert 1 <= len(finished) < len(plan_shards(job))
+        assert not list(out.glob(".*.part"))
+        subprocess.run(["mount", "-o", "remount,size=2m", str(out)], check=True)
+        assert 0 < generate(job, out, workers=1) < 10
+        assert {name: (out / name).stat().st_mtime_ns for name in finished} == finished
+        generate(job, tmp_path / "whole", workers=1)
+        assert digests(out) == digests(tmp_path / "whole")
+    finally:
+        subprocess.run(["umount", "-l", str(out)], check=True)
+
+
+def test_bands_of_a_galaxy_are_in_its_shard(tmp_path):
+    """`--bands g,r,i` would not make three images of each galaxy, or spread them over the splits."""
+    generate(replace(JOB, count=4, bands=("g", "r", "i")), tmp_path, workers=1)
+    seen = {}
+    for path in find_shards(tmp_path):
+        for galaxy in read_shards(path):
+            seen.setdefault(galaxy.name, []).append((path.name.split("-")[0], galaxy.band))
+    assert len(seen) == 4
+    for places in seen.values():
+        assert [band for _, band in places] == ["g", "r", "i"]
+        assert len({split for split, _ in places}) == 1

@@ -21,14 +21,14 @@ ELLIPTICITY = 0.4
 STAR = 300.0, 130.0
 
 
-def write_galaxy(path, *, star=0.0, sky=2.0, flux=1.0, scale=SCALE):
+def write_galaxy(path, *, star=0.0, sky=2.0, flux=1.0, scale=SCALE, band="r"):
     """A deep exponential galaxy along +x on a flat sky, with or without a star on its disc."""
     rng = np.random.default_rng(5)
     y, x = np.mgrid[:SIDE, :SIDE] - 0.5 * (SIDE - 1)
     light = flux * 40.0 * np.exp(-np.hypot(x, y / (1 - ELLIPTICITY)) / scale)
     light += star * moffat((x + 0.5 * (SIDE - 1) - STAR[0]) ** 2 + (y + 0.5 * (SIDE - 1) - STAR[1]) ** 2, 4.0, 3.0)
     image = light + rng.normal(sky, 0.02, light.shape)
-    header = fits.Header({"PIXSCALE": 0.262, "FILTER": "r"})
+    header = fits.Header({"PIXSCALE": 0.262, "FILTER": band})
     header["CTYPE1"], header["CTYPE2"], header["CRVAL1"], header["CRVAL2"] = "RA---TAN", "DEC--TAN", 50.0, -20.0
     header["CRPIX1"] = header["CRPIX2"] = 0.5 * (SIDE + 1)
     header["CD1_1"], header["CD2_2"] = -0.262 / 3600, 0.262 / 3600
@@ -99,6 +99,36 @@ def test_mirror(templates):
     plain, mirrored = draw(templates, pa=0.0).image, draw(templates, mirror=True).image
     assert np.abs(plain - mirrored).max() < 0.2 * plain.max()
     assert not np.array_equal(plain, mirrored)
+
+
+def test_bands_of_a_template(tmp_path):
+    """A galaxy's g image would be its r image: no colour, no gradient; or its own g image would not be used."""
+    images = tmp_path / "images"
+    images.mkdir()
+    write_galaxy(images / "real-g.fits", scale=26.0, band="g")
+    write_galaxy(images / "real-r.fits", scale=SCALE)
+    prepare_templates(images, tmp_path / "cache")
+    found = Templates(tmp_path / "cache")
+    rng = np.random.default_rng(1)
+    chosen = {band: found.choose(rng, band) for band in "gri"}
+    assert {band: template.name for band, template in chosen.items()} == {"g": "real-g", "r": "real-r", "i": "real-r"}
+    canvas = Canvas(128, PSF(3.0, 3.0, 0.02), 0.396)
+    profile = {}
+    for band, template in chosen.items():
+        drawn = found.render(template, canvas, 63.5, 63.5, 9.0, 1000.0, 0.3, False, band)
+        assert drawn.flux == pytest.approx(1000.0, rel=0.03)
+        profile[band] = measure_truth(drawn.image, 63.5, 63.5)
+    use = (profile["r"].sma > 4.0) & (profile["r"].sma < 30.0)
+    slope = {band: np.polyfit(profile[band].sma[use], np.log(profile[band].intensity[use]), 1)[0] for band in "gr"}
+    # One shrinkage for all bands keeps the ratio of their scale lengths.
+    assert slope["r"] / slope["g"] == pytest.approx(26.0 / SCALE, rel=0.06)
+    colour = -2.5 * np.log10(profile["r"].intensity / profile["i"].intensity)[use]
+    gradient = np.polyfit(np.log10(profile["r"].sma[use]), colour, 1)[0]
+    assert gradient == pytest.approx(-0.07, abs=0.03)
+    galaxies = {
+        band: simulate_galaxy("sdss", 6, 3, size=96, band=band, templates=found, template_share=1.0) for band in "gr"
+    }
+    assert 0.1 < galaxies["g"].mag_total - galaxies["r"].mag_total < 1.1
 
 
 def test_scene_takes_its_share(templates):

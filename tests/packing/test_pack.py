@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy import units as u
 from astropy.io import fits
 from astropy.table import QTable, Table
 from click.testing import CliRunner
@@ -129,6 +130,8 @@ def test_each_broken_input_has_its_message_and_the_rest_is_packed(paper, tmp_pat
     result = CliRunner().invoke(main, ["--layout", str(paper), "-o", str(out)])
     assert result.exit_code == 1, result.output
     assert "6 of 16 images packed" in result.output
+    assert "10 left out, each with its cause in" in result.stderr
+    assert "the profile ... is missing" in result.stderr.split("left out", 1)[1]
     assert len(packed(out)) == 6
     with (out / "failures.csv").open() as file:
         reported = {row["name"]: row["cause"] for row in csv.DictReader(file)}
@@ -212,6 +215,100 @@ def test_autoprof_profile(tmp_path):
     path.write_text(path.read_text()[:-8])
     with pytest.raises(InputError, match="cut off"):
         read(path)
+
+
+def test_autoprof_intensity_centre_and_text_columns(tmp_path):
+    """Profiles in AutoProf's intensity units, or with its column of sampling methods, could not be read."""
+    path = tmp_path / "a.prof"
+    path.write_text(
+        "R,I,I_e,ellip,pa,sampling_method\narcsec,flux*arcsec^-2,flux*arcsec^-2,unitless,deg,none\n"
+        "0.5,100.0,1.0,0.2,30,lanczos\n1.0,10.0,1.0,0.3,40,band\n2.0,-0.5,1.0,0.3,40,band\n"
+    )
+    (tmp_path / "a.aux").write_text("written on: today\ncenter x: 31.25 pix, y: 33.50 pix\nchecks passed\n")
+    label = read(path)
+    np.testing.assert_allclose(label.mu, [17.5, 20.0])
+    np.testing.assert_allclose(label.mu_err, 1.0857 * np.array([0.01, 0.1]), rtol=1e-3)
+    assert (label.x0, label.y0) == (31.25, 33.5)
+
+
+def write_frame(path: Path, *, ra: float, band: str, seed: int) -> Path:
+    """A frame of 200 x 200 pixels of sky about (ra, 2 degrees) with a galaxy in its middle."""
+    frame = np.random.default_rng(seed).normal(0, 0.02, (200, 200)).astype(np.float32)
+    frame[68:132, 68:132] += galaxy_pixels(seed=seed)
+    step = SCALE / 3600.0
+    wcs = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": ra, "CRVAL2": 2.0, "CRPIX1": 100.5, "CRPIX2": 100.5}
+    return write_fits(path, frame, **wcs, CD1_1=-step, CD2_2=step, FILTER=band)
+
+
+def test_positions_are_found_on_frames(tmp_path):
+    """Users with frames and a list of positions would have to find out themselves which galaxy is on which frame."""
+    for band, seed in (("g", 3), ("r", 4)):
+        write_frame(tmp_path / "sky" / f"a-{band}.fits", ra=150.0, band=band, seed=seed)
+    write_frame(tmp_path / "sky" / "b-r.fits", ra=150.02, band="r", seed=5)  # overlaps field a by half
+    write_fits(tmp_path / "sky" / "flat.fits")
+    (tmp_path / "sbs").mkdir()
+    for stem in ("one-g", "one-r", "two"):
+        np.savetxt(tmp_path / "sbs" / f"{stem}.txt", 18.0 + 0.2 * np.arange(30))
+    table = Table(
+        {"Name": ["one", "two", "far", "odd"], "RA": ["10:00:00", "150.02", "12.0", "east"], "Dec": [2.0] * 4}
+    )
+    table.write(tmp_path / "list.csv")
+    out = tmp_path / "out"
+    arguments = [str(tmp_path / "sky"), "--catalogue", str(tmp_path / "list.csv"), "--profiles", str(tmp_path / "sbs")]
+    result = CliRunner().invoke(main, [*arguments, "--size", "64", "-o", str(out)])
+    assert result.exit_code == 1, result.output
+    found = packed(out)
+    assert set(found) == {"one g", "one r", "two r"}
+    assert "a-r.fits" in found["one r"].origin and "b-r.fits" in found["two r"].origin
+    for galaxy in found.values():
+        peak = np.unravel_index(np.nanargmax(galaxy.image), galaxy.image.shape)
+        assert np.hypot(peak[0] - 32, peak[1] - 32) < 3
+    assert "flat.fits: has no celestial WCS" in result.stderr
+    assert "1  no frame shows RA ..., Dec ..." in result.stderr
+    assert "not a position" in result.stderr
+
+
+def test_positions_in_other_units(tmp_path):
+    """A column of right ascensions in hours would be read as degrees: no galaxy where it is looked for."""
+    from p2p_keras.packing.rows import read_catalogue
+
+    table = QTable({"ra": [10.0] * u.hourangle, "dec": [120.0] * u.arcmin})
+    table.write(tmp_path / "list.ecsv")
+    (row,), _ = read_catalogue(tmp_path / "list.ecsv")
+    assert (row.ra, row.dec) == pytest.approx((150.0, 2.0))
+    assert row.name == "J150.00000+2.00000"
+
+
+@pytest.mark.parametrize("ending", [".csv", ".ecsv", ".fits", ".vot", ".txt"])
+def test_catalogues_in_many_formats(tmp_path, ending):
+    """Catalogues would have to be converted by hand; bytes of FITS tables would become names like b'one'."""
+    table = Table({"file": ["one.fits"], "name": ["one"], "zp": [25.0], "filter": ["i"], "redshift": [0.1]})
+    path = tmp_path / f"list{ending}"
+    form = {".txt": "ascii", ".vot": "votable"}.get(ending)
+    table.write(path, format=form) if form else table.write(path)
+    (row,) = rows_of_catalogue(path, folder=tmp_path)
+    assert (row.name, row.band, row.zero_point, row.redshift) == ("one", "i", 25.0, pytest.approx(0.1))
+    assert row.image == str(tmp_path / "one.fits")
+
+
+def test_total_magnitude_comes_along(tmp_path):
+    """`mag_total` of profiles that predict wrote would be lost."""
+    write_fits(tmp_path / "a.fits")
+    table = QTable({"sma": [0.4, 2.0, 8.0], "mu": [18.0, 20.0, 23.0]})
+    table.meta.update(mag_total=15.5)
+    table.write(tmp_path / "a.ecsv")
+    pack_rows(rows_of_images([tmp_path / "a.fits"]), tmp_path / "out")
+    (galaxy,) = packed(tmp_path / "out").values()
+    assert galaxy.mag_total == pytest.approx(15.5)
+
+
+def test_same_shards_whatever_the_workers(paper, tmp_path):
+    """Data packed on another machine would differ, or rows go into the wrong shard."""
+    rows = rows_of_paper_layout(paper)
+    for workers in (1, 2):
+        pack_rows(rows, tmp_path / str(workers), workers=workers, images_per_shard=2, fractions={"train": 1.0})
+    one, two = ([path.read_bytes() for path in find_shards(tmp_path / name)] for name in ("1", "2"))
+    assert len(one) == 3 and one == two
 
 
 def test_photutils_table(tmp_path):
