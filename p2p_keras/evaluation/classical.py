@@ -52,12 +52,24 @@ class ClassicalMethod:
 
     def run(self, images: Sequence[GalaxyImage]) -> dict[str, Any]:
         """Raw outputs as a model's, padded to the longest profile; ``failure`` says why a profile is missing."""
-        if self.workers > 1 and self._pool is None:
-            # Forking a process in which TensorFlow runs threads can hang.
-            self._pool = ProcessPoolExecutor(self.workers, mp_context=get_context("spawn"))
+        self.start()
         run = self._pool.map if self._pool is not None else map
         found = list(run(classical_outputs, images))
         return {name: _stacked(name, [outputs[name] for outputs in found]) for name in found[0]}
+
+    def __enter__(self) -> ClassicalMethod:
+        self.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Start the processes, so that their start isn't counted as measuring."""
+        if self.workers > 1 and self._pool is None:
+            # Forking a process in which TensorFlow runs threads can hang.
+            self._pool = ProcessPoolExecutor(self.workers, mp_context=get_context("spawn"))
+            list(self._pool.map(_load_photutils, range(self.workers)))
 
     def close(self) -> None:
         """End the processes."""
@@ -97,6 +109,11 @@ def classical_outputs(image: GalaxyImage) -> dict[str, Any]:
         "sky": found.sky,
         "failure": "",
     }
+
+
+def _load_photutils(_: int) -> None:
+    import photutils.isophote  # noqa: F401
+    import sep  # noqa: F401
 
 
 def _stacked(name: str, values: list[Any]) -> np.ndarray:
