@@ -222,9 +222,8 @@ def _worst(evaluation: Evaluation, drawn: dict[int, DrawnGalaxy], count: int, *,
     cards = []
     for place in worst_galaxies(evaluation, count):
         result = evaluation.results[place]
-        said = (
-            f"{number(result.error)} mag" if result.error == result.error else result.failure or "no radius in common"
-        )
+        missing = result.failure or "no radius in common"
+        said = missing if isnan(result.error) else f"{number(result.error)} mag"
         caption = f"{result.name} {result.band}: {said}"
         if place in drawn:
             cards.append(_picture(galaxy_picture(drawn[place], evaluation.model), caption, dpi=_CARD_DPI))
