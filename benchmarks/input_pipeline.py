@@ -50,6 +50,7 @@ def main(images: int, size: int, batch_size: int, epochs: int) -> None:
                         LabelledGalaxy(f"g{index}-{number}", "r", pixels, 22.5, 0.396, x0=99.0, y0=99.0, **label)
                     )
         write_manifest(folder, program="benchmark")
+        first = None
         for title, options in {
             "plain": {},
             "shuffled": {"shuffle": True},
@@ -63,9 +64,11 @@ def main(images: int, size: int, batch_size: int, epochs: int) -> None:
                 for inputs, _ in dataset:
                     seen += int(inputs["image"].shape[0])
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+            first = first or seen / cpu
             click.echo(
                 f"{title:20s} {seen / wall:7.0f} images/s by the clock ({os.cpu_count()} cores, load "
-                f"{os.getloadavg()[0]:.1f}), {seen / cpu:7.0f} per second of CPU time"
+                f"{os.getloadavg()[0]:.1f}), {seen / cpu:7.0f} per second of CPU time, "
+                f"{seen / cpu / first:.2f} times plain"
             )
 
 

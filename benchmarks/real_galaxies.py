@@ -1,5 +1,7 @@
 """Real galaxies: the model's profiles beside photutils' isophotes of the same images, as a table and a picture.
 
+``python benchmarks/real_galaxies.py FOLDER_OF_FITS [--output real_galaxies.json] [--only NAME ...]``
+
 The classical measurement is `p2p_keras.packing.measuring`: sky, mask and first ellipse found automatically, isophotes
 by photutils. Nothing of one measurement helps the other. Differences are taken from 2 pixels to where mu = 25, as far
 as both reach; a difference of sky levels shows at the faint end.
@@ -10,6 +12,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -31,44 +34,67 @@ FAINTEST = 25.0
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False))
 @click.option("--model", default=None, help="Model folder or file; the shipped one by default.")
+@click.option("--only", multiple=True, help="Part of the names of the galaxies to measure; several times for several.")
 @click.option("--output", default="real_galaxies.json", help="JSON file of the figures; a PNG goes beside it.")
-def main(folder: str, model: str | None, output: str) -> None:
+def main(folder: str, model: str | None, only: tuple[str, ...], output: str) -> None:
     """Compare profiles of the real galaxies in FOLDER."""
     from p2p_keras import Predictor
     from p2p_keras.errors import P2PError
     from p2p_keras.images import read_image
     from p2p_keras.packing.measuring import measure_galaxy
 
-    predictor = Predictor.load(model) if model else Predictor.load()
+    predictor = Predictor.load(model)
     rows, drawn = [], []
+    click.echo("| galaxy | radii | median difference | offset | model, s | photutils, s | ratio |\n" + "|---" * 7 + "|")
     for path in sorted(p for p in Path(folder).iterdir() if ".fits" in p.name and "mask" not in p.name):
         name = path.name.split(".fits")[0]
-        options = dict(OPTIONS.get(name, {}))
+        if only and not any(part in name for part in only):
+            continue
         mask = path.with_name(path.name.replace(".fits", "-mask.fits"))
-        image = read_image(path, mask=mask if mask.exists() else None, **options)
+        try:
+            image = read_image(path, mask=mask if mask.exists() else None, **OPTIONS.get(name, {}))
+        except P2PError as error:
+            click.echo(f"{name}: {error}", err=True)
+            continue
+        predictor.predict(image)  # graphs of a new image size are compiled in its first run
         start = time.perf_counter()
         profile = predictor.predict(image)
-        ours = time.perf_counter() - start
-        row = {"name": name, "radii": len(profile), "seconds": round(ours, 3)}
+        row: dict[str, Any] = {"name": name, "radii": len(profile), "seconds": time.perf_counter() - start}
         start = time.perf_counter()
         try:
             classical = measure_galaxy(image)
         except P2PError as error:
+            click.echo(f"{name}: photutils: {error}", err=True)
             row["photutils"] = str(error)
-            classical = None
-        row["photutils_seconds"] = round(time.perf_counter() - start, 2)
-        if classical is not None:
+        else:
             sma, residual = differences(profile, classical, image.pixel_scale)
             row["radii_compared"] = int(residual.size)
-            row["median_difference"] = round(float(np.median(np.abs(residual))), 4) if residual.size else None
-            row["offset"] = round(float(np.median(residual)), 4) if residual.size else None
+            if residual.size:
+                row["median_difference"] = float(np.median(np.abs(residual)))
+                row["offset"] = float(np.median(residual))
             drawn.append((name, profile, classical, sma, residual))
+        row["photutils_seconds"] = time.perf_counter() - start
         rows.append(row)
-        click.echo(json.dumps(row))
-    Path(output).write_text(json.dumps({"model": profile.meta["model_version"], "galaxies": rows}, indent=1) + "\n")
-    draw(drawn, Path(output).with_suffix(".png"))
-    known = [row["median_difference"] for row in rows if row.get("median_difference") is not None]
-    click.echo(f"median of {len(known)} galaxies: {np.median(known):.3f} mag, largest {max(known):.3f}")
+        click.echo(line_of(row))
+    if not rows:
+        raise click.ClickException(f"{folder}: no galaxy could be measured")
+    version = f"{predictor.model_name} {predictor.model_version}".strip()
+    Path(output).write_text(json.dumps({"model": version, "galaxies": rows}, indent=1) + "\n")
+    if drawn:
+        draw(drawn, Path(output).with_suffix(".png"))
+    known = [row["median_difference"] for row in rows if "median_difference" in row]
+    if known:
+        click.echo(f"\nmedian of {len(known)} galaxies: {np.median(known):.3f} mag, largest {max(known):.3f}")
+
+
+def line_of(row: dict[str, Any]) -> str:
+    """One galaxy's line of the table."""
+    difference, offset = (f"{row[key]:.3f}" if key in row else "-" for key in ("median_difference", "offset"))
+    ratio = row["photutils_seconds"] / row["seconds"]
+    return (
+        f"| {row['name']} | {row['radii']} | {difference} | {offset} | {row['seconds']:.3f} | "
+        f"{row['photutils_seconds']:.1f} | {ratio:.0f} |"
+    )
 
 
 def differences(profile, classical, pixel_scale: float) -> tuple[np.ndarray, np.ndarray]:

@@ -6,12 +6,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Predictor", "__version__"]
+__all__ = ["Predictor", "Profile", "__version__"]
 
 if TYPE_CHECKING:
     from p2p_keras.predictor import Predictor
+    from p2p_keras.profile_object import Profile
 
-_LAZY = {"Predictor": "p2p_keras.predictor"}
+_LAZY = {"Predictor": "p2p_keras.predictor", "Profile": "p2p_keras.profile_object"}
 
 
 def __getattr__(name: str) -> Any:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from astropy.table import QTable
 
     from p2p_keras.images import GalaxyImage
+    from p2p_keras.profile_object import Profile
 
 COLUMN_UNITS = {"sma": "arcsec", "mu": SB_UNIT, "mu_err": SB_UNIT, "ellipticity": "", "pa": "deg", "growth": "mag"}
 """Columns of a profile in their order, with their units ('' for a plain number)."""
@@ -61,7 +62,7 @@ def valid_rows(outputs: Mapping[str, Any]) -> np.ndarray:
 
 def profile_table(
     outputs: Mapping[str, Any], image: GalaxyImage, *, model: str = "", model_version: str | int = ""
-) -> QTable:
+) -> Profile:
     """Make the profile of one galaxy from its raw model outputs.
 
     Parameters
@@ -77,12 +78,15 @@ def profile_table(
 
     Returns
     -------
-    astropy.table.QTable
-        A row per radius with the columns of `COLUMN_UNITS`; ``meta`` has every key of `META_KEYS`. ``x0`` and ``y0``
-        are in pixels of the file (the cutout's pixel (0, 0) is the file's (`x_offset`, `y_offset`)).
+    Profile
+        A `QTable` that draws itself, a row per radius with the columns of `COLUMN_UNITS`; ``meta`` has every key of
+        `META_KEYS`. ``x0`` and ``y0`` are in pixels of the file (the cutout's pixel (0, 0) is the file's (`x_offset`,
+        `y_offset`)).
     """
     from astropy import units as u
-    from astropy.table import Column, QTable
+    from astropy.table import Column
+
+    from p2p_keras.profile_object import Profile
 
     keep = valid_rows(outputs)
     columns = {name: np.asarray(outputs[name], dtype=float)[keep] for name in COLUMN_UNITS}
@@ -92,7 +96,7 @@ def profile_table(
     x0, y0 = _number(outputs["x0"]), _number(outputs["y0"])
     columns["pa"] = _sky_position_angle(image, columns["pa"], x0, y0)
 
-    table = QTable()
+    table = Profile()
     for name, unit in COLUMN_UNITS.items():
         table[name] = u.Quantity(columns[name], unit) if unit else Column(columns[name])
         table[name].info.description = COLUMN_DESCRIPTIONS[name]

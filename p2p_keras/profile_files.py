@@ -297,7 +297,9 @@ def _read_parquet(path: Path) -> Table:
 def _split(table: Table, metas: list[dict[str, Any]], default_name: str) -> list[QTable]:
     """Cut one table into those of its galaxies."""
     from astropy import units as u
-    from astropy.table import Column, QTable
+    from astropy.table import Column
+
+    from p2p_keras.profile_object import Profile
 
     arrays = plain_arrays(table)
     if "name" in table.colnames:
@@ -308,9 +310,9 @@ def _split(table: Table, metas: list[dict[str, Any]], default_name: str) -> list
     else:
         meta = metas[0] if metas else {}
         parts = [({"name": default_name} | meta, np.ones(len(table), dtype=bool))]
-    profiles = []
+    profiles: list[QTable] = []
     for meta, rows in parts:
-        profile = QTable()
+        profile = Profile()
         for name, values in arrays.items():
             unit = COLUMN_UNITS[name]
             profile[name] = u.Quantity(values[rows], unit) if unit else Column(values[rows])

@@ -16,11 +16,12 @@ import numpy as np
 
 from p2p_keras.errors import InputError
 from p2p_keras.growth import curve_of_growth
-from p2p_keras.packing.measuring import measure_galaxy
+from p2p_keras.packing.measuring import StartEllipse, measure_galaxy
 from p2p_keras.units import FILL_MU, FILL_MU_ERR, intensity_from_mu, mag_from_flux
 
 if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
+    from p2p_keras.labelled import LabelledGalaxy
 
 COLUMNS = ("sma", "mu", "mu_err", "ellipticity", "pa", "growth")
 _FILL = {"sma": 1.0, "mu": FILL_MU, "mu_err": FILL_MU_ERR, "growth": FILL_MU}
@@ -52,12 +53,23 @@ class ClassicalMethod:
 
     def run(self, images: Sequence[GalaxyImage]) -> dict[str, Any]:
         """Raw outputs as a model's, padded to the longest profile; ``failure`` says why a profile is missing."""
+        self.start()
+        run = self._pool.map if self._pool is not None else map
+        return stacked_outputs(list(run(classical_outputs, images)))
+
+    def __enter__(self) -> ClassicalMethod:
+        self.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Start the processes, so that their start isn't counted as measuring."""
         if self.workers > 1 and self._pool is None:
             # Forking a process in which TensorFlow runs threads can hang.
             self._pool = ProcessPoolExecutor(self.workers, mp_context=get_context("spawn"))
-        run = self._pool.map if self._pool is not None else map
-        found = list(run(classical_outputs, images))
-        return {name: _stacked(name, [outputs[name] for outputs in found]) for name in found[0]}
+            list(self._pool.map(_load_photutils, range(self.workers)))
 
     def close(self) -> None:
         """End the processes."""
@@ -66,37 +78,66 @@ class ClassicalMethod:
             self._pool = None
 
 
-def classical_outputs(image: GalaxyImage) -> dict[str, Any]:
-    """Measure one galaxy; raw outputs of its radii (CONTRACT of the SavedModel, without the batch axis).
+def classical_outputs(image: GalaxyImage, start: StartEllipse | None = None) -> dict[str, Any]:
+    """Measure one galaxy; raw outputs as `raw_outputs` gives them, without radii where there is no profile.
 
     Parameters
     ----------
     image : GalaxyImage
+    start : StartEllipse, optional
+        An ellipse of the galaxy that is known, to begin with.
+    """
+    try:
+        return raw_outputs(measure_galaxy(image, start=start))
+    except InputError as error:
+        return no_outputs(error.cause)
+
+
+def raw_outputs(found: LabelledGalaxy) -> dict[str, Any]:
+    """A measured label as raw outputs of its radii (CONTRACT of the SavedModel, without the batch axis).
 
     Returns
     -------
     dict
         Arrays (N,) of `COLUMNS` and ``valid``, the numbers ``x0``, ``y0``, ``extent``, ``mag_total``, ``sky``, and
-        ``failure``; N is 0 where there is no profile.
+        ``failure``, the empty text. What the label doesn't know is NaN.
     """
-    try:
-        found = measure_galaxy(image)
-    except InputError as error:
-        nothing: dict[str, Any] = {name: np.empty(0) for name in (*COLUMNS, "valid")}
-        return nothing | dict.fromkeys(("x0", "y0", "extent", "mag_total", "sky"), np.nan) | {"failure": error.cause}
-    scale = image.pixel_scale
-    flux = curve_of_growth(found.sma / scale, intensity_from_mu(found.mu, image.zero_point, scale), found.ellipticity)
-    growth = mag_from_flux(flux, image.zero_point)
-    columns = (found.sma, found.mu, found.mu_err, found.ellipticity, found.pa, growth)
-    return dict(zip(COLUMNS, columns, strict=True)) | {
+    scale, unknown = found.pixel_scale, np.full(found.sma.shape, np.nan)
+    ellipticity = unknown if found.ellipticity is None else found.ellipticity
+    flux = curve_of_growth(found.sma / scale, intensity_from_mu(found.mu, found.zero_point, scale), ellipticity)
+    columns = {
+        "sma": found.sma,
+        "mu": found.mu,
+        "mu_err": unknown if found.mu_err is None else found.mu_err,
+        "ellipticity": ellipticity,
+        "pa": unknown if found.pa is None else found.pa,
+        "growth": mag_from_flux(flux, found.zero_point),
+    }
+    return columns | {
         "valid": np.ones(found.sma.shape, dtype=bool),
         "x0": found.x0,
         "y0": found.y0,
         "extent": found.extent,
-        "mag_total": float(growth[-1]),
+        "mag_total": float(columns["growth"][-1]),
         "sky": found.sky,
         "failure": "",
     }
+
+
+def no_outputs(cause: str) -> dict[str, Any]:
+    """Raw outputs of a galaxy without a profile."""
+    nothing: dict[str, Any] = {name: np.empty(0) for name in (*COLUMNS, "valid")}
+    return nothing | dict.fromkeys(("x0", "y0", "extent", "mag_total", "sky"), np.nan) | {"failure": cause}
+
+
+def stacked_outputs(found: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
+    """Raw outputs of several galaxies with a batch axis, padded to the longest profile."""
+    return {name: _stacked(name, [outputs[name] for outputs in found]) for name in found[0]}
+
+
+def _load_photutils(_: int) -> None:
+    import photutils.isophote  # noqa: F401
+    import sep  # noqa: F401
 
 
 def _stacked(name: str, values: list[Any]) -> np.ndarray:

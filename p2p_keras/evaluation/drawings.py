@@ -1,65 +1,118 @@
-"""Write the figures of an evaluation, with some galaxies drawn: the first of the set and the worst."""
+"""What an evaluation draws of single galaxies, and the paper's figures made of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from p2p_keras.errors import InputError
+from p2p_keras.evaluation.galaxy import GalaxyResult
 from p2p_keras.evaluation.run import Evaluation, image_of_label
 from p2p_keras.plots import comparison_figure, save_figure
-from p2p_keras.plots.evaluation import calibration_figure, error_violins, residuals_figure
-from p2p_keras.predictor import Predictor
+from p2p_keras.plots.errors import radius_figure, violins_figure
+from p2p_keras.profile import COLUMN_UNITS, profile_table
 from p2p_keras.shards import read_shards
 
+if TYPE_CHECKING:
+    from astropy.table import QTable
+    from matplotlib.figure import Figure
 
-def draw_evaluation(
-    evaluations: Sequence[Evaluation],
-    summaries: Sequence[dict[str, Any]],
-    predictors: Sequence[Predictor],
-    shards: Sequence[Path],
-    folder: Path,
-    *,
-    examples: int = 8,
-) -> Iterator[Path]:
-    """Draw errors, residuals and calibration of all models, and galaxies as the first model sees them.
+    from p2p_keras.images import GalaxyImage
+    from p2p_keras.labelled import LabelledGalaxy
+
+
+class DrawnGalaxy(NamedTuple):
+    """A galaxy of the set with what every method measured."""
+
+    image: GalaxyImage
+    label: LabelledGalaxy
+    profiles: dict[str, QTable]
+
+
+def random_galaxies(evaluations: Sequence[Evaluation], count: int, seed: int = 0) -> list[int]:
+    """Places of galaxies chosen by chance, the same for the same set, in the set's order."""
+    total = len(evaluations[0].results) if evaluations else 0
+    chosen = np.random.default_rng(seed).choice(total, min(count, total), replace=False)
+    return sorted(int(number) for number in chosen)
+
+
+def galaxies_at(
+    evaluations: Sequence[Evaluation], shards: Sequence[Path], numbers: Sequence[int]
+) -> dict[int, DrawnGalaxy]:
+    """Images, truths and profiles of some galaxies of the set.
 
     Parameters
     ----------
+    evaluations : sequence of Evaluation
     shards : sequence of path
-        What was evaluated, read again for the galaxies to be drawn.
-    examples : int
-        How many galaxies in each of the two drawings; 0 for none.
+        What was evaluated, read again as far as the last galaxy that is wanted.
+    numbers : sequence of int
+        Places in the set.
 
-    Yields
-    ------
-    Path
-        Files as they are written.
+    Returns
+    -------
+    dict
+        By place. One whose image no model could take is not in it.
     """
-    yield save_figure(error_violins(evaluations), folder / "errors.png")
-    yield save_figure(residuals_figure(evaluations), folder / "residuals.png")
-    yield save_figure(calibration_figure(evaluations, summaries), folder / "calibration.png")
-    if not examples:
-        return
-    errors = np.array([r.error for r in evaluations[0].results], dtype=float)
-    # A galaxy without a prediction sorts as the worst.
-    worst = np.argsort(-np.nan_to_num(errors, nan=np.inf), kind="stable")[:examples]
-    wanted = {"examples": list(range(min(examples, errors.size))), "worst": [int(i) for i in worst]}
-    numbers = {number for chosen in wanted.values() for number in chosen}
-    drawn: dict[int, tuple[Any, Any, Any]] = {}
+    wanted = set(numbers)
+    found: dict[int, DrawnGalaxy] = {}
+    if not wanted:
+        return found
     for number, label in enumerate(read_shards(shards)):
-        if number in numbers:
+        if number in wanted:
             try:
                 image = image_of_label(label)
             except InputError:
-                continue
-            drawn[number] = (image, label, predictors[0].measure([image])[0])
-        if number >= max(numbers, default=-1):
+                image = None
+            if image is not None:
+                profiles = {e.model: measured_profile(e.results[number], image) for e in evaluations}
+                found[number] = DrawnGalaxy(image, label, profiles)
+        if number >= max(wanted):
             break
-    for name, chosen in wanted.items():
-        galaxies = [drawn[number] for number in chosen if number in drawn]
-        if galaxies:
-            yield save_figure(comparison_figure(galaxies), folder / f"{name}.png", dpi=120)
+    return found
+
+
+def measured_profile(result: GalaxyResult, image: GalaxyImage) -> QTable:
+    """What a method measured, as a profile table; without rows where it found none."""
+    outputs: dict[str, Any] = dict.fromkeys((*COLUMN_UNITS, "valid"), np.empty(0))
+    outputs |= dict.fromkeys(("x0", "y0", "extent", "mag_total", "sky"), float("nan"))
+    return profile_table(outputs | result.measured, image)
+
+
+def galaxy_picture(galaxy: DrawnGalaxy, model: str, panels: Sequence[str] = ("image", "profile", "residual")) -> Figure:
+    """Draw one galaxy with the profiles of all methods; the ellipses on the image are those of `model`."""
+    profiles = {model: galaxy.profiles[model]} | galaxy.profiles
+    return comparison_figure([(galaxy.image, galaxy.label, profiles)], panels=panels)
+
+
+def paper_figures(evaluations: Sequence[Evaluation], examples: Sequence[DrawnGalaxy]) -> Iterator[tuple[str, Figure]]:
+    """Draw figures 1, 3, 4 and 5 of Smith et al. (2021) from an evaluation, one after the other.
+
+    Yields
+    ------
+    (str, Figure)
+        ``figure1-galaxies`` (image and profile of some galaxies), ``figure3-predictions`` (random predictions over the
+        truth, residuals below), ``figure4-violins`` and ``figure5-radius``.
+    """
+    entries = [(galaxy.image, galaxy.label, galaxy.profiles) for galaxy in examples]
+    if entries:
+        yield "figure1-galaxies", comparison_figure(entries[:4], panels=("image", "profile"))
+        yield "figure3-predictions", comparison_figure(entries, panels=("profile", "residual"))
+    yield "figure4-violins", violins_figure(evaluations)
+    yield "figure5-radius", radius_figure(evaluations)
+
+
+def save_paper_figures(
+    evaluations: Sequence[Evaluation],
+    examples: Sequence[DrawnGalaxy],
+    folder: Path,
+    *,
+    formats: Sequence[str] = ("png", "pdf"),
+) -> Iterator[Path]:
+    """Write the figures of `paper_figures` in every format; yields the files as they are written."""
+    for name, figure in paper_figures(evaluations, examples):
+        for ending in formats:
+            yield save_figure(figure, folder / f"{name}.{ending}")

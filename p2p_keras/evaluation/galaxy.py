@@ -47,6 +47,8 @@ class GalaxyResult:
         Predicted over true half-light radius, minus 1.
     extent_px, r50_px : float
         True sizes in pixels.
+    has_bright : bool
+        Whether the truth has radii at mu_true <= 26.5 within its extent: else `error_bright` says nothing.
     sma_px, mu_true, residual, mu_err, snr : float arrays (N,)
         Radii in pixels, truth, predicted minus true, predicted 1-sigma uncertainty, and signal-to-noise ratio of the
         truth's annuli (NaN where the label doesn't know its noise).
@@ -69,6 +71,7 @@ class GalaxyResult:
     r50_error: float = _NAN
     extent_px: float = _NAN
     r50_px: float = _NAN
+    has_bright: bool = True
     sma_px: np.ndarray = field(default_factory=lambda: np.empty(0))
     mu_true: np.ndarray = field(default_factory=lambda: np.empty(0))
     residual: np.ndarray = field(default_factory=lambda: np.empty(0))
@@ -124,6 +127,7 @@ def compare_with_truth(
         r50_error=r50 / true_r50 - 1.0,
         extent_px=true_extent / scale,
         r50_px=true_r50 / scale,
+        has_bright=has_bright_radii(mu),
         sma_px=found.sma / scale,
         mu_true=found.mu_true,
         residual=found.residual,
@@ -149,6 +153,11 @@ def within_extent(label: LabelledGalaxy) -> tuple[np.ndarray, np.ndarray]:
         keep = sma <= label.extent * (1.0 + 1e-5)
         sma, mu = sma[keep], mu[keep]
     return sma, mu
+
+
+def has_bright_radii(mu: np.ndarray) -> bool:
+    """Whether any radius is as bright as the paper's second figure asks for; NaN is not."""
+    return bool(np.any(np.nan_to_num(mu, nan=np.inf) <= FAINT_MU))
 
 
 def half_light_radius(label: LabelledGalaxy) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from p2p_keras.errors import InputError
-from p2p_keras.evaluation.galaxy import GalaxyResult, compare_with_truth, within_extent
+from p2p_keras.evaluation.galaxy import GalaxyResult, compare_with_truth, has_bright_radii, within_extent
 from p2p_keras.images import GalaxyImage
 from p2p_keras.labelled import LabelledGalaxy
 from p2p_keras.predictor import DEFAULT_BATCH_SIZE, as_galaxy_image, group_by_shape
@@ -119,9 +119,9 @@ def image_of_label(label: LabelledGalaxy) -> GalaxyImage:
 
 
 def _without_prediction(label: LabelledGalaxy, cause: str) -> GalaxyResult:
-    sma, _ = within_extent(label)
+    sma, mu = within_extent(label)
     size = float(sma[-1]) / label.pixel_scale if sma.size else float("nan")
-    return GalaxyResult(label.name, label.band, extent_px=size, failure=cause)
+    return GalaxyResult(label.name, label.band, extent_px=size, has_bright=has_bright_radii(mu), failure=cause)
 
 
 def _labels_of(methods: Sequence[Method]) -> list[str]:

@@ -9,6 +9,7 @@ import numpy as np
 from p2p_keras.accuracy import coverage, summarise
 from p2p_keras.evaluation.galaxy import GalaxyResult
 from p2p_keras.evaluation.run import Evaluation
+from p2p_keras.images.bands import sorted_bands
 
 DECILES = {
     "mu": "true surface brightness, mag arcsec^-2",
@@ -25,10 +26,11 @@ def summarise_evaluation(evaluation: Evaluation) -> dict[str, Any]:
     -------
     dict
         ``model``, ``galaxies``, ``galaxies_per_second``; ``error`` (all radii) and ``error_bright`` (mu_true <= 26.5)
-        as `accuracy.ErrorSummary` has them; ``completeness``; ``coverage`` (1 and 2 sigma, all radii together);
+        as `accuracy.ErrorSummary` has them; ``completeness``; ``coverage`` (1 and 2 sigma, all radii together, and
+        ``curve``: shares of truths that intervals should hold, ``expected``, and do hold, ``found``);
         ``scalars``: median, quartiles and 90th percentile of the absolute errors of centre (px), ellipticity, pa (deg),
-        total magnitude and r50 (relative), with the median of the signed error as ``bias``; ``deciles``; ``bands``;
-        ``failures``.
+        total magnitude and r50 (relative), with the median of the signed error as ``bias``; ``deciles``; ``bands``
+        (``error``, ``error_bright`` and ``coverage`` of each); ``worst`` (the ten worst galaxies); ``failures``.
     """
     results = evaluation.results
     residual, mu_err = (np.concatenate([getattr(r, n) for r in results] or [[]]) for n in ("residual", "mu_err"))
@@ -37,9 +39,13 @@ def summarise_evaluation(evaluation: Evaluation) -> dict[str, Any]:
         "galaxies": len(results),
         "galaxies_per_second": len(results) / evaluation.seconds if evaluation.seconds else float("nan"),
         "error": summarise([r.error for r in results]).as_dict(),
-        "error_bright": summarise([r.error_bright for r in results if _has_bright(r)]).as_dict(),
+        "error_bright": summarise([r.error_bright for r in results if r.has_bright]).as_dict(),
         "completeness": _mean([r.completeness for r in results]),
-        "coverage": {"one_sigma": coverage(residual, mu_err), "two_sigma": coverage(residual, mu_err, 2.0)},
+        "coverage": {
+            "one_sigma": coverage(residual, mu_err),
+            "two_sigma": coverage(residual, mu_err, 2.0),
+            "curve": coverage_curve(residual, mu_err),
+        },
         "scalars": {
             "centre_px": _spread([r.centre_error for r in results]),
             "ellipticity": _spread([r.ellipticity_error for r in results]),
@@ -50,9 +56,12 @@ def summarise_evaluation(evaluation: Evaluation) -> dict[str, Any]:
         },
         "deciles": {key: deciles(results, key) for key in DECILES},
         "bands": {
-            band: summarise([r.error for r in results if r.band == band]).as_dict()
-            for band in sorted({r.band for r in results})
+            band: _of_band([r for r in results if r.band == band]) for band in sorted_bands(r.band for r in results)
         },
+        "worst": [
+            {"name": r.name, "band": r.band, "error": r.error, "cause": r.failure}
+            for r in (results[i] for i in worst_galaxies(evaluation, 10))
+        ],
         "failures": [{"name": r.name, "band": r.band, "cause": r.failure} for r in results if r.failure],
     }
 
@@ -89,9 +98,30 @@ def deciles(results: list[GalaxyResult], key: str) -> list[dict[str, float]]:
     ]
 
 
-def _has_bright(result: GalaxyResult) -> bool:
-    """Whether the truth has radii at mu <= 26.5 that count, or the prediction is missing altogether."""
-    return bool(np.isfinite(result.error_bright)) or not np.isfinite(result.error)
+def worst_galaxies(evaluation: Evaluation, count: int) -> list[int]:
+    """Places in the set of the galaxies with the largest errors, the worst first; those without a profile lead."""
+    errors = np.array([r.error for r in evaluation.results], dtype=float)
+    return [int(i) for i in np.argsort(-np.nan_to_num(errors, nan=np.inf), kind="stable")[:count]]
+
+
+def coverage_curve(residual: np.ndarray, mu_err: np.ndarray) -> list[dict[str, float]]:
+    """Shares of truths inside the central intervals of a normal error that should hold 5, 10, ... 95 and 99 %."""
+    from scipy.special import erfinv
+
+    expected = [*np.linspace(0.05, 0.95, 19), 0.99]
+    return [
+        {"expected": round(float(share), 4), "found": coverage(residual, mu_err, float(np.sqrt(2.0) * erfinv(share)))}
+        for share in expected
+    ]
+
+
+def _of_band(results: list[GalaxyResult]) -> dict[str, Any]:
+    residual, mu_err = (np.concatenate([getattr(r, n) for r in results] or [[]]) for n in ("residual", "mu_err"))
+    return {
+        "error": summarise([r.error for r in results]).as_dict(),
+        "error_bright": summarise([r.error_bright for r in results if r.has_bright]).as_dict(),
+        "coverage": coverage(residual, mu_err),
+    }
 
 
 def _spread(errors: list[float]) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 BAND_KEYWORDS = (
@@ -54,3 +54,8 @@ def short_band(name: str) -> str:
     if known and known[1].lower() in "ugrizy":
         return known[1].lower() if known[1] != "Y" else "Y"
     return name.strip()
+
+
+def sorted_bands(bands: Iterable[str]) -> list[str]:
+    """Different bands in the order of their wavelengths within a system (u, g, r, ...), others behind by name."""
+    return sorted(set(bands), key=lambda band: (_BROAD.find(band) if band and band in _BROAD else len(_BROAD), band))

@@ -8,7 +8,7 @@ ratio falls below `p2p_keras.extent.SNR_MIN`.
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -28,12 +28,27 @@ _STEP = 0.1
 _MAX_ELLIPTICITY = 0.9
 
 
-def measure_galaxy(image: GalaxyImage, *, origin: str = "") -> LabelledGalaxy:
+class StartEllipse(NamedTuple):
+    """Where a fit begins: centre and semi-major axis in pixels, 1 - b/a, degrees from +x."""
+
+    x0: float
+    y0: float
+    sma: float
+    ellipticity: float
+    pa: float
+
+
+def measure_galaxy(image: GalaxyImage, *, origin: str = "", start: StartEllipse | None = None) -> LabelledGalaxy:
     """Measure the galaxy nearest to the middle of an image.
 
     Parameters
     ----------
     image : GalaxyImage
+    origin : str, optional
+        Kept in the label; the image's source by default.
+    start : StartEllipse, optional
+        An ellipse that is known: the fit begins there and its centre is kept. By default the ellipse of the source's
+        moments.
 
     Returns
     -------
@@ -46,9 +61,8 @@ def measure_galaxy(image: GalaxyImage, *, origin: str = "") -> LabelledGalaxy:
         When there is no source, or no isophotes can be fitted to it.
     """
     sky, noise, segments, target = _detect(image)
-    others = (segments != target) & (segments > 0)
-    mask = _grown(others, 2) | ~np.isfinite(image.pixels)
-    isophotes = _isophotes(np.where(mask, 0.0, image.pixels - sky), mask, segments == target, image.source)
+    mask = _others(image, segments, target)
+    isophotes = _isophotes(np.where(mask, 0.0, image.pixels - sky), mask, segments == target, image.source, start)
     sma, intensity = isophotes.sma[1:], isophotes.intens[1:]  # the first is the central pixel
     ellipticity, pa = isophotes.eps[1:], np.rad2deg(isophotes.pa[1:]) % 180.0
     snr = extent.annulus_snr(intensity, sma, ellipticity, noise)
@@ -77,6 +91,22 @@ def measure_galaxy(image: GalaxyImage, *, origin: str = "") -> LabelledGalaxy:
         sky=sky,
         origin=origin or image.source,
     )
+
+
+def mask_of_others(image: GalaxyImage) -> np.ndarray:
+    """Pixels of other sources than the galaxy in the middle, and of none: a bool array of the image's shape.
+
+    Raises
+    ------
+    InputError
+        There is no source in the middle.
+    """
+    _, _, segments, target = _detect(image)
+    return _others(image, segments, target)
+
+
+def _others(image: GalaxyImage, segments: np.ndarray, target: int) -> np.ndarray:
+    return _grown((segments != target) & (segments > 0), 2) | ~np.isfinite(image.pixels)
 
 
 def _detect(image: GalaxyImage) -> tuple[float, float, np.ndarray, int]:
@@ -127,8 +157,10 @@ def _target_label(labels: np.ndarray, flux: np.ndarray, source: str) -> int:
     return int(candidates[int(np.argmax(light))])
 
 
-def _isophotes(pixels: np.ndarray, mask: np.ndarray, target: np.ndarray, source: str):
-    """Isophotes of the target by photutils, from an ellipse of its moments; several starts are tried."""
+def _isophotes(
+    pixels: np.ndarray, mask: np.ndarray, target: np.ndarray, source: str, start: StartEllipse | None = None
+):
+    """Isophotes of the target by photutils, from `start` or an ellipse of its moments; several sizes are tried."""
     from photutils.isophote import Ellipse, EllipseGeometry
 
     y, x = np.nonzero(target)
@@ -141,6 +173,9 @@ def _isophotes(pixels: np.ndarray, mask: np.ndarray, target: np.ndarray, source:
     start_eps = float(np.clip(1.0 - np.sqrt(max(values[0], 0.1) / max(values[1], 0.1)), 0.05, _MAX_ELLIPTICITY))
     start_pa = float(np.arctan2(vectors[1, 1], vectors[0, 1]))
     start_sma = float(max(np.sqrt(values[1]), 3.0))
+    if start is not None:
+        x0, y0, start_sma, start_eps = start.x0, start.y0, max(start.sma, 3.0), min(start.ellipticity, _MAX_ELLIPTICITY)
+        start_pa = float(np.deg2rad(start.pa))
     # Isophotes far outside the detected part hold only sky, and cost most of the time.
     largest = min(0.6 * max(pixels.shape), 2.0 * float(np.hypot(x - x0, y - y0).max()) + 10.0)
     data = np.ma.masked_array(pixels, mask=mask)
@@ -150,7 +185,14 @@ def _isophotes(pixels: np.ndarray, mask: np.ndarray, target: np.ndarray, source:
             geometry = EllipseGeometry(x0, y0, factor * start_sma, start_eps, start_pa)
             try:
                 found = Ellipse(data, geometry).fit_image(
-                    sma0=factor * start_sma, minsma=0.5, maxsma=largest, step=_STEP, fflag=0.5, nclip=2, maxit=30
+                    sma0=factor * start_sma,
+                    minsma=0.5,
+                    maxsma=largest,
+                    step=_STEP,
+                    fflag=0.5,
+                    nclip=2,
+                    maxit=30,
+                    fix_center=start is not None,
                 )
             except Exception:  # photutils raises many kinds where a start leads nowhere
                 continue

@@ -12,10 +12,11 @@ from p2p_keras.plots.comparison import comparison_figure
 from p2p_keras.plots.galaxy import galaxy_figure
 from p2p_keras.plots.image_panel import plot_image
 from p2p_keras.plots.panels import plot_ellipticity, plot_growth, plot_position_angle, plot_profile, plot_residual
-from p2p_keras.plots.style import RADIUS_SCALES, save_figure
+from p2p_keras.plots.style import RADIUS_SCALES, STYLE, save_figure
 
 __all__ = [
     "RADIUS_SCALES",
+    "STYLE",
     "bands_figure",
     "comparison_figure",
     "galaxy_figure",

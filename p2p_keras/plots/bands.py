@@ -78,7 +78,7 @@ def plot_colors(profiles: Mapping[str, QTable], ax: Axes | None = None, *, radiu
     if sma.size:
         radius_axis(ax, radius, 0.0 if radius == "linear" else 0.8 * float(sma.min()), 1.35 * float(sma.max()))
     ax.set(xlabel=SMA_LABEL, ylabel="colour [mag]")
-    artists["legend"] = ax.legend(loc="lower left")
+    artists["legend"] = ax.legend(loc="best", ncols=len(profiles))
     return artists
 
 

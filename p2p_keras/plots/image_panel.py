@@ -119,8 +119,10 @@ def _stretch(pixels: np.ndarray, profile: QTable) -> np.ndarray:
     low, middle = np.percentile(good, [16, 50])
     if not np.isfinite(sky):
         sky = float(middle)
-    # The lower half of the pixel values is sky and noise, also in a crowded image.
-    noise = max(float(sky - low), 1e-12 * float(np.ptp(good)) + 1e-30)
+    # The lower half of the pixel values is sky and noise, also in a crowded image; but not where the galaxy fills it.
+    differences = np.abs(np.diff(pixels, axis=1))
+    grain = float(np.median(differences[np.isfinite(differences)])) if np.isfinite(differences).any() else 0.0
+    noise = max(float(sky - low), grain, 1e-12 * float(np.ptp(good)) + 1e-30)
     scaled = np.arcsinh((pixels - sky) / (2.0 * noise))
     arrays = plain_arrays(profile)
     peak = np.percentile(good, 99.9)

@@ -6,6 +6,7 @@ import functools
 import os
 import uuid
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -128,6 +129,14 @@ def radius_axis(ax: Axes, scale: str, low: float, high: float) -> None:
         ax.xaxis.set_minor_locator(AutoMinorLocator())
     else:
         raise ValueError(f"unknown scale of radius {scale!r}; there are {', '.join(RADIUS_SCALES)}")
+
+
+def figure_bytes(figure: Figure, *, dpi: int = 150, kind: str = "png") -> bytes:
+    """A figure as the bytes of its file."""
+    buffer = BytesIO()
+    with mpl.rc_context(STYLE):
+        figure.savefig(buffer, format=kind, dpi=dpi)
+    return buffer.getvalue()
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str], *, dpi: int = 160) -> Path:

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.table import Table
 from click.testing import CliRunner
 
 from p2p_keras.evaluate import main
 from p2p_keras.evaluation import compare_with_truth, evaluate_models, summarise_evaluation
+from p2p_keras.evaluation.drawings import measured_profile, random_galaxies
 from p2p_keras.evaluation.report import text_tables, write_json
+from p2p_keras.evaluation.run import image_of_label
 from p2p_keras.growth import curve_of_growth
 from p2p_keras.labelled import LabelledGalaxy
 from p2p_keras.predictor import Predictor
@@ -128,7 +131,14 @@ def test_summary_of_many(tmp_path):
     assert (good["coverage"]["one_sigma"], bad["coverage"]["one_sigma"]) == (1.0, 0.0)
     assert bad["coverage"]["two_sigma"] == 0.0
     assert good["failures"][0]["name"] == "broken"
-    assert set(good["bands"]) == {"g", "r"}
+    assert list(good["bands"]) == ["g", "r"]
+    assert good["bands"]["g"]["error"]["median"] == pytest.approx(0.1)
+    # All residuals are a third of a sigma: intervals that should hold 25 % hold nothing, those of 30 % everything.
+    curve = {point["expected"]: point["found"] for point in good["coverage"]["curve"]}
+    assert (curve[0.25], curve[0.3], curve[0.99]) == (0.0, 1.0, 1.0)
+    assert good["worst"][0] == {"name": "broken", "band": broken.band, "error": pytest.approx(np.nan, nan_ok=True)} | {
+        "cause": good["failures"][0]["cause"]
+    }
     for key in ("mu", "size", "snr"):
         parts = good["deciles"][key]
         assert len(parts) == 10
@@ -155,20 +165,25 @@ def test_nothing_known_still_sums_up(tmp_path):
     json.loads(write_json([summary, empty], tmp_path / "e.json").read_text(), parse_constant=pytest.fail)
 
 
-def test_program_prints_writes_and_draws(tmp_path, monkeypatch):
-    """``python -m p2p_keras.evaluate`` would fail, or leave no figures."""
+def test_program_prints_and_writes_everything(tmp_path, monkeypatch):
+    """``python -m p2p_keras.evaluate`` would fail, or leave no report, table or figure of the paper."""
     labels = [label_of(seed) for seed in range(6)]
     monkeypatch.setattr("p2p_keras.shards.find_shards", lambda data, split: [tmp_path / "test"])
     monkeypatch.setattr("p2p_keras.shards.read_shards", lambda paths: iter(labels))
     monkeypatch.setattr("p2p_keras.evaluation.drawings.read_shards", lambda paths: iter(labels))
     monkeypatch.setattr(Predictor, "load", lambda model, threads=None: Predictor(KnownWrongs(labels, dmu=0.1)))
     out = tmp_path / "out"
-    command = ["--data", "shards", "--output", str(out), "--examples", "2", "--model", "a", "--model", "b"]
-    result = CliRunner().invoke(main, command, catch_exceptions=False)
+    command = ["--data", "shards", "--output", str(out), "--examples", "2", "--worst", "1", "--figures", "png"]
+    result = CliRunner().invoke(main, [*command, "--model", "a", "--model", "b"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     assert "worst tenth" in result.stdout
-    names = {"evaluation.json", "errors.png", "residuals.png", "calibration.png", "examples.png", "worst.png"}
-    assert {p.name for p in out.iterdir()} == names
+    assert {p.name for p in out.iterdir()} == {"evaluation.json", "galaxies.ecsv", "report.html", "figures"}
+    figures = {"figure1-galaxies.png", "figure3-predictions.png", "figure4-violins.png", "figure5-radius.png"}
+    assert {p.name for p in (out / "figures").iterdir()} == figures
+    table = Table.read(out / "galaxies.ecsv")
+    assert (len(table), table["error"].unit) == (12, "mag / arcsec2")
+    np.testing.assert_allclose(table["error"], 0.1, atol=1e-6)
+    assert set(table["model"]) == {"wrongs 1 (wrongs) #1", "wrongs 1 (wrongs) #2"}
 
 
 def test_program_says_what_is_missing(tmp_path):
@@ -176,3 +191,41 @@ def test_program_says_what_is_missing(tmp_path):
     result = CliRunner().invoke(main, ["--data", str(tmp_path / "nothing")])
     assert result.exit_code == 2
     assert "nothing" in result.stderr
+
+
+def test_bright_error_counts_whom_the_truth_allows():
+    """A prediction that reaches no bright radius of a bright galaxy would vanish from the paper's second figure."""
+    label = label_of(3)
+    label.mu = label.mu + 4.0
+    outputs = outputs_of(label)
+    # The prediction begins where the truth is fainter than 26.5.
+    faint = label.mu > 26.5
+    assert 0 < faint[:51].sum() < 51
+    outputs["valid"] = faint & (np.arange(64) <= 50)
+    missed = compare_with_truth(label, outputs)
+    assert missed.has_bright
+    assert np.isnan(missed.error_bright)
+    assert np.isfinite(missed.error)
+    label.mu = label.mu + 10.0
+    assert not compare_with_truth(label, outputs_of(label)).has_bright
+
+
+def test_figures_show_what_was_measured():
+    """The worst galaxies would be drawn with another profile than the one that was judged."""
+    label = label_of(3)
+    result = compare_with_truth(label, outputs_of(label, dmu=0.2))
+    profile = measured_profile(result, image_of_label(label))
+    np.testing.assert_allclose(profile["mu"].value, label.mu[:51] + 0.2, atol=1e-4)
+    nothing = measured_profile(compare_with_truth(label, outputs_of(label, last=-1)), image_of_label(label))
+    assert len(nothing) == 0
+    assert "no_profile" in nothing.meta["flags"]
+
+
+def test_choice_by_chance_is_repeatable():
+    """Two reports on the same data would show different galaxies."""
+    labels = [label_of(seed) for seed in range(9)]
+    evaluations = evaluate_models([Predictor(KnownWrongs(labels))], labels)
+    assert random_galaxies(evaluations, 4) == random_galaxies(evaluations, 4)
+    assert len(set(random_galaxies(evaluations, 4))) == 4
+    assert random_galaxies(evaluations, 99) == list(range(9))
+    assert random_galaxies([], 3) == []

@@ -129,3 +129,21 @@ def test_settings_of_the_caller_are_left_alone():
     image, profile, _ = disc()
     galaxy_figure(image, profile)
     assert dict(mpl.rcParams) == before
+
+
+def test_several_models_in_one_cell():
+    """Models compared side by side would be drawn in one colour, or only the first of them."""
+    from dataclasses import replace
+
+    image, profile, label = disc()
+    other = profile.copy()
+    other["mu"] += 1.0 * other["mu"].unit
+    entry = (image, replace(label), {"isophote 1": profile, "photutils 3": other})
+    figure = comparison_figure([entry], panels=("profile", "residual"))
+    mu_axis, residual_axis = figure.axes
+    assert [text.get_text() for text in mu_axis.get_legend().get_texts()] == ["isophote 1", "photutils 3", "true"]
+    assert len({line.get_color() for line in mu_axis.lines}) == 3
+    # The second is off by 0.9 mag: the axis of residuals makes room for it.
+    assert residual_axis.get_ylim()[0] > 0.9
+    with pytest.raises(ValueError, match="profile"):
+        comparison_figure([entry], panels=("profil",))
