@@ -1,6 +1,7 @@
 """Small, serialisable Keras layers; each can be used and tested alone."""
 
 from p2p_keras.layers.attention import AngularAttention, RadialTransformer
+from p2p_keras.layers.attention_gru import AttentionGRUCell
 from p2p_keras.layers.centre import LocalSoftArgmax, WindowOffsets
 from p2p_keras.layers.geometry import EllipseCorrection, EllipsePoints, HarmonicPool, IntensityHarmonics, RadialGrid
 from p2p_keras.layers.look import LookFeatures
@@ -22,6 +23,7 @@ from p2p_keras.layers.sky import SkyLevel
 
 __all__ = [
     "AngularAttention",
+    "AttentionGRUCell",
     "Circles",
     "CopiedFeatures",
     "EllipseCorrection",

@@ -27,6 +27,10 @@ def _uniform(*shape):
 
 CASES = {
     "AngularAttention": ({}, lambda: (_random(2, K, 8), _random(2, K, 16), _positive(2, K, 16))),
+    "AttentionGRUCell": (
+        {"units": 6, "attention_units": 5, "reset_after": False},
+        lambda: (_random(2, 1), _random(2, 6), _random(2, 7), _random(2, 9, 7), _random(2, 9, 5), _random(2, 9) > 0),
+    ),
     "Circles": ({}, lambda: (_sma(),)),
     "CopiedFeatures": (
         {},
@@ -68,6 +72,17 @@ CASES = {
     "WindowOffsets": ({"size": 8, "divisions": 32}, lambda: (_random(2, 64, 64), _random(2, 2))),
 }
 
+HALF_PRECISION = {
+    "AttentionGRUCell",
+    "PolarConv2D",
+    "PolarDown",
+    "PolarResidual",
+    "PolarUp",
+    "RadialPosition",
+    "RadialTransformer",
+}
+"""Layers that compute in the precision of their policy; all others are float32 under each."""
+
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
 @pytest.mark.parametrize("name", sorted(CASES))
@@ -77,8 +92,7 @@ def test_layer(name, policy):
     layer_class = getattr(p2p, name)
     floats_only = "dtype" in layer_class(**settings, dtype="float32").get_config()
     assert floats_only
-    is_numeric = name in {"PolarConv2D", "PolarDown", "PolarResidual", "PolarUp", "RadialPosition", "RadialTransformer"}
-    layer = layer_class(**settings, dtype=policy) if is_numeric else layer_class(**settings)
+    layer = layer_class(**settings, dtype=policy) if name in HALF_PRECISION else layer_class(**settings)
     inputs = make()
     outputs = layer(*inputs)
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
