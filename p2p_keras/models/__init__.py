@@ -14,7 +14,12 @@ import keras
 
 from p2p_keras.errors import UsageError
 
-PRESETS = {"isophote": "p2p_keras.models.isophote"}
+PRESETS = {
+    "isophote": "p2p_keras.models.isophote",
+    "pix2prof": "p2p_keras.models.pix2prof",
+    "pix2prof_attention": "p2p_keras.models.pix2prof_attention",
+    "pix2prof_transformer": "p2p_keras.models.pix2prof_transformer",
+}
 """Module of every preset."""
 
 
