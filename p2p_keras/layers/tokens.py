@@ -9,13 +9,14 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from p2p_keras import radii, units
+from p2p_keras import radii
 from p2p_keras.layers.geometry import _Float32Layer
 
 _WAVELENGTHS = 2.0 ** np.arange(4, 13, dtype="float32")  # px: 16 to 4096
 _WAVES = 16
 _MASKED = -1e9
 _LOG_SCALE = math.log(0.1)
+_MIDDLE_MU, _SPREAD_MU = 23.0, 4.0  # of most galaxies' radii
 
 
 def _waves(position, wavelengths):
@@ -194,14 +195,13 @@ class AddToAll(keras.layers.Layer):
 class ParallelAnswer(_Float32Layer):
     """Surface brightness and the scale of its error from two numbers a radius.
 
-    Input: answer (batch, K, 2). Outputs: mu (batch, K) in mag arcsec^-2, from a caption's normalised value of the
-    first; log_scale (batch, K), ln of the error of ln I, 0.1 where the second is 0; inside (batch, K), ones: what is
+    Input: answer (batch, K, 2). Outputs: mu (batch, K) in mag arcsec^-2, 23 plus 4 times the first; log_scale (batch, K), ln of the error of ln I, 0.1 where the second is 0; inside (batch, K), ones: what is
     sky is left to the extent's rule.
     """
 
     def call(self, answer):
         """See the class."""
-        return units.mu_from_caption(answer[..., 0]), answer[..., 1] + _LOG_SCALE, tf.ones_like(answer[..., 0])
+        return _MIDDLE_MU + _SPREAD_MU * answer[..., 0], answer[..., 1] + _LOG_SCALE, tf.ones_like(answer[..., 0])
 
     def compute_output_shape(self, input_shape):
         """Shapes of mu, log_scale and inside."""

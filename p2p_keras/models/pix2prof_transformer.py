@@ -54,7 +54,7 @@ def build_network(*, width=1.0, blocks=4, num_heads=8, dtype="float32"):
         queries, _ = p2p.CrossAttention(units, num_heads, dtype=dtype, name=f"look{i}")(queries, memory, mask)
         queries = p2p.RadialTransformer(units, num_heads, dtype=dtype, name=f"block{i}")(queries)
     queries = layers.LayerNormalization(dtype="float32", name="queries_out")(queries)
-    answer = layers.Dense(2, dtype="float32", name="answer")(queries)
+    answer = layers.Dense(2, kernel_initializer="zeros", dtype="float32", name="answer")(queries)
     mu, log_scale, inside = p2p.ParallelAnswer(name="parallel")(answer)
 
     # === What else the contract wants ===

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from p2p_keras import units
 from p2p_keras.layers.physical import LAPLACE_ONE_SIGMA
 from p2p_keras.training.caption_losses import shape_terms
 from p2p_keras.training.losses import ring_mean
@@ -22,21 +23,23 @@ def loss_terms(inputs: dict, targets: dict, outputs: dict, likelihood_weight=1.0
     inputs, targets : dict
         A batch of `p2p_keras.pipeline.make_dataset`.
     outputs : dict
-        Of a network with `mu`, `mu_err`, `covered`, `e` and `centre`.
+        Of a network with `mu`, `mu_err`, `e` and `centre`.
     likelihood_weight : float or tensor
         Eases the likelihood in.
 
     Notes
     -----
-    `profile` is the negative log-likelihood of a Laplace distribution and `mu` the absolute error, as for `isophote`.
+    `profile` is the negative log-likelihood of a Laplace distribution as for `isophote`; `mu` is the absolute error.
     """
-    within, known = (tf.cast(targets[name], tf.float32) for name in ("within", "known"))
-    weight = known * tf.cast(outputs["covered"] > 0.2, tf.float32) * (within + _BEYOND * (1.0 - within))
-    error = tf.abs(outputs["mu"] - targets["mu"])
+    within, known = targets["within"], targets["known"]
+    # Beyond the extent a label may end: there is the sky, as in a caption.
+    truth = tf.where(known, targets["mu"], units.SKY_MU)
+    weight = tf.where(within, tf.cast(known, tf.float32), _BEYOND)
+    error = tf.abs(outputs["mu"] - truth)
     scale = outputs["mu_err"] / LAPLACE_ONE_SIGMA
     terms = {
         "profile": likelihood_weight * ring_mean(tf.minimum(error, 3.0) / scale + tf.math.log(scale), weight),
-        "mu": ring_mean(tf.minimum(error, 5.0), weight),
+        "mu": ring_mean(error, weight),
         **shape_terms(targets, outputs, tf.reduce_max(tf.shape(inputs["image"])[1:])),
     }
     return {name: WEIGHTS[name] * term for name, term in terms.items()}

@@ -116,7 +116,7 @@ class ProfileTrainer(keras.Model):
     def train_step(self, data):
         """One step, then the moving average."""
         if self.teaching is not None:
-            inputs, targets = data
+            inputs, targets, _ = keras.utils.unpack_x_y_sample_weight(data)
             data = ({**inputs, "teacher": self.teaching.tokens(inputs, targets, self.steps)}, targets)
         logs = super().train_step(data)
         self.steps.assign_add(1.0)
