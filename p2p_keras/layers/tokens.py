@@ -195,8 +195,9 @@ class AddToAll(keras.layers.Layer):
 class ParallelAnswer(_Float32Layer):
     """Surface brightness and the scale of its error from two numbers a radius.
 
-    Input: answer (batch, K, 2). Outputs: mu (batch, K) in mag arcsec^-2, 23 plus 4 times the first; log_scale (batch, K), ln of the error of ln I, 0.1 where the second is 0; inside (batch, K), ones: what is
-    sky is left to the extent's rule.
+    Input: answer (batch, K, 2). Outputs: mu (batch, K) in mag arcsec^-2, 23 plus 4 times the first; log_scale
+    (batch, K), ln of the error of ln I, 0.1 where the second is 0; inside (batch, K), ones: what is sky is left to the
+    extent's rule.
     """
 
     def call(self, answer):
