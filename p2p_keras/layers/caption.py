@@ -15,7 +15,8 @@ def smooth_radius(radius, xp=tf):
     """The variable in which profiles are interpolated: ``sqrt(r^2 + 2^2)`` (px).
 
     Under the PSF a profile is a parabola in r, further out it is straight in r (a disc's) or nearly so: in this
-    variable it is straight in both, and linear interpolation between whole pixels is good to some 0.003 mag.
+    variable it is straight in both, and linear interpolation between whole pixels costs 0.001 mag in the median of
+    mock galaxies and 0.03 at the worst radius.
     """
     return xp.sqrt(radius * radius + _CORE_PX * _CORE_PX)
 
