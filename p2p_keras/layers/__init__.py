@@ -5,7 +5,7 @@ from p2p_keras.layers.attention_gru import AttentionGRUCell
 from p2p_keras.layers.beside_mu import Constant, NoiseIntensity, OneEllipse, RingsCovered, StopGradient
 from p2p_keras.layers.caption import CaptionToGrid
 from p2p_keras.layers.centre import LocalSoftArgmax, WindowOffsets
-from p2p_keras.layers.decoders import AttentionDecoder, GRUDecoder
+from p2p_keras.layers.decoders import AlignmentsAt, AttentionDecoder, GRUDecoder
 from p2p_keras.layers.geometry import EllipseCorrection, EllipsePoints, HarmonicPool, IntensityHarmonics, RadialGrid
 from p2p_keras.layers.look import LookFeatures
 from p2p_keras.layers.paper_image import PaperImage
@@ -29,6 +29,7 @@ from p2p_keras.layers.tokens import AddToAll, AddUpsampled, CrossAttention, Imag
 __all__ = [
     "AddToAll",
     "AddUpsampled",
+    "AlignmentsAt",
     "AngularAttention",
     "AttentionDecoder",
     "AttentionGRUCell",

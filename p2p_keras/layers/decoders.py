@@ -220,10 +220,8 @@ class AttentionDecoder(CaptionDecoder):
         As `AttentionGRUCell`.
 
     Inputs: z (batch, units), the GRU's first state; memory (batch, positions, dim); mask (batch, positions), above 0
-    where a position may be looked at; image (batch, height, width), for its shape; teacher as `GRUDecoder`;
-    attention_at (batch, K), optional: radii in pixels whose attention is wanted.
-    Outputs: as `CaptionDecoder`; with `attention_at` also (batch, K, positions), the alignments of the step next to
-    each radius.
+    where a position may be looked at; image (batch, height, width), for its shape; teacher as `GRUDecoder`. Outputs: as
+    `CaptionDecoder`; `AlignmentsAt` gives the attention besides.
     """
 
     def __init__(self, units: int, attention_units: int, **kwargs):
@@ -256,7 +254,7 @@ class AttentionDecoder(CaptionDecoder):
         shown = hidden if dropped is None else hidden * dropped
         return self.head(tf.nn.relu(tf.concat([shown, attention], axis=1))), (attention, hidden), alignments
 
-    def call(self, z, memory, mask, image, teacher=None, attention_at=None, training=False):
+    def call(self, z, memory, mask, image, teacher=None, training=False):
         """See the class."""
         batch = tf.shape(z)[0]
         mask = mask > 0.0
@@ -269,33 +267,72 @@ class AttentionDecoder(CaptionDecoder):
             output, state, _ = self.step(token, state, memory, keys, mask, factors)
             return output, state
 
-        caption, length = self._write((nothing, z), advance, image, teacher)
-        if attention_at is None:
-            return caption, length
-        return caption, length, self._alignments(z, nothing, memory, keys, mask, caption, attention_at)
+        return self._write((nothing, z), advance, image, teacher)
 
-    def _alignments(self, z, nothing, memory, keys, mask, caption, attention_at):
-        """Alignments at some radii, by reading the finished caption out to the decoder again."""
-        at = tf.cast(tf.clip_by_value(tf.round(attention_at - radii.SMA_MIN_PX), 0.0, self.max_steps - 1.0), tf.int32)
-        found = tf.zeros(tf.stack([tf.shape(z)[0], tf.shape(at)[1], tf.shape(memory)[1]]))
-        by_step = tf.transpose(caption)
-
-        def body(i, token, found, attention, hidden):
-            _, (attention, hidden), alignments = self.step(token, (attention, hidden), memory, keys, mask)
-            found = tf.where(tf.expand_dims(tf.equal(at, i), -1), tf.expand_dims(alignments, 1), found)
-            return i + 1, tf.reshape(tf.gather(by_step, i), [-1, 1]), found, attention, hidden
-
-        start = tf.fill(tf.stack([tf.shape(z)[0], 1]), START_TOKEN)
-        first = (tf.constant(0), start, found, nothing, z)
-        return tf.while_loop(lambda i, *_: i <= tf.reduce_max(at), body, first)[2]
-
-    def compute_output_spec(self, z, memory, mask, image, teacher=None, attention_at=None, training=False):
-        """Specs of caption, length and attention."""
-        spec = self._spec(z.shape[0], teacher)
-        if attention_at is None:
-            return spec
-        return (*spec, keras.KerasTensor((*attention_at.shape, memory.shape[1]), "float32"))
+    def compute_output_spec(self, z, memory, mask, image, teacher=None, training=False):
+        """Specs of caption and length."""
+        return self._spec(z.shape[0], teacher)
 
     def get_config(self):
         """Every argument under its own name."""
         return {**super().get_config(), "attention_units": self.attention_units}
+
+
+@keras.saving.register_keras_serializable(package="p2p_keras")
+class AlignmentsAt(keras.layers.Layer):
+    """The attention that an `AttentionDecoder` had at some radii, by reading its finished caption out to it again.
+
+    Inputs: z, memory and mask of the decoder; caption (batch, steps) that it wrote; sma (batch, K), radii in pixels.
+    Output: (batch, K, positions), the alignments of the step next to each radius: they sum to one over the positions
+    that aren't masked, and are exactly 0 elsewhere.
+
+    Parameters
+    ----------
+    decoder : AttentionDecoder
+        Its weights are shared, not copied.
+    """
+
+    def __init__(self, decoder: AttentionDecoder, **kwargs):
+        super().__init__(**{"dtype": "float32", **kwargs})
+        self.decoder = decoder
+
+    def build(self, z_shape, memory_shape, *_):
+        """Build the decoder where it isn't yet."""
+        if not self.decoder.built:
+            self.decoder.build(z_shape, memory_shape)
+
+    def call(self, z, memory, mask, caption, sma):
+        """See the class."""
+        mask = mask > 0.0
+        memory, keys = self.decoder.cell.prepare(memory, mask)
+        steps = tf.cast(tf.shape(caption)[1], tf.float32)
+        at = tf.cast(tf.clip_by_value(tf.round(sma - radii.SMA_MIN_PX), 0.0, steps - 1.0), tf.int32)
+        batch = tf.shape(z)[0]
+        by_step = tf.transpose(caption)
+
+        def body(i, token, found, attention, hidden):
+            _, (attention, hidden), alignments = self.decoder.step(token, (attention, hidden), memory, keys, mask)
+            found = tf.where(tf.expand_dims(tf.equal(at, i), -1), tf.expand_dims(alignments, 1), found)
+            return i + 1, tf.reshape(tf.gather(by_step, i), [-1, 1]), found, attention, hidden
+
+        first = (
+            tf.constant(0),
+            tf.fill(tf.stack([batch, 1]), START_TOKEN),
+            tf.zeros(tf.stack([batch, tf.shape(at)[1], tf.shape(memory)[1]])),
+            tf.zeros(tf.stack([batch, memory.shape[2]])),
+            z,
+        )
+        return tf.while_loop(lambda i, *_: i <= tf.reduce_max(at), body, first)[2]
+
+    def compute_output_spec(self, z, memory, mask, caption, sma):
+        """Spec of the attention."""
+        return keras.KerasTensor((*sma.shape, memory.shape[1]), "float32")
+
+    def get_config(self):
+        """Every argument under its own name."""
+        return {**super().get_config(), "decoder": keras.saving.serialize_keras_object(self.decoder)}
+
+    @classmethod
+    def from_config(cls, config):
+        """Make the layer with a decoder of its own."""
+        return cls(**{**config, "decoder": keras.saving.deserialize_keras_object(config["decoder"])})

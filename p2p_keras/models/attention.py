@@ -62,7 +62,8 @@ def _pix2prof_attention(model: keras.Model):
     """The alignments of the step that wrote each radius."""
     sma, mask, x, y, width = _tokens(model)
     z, memory = (model.get_layer(name).output for name in ("z", "memory"))
-    _, _, weight = model.get_layer("decoder")(z, memory, mask, model.input["image"], attention_at=sma)
+    caption, *_ = model.get_layer("on_grid").input
+    weight = p2p.AlignmentsAt(model.get_layer("decoder"), name="alignments")(z, memory, mask, caption, sma)
     return weight, x, y, width
 
 

@@ -130,8 +130,9 @@ def test_attention_at_radii(rng):
     """The pixels that are drawn for a radius would be those of another."""
     decoder, inputs, state, _ = make("attention", rng, tolerance=-1.0)
     sma = np.float32([[0.5, 1.4, 7.6, 20.5]]).repeat(BATCH, 0)
-    caption, _, attention = decoder(*inputs, attention_at=sma)
-    _, memory, mask, _ = inputs
+    z, memory, mask, _ = inputs
+    caption, _ = decoder(*inputs)
+    attention = p2p.AlignmentsAt(decoder)(z, memory, mask, caption, sma)
     prepared = decoder.cell.prepare(memory, mask > 0)
     token, aligned = np.full((BATCH, 1), START_TOKEN, "float32"), []
     for _ in range(21):

@@ -26,6 +26,10 @@ def _uniform(*shape):
 
 
 CASES = {
+    "AlignmentsAt": (
+        {"decoder": p2p.AttentionDecoder(6, 5, name="decoder")},
+        lambda: (_random(2, 6), _random(2, 9, 7), _positive(2, 9), _random(2, 200), _sma()),
+    ),
     "AddToAll": ({}, lambda: (_random(2, K, 8), _random(2, 8))),
     "AddUpsampled": ({}, lambda: (_random(2, 5, 4, 3), _random(2, 3, 2, 3))),
     "AngularAttention": ({}, lambda: (_random(2, K, 8), _random(2, K, 16), _positive(2, K, 16))),
@@ -121,7 +125,8 @@ def test_layer(name, policy):
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
     assert again.get_config() == layer.get_config()
     for key, value in settings.items():
-        assert again.get_config()[key] == value
+        kept = keras.saving.serialize_keras_object(value) if isinstance(value, keras.layers.Layer) else value
+        assert again.get_config()[key] == kept
     again(*inputs)
     again.set_weights(layer.get_weights())
     specs = layer.compute_output_spec(*[keras.KerasTensor(v.shape, "float32") for v in inputs])

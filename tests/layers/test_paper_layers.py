@@ -38,7 +38,7 @@ def test_caption_and_grid_agree():
 
     exact = units.caption_from_mu(profile(steps))[None].astype("float32")
     mu, inside = p2p.CaptionToGrid()(exact, np.float32([51]), grid[None].astype("float32"))
-    np.testing.assert_allclose(mu[0], profile(grid), atol=0.02)
+    np.testing.assert_allclose(mu[0], profile(grid), atol=0.03)
     np.testing.assert_array_equal(inside[0], grid <= 50.5)
 
 
