@@ -207,9 +207,9 @@ def load_initial(network: keras.Model, source: str) -> None:
     for candidate in (folder, folder / "model.keras", folder.parent / "model.keras"):
         if candidate.suffix == ".keras" and candidate.is_file():
             given = keras.models.load_model(candidate, compile=False)
-            weights = {v.path: v for v in given.variables}
+            weights = {v.path: v for v in given.weights}
             # Its calibration belongs to its own weights alone.
-            wanted = [v for v in network.variables if "/calibration" not in v.path]
+            wanted = [v for v in network.weights if "/calibration" not in v.path]
             missing = [v.path for v in wanted if v.path not in weights or weights[v.path].shape != v.shape]
             if missing:
                 raise UsageError(f"{candidate} is a network with other settings: it lacks {missing[0]}")
