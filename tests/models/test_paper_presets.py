@@ -13,7 +13,7 @@ PRESETS = (*WRITERS, "pix2prof_transformer")
 LOOKING = ("isophote", "pix2prof_attention", "pix2prof_transformer")
 SMALL = {"width": 1 / 16}
 # Untrained captions are flat, and would halt at once.
-SETTINGS = dict.fromkeys(WRITERS, {**SMALL, "tolerance": 1e-6}) | {
+SETTINGS = {name: {**SMALL, "tolerance": 1e-6} for name in WRITERS} | {
     "pix2prof_transformer": {"width": 1 / 16, "blocks": 2, "num_heads": 4},
     "isophote": {"filters": (8, 12, 12, 12), "centre_filters": (8, 12), "dim": 16, "num_heads": 2, "sky_blocks": 1},
 }
