@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from p2p_keras.program import Program
-from p2p_keras.training.config import PRECISIONS, FitConfig, parse_assignment, read_config
+from p2p_keras.training.config import CHOICES, FitConfig, parse_assignment, read_config
 
 _KINDS: dict[str, Any] = {"int": int, "float": float, "str": str, "list[int]": str}
 _METAVARS = {"int": "INTEGER", "float": "FLOAT", "str": "TEXT", "list[int]": "PX,PX,..."}
@@ -26,8 +26,8 @@ def _options(command):
         text = setting.metadata["help"].rstrip(".") + (f" [default: {default}]." if default != "" else ".")
         if setting.type == "bool":
             option = click.option(f"{flag}/--no-{flag[2:]}", default=None, help=text)
-        elif setting.name == "precision":
-            option = click.option(flag, type=click.Choice(PRECISIONS), default=None, help=text)
+        elif setting.name in CHOICES:
+            option = click.option(flag, type=click.Choice(CHOICES[setting.name]), default=None, help=text)
         else:
             option = click.option(
                 flag, type=_KINDS[setting.type], default=None, help=text, metavar=_METAVARS[setting.type]
@@ -51,9 +51,13 @@ def main(config: str | None, assignments: tuple[str, ...], resume: bool, quiet: 
     """
     given = dict(parse_assignment(text) for text in assignments)
     from_file = read_config(config) if config else {}
-    run = Path(str(options.get("run") or given.get("run") or from_file.get("run") or FitConfig.run))
-    kept = run / "config.json"
-    settings = FitConfig.from_mapping(read_config(kept) if resume and kept.exists() else {}, str(kept))
+
+    def chosen(name: str, default: str) -> str:
+        return str(options.get(name) or given.get(name) or from_file.get(name) or default)
+
+    kept = Path(chosen("run", FitConfig.run)) / "config.json"
+    start = read_config(kept) if resume and kept.exists() else {"preset": chosen("preset", FitConfig.preset)}
+    settings = FitConfig.from_mapping(start, str(kept))
     settings.update(from_file, str(config))
     settings.update(given, "--set")
     settings.update({name: value for name, value in options.items() if value is not None}, "command line")

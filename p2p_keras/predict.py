@@ -50,6 +50,12 @@ from p2p_keras.program import Program
     metavar="DIR",
     help="Draw each galaxy: image with ellipses, profile, geometry, growth.",
 )
+@click.option(
+    "--attention",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Draw which pixels made which radius; needs the model's Keras file beside it.",
+)
 @click.option("--plot-format", type=click.Choice(["png", "pdf", "svg"]), default="png", help="Kind of the drawings.")
 @click.option(
     "--format",
@@ -69,6 +75,7 @@ def main(
     model: str | None,
     server: str | None,
     plot: Path | None,
+    attention: Path | None,
     plot_format: str,
     table_format: str | None,
     batch_size: int,
@@ -85,6 +92,7 @@ def main(
     Exit status: 0 all done, 1 some inputs failed (each is named on standard error with its cause, the others are
     written), 2 wrong usage.
     """
+    from p2p_keras.attention import attention_drawer
     from p2p_keras.images import find_inputs
     from p2p_keras.prediction import predict_files
     from p2p_keras.profile_files import ProfileWriter
@@ -92,7 +100,9 @@ def main(
     paths = find_inputs(images)
     predictor = _measurer(model, server, threads)
     writer = ProfileWriter(output, table_format)
-    draw = _drawer(plot, plot_format)
+    draws = [
+        draw for draw in (_drawer(plot, plot_format), attention_drawer(attention, model, plot_format, server)) if draw
+    ]
     failed = measured = 0
     interrupted = False
     start = time.perf_counter()
@@ -108,7 +118,7 @@ def main(
                     if not quiet:
                         for note in done.image.notes:
                             progress.say(f"note: {done.source}: {note}")
-                    if draw:
+                    for draw in draws:
                         draw(done.image, done.profile, name)
                 progress.advance(measured / (time.perf_counter() - start))
         except KeyboardInterrupt:

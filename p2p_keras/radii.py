@@ -32,3 +32,17 @@ def grid_px(longer_side_px, xp=np):
     """The K semi-major axes in pixels, shape (NUM_RADII,), from `SMA_MIN_PX` outward."""
     steps = np.arange(NUM_RADII, dtype="float32" if xp is not np else float)
     return SMA_MIN_PX * xp.exp(steps * log_step(longer_side_px, xp))
+
+
+CAPTION_MAX_STEPS = 1024
+"""Most steps of a caption, the paper's way to write a profile: mu at steps of a pixel, the first at half a pixel."""
+
+
+def caption_px(steps):
+    """Radii of a caption's steps in pixels: 0.5, 1.5, 2.5, ... float32 (steps,)."""
+    return np.arange(steps, dtype="float32") + np.float32(SMA_MIN_PX)
+
+
+def caption_length(longer_side_px, xp=np):
+    """Steps of a caption that reach the grid's last radius (float; a tensor where the side is one)."""
+    return xp.ceil(SMA_MAX_FRACTION * longer_side_px - SMA_MIN_PX) + 1.0

@@ -25,6 +25,12 @@ FILL_MU = 40.0
 FILL_MU_ERR = 10.0
 """Finite entry of mu_err (mag) where `valid` is false."""
 
+SKY_MU = 30.0
+"""Surface brightness (mag arcsec^-2) that stands for the sky where a caption goes on beyond its profile."""
+
+_CAPTION_RANGE = (2.0, 30.0)  # the paper's fixed normalisation: (mu - 2) / (30 - 2)
+_PAPER_ZERO_POINT, _PAPER_PIXEL_SCALE = 22.5, 0.396  # its images: nanomaggies per SDSS pixel
+
 _LOG10_FACTOR = 2.5 / math.log(10.0)
 MAG_PER_RELATIVE_ERROR = _LOG10_FACTOR
 """1-sigma in mag of a relative flux error of one: 2.5 / ln 10."""
@@ -63,3 +69,23 @@ def log_noise_units_from_mu(mu, log_noise, zero_point, pixel_scale, xp=np):
 def mag_error_from_log(sigma_log):
     """1-sigma in mag of a 1-sigma in natural log of intensity."""
     return _LOG10_FACTOR * sigma_log
+
+
+def caption_from_mu(mu):
+    """Surface brightness (mag arcsec^-2) as the paper's networks have it: 0 at mu = 2, 1 at 30. Any array type."""
+    low, high = _CAPTION_RANGE
+    return (mu - low) / (high - low)
+
+
+def mu_from_caption(caption):
+    """Surface brightness (mag arcsec^-2) of the paper's normalised one. Any array type."""
+    low, high = _CAPTION_RANGE
+    return low + (high - low) * caption
+
+
+def nanomaggies_factor(zero_point, pixel_scale, xp=np):
+    """Factor from an image's flux per pixel to the paper's input: nanomaggies per pixel of 0.396 arcsec.
+
+    So equal surface brightness is an equal number for any survey.
+    """
+    return flux_from_mag(zero_point, _PAPER_ZERO_POINT, xp) * (_PAPER_PIXEL_SCALE / pixel_scale) ** 2

@@ -2,9 +2,13 @@
 
 from p2p_keras.layers.attention import AngularAttention, RadialTransformer
 from p2p_keras.layers.attention_gru import AttentionGRUCell
+from p2p_keras.layers.beside_mu import Constant, NoiseIntensity, OneEllipse, RingsCovered, StopGradient
+from p2p_keras.layers.caption import CaptionToGrid
 from p2p_keras.layers.centre import LocalSoftArgmax, WindowOffsets
+from p2p_keras.layers.decoders import AlignmentsAt, AttentionDecoder, GRUDecoder
 from p2p_keras.layers.geometry import EllipseCorrection, EllipsePoints, HarmonicPool, IntensityHarmonics, RadialGrid
 from p2p_keras.layers.look import LookFeatures
+from p2p_keras.layers.paper_image import PaperImage
 from p2p_keras.layers.physical import PhysicalProfile, ValidProfile
 from p2p_keras.layers.polar import PolarConv2D, PolarDown, PolarResidual, PolarUp
 from p2p_keras.layers.pyramid import ImagePyramid
@@ -21,21 +25,35 @@ from p2p_keras.layers.radial import (
 )
 from p2p_keras.layers.sampling import PyramidSampler
 from p2p_keras.layers.sky import SkyLevel
+from p2p_keras.layers.tokens import AddToAll, AddUpsampled, CrossAttention, ImageTokens, ParallelAnswer, RadiusQueries
 
 __all__ = [
+    "AddToAll",
+    "AddUpsampled",
+    "AlignmentsAt",
     "AngularAttention",
+    "AttentionDecoder",
     "AttentionGRUCell",
+    "CaptionToGrid",
     "Circles",
+    "Constant",
     "CopiedFeatures",
+    "CrossAttention",
     "EllipseCorrection",
     "EllipsePoints",
+    "GRUDecoder",
     "GatedVectors",
     "HarmonicPool",
     "ImagePyramid",
+    "ImageTokens",
     "IntensityHarmonics",
     "LocalSoftArgmax",
     "LookFeatures",
     "MendedIntensity",
+    "NoiseIntensity",
+    "OneEllipse",
+    "PaperImage",
+    "ParallelAnswer",
     "PhysicalProfile",
     "PolarConv2D",
     "PolarDown",
@@ -47,8 +65,11 @@ __all__ = [
     "RadialPool",
     "RadialPosition",
     "RadialTransformer",
+    "RadiusQueries",
     "RingPool",
+    "RingsCovered",
     "SkyLevel",
+    "StopGradient",
     "SumVectors",
     "ValidProfile",
     "WindowOffsets",

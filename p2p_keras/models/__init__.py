@@ -14,7 +14,12 @@ import keras
 
 from p2p_keras.errors import UsageError
 
-PRESETS = {"isophote": "p2p_keras.models.isophote"}
+PRESETS = {
+    "isophote": "p2p_keras.models.isophote",
+    "pix2prof": "p2p_keras.models.pix2prof",
+    "pix2prof_attention": "p2p_keras.models.pix2prof_attention",
+    "pix2prof_transformer": "p2p_keras.models.pix2prof_transformer",
+}
 """Module of every preset."""
 
 
@@ -58,7 +63,12 @@ def finish_model(network: keras.Model, *, attention: bool = False) -> keras.Mode
     network : keras.Model
         From `build_network`.
     attention : bool
-        Also return `attention` (batch, K, angles), which sums to one over the pixels that made each radius.
+        Also return which pixels made each radius, see `p2p_keras.models.attention`.
+
+    Raises
+    ------
+    UsageError
+        For attention of a preset that has none.
     """
     from p2p_keras.layers import ValidProfile
 
@@ -66,9 +76,12 @@ def finish_model(network: keras.Model, *, attention: bool = False) -> keras.Mode
     outputs = ValidProfile(name="valid")(
         {name: raw[name] for name in (*_RING_OUTPUTS, *_GALAXY_OUTPUTS)}, raw["covered"]
     )
-    if attention:
-        outputs["attention"] = raw["attention"]
-    return keras.Model(network.input, outputs, name=network.name)
+    model = keras.Model(network.input, outputs, name=network.name)
+    if not attention:
+        return model
+    from p2p_keras.models.attention import attention_model
+
+    return attention_model(model)
 
 
 _RING_OUTPUTS = ("snr", "sma", "mu", "mu_err", "ellipticity", "pa", "growth")

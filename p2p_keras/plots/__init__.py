@@ -7,6 +7,7 @@ display, and threads may draw.
 
 from __future__ import annotations
 
+from p2p_keras.plots.attention import attention_figure
 from p2p_keras.plots.bands import bands_figure, plot_bands, plot_colors
 from p2p_keras.plots.comparison import comparison_figure
 from p2p_keras.plots.galaxy import galaxy_figure
@@ -17,6 +18,7 @@ from p2p_keras.plots.style import RADIUS_SCALES, STYLE, save_figure
 __all__ = [
     "RADIUS_SCALES",
     "STYLE",
+    "attention_figure",
     "bands_figure",
     "comparison_figure",
     "galaxy_figure",

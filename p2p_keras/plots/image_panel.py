@@ -90,8 +90,16 @@ def plot_image(
     return {"axes": ax, "image": ax.images[-1], "ellipses": list(ax.lines[before:])}
 
 
-def draw_image(ax: Axes, image: GalaxyImage, profile: QTable, *, ellipses: bool = True, compass: bool = True) -> None:
-    """Draw the galaxy's surroundings and its isophotes.
+def draw_image(
+    ax: Axes,
+    image: GalaxyImage,
+    profile: QTable,
+    *,
+    ellipses: bool = True,
+    compass: bool = True,
+    half: float | None = None,
+) -> None:
+    """Draw the galaxy's surroundings (`half` px to each side; by the profile's extent where not given) and isophotes.
 
     Thin lines are isophotes of whole magnitudes, the dashed line holds half of the light, the thick one is the last.
     """
@@ -101,8 +109,9 @@ def draw_image(ax: Axes, image: GalaxyImage, profile: QTable, *, ellipses: bool 
     ax.imshow(_stretch(pixels, profile), origin="lower", cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
     if ellipses:
         _draw_ellipses(ax, geometry, profile, image.pixel_scale)
-    half = _HALF_SIDE_EXTENTS * (geometry.sma[-1] if geometry.sma.size else np.inf)
-    half = float(np.clip(half, 24.0, max(pixels.shape) / 2.0))
+    if half is None:
+        half = max(_HALF_SIDE_EXTENTS * (geometry.sma[-1] if geometry.sma.size else np.inf), 24.0)
+    half = float(min(half, max(pixels.shape) / 2.0))
     ax.set_xlim(_window(geometry.x0, half, pixels.shape[1]))
     ax.set_ylim(_window(geometry.y0, half, pixels.shape[0]))
     ax.set_aspect("equal")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from p2p_keras.errors import UsageError
+from p2p_keras.training.recipes import RECIPES
 
 _RANGES = {
     "epochs": (1, math.inf),
@@ -30,6 +31,8 @@ _RANGES = {
     "checkpoint_minutes": (0, math.inf),
 }
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+CHOICES = {"precision": PRECISIONS, "optimizer": ("adamw", "adam"), "schedule": ("cosine", "constant")}
+"""Settings that are one of a few words."""
 
 
 def _setting(default: Any, help_text: str) -> Any:
@@ -48,9 +51,9 @@ class FitConfig:
     batch_size: int = _setting(16, "Galaxies in a step.")
     accumulate: int = _setting(1, "Steps whose gradients are averaged before weights change.")
     precision: str = _setting("float32", f"Precision policy: {', '.join(PRECISIONS)}.")
-    learning_rate: float = _setting(
-        1.5e-3, "Peak learning rate of AdamW, reached after the warm-up, then a cosine to 1 %."
-    )
+    optimizer: str = _setting("adamw", "Optimizer: adamw or adam.")
+    schedule: str = _setting("cosine", "Learning rate after the warm-up: a cosine down to 1 %, or constant.")
+    learning_rate: float = _setting(1.5e-3, "Peak learning rate.")
     warmup_steps: int = _setting(200, "Steps over which the learning rate rises from 0.")
     weight_decay: float = _setting(1e-3, "Decoupled weight decay.")
     clip_norm: float = _setting(1.0, "Largest global norm of the gradients.")
@@ -63,6 +66,7 @@ class FitConfig:
     wobble: float = _setting(
         10.0 / 256.0, "1-sigma shift of the centre in x and in y, as a share of the image's side (the paper's)."
     )
+    flip: bool = _setting(True, "Mirror half of the training images too.")
     patience: int = _setting(0, "Stop after this many epochs without a better validation error; 0: never.")
     seed: int = _setting(0, "Seed of weights, order and augmentation.")
     init: str = _setting("", "Start from the weights of this shipped model or run folder (fine-tuning).")
@@ -75,7 +79,7 @@ class FitConfig:
 
     @classmethod
     def from_mapping(cls, values: dict[str, Any], source: str) -> FitConfig:
-        """Make a configuration from names and values; `source` is named in errors.
+        """Make a configuration from names and values, else of the preset's own defaults; `source` is named in errors.
 
         Raises
         ------
@@ -83,6 +87,9 @@ class FitConfig:
             For an unknown setting or a value of a wrong kind.
         """
         config = cls()
+        recipe = RECIPES.get(str(values.get("preset", config.preset)))
+        if recipe is not None:  # an unknown preset is named where networks are built
+            config.update(recipe.settings, "preset")
         config.update(values, source)
         return config
 
@@ -98,8 +105,9 @@ class FitConfig:
                     f"{source}: unknown setting {name!r}; there are {', '.join(sorted(kinds))}, model.NAME"
                 )
             setattr(self, name, _converted(name, value, kinds[name], source))
-        if self.precision not in PRECISIONS:
-            raise UsageError(f"{source}: precision {self.precision!r} is none of {', '.join(PRECISIONS)}")
+        for name, words in CHOICES.items():
+            if getattr(self, name) not in words:
+                raise UsageError(f"{source}: {name} {getattr(self, name)!r} is none of {', '.join(words)}")
         for name, (low, high) in _RANGES.items():
             if not low <= getattr(self, name) <= high:  # so NaN fails too
                 raise UsageError(f"{source}: {name} must be from {low:g} to {high:g}, not {getattr(self, name)}")

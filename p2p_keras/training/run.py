@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import keras
@@ -23,11 +24,12 @@ from p2p_keras.shards import find_damage, find_shards, read_manifest, read_recor
 from p2p_keras.training.calibration import calibrate, reset_calibration
 from p2p_keras.training.checkpoint import BEST, LAST, Checkpoint, load_state
 from p2p_keras.training.config import FitConfig
-from p2p_keras.training.schedule import WarmupCosine
+from p2p_keras.training.optimizer import make_optimizer
+from p2p_keras.training.recipes import RECIPES
+from p2p_keras.training.teaching import teaching_of
 from p2p_keras.training.trainer import ProfileTrainer
 
 log = logging.getLogger(__name__)
-MONITOR = "val_profile"  # the likelihood: rewards both a small error and an honest uncertainty
 
 
 @dataclass
@@ -88,12 +90,13 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
         "train",
         batch_size=config.batch_size,
         image_sizes=sizes,
-        augment=Augmentation(wobble=config.wobble) if config.augment else False,
+        augment=Augmentation(wobble=config.wobble, flip=config.flip) if config.augment else False,
         shuffle=True,
         seed=(config.seed + 1000003 * done) % 2**31,  # a resumed run goes on with other galaxies
         repeat=True,
     )
-    checkpoint = Checkpoint(folder, config.checkpoint_minutes, progress, MONITOR, config.patience)
+    monitor = f"val_{RECIPES[config.preset].monitor}"
+    checkpoint = Checkpoint(folder, config.checkpoint_minutes, progress, monitor, config.patience)
     callbacks = [
         keras.callbacks.TerminateOnNaN(raise_error=True),  # before the checkpoint: the last good state stays
         keras.callbacks.CSVLogger(str(folder / "metrics.csv"), append=resuming),
@@ -163,22 +166,16 @@ def _explained(config: FitConfig, checkpoint: Checkpoint) -> Iterator[None]:
 def make_trainer(config: FitConfig, total_steps: int) -> ProfileTrainer:
     """Network, optimizer and trainer of a configuration, built and compiled."""
     network = build_network(config.preset, dtype=config.precision, **config.model)
+    recipe = RECIPES[config.preset]
     trainer = ProfileTrainer(
         network,
+        losses=import_module(f"p2p_keras.training.{recipe.loss}"),
+        teaching=teaching_of(network, recipe.teaching, total_steps),
         ema=config.ema ** (1.0 / config.accumulate),
         ease_in_steps=min(500, total_steps // 5),
         dtype=config.precision,
     )
-    optimizer = keras.optimizers.AdamW(
-        # Keras counts every step for the schedule, also those that only accumulate gradients.
-        WarmupCosine(config.learning_rate, config.warmup_steps * config.accumulate, total_steps),
-        weight_decay=config.weight_decay,
-        global_clipnorm=config.clip_norm or None,
-        gradient_accumulation_steps=config.accumulate if config.accumulate > 1 else None,
-    )
-    # Biases and norms are not drawn to 0.
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "position"])
-    trainer.compile(optimizer=optimizer, jit_compile=False)
+    trainer.compile(optimizer=make_optimizer(config, total_steps), jit_compile=False)
     trainer.optimizer.build(trainer.trainable_variables)
     return trainer
 
@@ -214,9 +211,9 @@ def load_initial(network: keras.Model, source: str) -> None:
     for candidate in (folder, folder / "model.keras", folder.parent / "model.keras"):
         if candidate.suffix == ".keras" and candidate.is_file():
             given = keras.models.load_model(candidate, compile=False)
-            weights = {v.path: v for v in given.variables}
+            weights = {v.path: v for v in given.weights}
             # Its calibration belongs to its own weights alone.
-            wanted = [v for v in network.variables if "/calibration" not in v.path]
+            wanted = [v for v in network.weights if "/calibration" not in v.path]
             missing = [v.path for v in wanted if v.path not in weights or weights[v.path].shape != v.shape]
             if missing:
                 raise UsageError(f"{candidate} is a network with other settings: it lacks {missing[0]}")

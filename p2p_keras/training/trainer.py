@@ -9,8 +9,9 @@ import keras
 import tensorflow as tf
 
 from p2p_keras import units
-from p2p_keras.training.losses import WEIGHTS, loss_terms
+from p2p_keras.training import losses as isophote_losses
 from p2p_keras.training.metrics import GalaxyQuantile, masked_median
+from p2p_keras.training.teaching import Teaching
 
 
 class ProfileTrainer(keras.Model):
@@ -24,12 +25,28 @@ class ProfileTrainer(keras.Model):
         Momentum of the moving average; it warms up as (1 + n) / (10 + n) after n steps, so that short runs profit too.
     ease_in_steps : int
         Steps over which the likelihood's weight rises from 0.05 to 1.
+    losses : module
+        With ``WEIGHTS`` and ``loss_terms``, see `p2p_keras.training.losses`.
+    teaching : Teaching, optional
+        Feeds a network that writes captions while it is trained; validation is always of what it writes by itself.
     """
 
-    def __init__(self, network: keras.Model, ema: float = 0.998, ease_in_steps: int = 500, **kwargs):
+    def __init__(
+        self,
+        network: keras.Model,
+        ema: float = 0.998,
+        ease_in_steps: int = 500,
+        losses=isophote_losses,
+        teaching: Teaching | None = None,
+        **kwargs,
+    ):
         # Fluxes and zero points must reach the network in float32 under every policy: float16 overflows at 65504.
         super().__init__(**{"autocast": False, **kwargs})
         self.network, self.ema, self.ease_in_steps = network, ema, ease_in_steps
+        self.loss_terms, self.teaching = losses.loss_terms, teaching
+        # The statistics of batch normalisation belong to the weights that they were taken with.
+        statistics = [v for v in network.non_trainable_variables if "/moving_" in v.path]
+        self.averaged_variables = [*network.trainable_variables, *statistics]
         self.averages = [
             self.add_weight(
                 name=f"average_{i}",
@@ -39,11 +56,11 @@ class ProfileTrainer(keras.Model):
                 initializer="zeros",
                 autocast=False,
             )
-            for i, v in enumerate(network.trainable_variables)
+            for i, v in enumerate(self.averaged_variables)
         ]
         self.steps = self.add_weight(name="steps", shape=(), dtype="float32", trainable=False, initializer="zeros")
         self.reset_averages()
-        self.term_means = {name: keras.metrics.Mean(name=name) for name in WEIGHTS}
+        self.term_means = {name: keras.metrics.Mean(name=name) for name in losses.WEIGHTS}
         self.profile_metrics = [
             GalaxyQuantile(0.5, name="error_bright"),
             GalaxyQuantile(0.9, name="error_bright_p90"),
@@ -55,12 +72,14 @@ class ProfileTrainer(keras.Model):
         self.coverage = keras.metrics.Mean(name="coverage")
 
     def call(self, inputs, training=False):
-        """Outputs of the network."""
+        """Outputs of the network, or what it writes with a teacher where the inputs have one."""
+        if self.teaching is not None and "teacher" in inputs:
+            return self.teaching.model(inputs, training=training)
         return self.network(inputs, training=training)
 
     def reset_averages(self):
         """Set the moving average to the present weights (after loading them)."""
-        for average, variable in zip(self.averages, self.network.trainable_variables, strict=True):
+        for average, variable in zip(self.averages, self.averaged_variables, strict=True):
             average.assign(variable)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
@@ -69,13 +88,15 @@ class ProfileTrainer(keras.Model):
         ease = (
             tf.minimum(1.0, 0.05 + tf.convert_to_tensor(self.steps) / max(1, self.ease_in_steps)) if training else 1.0
         )
-        terms = loss_terms(x, y, y_pred, likelihood_weight=ease)
+        terms = self.loss_terms(x, y, y_pred, likelihood_weight=ease)
         for name, value in terms.items():
             self.term_means[name].update_state(value)
         return tf.add_n(list(terms.values()))
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """The paper's error and the rest of the profile's, per galaxy."""
+        if "mu" not in y_pred:  # with a teacher, errors mean nothing
+            return {name: v for name, v in self.get_metrics_result().items() if name in {"loss", *self.term_means}}
         error = tf.abs(y_pred["mu"] - y["mu"])
         use = y["known"] & y["within"]
         bright = use & (y["mu"] <= units.FAINT_MU)
@@ -94,10 +115,13 @@ class ProfileTrainer(keras.Model):
 
     def train_step(self, data):
         """One step, then the moving average."""
+        if self.teaching is not None:
+            inputs, targets, _ = keras.utils.unpack_x_y_sample_weight(data)
+            data = ({**inputs, "teacher": self.teaching.tokens(inputs, targets, self.steps)}, targets)
         logs = super().train_step(data)
         self.steps.assign_add(1.0)
         momentum = tf.minimum(self.ema, (1.0 + self.steps) / (10.0 + self.steps))
-        for average, variable in zip(self.averages, self.network.trainable_variables, strict=True):
+        for average, variable in zip(self.averages, self.averaged_variables, strict=True):
             average.assign(average + (1.0 - momentum) * (tf.cast(variable, tf.float32) - average))
         return logs
 
@@ -109,11 +133,11 @@ class ProfileTrainer(keras.Model):
     @contextmanager
     def averaged(self) -> Iterator[None]:
         """Within, the network has the moving average of its weights."""
-        kept = [variable.numpy() for variable in self.network.trainable_variables]
-        for average, variable in zip(self.averages, self.network.trainable_variables, strict=True):
+        kept = [variable.numpy() for variable in self.averaged_variables]
+        for average, variable in zip(self.averages, self.averaged_variables, strict=True):
             variable.assign(average)
         try:
             yield
         finally:
-            for variable, value in zip(self.network.trainable_variables, kept, strict=True):
+            for variable, value in zip(self.averaged_variables, kept, strict=True):
                 variable.assign(value)

@@ -1,0 +1,54 @@
+"""How each preset is trained: its loss, what it is fed while it learns to write, its own defaults of the settings.
+
+Imports neither TensorFlow nor Keras: the command line is made from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What differs between presets in a training run.
+
+    Attributes
+    ----------
+    loss : str
+        Module of `p2p_keras.training` with ``WEIGHTS`` (names of the terms and their factors) and ``loss_terms``.
+    monitor : str
+        Term of the loss whose least validation value makes the best epoch.
+    teaching : str
+        ``""``: the network needs no teacher; ``"sequence"`` or ``"scheduled"``: see `p2p_keras.training.teaching`.
+    settings : dict
+        Defaults of `FitConfig` for this preset.
+    """
+
+    loss: str
+    monitor: str
+    teaching: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+_PAPER = {
+    # Smith et al. 2021, sec. 3: Adam at a constant 2e-4, turns by 90 degrees, the epoch of the least validation loss.
+    "optimizer": "adam",
+    "schedule": "constant",
+    "learning_rate": 2e-4,
+    "warmup_steps": 0,
+    "weight_decay": 0.0,
+    "ema": 0.0,
+    "flip": False,
+}
+
+RECIPES = {
+    # The likelihood rewards both a small error and an honest uncertainty.
+    "isophote": Recipe(loss="losses", monitor="profile"),
+    "pix2prof": Recipe(loss="caption_losses", monitor="caption", teaching="sequence", settings=_PAPER),
+    "pix2prof_attention": Recipe(
+        loss="caption_losses", monitor="caption", teaching="scheduled", settings={"learning_rate": 1e-3}
+    ),
+    "pix2prof_transformer": Recipe(loss="parallel_losses", monitor="profile", settings={"learning_rate": 1e-3}),
+}
+"""Recipe of every preset of `p2p_keras.models.PRESETS`."""

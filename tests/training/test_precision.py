@@ -1,0 +1,91 @@
+"""Mixed precision trains the same network; accumulated gradients are those of the larger batch."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from p2p_keras.pipeline import make_dataset
+from p2p_keras.training.config import FitConfig
+from p2p_keras.training.run import make_trainer
+
+ISOPHOTE = {
+    "model.filters": [8, 12, 12, 12],
+    "model.centre_filters": [8, 12],
+    "model.dim": 16,
+    "model.num_heads": 2,
+    "model.sky_blocks": 1,
+    "model.decoder_blocks": 1,
+}
+SMALL = {
+    "isophote": {**ISOPHOTE, "learning_rate": 4e-3},
+    "pix2prof_transformer": {"model.width": 1 / 8, "model.blocks": 1, "learning_rate": 2e-3},
+}
+EPOCHS, STEPS = 6, 5
+
+
+def trainer_of(preset, total_steps=EPOCHS * STEPS, **settings):
+    values = {"preset": preset, "batch_size": 4, "warmup_steps": 5, "ema": 0.5, **SMALL[preset], **settings}
+    return make_trainer(FitConfig.from_mapping(values, "test"), total_steps)
+
+
+def data(shards, batch_size=4, **settings):
+    return make_dataset(shards, "train", batch_size=batch_size, image_sizes=(64,), seed=0, **settings)
+
+
+@pytest.fixture(scope="module")
+def curve_in_float32(faint_shards):
+    """Loss curves are computed once for each preset."""
+    found = {}
+
+    def curve(preset, policy="float32"):
+        if (preset, policy) not in found:
+            trainer = trainer_of(preset, precision=policy)
+            start = np.random.default_rng(0)
+            for variable in trainer.network.trainable_variables:
+                variable.assign(start.normal(0, 0.7 / max(1, np.prod(variable.shape[:-1])) ** 0.5, variable.shape))
+            trainer.reset_averages()
+            history = trainer.fit(data(faint_shards, repeat=True), epochs=EPOCHS, steps_per_epoch=STEPS, verbose=0)
+            found[preset, policy] = np.array(history.history["mu"]), trainer
+        return found[preset, policy]
+
+    return curve
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("preset", sorted(SMALL))
+def test_loss_curves_match(preset, policy, curve_in_float32, faint_shards):
+    """Training in half precision would be faster and worse."""
+    expected, _ = curve_in_float32(preset)
+    found, trainer = curve_in_float32(preset, policy)
+    assert expected[-1] < 0.7 * expected[0], "nothing was learned, so nothing is compared"
+    np.testing.assert_allclose(found, expected, rtol=0.1)
+    inputs, _ = next(iter(data(faint_shards)))
+    for name, value in trainer.network(inputs, training=False).items():
+        assert value.dtype == tf.float32, name
+    assert all(v.dtype == "float32" for v in trainer.network.variables if "seed" not in v.path)
+    half = {layer.name for layer in trainer.network.layers if "16" in str(layer.compute_dtype)}
+    assert any(name.startswith(("second_", "stage")) for name in half), "nothing ran in half precision"
+    exact = {"grid", "pyramid", "samples", "points", "physical", "sky", "shape", "nanomaggies", "decoder"}
+    assert half & exact == set()
+
+
+def test_accumulated_gradients_are_the_larger_batchs(faint_shards):
+    """Accumulation would make another effective batch than it says."""
+    inputs, targets = next(iter(data(faint_shards)))
+    halves = [({k: v[s] for k, v in part.items()} for part in (inputs, targets)) for s in (slice(2), slice(2, 4))]
+    settings = {"schedule": "constant", "ema": 0.0, "precision": "float32"}
+    whole, parts = trainer_of("isophote", **settings), trainer_of("isophote", accumulate=2, **settings)
+    for a, b in zip(whole.network.variables, parts.network.variables, strict=True):
+        b.assign(a)
+    start = [np.asarray(v) for v in whole.network.trainable_variables]
+    whole.train_on_batch(inputs, targets)
+    for half in halves:
+        parts.train_on_batch(*half)
+    moved = 0.0
+    for before, a, b in zip(start, whole.network.trainable_variables, parts.network.trainable_variables, strict=True):
+        moved = max(moved, float(np.abs(a - before).max()))
+        # Adam's first step is the sign of the gradient: where that is nearly 0 rounding decides.
+        same = np.abs(np.asarray(a) - np.asarray(b)) < 1e-4
+        assert same.mean() > 0.97, a.path
+    assert moved > 1e-3
