@@ -44,6 +44,9 @@ FLAGS = {
         "unlike what the model was made for: a pixel scale outside 0.1 to 2.0 arcsec, a centre further from the middle "
         "than a quarter of the image's shorter side, or a profile that rises outward by more than 1 mag",
     ),
+    "misaligned": Flag(
+        2, "(forced bands) the light of this band lies more than 1.5 px from where its WCS puts it on the reference"
+    ),
     "no_profile": Flag(4, "fewer than three radii could be measured"),
 }
 """Every flag word with its severity and rule."""

@@ -170,15 +170,34 @@ def radius_of_light(sma: np.ndarray, growth: np.ndarray, mag_total: float, fract
     good = np.isfinite(sma) & np.isfinite(growth)
     if not good.any() or not np.isfinite(mag_total):
         return float("nan")
-    sma, share = sma[good], 10.0 ** (-0.4 * (growth[good] - mag_total))
-    share = np.maximum.accumulate(share)  # sky noise can make the curve of growth fall in the outskirts
-    beyond = np.flatnonzero(share >= fraction)
-    if not beyond.size:
-        return float("nan")
-    i = int(beyond[0])
-    if i == 0:
-        return float(sma[0] * np.sqrt(fraction / share[0]))
-    return float(np.exp(np.interp(fraction, share[i - 1 : i + 1], np.log(sma[i - 1 : i + 1]))))
+    return float(radii_of_light(sma[good], growth[None, good], np.array([mag_total]), fraction)[0])
+
+
+def radii_of_light(sma: np.ndarray, growth: np.ndarray, mag_total: np.ndarray, fraction: float) -> np.ndarray:
+    """`radius_of_light` of many profiles on the same radii.
+
+    Parameters
+    ----------
+    sma : array (N,), increasing
+    growth : array (M, N), finite
+    mag_total : array (M,), finite
+    fraction : float in (0, 1)
+
+    Returns
+    -------
+    float array (M,)
+    """
+    share = 10.0 ** (-0.4 * (growth - mag_total[:, None]))
+    share = np.maximum.accumulate(share, axis=1)  # sky noise can make the curve of growth fall in the outskirts
+    reached = share >= fraction
+    i = np.argmax(reached, axis=1)
+    rows, before = np.arange(len(share)), np.maximum(i - 1, 0)
+    low, high = share[rows, before], share[rows, i]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        part = np.where(high > low, (fraction - low) / (high - low), 1.0)
+        log_r = np.log(sma[before]) + part * (np.log(sma[i]) - np.log(sma[before]))
+        inside = sma[0] * np.sqrt(fraction / share[:, 0])
+    return np.where(reached.any(axis=1), np.where(i == 0, inside, np.exp(log_r)), np.nan)
 
 
 def isophotal_radius(sma: np.ndarray, mu: np.ndarray, level: float = ISOPHOTE_MU) -> float:
@@ -196,12 +215,23 @@ def isophotal_radius(sma: np.ndarray, mu: np.ndarray, level: float = ISOPHOTE_MU
     """
     sma, mu = np.asarray(sma, dtype=float), np.asarray(mu, dtype=float)
     good = np.isfinite(sma) & np.isfinite(mu)
-    sma, mu = sma[good], mu[good]
-    crossings = np.flatnonzero((mu[:-1] <= level) & (mu[1:] > level))
-    if not crossings.size:
-        return float(sma[-1]) if mu.size and mu[-1] == level else float("nan")
-    i = int(crossings[-1])
-    return float(np.exp(np.interp(level, mu[i : i + 2], np.log(sma[i : i + 2]))))
+    if not good.any():
+        return float("nan")
+    return float(isophotal_radii(sma[good], mu[None, good], level)[0])
+
+
+def isophotal_radii(sma: np.ndarray, mu: np.ndarray, level: float) -> np.ndarray:
+    """`isophotal_radius` of many profiles on the same radii: sma (N,), mu (M, N), finite -> (M,)."""
+    if sma.size < 2:
+        return np.where(mu[:, -1] == level, sma[-1], np.nan)
+    crossing = (mu[:, :-1] <= level) & (mu[:, 1:] > level)
+    i = crossing.shape[1] - 1 - np.argmax(crossing[:, ::-1], axis=1)
+    rows = np.arange(len(mu))
+    low, high = mu[rows, i], mu[rows, i + 1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        part = (level - low) / (high - low)
+        log_r = np.log(sma[i]) + part * (np.log(sma[i + 1]) - np.log(sma[i]))
+    return np.where(crossing.any(axis=1), np.exp(log_r), np.where(mu[:, -1] == level, sma[-1], np.nan))
 
 
 def plain_arrays(profile: QTable) -> dict[str, np.ndarray]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
@@ -55,7 +55,14 @@ class ListedGalaxies:
         return list(dict.fromkeys(name for galaxy in self._galaxies for name in galaxy.columns))
 
 
-def write_galaxies(galaxies: Galaxies, path: Path, table_format: str, *, single: bool = False) -> None:
+def write_galaxies(
+    galaxies: Galaxies,
+    path: Path,
+    table_format: str,
+    *,
+    single: bool = False,
+    units: Mapping[str, str] | None = None,
+) -> None:
     """Write one table.
 
     Parameters
@@ -65,14 +72,18 @@ def write_galaxies(galaxies: Galaxies, path: Path, table_format: str, *, single:
     table_format : {"ecsv", "fits", "csv", "parquet"}
     single : bool
         The table of one galaxy alone: no column ``name``, its meta is the table's.
+    units : mapping of str to str, optional
+        Columns and their units ('' for plain numbers); by default those of a profile, as far as any galaxy has them.
     """
     present = galaxies.column_names()
-    columns = [name for name in ALL_COLUMN_UNITS if name in present or name in COLUMN_UNITS]
+    columns = dict(units or {})
+    if units is None:
+        columns = {k: unit for k, unit in ALL_COLUMN_UNITS.items() if k in present or k in COLUMN_UNITS}
     writer = {"ecsv": _write_ecsv, "fits": _write_fits, "csv": _write_csv, "parquet": _write_parquet}[table_format]
     writer(galaxies, path, columns, single)
 
 
-def _blocks(galaxies: Galaxies, columns: list[str]) -> Iterator[tuple[str, np.ndarray]]:
+def _blocks(galaxies: Galaxies, columns: Mapping[str, str]) -> Iterator[tuple[str, np.ndarray]]:
     """Name and rows (N, number of columns) of each galaxy; NaN where it lacks a column."""
     for galaxy in galaxies.galaxies():
         rows = np.full((len(galaxy), len(columns)), np.nan)
@@ -106,14 +117,14 @@ def _yaml(value: Any) -> str:
     return json.dumps(value)
 
 
-def _header_lines(galaxies: Galaxies, columns: list[str], single: bool) -> Iterator[str]:
+def _header_lines(galaxies: Galaxies, columns: Mapping[str, str], single: bool) -> Iterator[str]:
     """The YAML header of ECSV, which astropy also puts into Parquet's metadata."""
     yield "datatype:"
     if not single:
         yield "- {name: name, datatype: string}"
     for name in columns:
-        unit = f"unit: {ALL_COLUMN_UNITS[name]}, " if ALL_COLUMN_UNITS[name] else ""
-        yield f"- {{name: {name}, {unit}datatype: float64, description: {json.dumps(COLUMN_DESCRIPTIONS[name])}}}"
+        unit = f"unit: {columns[name]}, " if columns[name] else ""
+        yield f"- {{name: {json.dumps(name)}, {unit}datatype: float64, description: {json.dumps(COLUMN_DESCRIPTIONS.get(name, name))}}}"
     yield "meta: !!omap"
     if single:
         for meta in galaxies.metas():
@@ -125,14 +136,14 @@ def _header_lines(galaxies: Galaxies, columns: list[str], single: bool) -> Itera
             yield "  - " + _yaml(meta)
     yield "- __serialized_columns__:"
     for name in columns:
-        if ALL_COLUMN_UNITS[name]:
-            yield f"    {name}:"
+        if columns[name]:
+            yield f"    {json.dumps(name)}:"
             yield "      __class__: astropy.units.quantity.Quantity"
-            yield f"      unit: !astropy.units.Unit {{unit: {ALL_COLUMN_UNITS[name]}}}"
-            yield f"      value: !astropy.table.SerializedColumn {{name: {name}}}"
+            yield f"      unit: !astropy.units.Unit {{unit: {columns[name]}}}"
+            yield f"      value: !astropy.table.SerializedColumn {{name: {json.dumps(name)}}}"
 
 
-def _write_ecsv(galaxies: Galaxies, path: Path, columns: list[str], single: bool) -> None:
+def _write_ecsv(galaxies: Galaxies, path: Path, columns: Mapping[str, str], single: bool) -> None:
     with open(path, "w", encoding="utf-8", newline="\n") as file:
         file.write("# %ECSV 1.0\n# ---\n")
         for line in _header_lines(galaxies, columns, single):
@@ -141,9 +152,9 @@ def _write_ecsv(galaxies: Galaxies, path: Path, columns: list[str], single: bool
         _write_rows(file, galaxies, columns, single, delimiter=" ")
 
 
-def _write_rows(file: TextIO, galaxies: Galaxies, columns: list[str], single: bool, delimiter: str) -> None:
+def _write_rows(file: TextIO, galaxies: Galaxies, columns: Mapping[str, str], single: bool, delimiter: str) -> None:
     rows = csv.writer(file, delimiter=delimiter, lineterminator="\n")
-    rows.writerow(columns if single else ["name", *columns])
+    rows.writerow(list(columns) if single else ["name", *columns])
     for name, block in _blocks(galaxies, columns):
         first = [] if single else [name]
         for row in block:
@@ -153,7 +164,7 @@ def _write_rows(file: TextIO, galaxies: Galaxies, columns: list[str], single: bo
 # --- CSV ---
 
 
-def _write_csv(galaxies: Galaxies, path: Path, columns: list[str], single: bool) -> None:
+def _write_csv(galaxies: Galaxies, path: Path, columns: Mapping[str, str], single: bool) -> None:
     with open(path, "w", encoding="utf-8", newline="") as file:
         _write_rows(file, galaxies, columns, single, delimiter=",")
 
@@ -161,7 +172,7 @@ def _write_csv(galaxies: Galaxies, path: Path, columns: list[str], single: bool)
 # --- FITS ---
 
 
-def _write_fits(galaxies: Galaxies, path: Path, columns: list[str], single: bool) -> None:
+def _write_fits(galaxies: Galaxies, path: Path, columns: Mapping[str, str], single: bool) -> None:
     """Profiles in the first table, one row per galaxy with its meta in the second: header cards hold too little."""
     from astropy.io import fits
 
@@ -169,7 +180,7 @@ def _write_fits(galaxies: Galaxies, path: Path, columns: list[str], single: bool
     width = max([size for size, _ in sizes], default=1) or 1
     kinds = [] if single else [("name", f"S{width}")]
     record = np.dtype(kinds + [(name, ">f8") for name in columns])
-    units = {name: _fits_unit(ALL_COLUMN_UNITS[name]) for name in columns}
+    units = {name: _fits_unit(columns[name]) for name in columns}
     defined = [] if single else [fits.Column("name", f"{width}A")]
     defined += [fits.Column(name, "D", unit=units[name] or None) for name in columns]
     header = fits.BinTableHDU.from_columns(defined, nrows=0, name="PROFILES").header
@@ -198,7 +209,9 @@ def _fits_unit(unit: str) -> str:
     return u.Unit(unit).to_string("fits") if unit else ""
 
 
-def meta_table(metas: Iterable[Mapping[str, Any]], units: Mapping[str, str] | None = None) -> Any:
+def meta_table(
+    metas: Iterable[Mapping[str, Any]], units_of: Callable[[Sequence[str]], Mapping[str, str]] | None = None
+) -> Any:
     """One row per galaxy: what their meta hold, lists joined by blanks, NaN or '' where one lacks a key."""
     from astropy.table import Table
 
@@ -211,10 +224,11 @@ def meta_table(metas: Iterable[Mapping[str, Any]], units: Mapping[str, str] | No
             cells.append(" ".join(str(v) for v in value) if isinstance(value, list) else value)
         count += 1
     table = Table()
+    units = units_of(list(columns)) if units_of else {}
     for key, cells in columns.items():
         cells += [None] * (count - len(cells))
         table[key] = _column_of(cells)
-        if units and key in units and table[key].dtype.kind == "f":
+        if key in units and table[key].dtype.kind in "fi":
             table[key].unit = units[key]
     return table
 
@@ -235,7 +249,7 @@ def _column_of(cells: list[Any]) -> np.ndarray:
 # --- Parquet ---
 
 
-def _write_parquet(galaxies: Galaxies, path: Path, columns: list[str], single: bool) -> None:
+def _write_parquet(galaxies: Galaxies, path: Path, columns: Mapping[str, str], single: bool) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
