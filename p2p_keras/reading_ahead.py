@@ -59,7 +59,8 @@ def read_ahead(
         for cuttings in _in_order(pool, jobs(), ahead=max(1, ahead)):
             yield from cuttings
         for target in unplaced.values():
-            error = InputError(target.label or str(target.name), f"{target.name} lies on none of the images")
+            cause = target.problem or "lies on none of the images"
+            error = InputError(f"{target.label} ({target.name})", cause)
             yield Cutting(target.label, target, error=error)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
@@ -178,7 +179,7 @@ class _Cut:
 
     def _one(self, target: Target) -> Cutting:
         path = self.shared.path
-        where = f"{path} ({target.label})" if target.label else path
+        where = f"{path} ({target.label}, {target.name})" if target.label else path
         try:
             if target.problem:
                 raise InputError(path, target.problem)

@@ -67,8 +67,9 @@ def shift_of_light(
 
 
 def _sampled(image: GalaxyImage, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Structure of the light at pixels: square roots, so that a nucleus or a star doesn't decide alone, less their smooth
-    part, which would hardly tell a shift; 0 where masked.
+    """Structure of the light at pixels; 0 where masked.
+
+    Square roots, so that a nucleus or a star doesn't decide alone, less their smooth part, which hardly tells a shift.
     """
     from scipy import ndimage
 

@@ -26,12 +26,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from p2p_keras.errors import UsageError
+from p2p_keras.images.cutout import check_size
+from p2p_keras.images.frame import sky_position
 from p2p_keras.images.inputs import stem_of
 from p2p_keras.images.targets import InputFile, Target
 
@@ -147,7 +150,12 @@ def catalogue_inputs(
     if not has_place:
         raise UsageError(f"{path}: neither a file nor a position: it needs a column file, or ra and dec, or x and y")
     targets = [target_of(row, path, default_name=f"{Path(path).stem}_{row['row']}") for row in rows]
-    placed = tuple(target.or_else(options) for target in targets)
+    placed = tuple(
+        target
+        if target.problem or target.ra is not None or target.x is not None
+        else replace(target, problem="has no position")
+        for target in (t.or_else(options) for t in targets)
+    )
     return [InputFile(os.fspath(frame), None, placed) for frame in frames]
 
 
@@ -157,8 +165,17 @@ def target_of(row: Mapping[str, Any], catalogue: str | os.PathLike[str], default
     if "mask" in given:
         given["mask"] = beside(given["mask"], catalogue)
     given.setdefault("name", default_name)
-    label = f"row {row['row']} of {Path(catalogue).name}"
-    return Target(**given, label=label, problem=row.get("problem", ""))
+    problem = row.get("problem", "")
+    try:
+        position = sky_position(*(given.get(key) for key in ("ra", "dec", "x", "y")))
+        if position is not None:
+            given["ra"], given["dec"] = position
+        check_size(given.get("size"))
+    except UsageError as error:
+        problem = problem or str(error)
+        for key in ("ra", "dec", "x", "y", "size"):
+            given.pop(key, None)
+    return Target(**given, label=f"row {row['row']} of {Path(catalogue).name}", problem=problem)
 
 
 def beside(file: str, catalogue: str | os.PathLike[str]) -> str:

@@ -161,15 +161,15 @@ class Frame:
             if target.x is not None and target.y is not None:
                 held[i] = -0.5 <= target.x < width - 0.5 and -0.5 <= target.y < height - 0.5
             elif target.ra is not None:
-                by_sky.append((i, sky_position(target.ra, target.dec, None, None)))
+                by_sky.append((i, *(sky_position(target.ra, target.dec, None, None) or (np.nan, np.nan))))
         if not by_sky:
             return held
         if plane.wcs is None:
             if need_wcs:
                 raise InputError(self.source, "galaxies by RA and Dec need a celestial WCS, and the image has none")
             return held
-        index = np.array([i for i, _ in by_sky])
-        sky = SkyCoord([p[0] for _, p in by_sky], [p[1] for _, p in by_sky], unit=u.deg)
+        index = np.array([i for i, *_ in by_sky])
+        sky = SkyCoord([ra for _, ra, _ in by_sky], [dec for *_, dec in by_sky], unit=u.deg)
         # A projection also shows what is on the far side of the sky: only what is near is tried.
         middle = pixel_to_icrs(plane.wcs, (width - 1) / 2, (height - 1) / 2)
         near = sky.separation(middle) < 3.0 * middle.separation(pixel_to_icrs(plane.wcs, 0.0, 0.0))

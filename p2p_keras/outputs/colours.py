@@ -97,7 +97,9 @@ def read_colours(path: Path) -> list[tuple[str, dict[str, np.ndarray]]]:
         raise InputError(path, f"can't be read as a table of colours ({error})") from error
     names = np.asarray(table["name"]).astype(str)
     columns = [name for name in table.colnames if name != "name"]
-    plain = {name: np.ma.filled(np.ma.asarray(table[name], dtype=float), np.nan) for name in columns}
+    plain: dict[str, np.ndarray] = {
+        name: np.ma.filled(np.ma.asarray(table[name], dtype=float), np.nan) for name in columns
+    }
     return [
         (str(one), {name: values[names == one] for name, values in plain.items()})
         for one in dict.fromkeys(names.tolist())

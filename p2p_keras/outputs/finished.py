@@ -50,9 +50,9 @@ class FinishedFiles:
         self._format = table_format
         if place.is_dir():
             ending = f".{table_format}"
-            paths = (Path(entry.path) for entry in os.scandir(place) if entry.name.endswith(ending))
+            paths = [Path(entry.path) for entry in os.scandir(place) if entry.name.endswith(ending)]
         else:
-            paths = iter([place] if place.exists() else [])
+            paths = [place] if place.exists() else []
         self._paths = {path.stem.casefold(): path for path in paths if not path.name.startswith(".")}
 
     def names(self) -> set[str]:

@@ -122,9 +122,10 @@ def _header_lines(galaxies: Galaxies, columns: Mapping[str, str], single: bool) 
     yield "datatype:"
     if not single:
         yield "- {name: name, datatype: string}"
-    for name in columns:
-        unit = f"unit: {columns[name]}, " if columns[name] else ""
-        yield f"- {{name: {json.dumps(name)}, {unit}datatype: float64, description: {json.dumps(COLUMN_DESCRIPTIONS.get(name, name))}}}"
+    for name, unit in columns.items():
+        about = json.dumps(COLUMN_DESCRIPTIONS.get(name, name))
+        given = f"unit: {unit}, " if unit else ""
+        yield f"- {{name: {json.dumps(name)}, {given}datatype: float64, description: {about}}}"
     yield "meta: !!omap"
     if single:
         for meta in galaxies.metas():
