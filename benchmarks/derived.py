@@ -2,9 +2,9 @@
 
 ``python benchmarks/derived.py --data SHARDS [--split test] [--model M]``
 
-The first table is the correlation of the normalised errors (mu_pred - mu_true) / mu_err between radii, by their distance
-in ln(sma), beside what `p2p_keras.derived.draws` assumes. The second holds, for each quantity, the median error and the
-share of truths inside one and two of its uncertainties (68 and 95 % for honest Gaussian ones).
+The first table is the correlation of the normalised errors (mu_pred - mu_true) / mu_err between radii, by their
+distance in ln(sma), beside what `p2p_keras.derived.draws` assumes. The second holds, for each quantity, the median
+error and the share of truths inside one and two of its uncertainties (68 and 95 % for honest Gaussian ones).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ QUANTITIES = ("mag_total", "r50", "r90", "concentration", "r_iso24", "mag_iso24"
 @click.option("--count", default=300, show_default=True, help="Galaxies at most.")
 def main(data: str, split: str, model: str | None, count: int) -> None:
     """Print both tables."""
-    from itertools import islice
+    from itertools import islice, pairwise
 
     from p2p_keras import Predictor
     from p2p_keras.derived import DerivedSettings, complete_profile
@@ -48,7 +48,7 @@ def main(data: str, split: str, model: str | None, count: int) -> None:
     variance = sums[0] / counts[0]
     click.echo(f"rms of normalised errors {np.sqrt(variance):.2f}\n\n| ln(sma) apart | correlation | assumed |")
     click.echo("|---|---|---|")
-    for i, (low, high) in enumerate(zip(BINS[:-1], BINS[1:], strict=True)):
+    for i, (low, high) in enumerate(pairwise(BINS)):
         apart = 0.5 * (low + high)
         assumed = SHARED + (1 - SHARED) * np.exp(-apart / CORRELATION_LENGTH)
         click.echo(f"| {low:.2f} to {high:.2f} | {sums[i] / counts[i] / variance:.2f} | {assumed:.2f} |")

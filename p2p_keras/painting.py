@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from p2p_keras.images import GalaxyImage
 
-_ITERATIONS = 6
+_ITERATIONS = 12
 DEVIATION_SIGMA = 4.0
 """A pixel deviates when it exceeds the profile by so many times the scatter along its ellipse ..."""
 DEVIATION_SHARE = 0.5

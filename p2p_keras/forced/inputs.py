@@ -140,4 +140,4 @@ def _common_stem(stems: Sequence[str]) -> str:
     first, last = min(stems), max(stems)
     same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
     common = first[:same].rstrip("-_.")
-    return common if len(common) >= 3 else ""
+    return common if len(common) >= 2 else ""

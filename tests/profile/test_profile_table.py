@@ -167,6 +167,11 @@ def with_hole(pixels):
         ("saturated", lambda: np.minimum(paint((96, 96), h=3), 5.0), {"h": 3}),
         ("masked_centre", lambda: with_hole(paint((96, 96))), {}),
         ("out_of_distribution", lambda: paint((96, 96), x0=12), {"x0": 12.0}),
+        ("unresolved", lambda: paint((96, 96), h=0.9), {"h": 0.9}),
+        ("uneven_sky", lambda: paint((96, 96)) + np.linspace(-0.6, 0.6, 96), {"last": 24.0}),
+        ("masked_centre", lambda: with_hole(paint((96, 96))), {"x0": 51.0, "y0": 49.0}),
+        ("truncated", lambda: paint((96, 96), h=20), {"last": 40.0, "h": 20, "e": 0.0}),
+        ("bright_neighbour", lambda: paint((96, 96)) + neighbour(300, 80, 70), {"last": 30.0}),
         ("no_profile", lambda: paint((96, 96)), {"last": 0.51}),
     ],
 )
