@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -149,9 +150,9 @@ def predict_inputs(
         while failed:
             yield failed.pop(0)
 
-    for group in group_by_shape(usable(), batch_size):
+    for group, answers in _one_ahead(predictor, group_by_shape(usable(), batch_size)):
         yield from failures()
-        for (number, image), measured in zip(group, predictor.measure([image for _, image in group]), strict=True):
+        for (number, image), measured in zip(group, answers, strict=True):
             done = Prediction(image.source, target=cuttings.pop(number).target)
             if isinstance(measured, P2PError):
                 named = measured if image.source in str(measured) else InputError(image.source, str(measured))
@@ -159,3 +160,21 @@ def predict_inputs(
             else:
                 yield replace(done, image=image, profile=measured)
     yield from failures()
+
+
+def _one_ahead(
+    predictor: Measurer, groups: Iterable[list[tuple[int, GalaxyImage]]]
+) -> Iterator[tuple[list[tuple[int, GalaxyImage]], Sequence[QTable | P2PError]]]:
+    """Measure the next batch in a thread while the caller writes the last one."""
+    pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="measure")
+    before: tuple[list[tuple[int, GalaxyImage]], Future[Sequence[QTable | P2PError]]] | None = None
+    try:
+        for group in groups:
+            running = group, pool.submit(predictor.measure, [image for _, image in group])
+            if before is not None:
+                yield before[0], before[1].result()
+            before = running
+        if before is not None:
+            yield before[0], before[1].result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from p2p_keras.derived import DerivedSettings
-from p2p_keras.derived.distance import cosmology_named
+from p2p_keras.derived.distance import DEFAULT_COSMOLOGY, cosmology_named
 from p2p_keras.derived.extinction import parse_extinction
 from p2p_keras.errors import UsageError
 from p2p_keras.forced import forced_inputs, predict_forced
@@ -57,7 +57,8 @@ class PredictionRun:
             ebv=options["ebv"],
             extinction_system=options["extinction_system"],
         )
-        cosmology_named(options["cosmology"])
+        if options["redshift"] is not None or options["cosmology"] != DEFAULT_COSMOLOGY:
+            cosmology_named(options["cosmology"])  # a misspelt name is told now, not at the first galaxy
         if options["forced"] != (options["reference"] is not None):
             raise UsageError("--forced and --reference BAND belong together")
         if not images and options["catalogue"] is None:

@@ -160,7 +160,7 @@ def bad_inputs(folder, write_galaxy):
         damaged("empty.fits", b""): "empty",
         damaged("text.fits", b"no fits at all\n" * 300): "not a FITS file",
         damaged("cut.fits", whole[: len(whole) // 2]): "truncated",
-        damaged("cut.fits.gz", b"\x1f\x8b\x08broken"): "can't be read",
+        damaged("cut.fits.gz", b"\x1f\x8b\x08broken"): "truncated",
         folder / "missing.fits": "no such file",
         folder / "table.fits": "no HDU has an image",
         written("nan.fits", np.full((64, 64), np.nan, "f4")): "no pixel has a value",
