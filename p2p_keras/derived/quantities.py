@@ -18,9 +18,12 @@ from p2p_keras.painting import outer_slope
 from p2p_keras.profile import isophotal_radii, isophotal_radius, radii_of_light, radius_of_light
 from p2p_keras.units import flux_from_mag, mag_from_flux
 
-EXTRAPOLATION_ERROR = 0.7
-"""The light beyond the last radius is known to this share of it, or of what an exponential continuation of the profile
-holds, whichever is more: measured on mocks (``benchmarks/derived.py``)."""
+EXTRAPOLATION_ERROR = 1.2
+"""1-sigma of the light beyond the last radius, as a share of it or of what an exponential continuation of the profile
+holds, whichever is more ..."""
+
+LEAST_EXTRAPOLATION_ERROR = 0.03
+"""... and at least this share of the total: so that 68 % of total magnitudes of mocks are right within their errors."""
 
 _NAN = float("nan")
 
@@ -114,8 +117,10 @@ def exponential_beyond(sma: np.ndarray, intensity: np.ndarray, ellipticity: floa
 
 def _drawn_totals(growth: np.ndarray, grown: np.ndarray, mag_total: float, continued: float, seed: int) -> np.ndarray:
     """Total magnitude of each draw: what is inside, and the light beyond, uncertain by `EXTRAPOLATION_ERROR`."""
-    beyond = max(float(flux_from_mag(mag_total, 0.0) - flux_from_mag(growth[-1], 0.0)), 0.0)
-    error = EXTRAPOLATION_ERROR * max(beyond, continued) * np.random.default_rng(seed + 1).standard_normal(len(grown))
+    total = float(flux_from_mag(mag_total, 0.0))
+    beyond = max(total - float(flux_from_mag(growth[-1], 0.0)), 0.0)
+    sigma = np.hypot(EXTRAPOLATION_ERROR * max(beyond, continued), LEAST_EXTRAPOLATION_ERROR * total)
+    error = sigma * np.random.default_rng(seed + 1).standard_normal(len(grown))
     return mag_from_flux(flux_from_mag(grown[:, -1], 0.0) + np.maximum(beyond + error, 0.0), 0.0)
 
 

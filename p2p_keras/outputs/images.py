@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from p2p_keras.painting import Painted, deviating_pixels, paint
+from p2p_keras.painting import Painted, deviating_pixels
 from p2p_keras.profile_files import write_whole
 
 if TYPE_CHECKING:
@@ -16,22 +16,14 @@ if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
 
 
-def write_model_image(image: GalaxyImage, profile: QTable, path: Path) -> bool:
+def write_model_image(image: GalaxyImage, profile: QTable, painted: Painted, path: Path) -> None:
     """Write the two-dimensional model and the residual image, with the WCS of the cutout.
 
     HDU ``MODEL`` is the galaxy's light in the image's own unit, without sky; ``RESIDUAL`` is image - sky - model, NaN
-    where the image is masked.
-
-    Returns
-    -------
-    bool
-        False where the profile has too few radii: nothing is written.
+    where the image is masked. `painted` is `p2p_keras.painting.paint` of the profile on this image.
     """
     from astropy.io import fits
 
-    painted = paint(profile, image)
-    if painted is None:
-        return False
     sky = float(np.nan_to_num(profile.meta["sky"]))
     header = _header(image, profile)
     residual = (image.pixels - sky - painted.model).astype(np.float32)
@@ -41,26 +33,15 @@ def write_model_image(image: GalaxyImage, profile: QTable, path: Path) -> bool:
         fits.ImageHDU(residual, header, name="RESIDUAL"),
     ]
     write_whole(path, lambda part: fits.HDUList(hdus).writeto(part, overwrite=True))
-    return True
 
 
-def write_mask_image(image: GalaxyImage, profile: QTable, path: Path) -> bool:
-    """Write the mask that the measurement implies: 1 where a pixel isn't the galaxy's, by `deviating_pixels`.
-
-    Returns
-    -------
-    bool
-        False where the profile has too few radii: nothing is written.
-    """
+def write_mask_image(image: GalaxyImage, profile: QTable, painted: Painted, path: Path) -> None:
+    """Write the mask that the measurement implies: 1 where a pixel isn't the galaxy's, by `deviating_pixels`."""
     from astropy.io import fits
 
-    painted = paint(profile, image)
-    if painted is None:
-        return False
     mask = implied_mask(image, profile, painted)
     hdu = fits.PrimaryHDU(mask.astype(np.uint8), _header(image, profile))
     write_whole(path, lambda part: hdu.writeto(part, overwrite=True))
-    return True
 
 
 def implied_mask(image: GalaxyImage, profile: QTable, painted: Painted) -> np.ndarray:

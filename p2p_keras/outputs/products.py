@@ -69,14 +69,8 @@ class Products:
             from p2p_keras.plots import galaxy_figure, save_figure
 
             save_figure(galaxy_figure(image, complete), self.plot / f"{file}.{self.plot_format}")
-        if self.model_image is not None:
-            from p2p_keras.outputs.images import write_model_image
-
-            write_model_image(image, profile, self.model_image / f"{file}-model.fits")
-        if self.mask_image is not None:
-            from p2p_keras.outputs.images import write_mask_image
-
-            write_mask_image(image, profile, self.mask_image / f"{file}-mask.fits")
+        if self.model_image is not None or self.mask_image is not None:
+            self._paint(image, profile, file)
         return name
 
     def add_bands(self, name: str, profiles: Mapping[str, QTable], target: Target | None = None) -> None:
@@ -92,6 +86,19 @@ class Products:
             from p2p_keras.plots.bands import bands_figure
 
             save_figure(bands_figure(complete, title=name), self.plot / f"{safe_name(name)}-bands.{self.plot_format}")
+
+    def _paint(self, image: GalaxyImage, profile: QTable, file: str) -> None:
+        """Write model and mask; a galaxy without two radii has neither."""
+        from p2p_keras.outputs.images import write_mask_image, write_model_image
+        from p2p_keras.painting import paint
+
+        painted = paint(profile, image)
+        if painted is None:
+            return
+        if self.model_image is not None:
+            write_model_image(image, profile, painted, self.model_image / f"{file}-model.fits")
+        if self.mask_image is not None:
+            write_mask_image(image, profile, painted, self.mask_image / f"{file}-mask.fits")
 
     def _keep(self, profile: QTable, target: Target | None) -> tuple[QTable, str]:
         own: dict[str, Any] = {}
