@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -150,12 +152,10 @@ def main(
     parts = {key: options[key] for key in ("summary", "plot", "plot_format", "model_image", "mask_image")}
     failed = measured = 0
     interrupted = False
-    _stop_as_by_ctrl_c()
     start = time.perf_counter()
-    with (
-        Products(writer, run.settings, resume=resume, **parts) as products,
-        Progress("measuring", run.total, quiet=quiet) as progress,
-    ):
+    bar = Progress("measuring", run.total, quiet=quiet)
+    products = Products(writer, run.settings, resume=resume, **parts)
+    with _stopped_as_by_ctrl_c(), products, bar as progress:
         try:
             for error, notes, write in run.done(predictor, writer):
                 if error is None:
@@ -189,10 +189,17 @@ def main(
     context.exit(1 if failed or interrupted else 0)
 
 
-def _stop_as_by_ctrl_c() -> None:
+@contextmanager
+def _stopped_as_by_ctrl_c() -> Iterator[None]:
     """A batch system's SIGTERM keeps what is measured, as Ctrl-C does."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _measurer(model: str | None, server: str | None, threads: int | None) -> Any:

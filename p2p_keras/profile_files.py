@@ -122,7 +122,8 @@ class ProfileWriter:
 
     def _open_spool(self, resume: bool) -> None:
         folder = self.output.with_name(f".{self.output.name}.spool")
-        if folder.exists() and not resume:
+        lines = folder / "galaxies.jsonl"
+        if lines.exists() and lines.stat().st_size and not resume:
             raise UsageError(
                 f"{self.output}: an earlier run was killed before it could write this table, and left {folder}: go on "
                 "with --resume (resume=True), or delete that folder"

@@ -46,7 +46,11 @@ class Products:
     ) -> None:
         self.writer, self.settings, self.plot, self.plot_format = writer, settings, plot, plot_format
         self.model_image, self.mask_image, self.resume = model_image, mask_image, resume
-        self.summary = SummaryWriter(summary, resume=resume) if summary else None
+        try:
+            self.summary = SummaryWriter(summary, resume=resume) if summary else None
+        except BaseException:
+            writer.close()  # leaves nothing behind of a run that never began
+            raise
         self.colours: ColourWriter | None = None
         for folder in (plot, model_image, mask_image):
             if folder is not None:

@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from p2p_keras.errors import InputError
+
 
 @dataclass(frozen=True)
 class SpooledGalaxy:
@@ -59,20 +61,33 @@ class Spool:
         self._data_file = open(self._data, "ab")  # noqa: SIM115
 
     def add(self, meta: dict[str, Any], columns: dict[str, np.ndarray]) -> None:
-        """Append one galaxy; meta in plain values that JSON takes (NaN included)."""
+        """Append one galaxy; meta in plain values that JSON takes (NaN included).
+
+        Raises
+        ------
+        InputError
+            The disk refuses.
+        """
         rows = np.stack([np.asarray(values, dtype="<f8") for values in columns.values()], axis=1)
-        # An interrupt may have come between an earlier galaxy's rows and its line.
-        if self._data_file.tell() != self._bytes:
-            self._data_file.truncate(self._bytes)
-            self._data_file.seek(0, os.SEEK_END)
         line = json.dumps({"meta": meta, "columns": list(columns), "rows": len(rows)}).encode() + b"\n"
-        self._data_file.write(rows.tobytes())
-        self._data_file.flush()
-        self._line_file.write(line)
-        self._line_file.flush()
+        try:
+            self._append(rows.tobytes(), line)
+        except OSError as error:
+            raise InputError(self.folder, f"can't be written ({error.strerror or error})") from error
         self._bytes += rows.nbytes
         self._line_bytes += len(line)
         self.count += 1
+
+    def _append(self, rows: bytes, line: bytes) -> None:
+        # An interrupt or a full disk may have come between an earlier galaxy's rows and its line.
+        for file, size in ((self._data_file, self._bytes), (self._line_file, self._line_bytes)):
+            if file.tell() != size:
+                file.truncate(size)
+                file.seek(0, os.SEEK_END)
+        self._data_file.write(rows)
+        self._data_file.flush()
+        self._line_file.write(line)
+        self._line_file.flush()
 
     def metas(self) -> Iterator[dict[str, Any]]:
         """Meta of each galaxy, in the order in which they came."""

@@ -300,6 +300,7 @@ def test_quantities_on_the_command_line(predict, write_galaxy, tmp_path):
     assert "sma_kpc" in profile.colnames
     for wrong in (["--isophotes", "a"], ["--extinction", "x"], ["--cosmology", "Plonk"], ["--summary", "s.txt"]):
         assert predict(write_galaxy(f"wrong{wrong[0]}.fits"), "-o", tmp_path / "o.csv", *wrong).exit_code == 2
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_extinction_that_is_unknown_stops_one_galaxy(predict, write_galaxy, tmp_path):
