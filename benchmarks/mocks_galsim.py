@@ -1,7 +1,7 @@
 """How many mock galaxies a second one core makes, of each survey, beside the same scene's light drawn by GalSim.
 
-``python benchmarks/mocks_galsim.py [--count 12]``. The ratio is the time of a whole mock (scene, PSF, noise, measured truth)
-over that of GalSim drawing a bulge and a disc alone, through the same PSF, on the same stamp.
+``python benchmarks/mocks_galsim.py [--count 12]``. The ratio is the time of a whole mock (scene, PSF, noise, measured
+truth) over that of GalSim drawing a bulge and a disc alone, through the same PSF, on the same stamp.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from p2p_keras import __version__
-from p2p_keras.program import user_errors
+from p2p_keras.program import Program, user_errors
 
 PROGRAMS = {
     "fit": "Train a network on TFRecord shards.",
@@ -30,21 +30,41 @@ class Programs(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names, in the order in which a galaxy's data meet them."""
-        return list(PROGRAMS)
+        return [*PROGRAMS, completion.name or "completion"]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a program's module and return its command; None for an unknown name."""
+        if cmd_name == completion.name:
+            return completion
         return import_module(f"p2p_keras.{cmd_name}").main if cmd_name in PROGRAMS else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of programs without importing any."""
         with formatter.section("Programs"):
-            formatter.write_dl(list(PROGRAMS.items()))
+            formatter.write_dl(
+                [*PROGRAMS.items(), ("completion", "Print the script that completes commands in a shell.")]
+            )
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a program."""
         with user_errors():
             return super().invoke(ctx)
+
+
+@click.command(cls=Program)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the script that completes `p2p-keras`, its programs and their options in a shell.
+
+    For this shell only: eval "$(p2p-keras completion bash)". For all of them write it to a file once and source that in
+    ~/.bashrc or ~/.zshrc; fish: p2p-keras completion fish > ~/.config/fish/completions/p2p-keras.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    script = get_completion_class(shell)
+    if script is None:
+        raise click.UsageError(f"no completion for {shell}")
+    click.echo(script(main, {}, "p2p-keras", "_P2P_KERAS_COMPLETE").source())
 
 
 @click.command(cls=Programs, context_settings={"help_option_names": ["-h", "--help"]})

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from p2p_keras.ellipse import points, vector_from_angles
+from p2p_keras.extent import annulus_snr
 from p2p_keras.units import MAG_PER_RELATIVE_ERROR, intensity_from_mu
 
 if TYPE_CHECKING:
@@ -29,31 +30,49 @@ class Flag(NamedTuple):
 FLAGS = {
     "bright_neighbour": Flag(
         1,
-        "another source outshines the target's centre, or sources inside the profile's last ellipse hold more than a "
-        "fifth of the target's light",
+        "another source outshines the target's centre, or sources within 1.5 times the profile's last ellipse hold "
+        "more than a fifth of the target's light",
     ),
     "near_edge": Flag(1, "less than 95 % of the ellipse of half the extent is on the image (off it or masked)"),
     "truncated": Flag(
-        1, "less than 80 % of the last ellipse is on the image: the galaxy is larger than the image, its sky uncertain"
+        1,
+        "the galaxy is larger than the image, its sky uncertain: less than 80 % of the last ellipse is on the image; "
+        "or of 1.4 times the last ellipse, while the light still stands 16 times above the noise of its annulus",
     ),
+    "uneven_sky": Flag(
+        1,
+        "the sky around the galaxy differs from side to side by more than the light of the last radius: a gradient, "
+        "the halo of a neighbour or of a star",
+    ),
+    "unresolved": Flag(1, "the half-light radius is below 2.5 px: it can't be told from a star"),
     "low_snr": Flag(1, "the median signal-to-noise ratio of the profile's radii is below 5 (mu_err above 0.22 mag)"),
     "saturated": Flag(1, "the centre is a plateau: five or more of its pixels share the image's highest value"),
-    "masked_centre": Flag(2, "half of the pixels within 2 px of the centre are masked"),
+    "masked_centre": Flag(
+        2, "half of the pixels within 2 px of the centre are masked, or a quarter of those within 5 px"
+    ),
     "out_of_distribution": Flag(
         2,
         "unlike what the model was made for: a pixel scale outside 0.1 to 2.0 arcsec, a centre further from the middle "
         "than a quarter of the image's shorter side, or a profile that rises outward by more than 1 mag",
+    ),
+    "misaligned": Flag(
+        2, "(forced bands) the light of this band lies more than 1.5 px from where its WCS puts it on the reference"
     ),
     "no_profile": Flag(4, "fewer than three radii could be measured"),
 }
 """Every flag word with its severity and rule."""
 
 NEIGHBOUR_SHARE = 0.2
+NEIGHBOUR_REACH = 1.5
 LOW_SNR = 5.0
 MIN_ROWS = 3
 PIXEL_SCALE_RANGE = (0.1, 2.0)
 MAX_OFFSET_FRACTION = 0.25
 MAX_RISE_MAG = 1.0
+UNRESOLVED_PX = 2.5
+STILL_BRIGHT_SNR = 16.0
+SKY_RING = (1.25, 2.5)
+_SECTORS = 8
 _DETECTION_SIGMA = 5.0
 _EXCESS_OVER_PROFILE = 1.0
 """A pixel belongs to another source if it exceeds the target's own profile by this factor of it: spiral arms and bars
@@ -88,8 +107,12 @@ def find_flags(outputs: Mapping[str, Any], image: GalaxyImage) -> list[str]:
     if shape.sma.size >= MIN_ROWS:
         found["low_snr"] = float(np.median(shape.snr)) < LOW_SNR
         found["near_edge"] = _share_on_image(shape, good, 0.5 * shape.sma[-1]) < 0.95
-        found["truncated"] = _share_on_image(shape, good, shape.sma[-1]) < 0.80
-        found["bright_neighbour"] = _bright_neighbour(shape, pixels, image)
+        light = _Surroundings.of(shape, pixels, image)
+        found["truncated"] = _truncated(shape, good, light)
+        found["unresolved"] = _half_light_radius(outputs, image) < UNRESOLVED_PX
+        if light is not None:
+            found["bright_neighbour"] = _bright_neighbour(shape, light)
+            found["uneven_sky"] = _uneven_sky(shape, light)
     return [word for word in FLAGS if found.get(word)]
 
 
@@ -144,8 +167,8 @@ def _disc(shape: _Shape, array: np.ndarray, radius: float) -> np.ndarray:
 
 
 def _masked_centre(shape: _Shape, good: np.ndarray) -> bool:
-    centre = _disc(shape, good, 2.0)
-    return bool(centre.size == 0 or centre.mean() <= 0.5)
+    core, centre = _disc(shape, good, 2.0), _disc(shape, good, 5.0)
+    return bool(core.size == 0 or core.mean() <= 0.5 or centre.mean() <= 0.75)
 
 
 def _saturated(shape: _Shape, pixels: np.ndarray) -> bool:
@@ -174,33 +197,89 @@ def _out_of_distribution(shape: _Shape, image: GalaxyImage) -> bool:
     return bool(shape.mu.size and np.max(np.maximum.accumulate(shape.mu) - shape.mu) > MAX_RISE_MAG)
 
 
-def _bright_neighbour(shape: _Shape, pixels: np.ndarray, image: GalaxyImage) -> bool:
-    """Compare the image with the profile painted along its own ellipses."""
-    height, width = pixels.shape
-    y, x = np.ogrid[:height, :width]
-    # One shape for all radii is enough to tell a neighbour from the galaxy: that of 60 % of the extent.
-    e1, e2 = shape.at(0.6 * shape.sma[-1])
-    dx, dy = x - shape.x0, y - shape.y0
-    norm = (1.0 - e1 * e1 - e2 * e2) / (1.0 + np.hypot(e1, e2))
-    radius = np.hypot((1.0 - e1) * dx - e2 * dy, (1.0 + e1) * dy - e2 * dx) / norm
-    intensity = intensity_from_mu(shape.mu, float(image.zero_point), float(image.pixel_scale))
-    log_r = np.log(np.maximum(radius, shape.sma[0]))
-    model = np.exp(np.interp(log_r, np.log(shape.sma), np.log(intensity)))
-    model = np.where(radius > shape.sma[-1], 0.0, model)
-    excess = pixels - shape.sky - model
-    outside = excess[(radius > shape.sma[-1]) & np.isfinite(excess)]
-    sample = outside if outside.size > 200 else excess[np.isfinite(excess)]
-    if not sample.size:
+def _half_light_radius(outputs: Mapping[str, Any], image: GalaxyImage) -> float:
+    """In pixels; infinite where the profile ends before it."""
+    keep = np.asarray(outputs["valid"], dtype=bool)
+    sma, growth = (np.asarray(outputs[key], dtype=float)[keep] for key in ("sma", "growth"))
+    share = 10.0 ** (-0.4 * (growth - float(outputs["mag_total"])))
+    beyond = np.flatnonzero(share >= 0.5)
+    return float(sma[beyond[0]]) / float(image.pixel_scale) if beyond.size else float("inf")
+
+
+class _Surroundings(NamedTuple):
+    """The image less the profile painted along its own ellipses.
+
+    `radius` (px), `model` and `excess` (flux per pixel) are (H, W); `other` are pixels of other sources; `noise` is
+    that of the sky per pixel, `intensity` the profile's.
+    """
+
+    radius: np.ndarray
+    angle: np.ndarray
+    model: np.ndarray
+    excess: np.ndarray
+    other: np.ndarray
+    noise: float
+    intensity: np.ndarray
+
+    @classmethod
+    def of(cls, shape: _Shape, pixels: np.ndarray, image: GalaxyImage) -> _Surroundings | None:
+        height, width = pixels.shape
+        y, x = np.ogrid[:height, :width]
+        # One shape for all radii is enough to tell a neighbour from the galaxy: that of 60 % of the extent.
+        e1, e2 = shape.at(0.6 * shape.sma[-1])
+        dx, dy = x - shape.x0, y - shape.y0
+        norm = (1.0 - e1 * e1 - e2 * e2) / (1.0 + np.hypot(e1, e2))
+        radius = np.hypot((1.0 - e1) * dx - e2 * dy, (1.0 + e1) * dy - e2 * dx) / norm
+        intensity = intensity_from_mu(shape.mu, float(image.zero_point), float(image.pixel_scale))
+        log_r = np.log(np.maximum(radius, shape.sma[0]))
+        model = np.exp(np.interp(log_r, np.log(shape.sma), np.log(intensity)))
+        model = np.where(radius > shape.sma[-1], 0.0, model)
+        excess = pixels - shape.sky - model
+        outside = excess[(radius > shape.sma[-1]) & np.isfinite(excess)]
+        sample = outside if outside.size > 200 else excess[np.isfinite(excess)]
+        if not sample.size:
+            return None
+        noise = 1.4826 * float(np.median(np.abs(sample - np.median(sample))))
+        with np.errstate(invalid="ignore"):
+            other = (excess > _DETECTION_SIGMA * noise) & (excess > _EXCESS_OVER_PROFILE * model)
+        other &= radius > max(3.0, 0.1 * shape.sma[-1])  # the PSF's core and a bulge that one shape can't follow
+        return cls(radius, np.arctan2(dy, dx), model, excess, other, noise, intensity)
+
+
+def _truncated(shape: _Shape, good: np.ndarray, light: _Surroundings | None) -> bool:
+    last = float(shape.sma[-1])
+    if _share_on_image(shape, good, last) < 0.80:
+        return True
+    if light is None or _share_on_image(shape, good, 1.4 * last) >= 0.80:
         return False
-    noise = 1.4826 * float(np.median(np.abs(sample - np.median(sample))))
-    with np.errstate(invalid="ignore"):
-        other = (excess > _DETECTION_SIGMA * noise) & (excess > _EXCESS_OVER_PROFILE * model)
-    other &= radius > max(3.0, 0.1 * shape.sma[-1])  # the PSF's core and a bulge that one shape can't follow
-    if not other.any():
+    e = float(np.hypot(*shape.at(last)))
+    ellipticity = 2.0 * e / (1.0 + e)
+    return bool(annulus_snr(light.intensity[-1], last, ellipticity, max(light.noise, 1e-30)) > STILL_BRIGHT_SNR)
+
+
+def _bright_neighbour(shape: _Shape, light: _Surroundings) -> bool:
+    """Sum up the light of other sources near the galaxy, and look at the brightest of them."""
+    if not light.other.any():
         return False
-    inside = other & (radius <= shape.sma[-1])
-    if shape.flux > 0 and float(excess[inside].sum()) > NEIGHBOUR_SHARE * shape.flux:
+    inside = light.other & (light.radius <= NEIGHBOUR_REACH * shape.sma[-1])
+    if shape.flux > 0 and float(light.excess[inside].sum()) > NEIGHBOUR_SHARE * shape.flux:
         return True
     # The brightest of four pixels, so that one hot pixel or cosmic ray isn't a neighbour.
-    bright = np.sort(excess[other])[-4:]
-    return bool(bright.size == 4 and bright[0] > float(intensity[0]))
+    bright = np.sort(light.excess[light.other])[-4:]
+    return bool(bright.size == 4 and bright[0] > float(light.intensity[0]))
+
+
+def _uneven_sky(shape: _Shape, light: _Surroundings) -> bool:
+    """Compare the sky in sectors around the galaxy; detected sources are left out."""
+    last = float(shape.sma[-1])
+    ring = (light.radius > SKY_RING[0] * last) & (light.radius < SKY_RING[1] * last)
+    ring &= np.isfinite(light.excess) & ~light.other
+    values = light.excess[ring]
+    sector = np.floor((light.angle[ring] + np.pi) / (2.0 * np.pi) * _SECTORS).astype(int) % _SECTORS
+    parts = [part for part in (values[sector == i] for i in range(_SECTORS)) if part.size >= 50]
+    if len(parts) < _SECTORS // 2:
+        return False
+    levels = np.array([np.median(part) for part in parts])
+    error = 1.25 * light.noise / np.sqrt(min(part.size for part in parts))
+    spread = float(levels.max() - levels.min())
+    return bool(spread > max(float(light.intensity[-1]), 8.0 * error))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +14,11 @@ import click
 
 from p2p_keras.program import Program
 
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+
 
 @click.command(cls=Program)
-@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@click.argument("images", nargs=-1, metavar="IMAGE...")
 @click.option(
     "-o",
     "--output",
@@ -20,8 +26,9 @@ from p2p_keras.program import Program
     type=click.Path(path_type=Path),
     metavar="OUT",
     help="A name ending in .ecsv, .fits, .csv or .parquet: one table for all inputs, its first column `name`. "
-    "Anything else is a folder that gets one NAME.ecsv for each.",
+    "One galaxy may go to .prof (AutoProf's). Anything else is a folder that gets one NAME.ecsv for each.",
 )
+@click.option("--resume", is_flag=True, help="Go on: skip what OUT has already, add the rest, try failures again.")
 @click.option(
     "--model", metavar="DIR", help="SavedModel (NAME/VERSION or NAME) or .onnx file.  [default: the shipped one]"
 )
@@ -29,6 +36,20 @@ from p2p_keras.program import Program
     "--server",
     metavar="HOST:PORT",
     help="Let a model server measure (TensorFlow Serving or p2p_keras.serve); --model NAME.",
+)
+@click.option(
+    "--catalogue",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="TABLE",
+    help="Any table that astropy reads, a galaxy a row: name, ra and dec (or x and y) on the IMAGEs, or its own file; "
+    "redshift, zero_point, band, size ... where present.",
+)
+@click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="KEY=COLUMN",
+    help="Which column of the catalogue is meant: ra=RA_J2000.",
 )
 @click.option("--zero-point", type=float, help="AB magnitude of a pixel value of 1.  [default: from the header]")
 @click.option("--pixel-scale", type=float, help="Arcsec per pixel.  [default: from the WCS or header]")
@@ -45,22 +66,59 @@ from p2p_keras.program import Program
     help="FITS image of the same shape; not 0: ignore the pixel.",
 )
 @click.option(
+    "--forced",
+    is_flag=True,
+    help="IMAGEs are BAND=FILE (g=a.fits r=b.fits): measure all bands along the --reference's ellipses, write colours.",
+)
+@click.option("--reference", metavar="BAND", help="With --forced: the band whose ellipses count.")
+@click.option(
+    "--align", is_flag=True, help="With --forced: lay the bands' light on each other instead of trusting their WCS."
+)
+@click.option("--redshift", type=float, help="Lengths in kpc too (a catalogue's column goes before it).")
+@click.option("--cosmology", default="Planck18", help="An astropy cosmology by its name, for --redshift.")
+@click.option(
+    "--extinction",
+    metavar="MAG",
+    help="Correct for this Galactic extinction A_lambda: 0.11, or by band g=0.33,r=0.23.  [default: no correction]",
+)
+@click.option("--ebv", type=float, help="Correct for Galactic E(B-V) (SFD) by Schlafly & Finkbeiner (2011).")
+@click.option(
+    "--extinction-system",
+    type=click.Choice(["sdss", "panstarrs", "decam", "2mass"]),
+    default="sdss",
+    help="Photometric system of the bands, for --ebv.",
+)
+@click.option(
+    "--isophotes",
+    default="25",
+    metavar="MU,...",
+    help="Radii and magnitudes at these surface brightnesses.",
+)
+@click.option("--psf-fwhm", type=float, help="Arcsec; Sersic and disc fits begin there.  [default: 3 px]")
+@click.option("--summary", type=click.Path(path_type=Path, dir_okay=False), help="Table with a row per galaxy.")
+@click.option(
     "--plot",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=_FOLDER,
     metavar="DIR",
-    help="Draw each galaxy: image with ellipses, profile, geometry, growth.",
+    help="Draw each galaxy: image with ellipses, profile, geometry, growth; with --forced all bands and colours.",
 )
 @click.option(
     "--attention",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=_FOLDER,
     metavar="DIR",
     help="Draw which pixels made which radius; needs the model's Keras file beside it.",
 )
 @click.option("--plot-format", type=click.Choice(["png", "pdf", "svg"]), default="png", help="Kind of the drawings.")
 @click.option(
+    "--model-image", type=_FOLDER, metavar="DIR", help="Write NAME-model.fits: the profile painted, and the residual."
+)
+@click.option(
+    "--mask-image", type=_FOLDER, metavar="DIR", help="Write NAME-mask.fits: 1 where a pixel isn't the galaxy's."
+)
+@click.option(
     "--format",
     "table_format",
-    type=click.Choice(["ecsv", "fits", "csv", "parquet"]),
+    type=click.Choice(["ecsv", "fits", "csv", "parquet", "prof"]),
     help="Format of the tables.  [default: by OUT's ending]",
 )
 @click.option("--batch-size", type=click.IntRange(min=1), default=16, help="Images of one shape measured at a time.")
@@ -74,12 +132,7 @@ def main(
     output: Path,
     model: str | None,
     server: str | None,
-    plot: Path | None,
     attention: Path | None,
-    plot_format: str,
-    table_format: str | None,
-    batch_size: int,
-    readers: int,
     threads: int | None,
     quiet: bool,
     **options: Any,
@@ -87,55 +140,75 @@ def main(
     """Measure the profiles of galaxies.
 
     IMAGE is a FITS file (plain, .gz, .bz2, .fz) with one band, a folder of them, a pattern, or @list.txt with one of
-    these a line. The target is in the image's middle unless --ra and --dec or --x and --y say where it is.
+    these a line. The target is in the image's middle unless --ra and --dec or --x and --y say where it is, or a
+    --catalogue where many are.
 
     Exit status: 0 all done, 1 some inputs failed (each is named on standard error with its cause, the others are
-    written), 2 wrong usage.
+    written), 2 wrong usage. Ctrl-C keeps what is measured; --resume goes on from there.
     """
     from p2p_keras.attention import attention_drawer
-    from p2p_keras.images import find_inputs
-    from p2p_keras.prediction import predict_files
+    from p2p_keras.errors import P2PError
+    from p2p_keras.outputs.products import Products
+    from p2p_keras.prediction_run import PredictionRun
     from p2p_keras.profile_files import ProfileWriter
+    from p2p_keras.progress import Progress
 
-    paths = find_inputs(images)
+    run = PredictionRun(images, options)
+    resume = options["resume"]
     predictor = _measurer(model, server, threads)
-    writer = ProfileWriter(output, table_format)
-    draws = [
-        draw for draw in (_drawer(plot, plot_format), attention_drawer(attention, model, plot_format, server)) if draw
-    ]
+    writer = ProfileWriter(output, options["table_format"], resume=resume)
+    parts = {key: options[key] for key in ("summary", "plot", "plot_format", "model_image", "mask_image")}
+    parts["draw_attention"] = attention_drawer(attention, model, options["plot_format"], server)
     failed = measured = 0
     interrupted = False
     start = time.perf_counter()
-    with writer, _Progress(len(paths), quiet) as progress:
+    bar = Progress("measuring", run.total, quiet=quiet)
+    products = Products(writer, run.settings, resume=resume, **parts)
+    with _stopped_as_by_ctrl_c(), products, bar as progress:
         try:
-            for done in predict_files(predictor, paths, batch_size=batch_size, readers=readers, **options):
-                if done.error is not None or done.profile is None or done.image is None:
+            for error, notes, write in run.done(predictor, writer):
+                if error is None:
+                    try:
+                        write(products)
+                        measured += 1
+                    except P2PError as refusal:
+                        error = refusal
+                if error is not None:
                     failed += 1
-                    progress.say(f"error: {done.error}")
-                else:
-                    name = writer.add(done.profile)
-                    measured += 1
-                    if not quiet:
-                        for note in done.image.notes:
-                            progress.say(f"note: {done.source}: {note}")
-                    for draw in draws:
-                        draw(done.image, done.profile, name)
-                progress.advance(measured / (time.perf_counter() - start))
+                    progress.say(f"error: {error}")
+                elif not quiet:
+                    for note in notes:
+                        progress.say(f"note: {note}")
+                progress.advance(failed + measured + run.skipped, measured / (time.perf_counter() - start))
         except KeyboardInterrupt:
             interrupted = True
     seconds = time.perf_counter() - start
     for old, new in writer.renamed:
         click.echo(f"note: a second galaxy named {old} is kept as {new}", err=True)
     if not quiet:
-        where = f" -> {output}" + (" (replaced)" if writer.replaced else "") if writer.written else ""
-        click.echo(
-            f"{measured} of {len(paths)} measured in {seconds:.1f} s ({measured / seconds:.1f}/s){where}", err=True
-        )
+        where = f" -> {output}" + (" (replaced)" if writer.replaced and not resume else "") if writer.written else ""
+        kept = f", {run.skipped} were there already" if run.skipped else ""
+        rate = f"{seconds:.1f} s ({measured / seconds:.1f}/s)"
+        total = max(run.total, failed + measured + run.skipped)
+        click.echo(f"{measured} of {total} measured in {rate}{kept}{where}", err=True)
     if interrupted:
-        click.echo("interrupted: what was measured until then is kept", err=True)
+        click.echo("interrupted: what was measured until then is kept; --resume goes on from there", err=True)
     if failed:
-        click.echo(f"{failed} of {len(paths)} inputs failed", err=True)
+        click.echo(f"{failed} of {max(run.total, failed)} inputs failed", err=True)
     context.exit(1 if failed or interrupted else 0)
+
+
+@contextmanager
+def _stopped_as_by_ctrl_c() -> Iterator[None]:
+    """A batch system's SIGTERM keeps what is measured, as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _measurer(model: str | None, server: str | None, threads: int | None) -> Any:
@@ -149,56 +222,6 @@ def _measurer(model: str | None, server: str | None, threads: int | None) -> Any
     from p2p_keras.predictor import Predictor
 
     return Predictor.load(model, threads=threads)
-
-
-def _drawer(folder: Path | None, plot_format: str) -> Any:
-    """Function that draws one galaxy into a folder; None without one."""
-    if folder is None:
-        return None
-    from p2p_keras.plots import galaxy_figure, save_figure
-    from p2p_keras.profile_files import safe_name
-
-    folder.mkdir(parents=True, exist_ok=True)
-
-    def draw(image: Any, profile: Any, name: str) -> None:
-        save_figure(galaxy_figure(image, profile), folder / f"{safe_name(name)}.{plot_format}")
-
-    return draw
-
-
-class _Progress:
-    """A bar with galaxies per second on standard error, where that is a terminal; messages go above it."""
-
-    def __init__(self, total: int, quiet: bool) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self._console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
-        columns = (
-            "measuring",
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-        )
-        hidden = quiet or total < 2 or not self._console.is_terminal
-        self._bar = Progress(*columns, console=self._console, disable=hidden)
-        self._task = self._bar.add_task("", total=total, rate="")
-
-    def __enter__(self) -> _Progress:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._bar.stop()
-
-    def say(self, message: str) -> None:
-        """Write a line on standard error."""
-        self._console.print(message)
-
-    def advance(self, rate: float) -> None:
-        """Count one galaxy."""
-        self._bar.update(self._task, advance=1, rate=f"{rate:.1f} galaxies/s")
 
 
 if __name__ == "__main__":

@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 COLUMN_UNITS = {"sma": "arcsec", "mu": SB_UNIT, "mu_err": SB_UNIT, "ellipticity": "", "pa": "deg", "growth": "mag"}
 """Columns of a profile in their order, with their units ('' for a plain number)."""
 
+EXTRA_COLUMN_UNITS = {"sma_kpc": "kpc", "intensity": "uJy / arcsec2", "intensity_err": "uJy / arcsec2"}
+"""Columns that some profiles have: with a redshift, and measured by force along another band's ellipses."""
+
+ALL_COLUMN_UNITS = COLUMN_UNITS | EXTRA_COLUMN_UNITS
+
 COLUMN_DESCRIPTIONS = {
     "sma": "semi-major axis of the isophote",
     "mu": "surface brightness",
@@ -36,12 +41,15 @@ COLUMN_DESCRIPTIONS = {
     "ellipticity": "1 - b/a",
     "pa": "position angle of the major axis",
     "growth": "magnitude inside this ellipse",
+    "sma_kpc": "semi-major axis at the redshift of meta",
+    "intensity": "surface brightness as a flux (AB), also where it is negative",
+    "intensity_err": "1-sigma uncertainty of intensity",
 }
 
 META_KEYS = (
-    "name", "band", "x0", "y0", "ra", "dec", "pixel_scale", "zero_point", "pa_reference", "mag_total", "r50", "r90",
-    "concentration", "r_iso25", "extent", "sky", "flags", "quality", "source", "x_offset", "y_offset", "model",
-    "model_version", "software_version",
+    "name", "band", "x0", "y0", "ra", "dec", "pixel_scale", "zero_point", "pa_reference", "pa_of_x", "parity",
+    "mag_total", "r50", "r90", "concentration", "r_iso25", "extent", "sky", "flags", "quality", "source", "x_offset",
+    "y_offset", "model", "model_version", "software_version",
 )  # fmt: skip
 """Keys of every profile's ``meta``, in their order."""
 
@@ -81,25 +89,18 @@ def profile_table(
     Profile
         A `QTable` that draws itself, a row per radius with the columns of `COLUMN_UNITS`; ``meta`` has every key of
         `META_KEYS`. ``x0`` and ``y0`` are in pixels of the file (the cutout's pixel (0, 0) is the file's (`x_offset`,
-        `y_offset`)).
+        `y_offset`)); ``pa_of_x`` is the position angle of the image's +x axis and ``parity`` 1 where angles grow
+        counter-clockwise as on the image, else -1, so that `pa_from_x` can turn ``pa`` back.
     """
-    from astropy import units as u
-    from astropy.table import Column
-
-    from p2p_keras.profile_object import Profile
-
     keep = valid_rows(outputs)
     columns = {name: np.asarray(outputs[name], dtype=float)[keep] for name in COLUMN_UNITS}
     order = np.argsort(columns["sma"], kind="stable")
     columns = {name: values[order] for name, values in columns.items()}
     columns["growth"] = np.where(np.isfinite(columns["growth"]), columns["growth"], np.nan)
     x0, y0 = _number(outputs["x0"]), _number(outputs["y0"])
-    columns["pa"] = _sky_position_angle(image, columns["pa"], x0, y0)
+    columns["pa"], pa_of_x, parity = _sky_position_angle(image, columns["pa"], x0, y0)
 
-    table = Profile()
-    for name, unit in COLUMN_UNITS.items():
-        table[name] = u.Quantity(columns[name], unit) if unit else Column(columns[name])
-        table[name].info.description = COLUMN_DESCRIPTIONS[name]
+    table = table_of_columns(columns)
 
     mag_total = _number(outputs["mag_total"])
     ra, dec = image.pixel_to_sky(x0, y0)
@@ -116,6 +117,8 @@ def profile_table(
         pixel_scale=float(image.pixel_scale),
         zero_point=float(image.zero_point),
         pa_reference=image.pa_reference,
+        pa_of_x=pa_of_x,
+        parity=parity,
         mag_total=mag_total,
         r50=r50,
         r90=r90,
@@ -132,6 +135,21 @@ def profile_table(
         model_version=str(model_version),
         software_version=p2p_keras.__version__,
     )
+    return table
+
+
+def table_of_columns(columns: Mapping[str, np.ndarray]) -> QTable:
+    """Make a table of plain arrays by the names, units and descriptions of a profile's columns."""
+    from astropy import units as u
+    from astropy.table import Column
+
+    from p2p_keras.profile_object import Profile
+
+    table = Profile()
+    for name, unit in ALL_COLUMN_UNITS.items():
+        if name in columns:
+            table[name] = u.Quantity(columns[name], unit) if unit else Column(columns[name])
+            table[name].info.description = COLUMN_DESCRIPTIONS[name]
     return table
 
 
@@ -155,15 +173,34 @@ def radius_of_light(sma: np.ndarray, growth: np.ndarray, mag_total: float, fract
     good = np.isfinite(sma) & np.isfinite(growth)
     if not good.any() or not np.isfinite(mag_total):
         return float("nan")
-    sma, share = sma[good], 10.0 ** (-0.4 * (growth[good] - mag_total))
-    share = np.maximum.accumulate(share)  # sky noise can make the curve of growth fall in the outskirts
-    beyond = np.flatnonzero(share >= fraction)
-    if not beyond.size:
-        return float("nan")
-    i = int(beyond[0])
-    if i == 0:
-        return float(sma[0] * np.sqrt(fraction / share[0]))
-    return float(np.exp(np.interp(fraction, share[i - 1 : i + 1], np.log(sma[i - 1 : i + 1]))))
+    return float(radii_of_light(sma[good], growth[None, good], np.array([mag_total]), fraction)[0])
+
+
+def radii_of_light(sma: np.ndarray, growth: np.ndarray, mag_total: np.ndarray, fraction: float) -> np.ndarray:
+    """`radius_of_light` of many profiles on the same radii.
+
+    Parameters
+    ----------
+    sma : array (N,), increasing
+    growth : array (M, N), finite
+    mag_total : array (M,), finite
+    fraction : float in (0, 1)
+
+    Returns
+    -------
+    float array (M,)
+    """
+    share = 10.0 ** (-0.4 * (growth - mag_total[:, None]))
+    share = np.maximum.accumulate(share, axis=1)  # sky noise can make the curve of growth fall in the outskirts
+    reached = share >= fraction
+    i = np.argmax(reached, axis=1)
+    rows, before = np.arange(len(share)), np.maximum(i - 1, 0)
+    low, high = share[rows, before], share[rows, i]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        part = np.where(high > low, (fraction - low) / (high - low), 1.0)
+        log_r = np.log(sma[before]) + part * (np.log(sma[i]) - np.log(sma[before]))
+        inside = sma[0] * np.sqrt(fraction / share[:, 0])
+    return np.where(reached.any(axis=1), np.where(i == 0, inside, np.exp(log_r)), np.nan)
 
 
 def isophotal_radius(sma: np.ndarray, mu: np.ndarray, level: float = ISOPHOTE_MU) -> float:
@@ -181,23 +218,34 @@ def isophotal_radius(sma: np.ndarray, mu: np.ndarray, level: float = ISOPHOTE_MU
     """
     sma, mu = np.asarray(sma, dtype=float), np.asarray(mu, dtype=float)
     good = np.isfinite(sma) & np.isfinite(mu)
-    sma, mu = sma[good], mu[good]
-    crossings = np.flatnonzero((mu[:-1] <= level) & (mu[1:] > level))
-    if not crossings.size:
-        return float(sma[-1]) if mu.size and mu[-1] == level else float("nan")
-    i = int(crossings[-1])
-    return float(np.exp(np.interp(level, mu[i : i + 2], np.log(sma[i : i + 2]))))
+    if not good.any():
+        return float("nan")
+    return float(isophotal_radii(sma[good], mu[None, good], level)[0])
+
+
+def isophotal_radii(sma: np.ndarray, mu: np.ndarray, level: float) -> np.ndarray:
+    """`isophotal_radius` of many profiles on the same radii: sma (N,), mu (M, N), finite -> (M,)."""
+    if sma.size < 2:
+        return np.where(mu[:, -1] == level, sma[-1], np.nan)
+    crossing = (mu[:, :-1] <= level) & (mu[:, 1:] > level)
+    i = crossing.shape[1] - 1 - np.argmax(crossing[:, ::-1], axis=1)
+    rows = np.arange(len(mu))
+    low, high = mu[rows, i], mu[rows, i + 1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        part = (level - low) / (high - low)
+        log_r = np.log(sma[i]) + part * (np.log(sma[i + 1]) - np.log(sma[i]))
+    return np.where(crossing.any(axis=1), np.exp(log_r), np.where(mu[:, -1] == level, sma[-1], np.nan))
 
 
 def plain_arrays(profile: QTable) -> dict[str, np.ndarray]:
-    """Columns of a profile as plain float arrays in the units of `COLUMN_UNITS`.
+    """Columns of a profile as plain float arrays in the units of `ALL_COLUMN_UNITS`.
 
     A column without units (a table read from .csv) is taken to be in them already.
     """
     from astropy import units as u
 
     arrays: dict[str, np.ndarray] = {}
-    for name, unit in COLUMN_UNITS.items():
+    for name, unit in ALL_COLUMN_UNITS.items():
         if name not in profile.colnames:
             continue
         column = profile[name]
@@ -213,12 +261,31 @@ def surface_brightness_at(profile: QTable, sma: np.ndarray) -> np.ndarray:
     return interpolate_log_sma(sma, arrays["sma"], arrays["mu"])
 
 
-def _sky_position_angle(image: GalaxyImage, pa: np.ndarray, x0: float, y0: float) -> np.ndarray:
-    """Position angles in the image's reference, in [0, 180)."""
-    if image.pa_reference == "north" and np.isfinite(x0) and np.isfinite(y0):
-        pa = np.array([_number(image.pa_to_sky(float(angle), x0, y0)) for angle in pa], dtype=float)
-    pa = np.asarray(pa, dtype=float) % 180.0
-    return np.where(pa >= 180.0, 0.0, pa)  # -1e-17 % 180 is 180 in floating point
+def pa_from_x(pa: Any, meta: Mapping[str, Any]) -> np.ndarray:
+    """Position angles of a profile counter-clockwise from the image's +x axis, in [0, 180); see `profile_table`.
+
+    Parameters
+    ----------
+    pa : array, degrees
+    meta : mapping
+        The profile's; without ``pa_of_x`` and ``parity`` the angles are taken to be from +x already.
+    """
+    turned = float(meta.get("parity", 1)) * (np.asarray(pa, dtype=float) - float(meta.get("pa_of_x", 0.0)))
+    return _half_turn(turned)
+
+
+def _sky_position_angle(image: GalaxyImage, pa: np.ndarray, x0: float, y0: float) -> tuple[np.ndarray, float, int]:
+    """Position angles in the image's reference, in [0, 180); that of the +x axis; and the sense of turning."""
+    if image.pa_reference != "north" or not (np.isfinite(x0) and np.isfinite(y0)):
+        return _half_turn(np.asarray(pa, dtype=float)), 0.0, 1
+    turned = np.asarray(image.pa_to_sky(np.concatenate([[0.0, 1.0], pa]), x0, y0), dtype=float)
+    parity = 1 if (turned[1] - turned[0]) % 180.0 < 90.0 else -1
+    return _half_turn(turned[2:]), float(turned[0]), parity
+
+
+def _half_turn(angle: np.ndarray) -> np.ndarray:
+    angle = angle % 180.0
+    return np.where(angle >= 180.0, 0.0, angle)  # -1e-17 % 180 is 180 in floating point
 
 
 def _number(value: Any) -> float:

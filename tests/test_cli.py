@@ -93,6 +93,20 @@ def test_unknown_program_is_wrong_usage():
     assert "predcit" in result.output
 
 
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shell_completion(shell):
+    """The script of the documentation would not complete programs and options."""
+    result = CliRunner().invoke(cli.main, ["completion", shell])
+    assert result.exit_code == 0
+    assert "_P2P_KERAS_COMPLETE" in result.output
+    typed, word = {"bash": ("p2p-keras predict --resu", "2"), "zsh": ("p2p-keras pred", "1")}.get(
+        shell, ("p2p-keras pred", "pred")
+    )
+    environment = {"_P2P_KERAS_COMPLETE": f"{shell}_complete", "COMP_WORDS": typed, "COMP_CWORD": word}
+    answer = CliRunner().invoke(cli.main, [], prog_name="p2p-keras", env=environment)
+    assert ("--resume" if shell == "bash" else "predict") in answer.output
+
+
 @pytest.mark.parametrize(
     ("error", "status", "words"),
     [

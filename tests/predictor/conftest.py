@@ -118,6 +118,12 @@ def galaxy_pixels(shape=(96, 96), *, flux=400.0, scale_px=6.0, noise=0.02, sky=0
     return (disc + sky + noise * np.random.default_rng(seed).normal(size=shape)).astype(np.float32)
 
 
+@pytest.fixture(name="galaxy_pixels")
+def galaxy_pixels_fixture():
+    """`galaxy_pixels`, for tests that put a second one onto an image."""
+    return galaxy_pixels
+
+
 @pytest.fixture
 def make_galaxy():
     """Factory of `GalaxyImage`s with the settings of `galaxy_pixels`."""
