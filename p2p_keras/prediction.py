@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from p2p_keras.errors import InputError, P2PError
-from p2p_keras.predictor import DEFAULT_BATCH_SIZE, as_galaxy_image, group_by_shape
+from p2p_keras.predictor import DEFAULT_BATCH_SIZE, group_by_shape
+from p2p_keras.reading_ahead import Cutting, read_ahead
 
 if TYPE_CHECKING:
     from astropy.table import QTable
 
-    from p2p_keras.images import GalaxyImage
+    from p2p_keras.images import GalaxyImage, InputFile, Target
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What became of one input: an image with its profile, or an error."""
+    """What became of one galaxy: an image with its profile, or an error.
+
+    Attributes
+    ----------
+    source : str
+        Its file.
+    image : GalaxyImage or None
+    profile : QTable or None
+    error : P2PError or None
+    target : Target or None
+        Which galaxy of the file was meant; None where the file as a whole is at fault.
+    """
 
     source: str
     image: GalaxyImage | None = None
     profile: QTable | None = None
     error: P2PError | None = None
+    target: Target | None = None
 
 
 class Measurer(Protocol):
@@ -60,26 +71,62 @@ def predict_files(
     readers: int = 4,
     **options: Any,
 ) -> Iterator[Prediction]:
-    """Measure many files, yielding each as soon as its batch is done.
-
-    The order is that in which batches fill up: images of a rare shape come last. No more than a few batches of images
-    are in memory at a time, however many files there are.
+    """Measure many files with the same options for all, yielding each as soon as its batch is done.
 
     Parameters
     ----------
     predictor : Predictor or ServerMeasurer
     paths : iterable of str or path
-    batch_size : int
-        Largest number of images in one run of the model; only images of one shape share one.
-    readers : int
-        Threads that read files.
+    batch_size, readers : int
+        As for `predict_inputs`.
     **options
-        As `p2p_keras.images.read_image` takes them, the same for all.
+        As `p2p_keras.images.read_image` takes them.
 
     Yields
     ------
     Prediction
-        One per input. An input that can't be used is yielded with its error and stops no other.
+        One per file.
+
+    Raises
+    ------
+    UsageError
+        The options contradict each other.
+    """
+    from p2p_keras.images.targets import files_as_inputs
+
+    inputs = files_as_inputs(paths, **options)
+    return predict_inputs(predictor, inputs, batch_size=batch_size, readers=readers)
+
+
+def predict_inputs(
+    predictor: Measurer,
+    inputs: Iterable[InputFile],
+    *,
+    batch_size: int = DEFAULT_BATCH_SIZE,
+    readers: int = 4,
+    skip: Callable[[str, Target], bool] | None = None,
+) -> Iterator[Prediction]:
+    """Measure galaxies of many files, yielding each as soon as its batch is done.
+
+    The order is that in which batches fill up: images of a rare shape come last. No more than a few batches of images
+    are in memory at a time, however many files there are, and a file is open once for all its galaxies.
+
+    Parameters
+    ----------
+    predictor : Predictor or ServerMeasurer
+    inputs : iterable of InputFile
+        See `p2p_keras.images.targets` and `p2p_keras.images.catalogue`.
+    batch_size : int
+        Largest number of images in one run of the model; only images of one shape share one.
+    readers : int
+        Threads that read files.
+    skip : callable, optional
+        Called with a file and a target; true: leave it out.
+
+    Yields
+    ------
+    Prediction
+        One per galaxy that isn't skipped. What can't be used is yielded with its error and stops nothing else.
 
     Raises
     ------
@@ -87,50 +134,28 @@ def predict_files(
         The options contradict each other.
     """
     failed: list[Prediction] = []
-    done = 0
+    cuttings: dict[int, Cutting] = {}
 
     def usable() -> Iterator[tuple[int, GalaxyImage]]:
-        for number, read in enumerate(_read_ahead(paths, readers, 2 * batch_size, options)):
-            if isinstance(read, InputError):
-                failed.append(Prediction(read.source, error=read))
+        reading = read_ahead(inputs, readers=readers, ahead=2 * batch_size, skip=skip)
+        for number, cutting in enumerate(reading):
+            if cutting.image is None:
+                failed.append(Prediction(cutting.source, error=cutting.error, target=cutting.target))
             else:
-                yield number, read
+                cuttings[number] = cutting
+                yield number, cutting.image
+
+    def failures() -> Iterator[Prediction]:
+        while failed:
+            yield failed.pop(0)
 
     for group in group_by_shape(usable(), batch_size):
-        images = [image for _, image in group]
-        yield from failed[done:]
-        done = len(failed)
-        for image, measured in zip(images, predictor.measure(images), strict=True):
+        yield from failures()
+        for (number, image), measured in zip(group, predictor.measure([image for _, image in group]), strict=True):
+            done = Prediction(image.source, target=cuttings.pop(number).target)
             if isinstance(measured, P2PError):
                 named = measured if image.source in str(measured) else InputError(image.source, str(measured))
-                yield Prediction(image.source, error=named)
+                yield replace(done, error=named)
             else:
-                yield Prediction(image.source, image=image, profile=measured)
-    yield from failed[done:]
-
-
-def _read_ahead(
-    paths: Iterable[str | os.PathLike[str]], readers: int, ahead: int, options: dict[str, Any]
-) -> Iterator[GalaxyImage | InputError]:
-    """Images in the order of the paths, up to `ahead` of them read before they are asked for."""
-
-    def read(path: str | os.PathLike[str]) -> GalaxyImage | InputError:
-        try:
-            return as_galaxy_image(os.fspath(path), **options)
-        except InputError as error:
-            # Named as the user named it, also where a mask or another file beside it is at fault.
-            return error if os.fspath(path) in str(error) else InputError(path, str(error))
-        except MemoryError:
-            return InputError(path, "not enough memory to read it")
-
-    pool = ThreadPoolExecutor(max_workers=max(1, readers), thread_name_prefix="read")
-    waiting: deque[Future[GalaxyImage | InputError]] = deque()
-    try:
-        for path in paths:
-            waiting.append(pool.submit(read, path))
-            if len(waiting) > ahead:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+                yield replace(done, image=image, profile=measured)
+    yield from failures()

@@ -21,6 +21,9 @@ DEFAULT_BATCH_SIZE = 16
 PIXELS_PER_BATCH = 64 * 256 * 256
 """A batch holds no more pixels than this (one image at least): large images would fill the memory."""
 
+WAITING_PIXELS = 4 * PIXELS_PER_BATCH
+"""Images of rare shapes wait for others of theirs until so many pixels wait, then the fullest batch is run."""
+
 
 class Predictor:
     """Measures profiles with an exported model.
@@ -207,10 +210,18 @@ def group_by_shape(
         Largest number of images in a batch; fewer for large ones (`PIXELS_PER_BATCH`).
     """
     waiting: dict[tuple[int, ...], list[tuple[int, GalaxyImage]]] = {}
+    pixels = 0
     for index, image in images:
         shape = np.shape(image.pixels)
         group = waiting.setdefault(shape, [])
         group.append((index, image))
-        if len(group) >= min(batch_size, max(1, PIXELS_PER_BATCH // (shape[0] * shape[1]))):
+        area = shape[0] * shape[1]
+        pixels += area
+        if len(group) >= min(batch_size, max(1, PIXELS_PER_BATCH // area)):
+            pixels -= area * len(group)
             yield waiting.pop(shape)
+        elif pixels > WAITING_PIXELS:
+            fullest = max(waiting, key=lambda shape: shape[0] * shape[1] * len(waiting[shape]))
+            pixels -= fullest[0] * fullest[1] * len(waiting[fullest])
+            yield waiting.pop(fullest)
     yield from waiting.values()

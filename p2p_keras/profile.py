@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 COLUMN_UNITS = {"sma": "arcsec", "mu": SB_UNIT, "mu_err": SB_UNIT, "ellipticity": "", "pa": "deg", "growth": "mag"}
 """Columns of a profile in their order, with their units ('' for a plain number)."""
 
+EXTRA_COLUMN_UNITS = {"sma_kpc": "kpc", "intensity": "uJy / arcsec2", "intensity_err": "uJy / arcsec2"}
+"""Columns that some profiles have: with a redshift, and measured by force along another band's ellipses."""
+
+ALL_COLUMN_UNITS = COLUMN_UNITS | EXTRA_COLUMN_UNITS
+
 COLUMN_DESCRIPTIONS = {
     "sma": "semi-major axis of the isophote",
     "mu": "surface brightness",
@@ -35,12 +40,15 @@ COLUMN_DESCRIPTIONS = {
     "ellipticity": "1 - b/a",
     "pa": "position angle of the major axis",
     "growth": "magnitude inside this ellipse",
+    "sma_kpc": "semi-major axis at the redshift of meta",
+    "intensity": "surface brightness as a flux (AB), also where it is negative",
+    "intensity_err": "1-sigma uncertainty of intensity",
 }
 
 META_KEYS = (
-    "name", "band", "x0", "y0", "ra", "dec", "pixel_scale", "zero_point", "pa_reference", "mag_total", "r50", "r90",
-    "concentration", "r_iso25", "extent", "sky", "flags", "quality", "source", "x_offset", "y_offset", "model",
-    "model_version", "software_version",
+    "name", "band", "x0", "y0", "ra", "dec", "pixel_scale", "zero_point", "pa_reference", "pa_of_x", "parity",
+    "mag_total", "r50", "r90", "concentration", "r_iso25", "extent", "sky", "flags", "quality", "source", "x_offset",
+    "y_offset", "model", "model_version", "software_version",
 )  # fmt: skip
 """Keys of every profile's ``meta``, in their order."""
 
@@ -79,23 +87,19 @@ def profile_table(
     -------
     astropy.table.QTable
         A row per radius with the columns of `COLUMN_UNITS`; ``meta`` has every key of `META_KEYS`. ``x0`` and ``y0``
-        are in pixels of the file (the cutout's pixel (0, 0) is the file's (`x_offset`, `y_offset`)).
+        are in pixels of the file (the cutout's pixel (0, 0) is the file's (`x_offset`, `y_offset`)); ``pa_of_x`` is the
+        position angle of the image's +x axis and ``parity`` 1 where angles grow counter-clockwise as on the image, else
+        -1, so that `pa_from_x` can turn ``pa`` back.
     """
-    from astropy import units as u
-    from astropy.table import Column, QTable
-
     keep = valid_rows(outputs)
     columns = {name: np.asarray(outputs[name], dtype=float)[keep] for name in COLUMN_UNITS}
     order = np.argsort(columns["sma"], kind="stable")
     columns = {name: values[order] for name, values in columns.items()}
     columns["growth"] = np.where(np.isfinite(columns["growth"]), columns["growth"], np.nan)
     x0, y0 = _number(outputs["x0"]), _number(outputs["y0"])
-    columns["pa"] = _sky_position_angle(image, columns["pa"], x0, y0)
+    columns["pa"], pa_of_x, parity = _sky_position_angle(image, columns["pa"], x0, y0)
 
-    table = QTable()
-    for name, unit in COLUMN_UNITS.items():
-        table[name] = u.Quantity(columns[name], unit) if unit else Column(columns[name])
-        table[name].info.description = COLUMN_DESCRIPTIONS[name]
+    table = table_of_columns(columns)
 
     mag_total = _number(outputs["mag_total"])
     ra, dec = image.pixel_to_sky(x0, y0)
@@ -112,6 +116,8 @@ def profile_table(
         pixel_scale=float(image.pixel_scale),
         zero_point=float(image.zero_point),
         pa_reference=image.pa_reference,
+        pa_of_x=pa_of_x,
+        parity=parity,
         mag_total=mag_total,
         r50=r50,
         r90=r90,
@@ -128,6 +134,19 @@ def profile_table(
         model_version=str(model_version),
         software_version=p2p_keras.__version__,
     )
+    return table
+
+
+def table_of_columns(columns: Mapping[str, np.ndarray]) -> QTable:
+    """Make a table of plain arrays by the names, units and descriptions of a profile's columns."""
+    from astropy import units as u
+    from astropy.table import Column, QTable
+
+    table = QTable()
+    for name, unit in ALL_COLUMN_UNITS.items():
+        if name in columns:
+            table[name] = u.Quantity(columns[name], unit) if unit else Column(columns[name])
+            table[name].info.description = COLUMN_DESCRIPTIONS[name]
     return table
 
 
@@ -186,14 +205,14 @@ def isophotal_radius(sma: np.ndarray, mu: np.ndarray, level: float = ISOPHOTE_MU
 
 
 def plain_arrays(profile: QTable) -> dict[str, np.ndarray]:
-    """Columns of a profile as plain float arrays in the units of `COLUMN_UNITS`.
+    """Columns of a profile as plain float arrays in the units of `ALL_COLUMN_UNITS`.
 
     A column without units (a table read from .csv) is taken to be in them already.
     """
     from astropy import units as u
 
     arrays: dict[str, np.ndarray] = {}
-    for name, unit in COLUMN_UNITS.items():
+    for name, unit in ALL_COLUMN_UNITS.items():
         if name not in profile.colnames:
             continue
         column = profile[name]
@@ -209,12 +228,31 @@ def surface_brightness_at(profile: QTable, sma: np.ndarray) -> np.ndarray:
     return interpolate_log_sma(sma, arrays["sma"], arrays["mu"])
 
 
-def _sky_position_angle(image: GalaxyImage, pa: np.ndarray, x0: float, y0: float) -> np.ndarray:
-    """Position angles in the image's reference, in [0, 180)."""
-    if image.pa_reference == "north" and np.isfinite(x0) and np.isfinite(y0):
-        pa = np.array([_number(image.pa_to_sky(float(angle), x0, y0)) for angle in pa], dtype=float)
-    pa = np.asarray(pa, dtype=float) % 180.0
-    return np.where(pa >= 180.0, 0.0, pa)  # -1e-17 % 180 is 180 in floating point
+def pa_from_x(pa: Any, meta: Mapping[str, Any]) -> np.ndarray:
+    """Position angles of a profile counter-clockwise from the image's +x axis, in [0, 180); see `profile_table`.
+
+    Parameters
+    ----------
+    pa : array, degrees
+    meta : mapping
+        The profile's; without ``pa_of_x`` and ``parity`` the angles are taken to be from +x already.
+    """
+    turned = float(meta.get("parity", 1)) * (np.asarray(pa, dtype=float) - float(meta.get("pa_of_x", 0.0)))
+    return _half_turn(turned)
+
+
+def _sky_position_angle(image: GalaxyImage, pa: np.ndarray, x0: float, y0: float) -> tuple[np.ndarray, float, int]:
+    """Position angles in the image's reference, in [0, 180); that of the +x axis; and the sense of turning."""
+    if image.pa_reference != "north" or not (np.isfinite(x0) and np.isfinite(y0)):
+        return _half_turn(np.asarray(pa, dtype=float)), 0.0, 1
+    turned = np.asarray(image.pa_to_sky(np.concatenate([[0.0, 1.0], pa]), x0, y0), dtype=float)
+    parity = 1 if (turned[1] - turned[0]) % 180.0 < 90.0 else -1
+    return _half_turn(turned[2:]), float(turned[0]), parity
+
+
+def _half_turn(angle: np.ndarray) -> np.ndarray:
+    angle = angle % 180.0
+    return np.where(angle >= 180.0, 0.0, angle)  # -1e-17 % 180 is 180 in floating point
 
 
 def _number(value: Any) -> float:

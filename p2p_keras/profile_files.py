@@ -7,10 +7,12 @@ One table has the galaxy's ``name`` as its first column and a row per radius of 
 | `.ecsv` | yes | yes, as ``meta['galaxies']`` | float64 as text |
 | `.fits` | yes | yes, as the second table, HDU ``GALAXIES``, a row per galaxy (`flags` joined by blanks) | float64 |
 | `.parquet` | yes | yes, in the file's metadata | float64 |
-| `.csv` | no: those of `p2p_keras.profile.COLUMN_UNITS` | only ``name`` | float64 as text |
+| `.csv` | no: those of `p2p_keras.profile.ALL_COLUMN_UNITS` | only ``name`` | float64 as text |
+| `.prof` | AutoProf's | some, as comments; one galaxy a file | 5 decimals |
 
 A file is written under a temporary name and renamed, so that a reader never sees half of one. Two galaxies of one name
-are kept apart as NAME, NAME_2, NAME_3, ...
+are kept apart as NAME, NAME_2, NAME_3, ... Galaxies of one table wait on disk (`p2p_keras.outputs.spool`) until it is
+written, so memory doesn't grow with their number.
 """
 
 from __future__ import annotations
@@ -18,49 +20,45 @@ from __future__ import annotations
 import os
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from p2p_keras.errors import InputError, UsageError
-from p2p_keras.profile import COLUMN_DESCRIPTIONS, COLUMN_UNITS, META_KEYS, plain_arrays
+from p2p_keras.outputs.autoprof import write_prof
+from p2p_keras.outputs.finished import FinishedFiles, FinishedGalaxies
+from p2p_keras.outputs.formats import ListedGalaxies, write_galaxies
+from p2p_keras.outputs.reading import FORMATS, TABLE_FORMATS, format_of, read_profiles
+from p2p_keras.outputs.spool import Spool, SpooledGalaxy
+from p2p_keras.profile import META_KEYS, plain_arrays
 
 if TYPE_CHECKING:
-    from astropy.table import QTable, Table
+    from astropy.table import QTable
 
-FORMATS = ("ecsv", "fits", "csv", "parquet")
-"""Formats of a table, which are also the endings of its file."""
+__all__ = [
+    "FORMATS",
+    "TABLE_FORMATS",
+    "ProfileWriter",
+    "format_of",
+    "plain_meta",
+    "read_profiles",
+    "safe_name",
+    "write_profiles",
+    "write_table",
+    "write_whole",
+]
 
-GALAXIES = "galaxies"
-"""Key of a table's meta, and name of the second HDU, that holds the meta of each galaxy."""
-
-_ASTROPY_FORMAT = {"ecsv": "ascii.ecsv", "fits": "fits", "csv": "ascii.csv", "parquet": "parquet"}
 _UNSAFE = re.compile(r"[^\w.+\-]+")
-
-
-def format_of(path: str | os.PathLike[str]) -> str | None:
-    """Format by a file name's ending; None for a folder's name.
-
-    Raises
-    ------
-    UsageError
-        The name ends as a file of another kind would.
-    """
-    suffix = Path(path).suffix.lower().lstrip(".")
-    if suffix in FORMATS:
-        return suffix
-    if suffix in ("txt", "dat", "json", "hdf5", "h5", "votable", "xml", "fit", "gz") and not Path(path).is_dir():
-        raise UsageError(f"{path}: unknown kind of table; use .{', .'.join(FORMATS)} or a folder")
-    return None
 
 
 class ProfileWriter:
     """Writes profiles as they come, to a folder or to one table.
 
-    A folder's files are written at once; one table when the writer is closed, which the ``with`` statement also does
-    when it is left by an interrupt or error: what was measured is kept.
+    A folder's files are written at once. One table is written when the writer is closed, which the ``with`` statement
+    also does when it is left by an interrupt or error: what was measured is kept. Until then its galaxies are in a
+    hidden folder beside it, where a run that was killed finds them again.
 
     Parameters
     ----------
@@ -68,6 +66,8 @@ class ProfileWriter:
         A name that ends in one of `FORMATS`, or a folder, which is made.
     table_format : str, optional
         One of `FORMATS`, where the ending doesn't say; in a folder the format of the files (``ecsv`` by default).
+    resume : bool
+        Keep what the output holds already, and say by `holds` what needn't be measured again.
 
     Attributes
     ----------
@@ -77,9 +77,18 @@ class ProfileWriter:
         Those of them that were there before this writer.
     renamed : list of (str, str)
         Names of galaxies that had to be changed since the name was taken, old and new.
+    kept : int
+        Galaxies found in the output by `resume`.
+
+    Raises
+    ------
+    UsageError
+        The output can't be written, or holds the remains of a killed run and `resume` isn't set.
     """
 
-    def __init__(self, output: str | os.PathLike[str], table_format: str | None = None) -> None:
+    def __init__(
+        self, output: str | os.PathLike[str], table_format: str | None = None, *, resume: bool = False
+    ) -> None:
         self.output = Path(output).expanduser()
         if table_format is not None and table_format not in FORMATS:
             raise UsageError(f"unknown format {table_format!r}; there are {', '.join(FORMATS)}")
@@ -92,8 +101,11 @@ class ProfileWriter:
         self.written: list[Path] = []
         self.replaced: list[Path] = []
         self.renamed: list[tuple[str, str]] = []
+        self.kept = 0
         self._names: set[str] = set()
-        self._profiles: list[QTable] = []
+        self._spool: Spool | None = None
+        self._left_over = False
+        self._finished: FinishedFiles | FinishedGalaxies | None = None
         folder = self.output if self.is_folder else self.output.parent
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -101,12 +113,46 @@ class ProfileWriter:
             raise UsageError(f"{folder}: can't be made ({error.strerror or error})") from error
         if not os.access(folder, os.W_OK):
             raise UsageError(f"{folder}: no permission to write there")
+        if not self.is_folder and self.format != "prof":
+            self._open_spool(resume)
+        elif resume:
+            self._finished = FinishedFiles(folder if self.is_folder else self.output, self.format)
+            self._names.update(self._finished.names())
+            self.kept = len(self._names)
+
+    def _open_spool(self, resume: bool) -> None:
+        folder = self.output.with_name(f".{self.output.name}.spool")
+        if folder.exists() and not resume:
+            raise UsageError(
+                f"{self.output}: an earlier run was killed before it could write this table, and left {folder}: go on "
+                "with --resume (resume=True), or delete that folder"
+            )
+        self._left_over = folder.exists()
+        try:
+            self._spool = Spool(folder, keep=resume)
+        except OSError as error:
+            raise UsageError(f"{folder}: can't be made ({error.strerror or error})") from error
+        if resume and not self._left_over and self.output.exists():
+            try:
+                for profile in read_profiles(self.output):
+                    self._spool.add(plain_meta(profile.meta), plain_arrays(profile))
+            except InputError as error:
+                self._spool.remove()
+                raise UsageError(f"can't resume: {error}") from error
+        if resume:
+            self._finished = FinishedGalaxies(self._spool.metas())
+            self._names.update(self._finished.names())
+            self.kept = self._spool.count
 
     def __enter__(self) -> ProfileWriter:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+    def holds(self, source: str, name: str) -> bool:
+        """Whether the output had this galaxy of this file before (with `resume`)."""
+        return self._finished is not None and self._finished.holds(source, safe_name(name) if self.is_folder else name)
 
     def add(self, profile: QTable) -> str:
         """Take one profile; returns the name under which it is kept."""
@@ -117,17 +163,31 @@ class ProfileWriter:
         if name != profile.meta.get("name"):
             profile = profile.copy(copy_data=False)
             profile.meta["name"] = name
-        if self.is_folder:
+        if self._spool is not None:
+            self._spool.add(plain_meta(profile.meta), plain_arrays(profile))
+        elif self.is_folder:
             self._write(profile, self.output / f"{name}.{self.format}")
         else:
-            self._profiles.append(profile)
+            if self.written:
+                raise UsageError(f"{self.output}: a .prof file holds one galaxy; give a folder and --format prof")
+            self._write(profile, self.output)
         return name
 
     def close(self) -> None:
         """Write the one table; without effect for a folder, or a second time."""
-        if self._profiles:
-            profiles, self._profiles = self._profiles, []
-            self._write(combine(profiles), self.output)
+        if self._spool is None:
+            return
+        spool, self._spool = self._spool, None
+        if spool.count > (0 if self._left_over else self.kept):
+            if self.output.exists():
+                self.replaced.append(self.output)
+            try:
+                write_whole(self.output, lambda path: write_galaxies(spool, path, self.format))
+            except BaseException:
+                spool.close()  # what was measured is still there, for --resume
+                raise
+            self.written.append(self.output)
+        spool.remove()
 
     def _free_name(self, wanted: str) -> str:
         """Find a free name: NAME_2 and so on where it is taken, whatever its case (some file systems can't tell)."""
@@ -140,10 +200,10 @@ class ProfileWriter:
             self.renamed.append((wanted, name))
         return name
 
-    def _write(self, table: QTable, path: Path) -> None:
+    def _write(self, profile: QTable, path: Path) -> None:
         if path.exists():
             self.replaced.append(path)
-        write_table(table, path, self.format)
+        write_table(profile, path, self.format)
         self.written.append(path)
 
 
@@ -157,81 +217,38 @@ def write_profiles(
     return writer.written
 
 
-def read_profiles(path: str | os.PathLike[str]) -> list[QTable]:
-    """Read the profiles of a file or folder that `write_profiles` wrote.
-
-    Returns
-    -------
-    list of QTable
-        One per galaxy, in the order of the file (of the names in a folder), with units, and ``meta`` as far as the
-        format keeps it. Galaxies without a single radius come back too, as empty tables, except from ``.csv``.
-
-    Raises
-    ------
-    InputError
-        It can't be read as such a table.
-    """
-    path = Path(path)
-    if path.is_dir():
-        files = sorted(p for p in path.iterdir() if p.suffix.lower().lstrip(".") in FORMATS)
-        return [profile for file in files for profile in read_profiles(file)]
-    suffix = path.suffix.lower().lstrip(".")
-    if suffix not in FORMATS:
-        raise InputError(path, f"not a table of profiles (.{', .'.join(FORMATS)})")
-    try:
-        table, metas = _read_table(path, suffix)
-    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-        raise InputError(path, f"can't be read as a table of profiles ({error})") from error
-    missing = [name for name in ("sma", "mu") if name not in table.colnames]
-    if missing:
-        raise InputError(path, f"not a table of profiles, it lacks {', '.join(missing)}")
-    return _split(table, metas, default_name=path.stem)
-
-
-def combine(profiles: Iterable[QTable]) -> QTable:
-    """Put profiles into one table with the first column ``name``; their meta goes to ``meta['galaxies']``."""
-    from astropy import units as u
-    from astropy.table import Column, QTable
-
-    profiles = list(profiles)
-    arrays = [plain_arrays(profile) for profile in profiles]
-    names = [str(profile.meta.get("name", "")) for profile in profiles]
-    table = QTable()
-    table["name"] = np.repeat(np.array(names, dtype=str), [len(profile) for profile in profiles])
-    for name, unit in COLUMN_UNITS.items():
-        values = np.concatenate([a.get(name, np.full(len(p), np.nan)) for a, p in zip(arrays, profiles, strict=True)])
-        table[name] = u.Quantity(values, unit) if unit else Column(values)
-        table[name].info.description = COLUMN_DESCRIPTIONS[name]
-    table.meta[GALAXIES] = [_plain_meta(profile.meta) for profile in profiles]
-    return table
-
-
 def safe_name(name: str) -> str:
     """Turn a galaxy's name into a file name: no separators, blanks or hidden files."""
     return _UNSAFE.sub("_", name).strip("._") or "galaxy"
 
 
-def write_table(table: QTable, path: str | os.PathLike[str], table_format: str) -> None:
-    """Write one table under a temporary name and rename it.
+def write_table(profile: QTable, path: str | os.PathLike[str], table_format: str) -> None:
+    """Write the table of one galaxy under a temporary name and rename it.
 
     Raises
     ------
     InputError
         The disk refuses.
     """
-    path = Path(path)
+    galaxy = SpooledGalaxy(plain_meta(profile.meta), plain_arrays(profile))
+    if table_format == "prof":
+        write_whole(Path(path), lambda part: write_prof(galaxy.meta, galaxy.columns, part))
+    else:
+        listed = ListedGalaxies([galaxy])
+        write_whole(Path(path), lambda part: write_galaxies(listed, part, table_format, single=True))
+
+
+def write_whole(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` write a file under a temporary name and rename it.
+
+    Raises
+    ------
+    InputError
+        The disk refuses.
+    """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     try:
-        if table_format == "fits":
-            _write_fits(table, temporary)
-        elif table_format == "csv":
-            plain = table.copy(copy_data=False)
-            plain.meta.clear()
-            plain.write(temporary, format="ascii.csv", overwrite=True)
-        else:
-            table = table.copy(copy_data=False)
-            table.meta = {key: _plain_value(value) for key, value in table.meta.items()}
-            table.write(temporary, format=_ASTROPY_FORMAT[table_format], overwrite=True)
+        write(temporary)
         os.replace(temporary, path)
     except OSError as error:
         raise InputError(path, f"can't be written ({error.strerror or error})") from error
@@ -239,88 +256,7 @@ def write_table(table: QTable, path: str | os.PathLike[str], table_format: str) 
         temporary.unlink(missing_ok=True)
 
 
-def _write_fits(table: QTable, path: Path) -> None:
-    """Profiles in the first table, one row per galaxy with its meta in the second: header cards hold too little."""
-    from astropy.io import fits
-    from astropy.table import Table
-
-    metas = table.meta.get(GALAXIES) or [_plain_meta(table.meta)]
-    keys = list(dict.fromkeys(key for meta in metas for key in meta))
-    galaxies = Table()
-    for key in keys:
-        values = [meta.get(key) for meta in metas]
-        if isinstance(values[0], list):
-            values = [" ".join(str(v) for v in value or []) for value in values]
-        galaxies[key] = values if not any(v is None for v in values) else ["" if v is None else str(v) for v in values]
-    rows = table.copy(copy_data=False)
-    rows.meta.clear()
-    hdus = [
-        fits.PrimaryHDU(),
-        fits.table_to_hdu(rows, name="PROFILES"),
-        fits.table_to_hdu(galaxies, name=GALAXIES.upper()),
-    ]
-    fits.HDUList(hdus).writeto(path, overwrite=True)
-
-
-def _read_table(path: Path, suffix: str) -> tuple[Table, list[dict[str, Any]]]:
-    from astropy.table import QTable, Table
-
-    if suffix != "fits":
-        table = _read_parquet(path) if suffix == "parquet" else QTable.read(path, format=_ASTROPY_FORMAT[suffix])
-        metas = table.meta.get(GALAXIES)
-        return table, [dict(meta) for meta in metas] if metas is not None else [dict(table.meta)]
-    # Without mask_invalid=False astropy turns NaN and empty text into masked entries.
-    how: dict[str, Any] = {"format": "fits", "character_as_bytes": False, "mask_invalid": False}
-    galaxies = Table.read(path, hdu=GALAXIES.upper(), **how)
-    metas = []
-    for row in galaxies:
-        meta = {key: row[key].item() if hasattr(row[key], "item") else row[key] for key in galaxies.colnames}
-        meta = {key: str(value) if isinstance(value, (bytes, np.str_)) else value for key, value in meta.items()}
-        meta["flags"] = str(meta.get("flags", "")).split()
-        metas.append(meta)
-    return QTable.read(path, hdu="PROFILES", **how), metas
-
-
-def _read_parquet(path: Path) -> Table:
-    """Read what astropy wrote; its own reader wants pandas, pyarrow alone is enough."""
-    import pyarrow.parquet
-    from astropy.table import QTable, meta
-
-    rows = pyarrow.parquet.read_table(path)
-    header = meta.get_header_from_yaml((rows.schema.metadata or {})[b"table_meta_yaml"].decode().split("\n"))
-    table = QTable(meta=header.get("meta", {}))
-    for name in rows.column_names:
-        table[name] = np.asarray(rows[name].to_pylist(), dtype=str if name == "name" else float)
-    return table
-
-
-def _split(table: Table, metas: list[dict[str, Any]], default_name: str) -> list[QTable]:
-    """Cut one table into those of its galaxies."""
-    from astropy import units as u
-    from astropy.table import Column, QTable
-
-    arrays = plain_arrays(table)
-    if "name" in table.colnames:
-        row_names = np.asarray(table["name"]).astype(str)
-        order = list(dict.fromkeys(row_names.tolist()))
-        known = {str(meta.get("name")): meta for meta in metas if "name" in meta}
-        parts = [(known.get(name, {"name": name}), row_names == name) for name in (list(known) or order)]
-    else:
-        meta = metas[0] if metas else {}
-        parts = [({"name": default_name} | meta, np.ones(len(table), dtype=bool))]
-    profiles = []
-    for meta, rows in parts:
-        profile = QTable()
-        for name, values in arrays.items():
-            unit = COLUMN_UNITS[name]
-            profile[name] = u.Quantity(values[rows], unit) if unit else Column(values[rows])
-            profile[name].info.description = COLUMN_DESCRIPTIONS[name]
-        profile.meta.update(meta)
-        profiles.append(profile)
-    return profiles
-
-
-def _plain_meta(meta: Any) -> dict[str, Any]:
+def plain_meta(meta: Mapping[str, Any]) -> dict[str, Any]:
     """Meta of one profile as plain Python values, in the order of `META_KEYS`, whatever else was added last."""
     keys = [key for key in META_KEYS if key in meta] + [key for key in meta if key not in META_KEYS]
     return {key: _plain_value(meta[key]) for key in keys if key != "__serialized_columns__"}

@@ -48,16 +48,22 @@ def open_fits(source: str) -> Iterator[fits.HDUList]:
     with warnings.catch_warnings():
         # Odd but readable headers are the rule in archives; what matters is raised here as an error.
         warnings.simplefilter("ignore")
-        try:
-            # uint=False: unsigned integers come as floats, so that BLANK can become NaN in them.
-            with fits.open(_unpacked(source), uint=False) as file:
-                yield file
-        except P2PError:
-            raise
-        except PermissionError as error:
-            raise InputError(source, "no permission to read the file") from error
-        except Exception as error:  # astropy, zlib, bz2 and numpy each raise their own kinds on broken bytes
-            raise InputError(source, _cause(error)) from error
+        # uint=False: unsigned integers come as floats, so that BLANK can become NaN in them.
+        with reading_errors(source), fits.open(_unpacked(source), uint=False) as file:
+            yield file
+
+
+@contextmanager
+def reading_errors(source: str) -> Iterator[None]:
+    """Turn whatever goes wrong with a file's bytes into an `InputError` with a cause."""
+    try:
+        yield
+    except (P2PError, MemoryError):
+        raise
+    except PermissionError as error:
+        raise InputError(source, "no permission to read the file") from error
+    except Exception as error:  # astropy, zlib, bz2 and numpy each raise their own kinds on broken bytes
+        raise InputError(source, _cause(error)) from error
 
 
 def choose_hdu(

@@ -8,8 +8,9 @@ from astropy.io import fits
 from astropy.table import QTable
 from click.testing import CliRunner
 
-from p2p_keras import Predictor, prediction
+from p2p_keras import Predictor, prediction, predictor
 from p2p_keras.errors import InputError
+from p2p_keras.images import Frame
 from p2p_keras.predict import main
 from p2p_keras.profile_files import read_profiles
 
@@ -164,14 +165,31 @@ def test_few_images_are_in_memory(write_galaxy, monkeypatch):
     """A survey's worth of files would be read into memory before the first is measured."""
     path = write_galaxy("a.fits")
     reads = []
-    read = prediction.as_galaxy_image
+    cut = Frame.image
 
     def counted(*args, **kwargs):
         reads.append(1)
-        return read(*args, **kwargs)
+        return cut(*args, **kwargs)
 
-    monkeypatch.setattr(prediction, "as_galaxy_image", counted)
+    monkeypatch.setattr(Frame, "image", counted)
     run = prediction.predict_files(Echo(), [path] * 40, batch_size=2, readers=2)
     next(run)
     assert len(reads) <= 10
     assert sum(1 for _ in run) == 39
+
+
+def test_images_of_many_shapes_do_not_pile_up(make_galaxy, monkeypatch):
+    """Cutouts that are all of different sizes would all wait in memory for another of theirs."""
+    monkeypatch.setattr(predictor, "WAITING_PIXELS", 5 * 60 * 60)
+    taken = []
+
+    def images():
+        for side in range(50, 90):
+            taken.append(side)
+            yield side, make_galaxy((side, side))
+
+    given = 0
+    for group in predictor.group_by_shape(images(), 16):
+        given += len(group)
+        assert len(taken) - given <= 6
+    assert given == 40

@@ -11,7 +11,14 @@ from astropy.table import QTable, Table
 
 from p2p_keras.errors import InputError, UsageError
 from p2p_keras.profile import COLUMN_UNITS, META_KEYS
-from p2p_keras.profile_files import FORMATS, ProfileWriter, read_profiles, safe_name, write_profiles
+from p2p_keras.profile_files import (
+    FORMATS,
+    TABLE_FORMATS,
+    ProfileWriter,
+    read_profiles,
+    safe_name,
+    write_profiles,
+)
 
 
 def a_profile(name, rows=5, seed=0, flags=()):
@@ -38,7 +45,7 @@ def assert_same(a, b, *, meta=True):
             assert type(b.meta[key]) is type(value), key
 
 
-@pytest.mark.parametrize("ending", FORMATS)
+@pytest.mark.parametrize("ending", TABLE_FORMATS)
 def test_one_table_comes_back(ending, tmp_path):
     """Numbers, units or the galaxies' meta would be lost between writing and reading."""
     profiles = [a_profile("a", 5), a_profile("b", 1, 1, ["near_edge", "low_snr"]), a_profile("c", 3, 2)]
@@ -59,7 +66,7 @@ def test_a_galaxy_without_radii_is_kept(ending, tmp_path):
     assert [(p.meta["name"], len(p)) for p in back] == [("a", 0), ("b", 2)]
 
 
-@pytest.mark.parametrize("ending", FORMATS)
+@pytest.mark.parametrize("ending", TABLE_FORMATS)
 def test_first_column_is_the_name(ending, tmp_path):
     """Scripts that read the table by astropy alone would not find the galaxies."""
     write_profiles([a_profile("a"), a_profile("longer name")], tmp_path / f"out.{ending}")
@@ -119,7 +126,7 @@ def test_interrupt_keeps_what_is_done(tmp_path):
 
 
 def test_a_failed_write_leaves_no_trace(tmp_path, monkeypatch):
-    """A full disk would leave half a table under the final name."""
+    """A full disk would leave half a table under the final name, or cost what was measured."""
     path = tmp_path / "out.ecsv"
     write_profiles([a_profile("a")], path)
     before = path.read_bytes()
@@ -127,10 +134,17 @@ def test_a_failed_write_leaves_no_trace(tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("p2p_keras.profile_files.os.replace", full)
-    with pytest.raises(InputError, match="No space left"):
-        write_profiles([a_profile("b")], path)
+    with monkeypatch.context() as broken:
+        broken.setattr("p2p_keras.profile_files.os.replace", full)
+        with pytest.raises(InputError, match="No space left"):
+            write_profiles([a_profile("b")], path)
     assert path.read_bytes() == before
+    assert sorted(os.listdir(tmp_path)) == [".out.ecsv.spool", "out.ecsv"]
+    with pytest.raises(UsageError, match="--resume"):
+        ProfileWriter(path)
+    with ProfileWriter(path, resume=True) as writer:
+        assert writer.kept == 1
+    assert [p.meta["name"] for p in read_profiles(path)] == ["b"]
     assert os.listdir(tmp_path) == ["out.ecsv"]
 
 
@@ -159,3 +173,79 @@ def test_unknown_endings_and_bad_files(tmp_path):
 def test_format_overrides_the_ending(tmp_path):
     """--format would be ignored, in a folder or for a name without an ending."""
     assert [p.name for p in write_profiles([a_profile("a")], tmp_path / "d", "csv")] == ["a.csv"]
+
+
+@pytest.mark.parametrize("output", ["out.ecsv", "out.fits", "out.csv", "out.parquet", "folder"])
+def test_resume_keeps_and_adds(output, tmp_path):
+    """A resumed run would measure everything again, or lose what the first one measured."""
+    path = tmp_path / output
+    write_profiles([a_profile("a", 4), a_profile("b", 0)], path)
+    with ProfileWriter(path, resume=True) as writer:
+        assert writer.kept == (1 if output == "out.csv" else 2)
+        assert writer.holds("a.fits", "a")
+        assert not writer.holds("c.fits", "c")
+        if output != "out.csv":  # which keeps no source
+            assert not writer.holds("elsewhere/a.fits", "a")
+        writer.add(a_profile("c", 3, 1))
+        elsewhere = a_profile("a", 2, 2)
+        elsewhere.meta["source"] = "elsewhere/a.fits"
+        writer.add(elsewhere)
+    back = {p.meta["name"]: len(p) for p in read_profiles(path)}
+    assert {name: back[name] for name in ("a", "c", "a_2")} == {"a": 4, "c": 3, "a_2": 2}
+    with ProfileWriter(path, resume=True) as writer:
+        assert writer.holds("elsewhere/a.fits", "a")
+    assert writer.written == []
+
+
+def test_a_killed_run_goes_on(tmp_path):
+    """Power loss after an hour would lose the hour, or leave half a galaxy in the table."""
+    path = tmp_path / "out.fits"
+    writer = ProfileWriter(path)
+    writer.add(a_profile("a", 4))
+    writer.add(a_profile("b", 5, 1))
+    spool = tmp_path / ".out.fits.spool"
+    for file, size in (("galaxies.jsonl", -7), ("rows.f8", -11)):
+        data = (spool / file).read_bytes()
+        (spool / file).write_bytes(data[:size])
+    with ProfileWriter(path, resume=True) as writer:
+        assert writer.holds("a.fits", "a")
+        assert not writer.holds("b.fits", "b")
+        writer.add(a_profile("b", 5, 1))
+    for a, b in zip([a_profile("a", 4), a_profile("b", 5, 1)], read_profiles(path), strict=True):
+        assert_same(a, b)
+
+
+def test_galaxies_need_not_have_the_same_columns_and_meta(tmp_path):
+    """One galaxy with a redshift among others without would spoil the table."""
+    far = a_profile("far", 3)
+    far["sma_kpc"] = far["sma"].value * u.kpc
+    far.meta["redshift"] = 0.1
+    for ending in ("ecsv", "fits", "parquet"):
+        path = tmp_path / f"out.{ending}"
+        write_profiles([a_profile("near", 2), far], path)
+        near, back = read_profiles(path)
+        assert np.isnan(near["sma_kpc"].value).all()
+        assert (back["sma_kpc"] == far["sma_kpc"]).all()
+        assert back.meta["redshift"] == 0.1
+
+
+def test_autoprof_file(tmp_path):
+    """AutoProf, and programs that read its files, would not find the columns, or take the angle from another axis."""
+    profile = a_profile("a", 4)
+    profile.meta.update(pa_reference="north", pa_of_x=100.0, parity=1)
+    profile["pa"] = np.array([100.0, 130.0, 10.0, 0.0]) * u.deg
+    [path] = write_profiles([profile], tmp_path / "a.prof")
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
+    assert lines[:2] == ["R,SB,SB_e,totmag,ellip,pa", "arcsec,mag*arcsec^-2,mag*arcsec^-2,mag,unitless,deg"]
+    rows = np.array([[float(cell) for cell in line.split(",")] for line in lines[2:]])
+    np.testing.assert_allclose(rows[:, 0], profile["sma"].value, atol=1e-5)
+    # 100 degrees east of north is the +x axis: 90 degrees from +y, or -90.
+    np.testing.assert_allclose(rows[:, 5] % 180, [90.0, 120.0, 0.0, 170.0], atol=1e-4)
+    from p2p_keras.packing.profiles import read_profile
+
+    label = read_profile(path, zero_point=22.5, pixel_scale=0.4)
+    np.testing.assert_allclose(label.mu, profile["mu"].value, atol=1e-5)
+    with ProfileWriter(tmp_path / "two.prof") as writer:
+        writer.add(profile)
+        with pytest.raises(UsageError, match="one galaxy"):
+            writer.add(a_profile("b"))

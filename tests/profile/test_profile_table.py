@@ -8,7 +8,15 @@ from astropy.wcs import WCS
 
 from p2p_keras.flags import FLAGS, quality_of
 from p2p_keras.images import GalaxyImage
-from p2p_keras.profile import COLUMN_UNITS, META_KEYS, isophotal_radius, plain_arrays, profile_table, radius_of_light
+from p2p_keras.profile import (
+    COLUMN_UNITS,
+    META_KEYS,
+    isophotal_radius,
+    pa_from_x,
+    plain_arrays,
+    profile_table,
+    radius_of_light,
+)
 
 SCALE, ZERO = 0.4, 22.5
 
@@ -120,6 +128,7 @@ def test_position_angle_is_east_of_north(turn, flip):
     centre, end = wcs.pixel_to_world(47.5, 47.5), wcs.pixel_to_world(*end)
     expected = centre.position_angle(end).deg % 180
     np.testing.assert_allclose(profile["pa"].value, expected, atol=0.05)
+    np.testing.assert_allclose(pa_from_x(profile["pa"].value, profile.meta), 30.0, atol=0.05)
 
 
 def test_centre_is_in_pixels_of_the_file():

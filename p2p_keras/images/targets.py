@@ -1,0 +1,106 @@
+"""Which galaxy of a file is meant: where it is, how it is named, what is known of it beside the pixels."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from p2p_keras.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Target:
+    """One galaxy to be cut out of a file; None: as the header says, or the default.
+
+    Attributes
+    ----------
+    name : str, optional
+        The galaxy's name in tables; by default the file's name without endings.
+    ra, dec, x, y, size, hdu, zero_point, pixel_scale, band, mask
+        As `p2p_keras.images.read_image` takes them.
+    redshift : float, optional
+    extinction : float, optional
+        Galactic extinction in this band, mag, as a catalogue gives it.
+    ebv : float, optional
+        Galactic E(B-V), mag.
+    label : str
+        How to call it in messages beside the file: a catalogue's row.
+    problem : str
+        Why it can't be measured (a cell of the catalogue that is no number); '' for a good one.
+    """
+
+    name: str | None = None
+    ra: float | str | None = None
+    dec: float | str | None = None
+    x: float | None = None
+    y: float | None = None
+    size: int | None = None
+    hdu: int | str | None = None
+    zero_point: float | None = None
+    pixel_scale: float | None = None
+    band: str | None = None
+    mask: Any = None
+    redshift: float | None = None
+    extinction: float | None = None
+    ebv: float | None = None
+    label: str = ""
+    problem: str = ""
+
+    def or_else(self, defaults: Mapping[str, Any]) -> Target:
+        """Fill what this target leaves open; one position of the defaults never mixes with another of the target."""
+        placed = any(getattr(self, key) is not None for key in ("ra", "dec", "x", "y"))
+        skipped = ("ra", "dec", "x", "y") if placed else ()
+        return replace(
+            self,
+            **{k: v for k, v in defaults.items() if v is not None and k not in skipped and getattr(self, k) is None},
+        )
+
+    def image_options(self) -> dict[str, Any]:
+        """What `read_image` and `Frame.image` take of it."""
+        return {key: getattr(self, key) for key in IMAGE_OPTIONS}
+
+
+IMAGE_OPTIONS = ("name", "ra", "dec", "x", "y", "size", "hdu", "zero_point", "pixel_scale", "band", "mask")
+TARGET_FIELDS = tuple(field.name for field in fields(Target))
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A file and the galaxies to be measured in it.
+
+    Attributes
+    ----------
+    path : str
+    targets : tuple of Target
+        None: those of `candidates` whose position lies on the image, which is known when the file is open.
+    candidates : tuple of Target
+    """
+
+    path: str
+    targets: tuple[Target, ...] | None = (Target(),)
+    candidates: tuple[Target, ...] = ()
+
+
+def files_as_inputs(paths: Iterable[str | os.PathLike[str]], **options: Any) -> list[InputFile]:
+    """One target a file, with the same options for all.
+
+    Raises
+    ------
+    UsageError
+        The options contradict each other.
+    """
+    if unknown := sorted(set(options) - set(TARGET_FIELDS)):
+        raise TypeError(f"unknown options {', '.join(unknown)}")
+    target = Target(**options)
+    check_position(target.ra, target.dec, target.x, target.y)
+    return [InputFile(os.fspath(path), (target,)) for path in paths]
+
+
+def check_position(ra: Any, dec: Any, x: Any, y: Any) -> None:
+    """Raise `UsageError` for half a position, or for two."""
+    if (ra is None) != (dec is None) or (x is None) != (y is None):
+        raise UsageError("a target needs both coordinates: RA and Dec, or x and y")
+    if ra is not None and x is not None:
+        raise UsageError("give the target by RA and Dec or by x and y, not by both")
