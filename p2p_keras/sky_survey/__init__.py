@@ -10,14 +10,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["SurveySettings", "profiles_of", "run_survey"]
+__all__ = ["Resources", "SurveySettings", "profiles_of", "run_survey"]
 
 if TYPE_CHECKING:
     from p2p_keras.sky_survey.reading import profiles_of
     from p2p_keras.sky_survey.run import run_survey
-    from p2p_keras.sky_survey.settings import SurveySettings
+    from p2p_keras.sky_survey.settings import Resources, SurveySettings
 
-_LAZY = {"SurveySettings": "settings", "profiles_of": "reading", "run_survey": "run"}
+_LAZY = {"Resources": "settings", "SurveySettings": "settings", "profiles_of": "reading", "run_survey": "run"}
 
 
 def __getattr__(name: str) -> Any:

@@ -30,6 +30,9 @@ _LOCAL_STORE = 1 << 30
 _MAX_TASKS = 5_000
 _MAPS_UNDER_WAY = 256
 
+_PATIENCE = {"RAY_raylet_start_wait_time_s": "600", "RAY_agent_register_timeout_ms": "600000"}
+"""Ray gives its own processes 30 s to start, which is too short on a machine that is busy."""
+
 
 class RayEngine:
     """Joins a cluster or starts Ray inside this process, for as long as the ``with`` block lasts.
@@ -54,8 +57,9 @@ class RayEngine:
         self._waiting: list[tuple[Partition, list[str], Place]] = []
 
     def __enter__(self) -> RayEngine:
-        # A busy machine needs longer than Ray's 30 s to get up.
-        os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")
+        # Read when Ray is imported.
+        for name, value in _PATIENCE.items():
+            os.environ.setdefault(name, value)
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         import ray
