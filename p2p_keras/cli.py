@@ -16,6 +16,7 @@ from p2p_keras.program import Program, user_errors
 PROGRAMS = {
     "fit": "Train a network on TFRecord shards.",
     "predict": "Measure the profiles of galaxies in FITS images.",
+    "survey": "Measure the galaxies of a whole survey, on Ray.",
     "evaluate": "Compare a model with the truth of held-out shards.",
     "export": "Turn a training run into a SavedModel and an ONNX file.",
     "serve": "Answer gRPC requests, where there is no TensorFlow Serving.",

@@ -92,6 +92,16 @@ def profile_table(
         `y_offset`)); ``pa_of_x`` is the position angle of the image's +x axis and ``parity`` 1 where angles grow
         counter-clockwise as on the image, else -1, so that `pa_from_x` can turn ``pa`` back.
     """
+    columns, meta = profile_columns(outputs, image, model=model, model_version=model_version)
+    table = table_of_columns(columns)
+    table.meta.update(meta)
+    return table
+
+
+def profile_columns(
+    outputs: Mapping[str, Any], image: GalaxyImage, *, model: str = "", model_version: str | int = ""
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Columns and meta of `profile_table` as plain arrays and values, for those who write many of them."""
     keep = valid_rows(outputs)
     columns = {name: np.asarray(outputs[name], dtype=float)[keep] for name in COLUMN_UNITS}
     order = np.argsort(columns["sma"], kind="stable")
@@ -100,14 +110,12 @@ def profile_table(
     x0, y0 = _number(outputs["x0"]), _number(outputs["y0"])
     columns["pa"], pa_of_x, parity = _sky_position_angle(image, columns["pa"], x0, y0)
 
-    table = table_of_columns(columns)
-
     mag_total = _number(outputs["mag_total"])
     ra, dec = image.pixel_to_sky(x0, y0)
     r50 = radius_of_light(columns["sma"], columns["growth"], mag_total, 0.5)
     r90 = radius_of_light(columns["sma"], columns["growth"], mag_total, 0.9)
     flags = find_flags(outputs, image)
-    table.meta.update(
+    meta = dict(
         name=image.name,
         band=image.band,
         x0=x0 + image.x_offset,
@@ -135,7 +143,7 @@ def profile_table(
         model_version=str(model_version),
         software_version=p2p_keras.__version__,
     )
-    return table
+    return columns, meta
 
 
 def table_of_columns(columns: Mapping[str, np.ndarray]) -> QTable:

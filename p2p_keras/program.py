@@ -30,6 +30,9 @@ EXTRA_OF_PACKAGE = {
     "prometheus_client": "serve",
     "tensorflow_serving": "serve",
     "pyarrow": "parquet",
+    "cdshealpix": "survey",
+    "fsspec": "survey",
+    "ray": "survey",
 }
 REQUIRED = ("astropy", "keras", "matplotlib", "numpy", "rich", "scipy", "tensorflow")
 

@@ -80,7 +80,7 @@ def choose_hdu(
     flat = [number for number in with_data if len(_axes(file[number])) > 1]
     number = flat[0] if flat else with_data[0]
     _check_plane(_axes(file[number]), source, f"HDU {number}")
-    science = [n for n in flat if file[n].name.upper() not in _NOT_SCIENCE and _is_plane(_axes(file[n]))]
+    science = science_hdus(file)
     alike = [
         n for n in science if file[n].name.upper() == file[number].name.upper() or "CCD" in str(file[n].name).upper()
     ]
@@ -91,6 +91,11 @@ def choose_hdu(
     elif number in science and len(alike) > 1:
         return number, [f"{len(alike)} HDUs have an image: HDU {number} was read (choose with --hdu)"]
     return number, []
+
+
+def science_hdus(file: fits.HDUList) -> list[int]:
+    """Numbers of the HDUs that have an image of two dimensions and aren't named as errors, weights or masks."""
+    return [n for n, hdu in enumerate(file) if hdu.name.upper() not in _NOT_SCIENCE and _is_plane(_axes(hdu))]
 
 
 def full_header(file: fits.HDUList, number: int) -> fits.Header:

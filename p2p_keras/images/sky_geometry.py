@@ -66,24 +66,45 @@ def icrs_to_pixel(wcs: WCS, ra: float, dec: float) -> tuple[float, float]:
     return x, y
 
 
-def local_jacobian(wcs: WCS, x: float, y: float) -> np.ndarray:
-    """Arcsec on the sky per pixel step at pixel (x, y): [[d east/dx, d east/dy], [d north/dx, d north/dy]]."""
+def local_jacobian(wcs: WCS, x: Any, y: Any) -> np.ndarray:
+    """Arcsec on the sky per pixel step at pixels (x, y): [[d east/dx, d east/dy], [d north/dx, d north/dy]].
+
+    Returns
+    -------
+    array (..., 2, 2), leading axes those of `x` and `y`
+    """
     half = 0.5
-    xs = x + half * np.array([0.0, 1.0, -1.0, 0.0, 0.0])
-    ys = y + half * np.array([0.0, 0.0, 0.0, 1.0, -1.0])
-    sky = pixel_to_icrs(wcs, xs, ys)
-    ra, dec = sky.ra.rad, sky.dec.rad
-    vectors = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)])
-    step_x = (vectors[:, 1] - vectors[:, 2]) / (2 * half)
-    step_y = (vectors[:, 3] - vectors[:, 4]) / (2 * half)
-    east = np.array([-np.sin(ra[0]), np.cos(ra[0]), 0.0])
-    north = np.array([-np.sin(dec[0]) * np.cos(ra[0]), -np.sin(dec[0]) * np.sin(ra[0]), np.cos(dec[0])])
-    return _RAD_TO_ARCSEC * np.array([[east @ step_x, east @ step_y], [north @ step_x, north @ step_y]])
+    xs = np.asarray(x, dtype=float)[..., None] + half * np.array([0.0, 1.0, -1.0, 0.0, 0.0])
+    ys = np.asarray(y, dtype=float)[..., None] + half * np.array([0.0, 0.0, 0.0, 1.0, -1.0])
+    ra, dec = _icrs_radians(wcs, xs, ys)
+    vectors = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
+    step_x = (vectors[..., 1, :] - vectors[..., 2, :]) / (2 * half)
+    step_y = (vectors[..., 3, :] - vectors[..., 4, :]) / (2 * half)
+    ra, dec = ra[..., 0], dec[..., 0]
+    east = np.stack([-np.sin(ra), np.cos(ra), np.zeros_like(ra)], axis=-1)
+    north = np.stack([-np.sin(dec) * np.cos(ra), -np.sin(dec) * np.sin(ra), np.cos(dec)], axis=-1)
+    rows = [[(axis * step).sum(axis=-1) for step in (step_x, step_y)] for axis in (east, north)]
+    return _RAD_TO_ARCSEC * np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+def _icrs_radians(wcs: WCS, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """ICRS right ascension and declination; without the cost of coordinate objects where the WCS is in ICRS."""
+    kind = wcs.wcs.ctype[0][:4] + wcs.wcs.ctype[1][:4]
+    if kind == "RA--DEC-" and wcs.wcs.radesys.strip().upper() == "ICRS":
+        ra, dec = wcs.all_pix2world(x.ravel(), y.ravel(), 0)
+        return np.deg2rad(ra).reshape(x.shape), np.deg2rad(dec).reshape(x.shape)
+    sky = pixel_to_icrs(wcs, x, y)
+    return np.asarray(sky.ra.rad), np.asarray(sky.dec.rad)
 
 
 def local_pixel_scale(wcs: WCS, x: float, y: float) -> float:
     """Arcsec per pixel at (x, y): the square root of the pixel's area on the sky."""
-    return float(np.sqrt(abs(np.linalg.det(local_jacobian(wcs, x, y)))))
+    return float(local_pixel_scales(wcs, x, y))
+
+
+def local_pixel_scales(wcs: WCS, x: Any, y: Any) -> np.ndarray:
+    """Arcsec per pixel at many pixels at once, see `local_pixel_scale`."""
+    return np.sqrt(np.abs(np.linalg.det(local_jacobian(wcs, x, y))))
 
 
 def pixel_elongation(wcs: WCS, x: float, y: float) -> float:

@@ -1,0 +1,135 @@
+"""Cutouts -> rows of the result, with a model that is loaded once."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from p2p_keras.backends import ModelFiles, find_model
+from p2p_keras.predictor import Predictor, group_by_shape
+from p2p_keras.profile import profile_columns
+from p2p_keras.sky_survey.cutouts import Failure, FrameCutout
+from p2p_keras.sky_survey.rows import failed_row, measured_row, table_of_rows
+
+Outputs = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class ShippedModel:
+    """A model's files as bytes, so that no worker needs to have them.
+
+    Attributes
+    ----------
+    name : str
+        Folder or file under which they are laid out again: NAME/VERSION or NAME/model.onnx.
+    files : dict of str to bytes
+    """
+
+    name: str
+    files: dict[str, bytes]
+
+    @classmethod
+    def of(cls, model: str | None, *, on_gpu: bool) -> ShippedModel:
+        """Pack a model; where both are there, the ONNX file for CPUs and the SavedModel for GPUs."""
+        found = find_model(model)
+        if found.kind == "saved_model" and not on_gpu and importlib.util.find_spec("onnxruntime"):
+            found = _onnx_beside(found) or found
+        if found.kind == "onnx":
+            return cls(f"{found.path.resolve().parent.name}/{found.path.name}", {"": found.path.read_bytes()})
+        files = {
+            str(path.relative_to(found.path)): path.read_bytes()
+            for path in sorted(found.path.rglob("*"))
+            # Warm-up requests and notes are no part of the computation.
+            if path.is_file() and "assets.extra" not in path.parts
+        }
+        return cls(f"{found.name}/{found.version or 1}", files)
+
+    def load(self, threads: int | None) -> Predictor:
+        """Load it; the files are laid out in a temporary folder for as long as that takes."""
+        with tempfile.TemporaryDirectory(prefix="p2p-keras-") as folder:
+            target = Path(folder) / self.name
+            for name, content in self.files.items():
+                path = target / name if name else target
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            return Predictor.load(target, threads=threads)
+
+    @property
+    def sha256(self) -> str:
+        """What tells this model from another."""
+        import hashlib
+
+        digest = hashlib.sha256()
+        for name in sorted(self.files):
+            digest.update(name.encode() + b"\0" + self.files[name])
+        return digest.hexdigest()
+
+
+def _onnx_beside(found: ModelFiles) -> ModelFiles | None:
+    """The ONNX file of a NAME/VERSION, where the newest version is meant."""
+    path = found.path.resolve().parent / "model.onnx"
+    versions = [int(p.name) for p in path.parent.iterdir() if p.name.isdigit()]
+    if not path.is_file() or not found.version or int(found.version) != max(versions, default=0):
+        return None
+    return ModelFiles("onnx", path, found.name, "")
+
+
+def run_model(predictor: Predictor, cutouts: Sequence[FrameCutout | Failure], batch_size: int) -> list[Outputs | Failure]:
+    """Raw outputs of each cutout, or why there are none.
+
+    Batches are cut from the cutouts' own order and are the same in every run: with other companions an output may
+    differ in its last bits.
+    """
+    results: list[Outputs | Failure] = [c if isinstance(c, Failure) else {} for c in cutouts]
+    images = ((i, c) for i, c in enumerate(cutouts) if not isinstance(c, Failure))
+    for group in group_by_shape(images, batch_size):
+        for index, outputs in _run_group(predictor, group):
+            results[index] = outputs
+    return results
+
+
+def _run_group(predictor: Predictor, group: Sequence[tuple[int, Any]]) -> list[tuple[int, Outputs | Failure]]:
+    try:
+        outputs = predictor.run([image for _, image in group])
+        return [(index, {name: values[i] for name, values in outputs.items()}) for i, (index, _) in enumerate(group)]
+    except Exception as error:  # one image that breaks the model must not cost its batch
+        if len(group) == 1:
+            return [(group[0][0], Failure("not_measured", f"{type(error).__name__}: {error}".splitlines()[0]))]
+        return [pair for one in group for pair in _run_group(predictor, [one])]
+
+
+def rows_from_outputs(
+    planned: Sequence[Mapping[str, Any]],
+    cutouts: Sequence[FrameCutout | Failure],
+    outputs: Sequence[Outputs | Failure],
+    model: str,
+    model_version: str,
+) -> pa.Table:
+    """Rows of the result, in the order of the planned ones."""
+    rows = []
+    for plan, cutout, output in zip(planned, cutouts, outputs, strict=True):
+        failure = next((found for found in (cutout, output) if isinstance(found, Failure)), None)
+        if failure is None:
+            assert isinstance(cutout, FrameCutout) and not isinstance(output, Failure)
+            try:
+                columns, meta = profile_columns(output, cutout, model=model, model_version=model_version)
+                rows.append(measured_row(plan, columns, meta, max(cutout.shape)))
+                continue
+            except Exception as error:  # numbers that no image should give: the row says so
+                failure = Failure("not_measured", f"{type(error).__name__}: {error}")
+        rows.append(failed_row(plan, failure.flag, failure.cause, model, model_version))
+    return table_of_rows(rows)
+
+
+def limit_threads(threads: int) -> None:
+    """Keep numerical libraries to some threads; before they are loaded."""
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(variable, str(threads))

@@ -1,0 +1,124 @@
+"""What is done with a part, wherever it runs: read its rows and cutouts, run the model, write its rows.
+
+The stages hand on pickled values in a column of one table, which is what Ray Data streams; `inline_engine` calls them one
+after the other.
+"""
+
+from __future__ import annotations
+
+import pickle
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from p2p_keras.sky_survey.assembly import parquet_bytes
+from p2p_keras.sky_survey.cutouts import CutoutReader
+from p2p_keras.sky_survey.measuring import ShippedModel, limit_threads, rows_from_outputs, run_model
+from p2p_keras.sky_survey.place import Place
+from p2p_keras.sky_survey.plan import WORK, Part, bucket_file, rows_of
+from p2p_keras.sky_survey.settings import SurveySettings
+
+MODEL = f"{WORK}/model"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every worker is told; the model's files lie in the output, so that any node finds them at any time."""
+
+    settings: SurveySettings
+    images: Place
+    output: Place
+    threads: int
+    finish_apart: bool
+
+
+@dataclass(frozen=True)
+class PartDone:
+    """A part that was written: its number, rows, failures, and CPU seconds of its stages."""
+
+    part: int
+    rows: int
+    failed: int
+    seconds: dict[str, float]
+
+
+Units = list[list[tuple[int, Part]]]
+
+
+def units_of(parts: Sequence[Part], numbers: Sequence[int]) -> Units:
+    """Parts (with their numbers) that one reader reads one after the other, since they share a frame."""
+    units: dict[int, list[tuple[int, Part]]] = {}
+    for number in numbers:
+        units.setdefault(parts[number].unit, []).append((number, parts[number]))
+    return list(units.values())
+
+
+def write_model(model: ShippedModel, output: Place) -> None:
+    """Leave the model for the workers."""
+    output.write(MODEL, pickle.dumps(model))
+
+
+def payload(value: Any) -> pa.Table:
+    """A table of one row that holds a pickled value."""
+    # Large binary: a column of Python objects would be pickled by Ray a second time.
+    return pa.table({"payload": pa.array([pickle.dumps(value, protocol=5)], pa.large_binary())})
+
+
+def unpack(batch: pa.Table) -> Iterator[Any]:
+    """Values of a table that `payload` made."""
+    for content in batch["payload"]:
+        yield pickle.loads(content.as_buffer())
+
+
+def read_units(batch: pa.Table, job: Job) -> Iterator[pa.Table]:
+    """Stage 1: rows and cutouts of each part of some units."""
+    for unit in unpack(batch):
+        name = bucket_file(unit[0][1].bucket)
+        with job.output.open(name) as file, CutoutReader(job.images, job.settings) as reader:
+            bucket = pq.ParquetFile(file)
+            for number, part in unit:
+                start = time.process_time()
+                rows = rows_of(part, bucket)
+                cutouts = reader.read(rows)
+                yield payload((number, part, rows, cutouts, {"read": time.process_time() - start}))
+
+
+class ModelWorker:
+    """Stage 2: a process that holds the model."""
+
+    def __init__(self, job: Job) -> None:
+        limit_threads(job.threads)
+        self._job = job
+        model: ShippedModel = pickle.loads(job.output.read(MODEL))
+        self._predictor = model.load(None if job.finish_apart else job.threads)
+
+    def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:
+        """Measure one part."""
+        for number, part, rows, cutouts, seconds in unpack(batch):
+            start = time.process_time()
+            outputs = run_model(self._predictor, cutouts, self._job.settings.batch_size)
+            seconds["model"] = time.process_time() - start
+            model = (self._predictor.model_name, self._predictor.model_version)
+            measured = (number, part, rows, cutouts, outputs, model, seconds)
+            yield payload(measured) if self._job.finish_apart else payload(write_part(measured, self._job))
+
+
+def finish_rows(batch: pa.Table, job: Job) -> Iterator[pa.Table]:
+    """Stage 3, where the model has a GPU: rows of the result."""
+    for measured in unpack(batch):
+        yield payload(write_part(measured, job))
+
+
+def write_part(measured: Any, job: Job) -> PartDone:
+    """Write a part's file; written twice, its bytes are the same."""
+    number, part, rows, cutouts, outputs, model, seconds = measured
+    start = time.process_time()
+    table = rows_from_outputs(rows, cutouts, outputs, *model)
+    job.output.write(part.file, parquet_bytes(table))
+    seconds["rows"] = time.process_time() - start
+    failed = sum(cause != "" for cause in table["cause"].to_pylist())
+    return PartDone(number, len(table), failed, seconds)

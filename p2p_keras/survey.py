@@ -1,0 +1,209 @@
+"""Measure whole surveys on Ray: ``python -m p2p_keras.survey CATALOGUE --images FRAMES --output OUT``."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+
+from p2p_keras.program import Program
+
+
+def _bytes(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+    """Read a size such as 500M or 2G."""
+    if value is None:
+        return None
+    factor = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}.get(value[-1:].upper(), 1)
+    try:
+        return int(float(value[:-1] if factor > 1 else value) * factor)
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is no size; use 500M or 2G") from error
+
+
+def _columns(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """Read KEY=NAME pairs."""
+    pairs = [value.partition("=") for value in values]
+    if wrong := [value for value, (_, sign, name) in zip(values, pairs, strict=True) if not (sign and name)]:
+        raise click.BadParameter(f"{wrong[0]!r}: give KEY=NAME, as ra=RAJ2000")
+    return {key: name for key, _, name in pairs}
+
+
+@click.command(cls=Program)
+@click.argument("catalogue")
+@click.option("-o", "--output", required=True, metavar="OUT", help="Folder or URL of the result.")
+@click.option(
+    "--images",
+    metavar="DIR",
+    help="Folder or URL (s3://, gs://, https://, ...) of frames; not needed where the catalogue has a column of files.",
+)
+@click.option(
+    "--index", metavar="FILE", help="Footprint index of the frames, made where it isn't.  [default: in OUT]"
+)
+@click.option("--reindex", is_flag=True, help="Make the footprint index anew: frames have been added.")
+@click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="KEY=NAME",
+    callback=_columns,
+    help="The catalogue's column NAME is the KEY: name, file, band, hdu, mask, ra, dec, x, y, size (px), zero_point, "
+    "pixel_scale, redshift, radius (arcsec).  [default: by the usual names]",
+)
+@click.option(
+    "--band",
+    "bands",
+    multiple=True,
+    help="Measure in this band (may be repeated), where the catalogue has none.  [default: all that the frames have]",
+)
+@click.option("--size", type=int, help="Side of every cutout, px.  [default: by the catalogue, else 256]")
+@click.option("--first-look", is_flag=True, help="Find each cutout's size from the galaxy's light.")
+@click.option("--radius-factor", default=8.0, help="Side of a cutout over the catalogue's radius.")
+@click.option("--max-size", default=1024, help="No cutout is larger, px.")
+@click.option("--hdu", help="Number or name of the HDU with the image.  [default: the one that shows the galaxy]")
+@click.option("--zero-point", type=float, help="AB magnitude of a pixel value of 1.  [default: from the headers]")
+@click.option("--pixel-scale", type=float, help="Arcsec per pixel.  [default: from the WCS or header]")
+@click.option(
+    "--model", metavar="DIR", help="SavedModel (NAME/VERSION or NAME) or .onnx file.  [default: the shipped one]"
+)
+@click.option("--batch-size", type=click.IntRange(min=1), default=16, help="Cutouts of one size measured at a time.")
+@click.option("--rows-per-part", type=click.IntRange(min=1), default=256, help="Galaxies read and written together.")
+@click.option("--rows-per-partition", type=click.IntRange(min=1), default=100_000, help="Rows in a file, at most.")
+@click.option(
+    "--address",
+    metavar="RAY",
+    help="Ray cluster to join: auto, HOST:6379 or ray://HOST:10001.  [default: Ray in this process, on all cores]",
+)
+@click.option("--workers", type=click.IntRange(min=1), help="Processes with the model.  [default: one a core]")
+@click.option("--readers", type=click.IntRange(min=1), help="Processes that read frames.  [default: one a core]")
+@click.option("--worker-cpus", default=0.75, help="Cores that a process with the model is counted for.")
+@click.option("--reader-cpus", default=0.25, help="Cores that a reading process is counted for.")
+@click.option("--worker-gpus", default=0.0, help="GPUs of a process with the model; 0.25: four share one.")
+@click.option("--threads", type=click.IntRange(min=1), default=1, help="Threads of a model on CPUs.")
+@click.option(
+    "--object-store-memory",
+    callback=_bytes,
+    metavar="SIZE",
+    help="Shared memory for images under way, as 500M or 2G.  [default: 1G; a cluster has its own]",
+)
+@click.option("--dashboard", is_flag=True, help="Ray's dashboard, on port 8265 of this machine.")
+@click.option("--metrics-port", type=int, metavar="PORT", help="Prometheus metrics on this port.")
+@click.option("--overwrite", is_flag=True, help="Remove another run's result from OUT first.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress, no notes: only errors on standard error.")
+@click.pass_context
+def main(
+    context: click.Context,
+    address: str | None,
+    workers: int | None,
+    readers: int | None,
+    worker_cpus: float,
+    reader_cpus: float,
+    worker_gpus: float,
+    threads: int,
+    object_store_memory: int | None,
+    dashboard: bool,
+    metrics_port: int | None,
+    overwrite: bool,
+    reindex: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Measure the galaxies of a catalogue in a survey's frames.
+
+    CATALOGUE is a Parquet, FITS, VOTable or CSV file, a folder of Parquet files or a HATS catalogue, with an
+    identifier, RA and Dec (or a file, with or without x and y), and optionally band, redshift, size or radius. OUT
+    becomes a HATS catalogue: Parquet files by HEALPix, one row a galaxy and band, with the profile as lists. Galaxies
+    that can't be measured are rows with a flag and a cause. Started again, it does only what isn't done.
+
+    Exit status: 0 all rows are written, 1 interrupted (start it again to go on), 2 wrong usage.
+    """
+    from p2p_keras.sky_survey.run import run_survey
+    from p2p_keras.sky_survey.settings import Resources, SurveySettings
+
+    settings = SurveySettings(**options)
+    resources = Resources(
+        address=address,
+        workers=workers,
+        readers=readers,
+        worker_cpus=worker_cpus,
+        reader_cpus=reader_cpus,
+        worker_gpus=worker_gpus,
+        threads=threads,
+        object_store_memory=object_store_memory,
+        dashboard=dashboard,
+        metrics_port=metrics_port,
+    )
+    with _Progress(quiet) as progress:
+        try:
+            report = run_survey(
+                settings,
+                resources,
+                overwrite=overwrite,
+                reindex=reindex,
+                say=progress.say,
+                advance=progress.advance,
+            )
+        except KeyboardInterrupt:
+            progress.stop()
+            click.echo("interrupted: what is measured is kept, the same command goes on", err=True)
+            context.exit(1)
+    if not quiet:
+        click.echo(report.text(), nl=False)
+
+
+class _Progress:
+    """A bar on standard error where that is a terminal, else a line every half minute."""
+
+    _EVERY_S = 30.0
+
+    def __init__(self, quiet: bool) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+        self._quiet = quiet
+        columns = (
+            "measuring",
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[failed]} failed"),
+        )
+        self._bar = Progress(*columns, console=self._console, disable=quiet or not self._console.is_terminal)
+        self._task = self._bar.add_task("", total=None, rate="", failed=0)
+        self._start: float | None = None
+        self._said = 0.0
+
+    def __enter__(self) -> _Progress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End the bar."""
+        self._bar.stop()
+
+    def say(self, message: str) -> None:
+        """Write a line."""
+        if not self._quiet:
+            self._console.print(message)
+
+    def advance(self, done: int, rows: int, failed: int, now: int) -> None:
+        """Show how far it is: rows done of all, failures, and rows that this run has done."""
+        clock = time.monotonic()
+        if self._start is None:
+            self._start = self._said = clock
+        seconds = clock - self._start
+        rate = now / seconds if seconds > 0 else 0.0
+        self._bar.update(self._task, completed=done, total=rows, rate=f"{rate:.1f} rows/s", failed=failed)
+        if not self._console.is_terminal and clock - self._said >= self._EVERY_S:
+            self._said = clock
+            left = f"{(rows - done) / rate / 60:.1f} min left" if rate else ""
+            self.say(f"{done} of {rows} rows, {rate:.1f} rows/s, {left}, {failed} failed")
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m p2p_keras.survey")
