@@ -15,7 +15,7 @@ PYTEST_ARGS ?= -n 2 --dist loadfile
 FIND_PYTHON = for p in $(PYTHON) python3.11 python3.12 python3.13 python3 python; do \
 	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo "$$p"; break; }; done
 
-.PHONY: help venv fit test lint format types unit test-addons sample-data lock clean
+.PHONY: help venv fit test lint format types unit test-addons sample-data docs pictures lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -76,6 +76,13 @@ test-addons: venv ## the tensorflow-addons lane: shipped model and attention ste
 sample-data: venv ## make the galaxies in tfrecords/ anew (DATA=another folder)
 	$(PY) -m p2p_keras.simulate --survey mixed --count 200 --seed 1 --size 112 \
 	  --splits train=0.7,val=0.15,test=0.15 --galaxies-per-shard 64 --gzip --output $(or $(DATA),tfrecords)
+
+docs: venv ## the documentation's site in build/docs; a warning is an error
+	$(PY) -m sphinx --fail-on-warning --keep-going --quiet -d build/doctrees docs build/docs
+	@echo "build/docs/index.html"
+
+pictures: venv ## draw the examples' pictures in docs/images anew, with the shipped model
+	$(PY) docs/draw_pictures.py
 
 UV = $(PY) -m uv pip compile --universal --python-version 3.11 --no-emit-index-url --no-annotate \
 	--custom-compile-command "make lock" --quiet

@@ -1,0 +1,95 @@
+"""A scratch folder as a reader of the documentation has it, and one load of the model for all pages."""
+
+from __future__ import annotations
+
+import bz2
+import functools
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FRAME_POSITION = (150.1, 2.2)
+"""Where the target of the frames is (RA, Dec in degrees): the position of the README's example."""
+
+
+@pytest.fixture(scope="session")
+def galaxy_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with galaxy.fits, g.fits, r.fits, i.fits and frames/*.fits.bz2 of one mock galaxy."""
+    from astropy.io import fits
+    from astropy.wcs import WCS
+
+    from p2p_keras.mocks.scene import simulate_galaxy
+
+    folder = tmp_path_factory.mktemp("galaxies")
+    (folder / "frames").mkdir()
+    for band in "gri":
+        galaxy = simulate_galaxy("sdss", seed=1, index=23, band=band)
+        wcs = WCS(naxis=2)
+        wcs.wcs.ctype = "RA---TAN", "DEC--TAN"
+        wcs.wcs.crval = FRAME_POSITION
+        wcs.wcs.crpix = (galaxy.image.shape[1] + 1) / 2, (galaxy.image.shape[0] + 1) / 2
+        wcs.wcs.cdelt = -galaxy.pixel_scale / 3600.0, galaxy.pixel_scale / 3600.0
+        header = wcs.to_header()
+        header["BUNIT"], header["FILTER"] = "nanomaggy", band
+        path = folder / f"{band}.fits"
+        fits.writeto(path, galaxy.image.astype(np.float32), header)
+        (folder / "frames" / f"frame-{band}.fits.bz2").write_bytes(bz2.compress(path.read_bytes(), 1))
+    (folder / "galaxy.fits").write_bytes((folder / "r.fits").read_bytes())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_model() -> Iterator[None]:
+    """Each model is loaded once, however often a page loads it; the shipped one from its ONNX file, which starts in a
+    second (``tests/serving`` holds it against the SavedModel)."""
+    from p2p_keras import predictor
+
+    real = predictor.load_backend
+
+    @functools.cache
+    def load(path: str, options: tuple):
+        return real(path, **dict(options))
+
+    def load_once(model=None, **options):
+        path = ROOT / "saved_models" / "isophote" / "model.onnx" if model is None else Path(model)
+        return load(str(path.resolve() if path.exists() else model), tuple(sorted(options.items())))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(predictor, "load_backend", load_once)
+        yield
+
+
+@pytest.fixture
+def scratch(tmp_path: Path, galaxy_files: Path, shared_model: None, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder of a page: the clone's folders, and files of galaxies under the names that pages use."""
+    import shutil
+
+    shutil.copytree(galaxy_files, tmp_path, dirs_exist_ok=True)
+    for name in ("benchmarks", "docs", "examples", "saved_models", "tfrecords"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "list.txt").write_text("g.fits\nr.fits\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def server_address() -> Iterator[str]:
+    """HOST:PORT of a model server that has the shipped model: the one that the environment names, else ours."""
+    if address := os.environ.get("P2P_SERVING_ADDRESS"):
+        yield address
+        return
+    sys.path.insert(0, str(ROOT / "tests" / "serving"))
+    from running_server import RunningServer
+
+    server = RunningServer(ROOT / "saved_models", "--no-warm-up")
+    try:
+        server.wait_for("ready")
+        yield server.address
+    finally:
+        server.stop()
