@@ -1,7 +1,7 @@
 """Truth of mocks against photutils' isophotes, on noise-free images: agreement per kind of galaxy, and speed.
 
-Expected: about 0.01 mag or less in the median for every class but edge-on galaxies (0.1, mocks 0.03) and mergers
-(0.04); on photutils' own ellipses 0.012 or less for all; 60 to 150 galaxies/s on one core.
+Expected: about 0.02 mag or less in the median for every class but edge-on galaxies of GalSim (0.1); on photutils' own
+ellipses 0.01 or less for all; 220 to 570 galaxies/s on one core.
 
 Two things in which photutils is not the reference are taken into account. It reads the image bilinearly, which smears a
 barely resolved galaxy, so photutils gets the same scene drawn with finer pixels. And it fits harmonics in the polar
