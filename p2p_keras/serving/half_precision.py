@@ -10,7 +10,7 @@ int8 convolutions, calibrated          0.005    0.22     a galaxy's own median u
 int8 for all                           0.012    1.8      one radius in five changes validity
 =====================================  =======  =======  ====================================
 
-Speeds could not be told apart (docs/serving.md). Half-precision arithmetic is not offered: forced on the convolutions and
+Speeds could not be told apart (docs/serving.md). Half-precision arithmetic is not offered: forced on convolutions and
 matrix products it gave the very numbers of the first row, so that ONNX Runtime seems to compute them in float32 here.
 """
 
