@@ -152,9 +152,9 @@ def load_backend(model: str | os.PathLike[str] | None = None, *, threads: int | 
 def _onnx_twin(model: str | os.PathLike[str] | None, files: ModelFiles, threads: int | None) -> OnnxBackend | None:
     """The model.onnx beside the newest version, where that is the quicker way to the same profiles.
 
-    On a CPU, ONNX Runtime has the first profile in about a second, TensorFlow in ten; a single image then takes half
-    the time, and a large batch about the same. Where there is a GPU that only TensorFlow can use, that goes before. A
-    folder of one version, asked for by its path, is taken as it is.
+    On a CPU, ONNX Runtime has the first profile after about a second, TensorFlow after ten; a single image then takes
+    half the processor time, and a batch about as much (docs/serving.md, "Speed"). A GPU that only TensorFlow can use
+    goes before. A folder of one version, asked for by its path, is taken as it is.
     """
     twin = files.path.parent / "model.onnx"
     asked = None if model is None else Path(model).expanduser()
@@ -226,7 +226,7 @@ class OnnxBackend:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         # Threads that wait for the next operation by spinning take the cores from whatever else runs, be it the threads
-        # that read the next files: on two busy cores they made batches three times slower.
+        # that read the next files: on two busy cores batches of 16 took three times as long (median of 8).
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if threads:
             options.intra_op_num_threads = threads

@@ -3,15 +3,15 @@
 What was weighed on the first shipped model (96 mocks; median and largest difference of mu where valid, in mag):
 
 =====================================  =======  =======  ====================================
-weights of the network as float16      0.00002  0.010    0.6 of the size, as fast
+weights of the network as float16      0.00002  0.010    0.6 of the size
 every constant as float16              0.0004   0.044    also rounds the radial grid
-int8 matrix products, by ONNX Runtime  0.0006   0.040    0.95 of the size, not faster
+int8 matrix products, by ONNX Runtime  0.0006   0.040    0.95 of the size
 int8 convolutions, calibrated          0.005    0.22     a galaxy's own median up to 0.07
 int8 for all                           0.012    1.8      one radius in five changes validity
 =====================================  =======  =======  ====================================
 
-int8 pays on none of these networks: they are small, and most of their time goes into reading pixels. Half-precision
-arithmetic is not offered since x86 has none in ONNX Runtime, which computes such a graph in float32 all the same.
+Speeds could not be told apart (docs/serving.md). Half-precision arithmetic is not offered: forced on convolutions and
+matrix products it gave the very numbers of the first row, so that ONNX Runtime seems to compute them in float32 here.
 """
 
 from __future__ import annotations

@@ -52,8 +52,7 @@ def serving(request: pytest.FixtureRequest) -> Iterator[Serving]:
     standin = request.param == "standin"
     base = request.getfixturevalue("standin_models") if standin else SHIPPED
     model = "standin" if standin else MODEL
-    # The shipped model's warm-up (batches of 64 large images) has been replayed by its export.
-    server = ServerInThread(base, settle_s=0.2, poll_s=0.5, warm_up=standin)
+    server = ServerInThread(base, settle_s=0.2, poll_s=0.5)
     try:
         yield Serving(server.address, model, standin, server, base)
     finally:
