@@ -269,7 +269,9 @@ def plan(count: int, frames: int) -> None:
     ]
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/catalogue.parquet"
-        with pq.ParquetWriter(path, pa.schema([("id", pa.int64()), ("ra", pa.float64()), ("dec", pa.float64())])) as file:
+        with pq.ParquetWriter(
+            path, pa.schema([("id", pa.int64()), ("ra", pa.float64()), ("dec", pa.float64())])
+        ) as file:
             for start in range(0, count, 1_000_000):
                 n = min(1_000_000, count - start)
                 ra, dec = 10 + 0.28 * side * rng.random(n), -20 + 0.28 * side * rng.random(n)
