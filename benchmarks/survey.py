@@ -5,6 +5,7 @@ python benchmarks/survey.py rate DIR                         # survey and predic
 python benchmarks/survey.py memory DIR --count 1000 --count 10000 --count 100000
 python benchmarks/survey.py nodes DIR --count 4000           # 1, 2 and 4 nodes of one core on this machine
 python benchmarks/survey.py plan --count 10000000            # rows a second of the planning alone
+python benchmarks/survey.py budget --model 3.6               # what 1e8 galaxies take, from CPU times
 
 Some hundred mock galaxies (p2p_keras.mocks, SDSS preset) are drawn once without noise; each galaxy of the survey is one
 of them, turned by a multiple of 90 degrees, mirrored, and scaled in flux, in a frame with noise of its own.
@@ -174,11 +175,11 @@ def rate(folder: Path, count: int, repeats: int) -> None:
         now = report["this_run"]
         cpu = ", ".join(f"{1e3 * now['cpu_seconds'][key] / count:.2f}" for key in ("read", "model", "rows"))
         with tempfile.TemporaryDirectory(dir=folder) as output:
-            command = [sys.executable, "-m", "p2p_keras.predict", str(folder / "frames"), "--catalog", str(catalogue)]
+            command = [sys.executable, "-m", "p2p_keras.predict", str(folder / "frames"), "--catalogue", str(catalogue)]
             command += ["-o", f"{output}/out.parquet", "--model", str(model), "-q"]
             start = time.perf_counter()
             done = subprocess.run(command, check=False)
-            other = f"{count / (time.perf_counter() - start):.1f}/s" if done.returncode < 2 else "no --catalog"
+            other = f"{count / (time.perf_counter() - start):.1f}/s" if done.returncode < 2 else "failed"
         click.echo(f"| {repeat + 1} | {now['rows_per_second']:.1f}/s | {count / seconds:.1f}/s | {other} | {cpu} |")
 
 
@@ -269,7 +270,9 @@ def plan(count: int, frames: int) -> None:
     ]
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/catalogue.parquet"
-        with pq.ParquetWriter(path, pa.schema([("id", pa.int64()), ("ra", pa.float64()), ("dec", pa.float64())])) as file:
+        with pq.ParquetWriter(
+            path, pa.schema([("id", pa.int64()), ("ra", pa.float64()), ("dec", pa.float64())])
+        ) as file:
             for start in range(0, count, 1_000_000):
                 n = min(1_000_000, count - start)
                 ra, dec = 10 + 0.28 * side * rng.random(n), -20 + 0.28 * side * rng.random(n)
@@ -287,6 +290,30 @@ def plan(count: int, frames: int) -> None:
         f"{count} rows: {count / seconds:.0f} rows/s, {len(made.parts)} parts, {len(made.partitions)} partitions, "
         f"{size / count:.0f} bytes a row, peak {peak:.0f} MiB"
     )
+
+
+@main.command()
+@click.option("--read", "read_ms", default=1.7, help="CPU ms a galaxy of reading and cutting.")
+@click.option("--model", "model_ms", default=3.6, help="CPU ms a galaxy of the model.")
+@click.option("--rows", "rows_ms", default=2.4, help="CPU ms a galaxy of making and writing rows.")
+@click.option("--row-bytes", default=2000, help="Bytes of a row.")
+@click.option("--pixels-per-galaxy", default=16_000, help="Of the frames, read once.")
+@click.option("--galaxies", default=100_000_000)
+def budget(
+    read_ms: float, model_ms: float, rows_ms: float, row_bytes: int, pixels_per_galaxy: int, galaxies: int
+) -> None:
+    """What a survey takes, from CPU times that a run's report tells."""
+    core_hours = galaxies * (read_ms + model_ms + rows_ms) / 3.6e6
+    shares = ", ".join(
+        f"{name} {galaxies * ms / 3.6e6:.0f}" for name, ms in (("read", read_ms), ("model", model_ms), ("rows", rows_ms))
+    )
+    click.echo(f"| {galaxies:.0e} galaxies in one band | |\n|---|---|")
+    click.echo(f"| core hours | {core_hours:.0f} ({shares}) |")
+    for cores in (2, 64, 1000):
+        click.echo(f"| hours on {cores} cores | {core_hours / cores:.2f} |")
+    click.echo(f"| core hours beside GPUs | {galaxies * (read_ms + rows_ms) / 3.6e6:.0f} |")
+    click.echo(f"| result | {galaxies * row_bytes / 1e9:.0f} GB; as much again while it is made |")
+    click.echo(f"| frames, read once | {galaxies * pixels_per_galaxy * 4 / 1e12:.1f} TB (float32, not packed) |")
 
 
 if __name__ == "__main__":

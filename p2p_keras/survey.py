@@ -37,9 +37,7 @@ def _columns(context: click.Context, parameter: click.Parameter, values: tuple[s
     metavar="DIR",
     help="Folder or URL (s3://, gs://, https://, ...) of frames; not needed where the catalogue has a column of files.",
 )
-@click.option(
-    "--index", metavar="FILE", help="Footprint index of the frames, made where it isn't.  [default: in OUT]"
-)
+@click.option("--index", metavar="FILE", help="Footprint index of the frames, made where it isn't.  [default: in OUT]")
 @click.option("--reindex", is_flag=True, help="Make the footprint index anew: frames have been added.")
 @click.option(
     "--column",
@@ -86,8 +84,12 @@ def _columns(context: click.Context, parameter: click.Parameter, values: tuple[s
     metavar="SIZE",
     help="Shared memory for images under way, as 500M or 2G.  [default: 1G; a cluster has its own]",
 )
-@click.option("--dashboard", is_flag=True, help="Ray's dashboard, on port 8265 of this machine.")
-@click.option("--metrics-port", type=int, metavar="PORT", help="Prometheus metrics on this port.")
+@click.option(
+    "--dashboard", is_flag=True, help="Ray's dashboard, on port 8265 of this machine (needs p2p-keras[dashboard])."
+)
+@click.option(
+    "--metrics-port", type=int, metavar="PORT", help="Prometheus metrics on this port (needs p2p-keras[dashboard])."
+)
 @click.option("--overwrite", is_flag=True, help="Remove another run's result from OUT first.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no notes: only errors on standard error.")
 @click.pass_context

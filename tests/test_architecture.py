@@ -37,6 +37,7 @@ FORBIDDEN = {
     "pipeline": ("layers", "models", "training", "serving", "predictor"),
     "client": ("layers", "models", "training", "mocks", "pipeline", "server"),
     "server": ("layers", "models", "training", "mocks", "pipeline"),
+    "sky_survey": ("layers", "models", "training", "mocks", "pipeline", "server", "tensorflow", "keras"),
 }
 CORE = ("errors", "units", "ellipse", "radii", "extent", "labelled")
 MAX_LINES = 350

@@ -85,5 +85,3 @@ def _told(file: str, rows: pa.Table, content: bytes) -> Done:
     bands = Counter(rows["band"].to_pylist())
     digest = hashlib.sha256(content).hexdigest()
     return Done(file, len(rows), failed, dict(sorted(flags.items())), dict(sorted(bands.items())), len(content), digest)
-
-

@@ -122,7 +122,9 @@ class CutoutReader:
 
     def _of_file(self, name: str, rows: Sequence[Row]) -> list[FrameCutout | Failure]:
         found: list[FrameCutout | Failure | None] = [
-            Failure("no_image" if row["problem"] == ON_NO_FRAME else "bad_row", row["problem"]) if row["problem"] else None
+            Failure("no_image" if row["problem"] == ON_NO_FRAME else "bad_row", row["problem"])
+            if row["problem"]
+            else None
             for row in rows
         ]
         left = [i for i, failure in enumerate(found) if failure is None]
@@ -305,5 +307,3 @@ def _pixels_of(wcs: WCS, ra: np.ndarray, dec: np.ndarray) -> tuple[np.ndarray, n
     except Exception:  # one position far from the frame spoils all: each by itself
         pairs = [icrs_to_pixel(wcs, float(a), float(d)) for a, d in zip(ra, dec, strict=True)]
         return np.array([p[0] for p in pairs]), np.array([p[1] for p in pairs])
-
-

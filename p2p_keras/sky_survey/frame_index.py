@@ -97,7 +97,9 @@ class FrameIndex:
         rows = np.repeat(np.arange(len(ra)), count)
         inner = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
         frames = self._frames[np.repeat(first, count) + inner]
-        names, code = np.unique(np.concatenate([self.bands, np.asarray(band, dtype=object)]).astype(str), return_inverse=True)
+        names, code = np.unique(
+            np.concatenate([self.bands, np.asarray(band, dtype=object)]).astype(str), return_inverse=True
+        )
         code_of_frame, code_of_row = code[: len(self.bands)], code[len(self.bands) :]
         anything = np.flatnonzero(names == "")
         fits = code_of_frame[frames] == code_of_row[rows]

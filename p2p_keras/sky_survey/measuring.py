@@ -82,7 +82,9 @@ def _onnx_beside(found: ModelFiles) -> ModelFiles | None:
     return ModelFiles("onnx", path, found.name, "")
 
 
-def run_model(predictor: Predictor, cutouts: Sequence[FrameCutout | Failure], batch_size: int) -> list[Outputs | Failure]:
+def run_model(
+    predictor: Predictor, cutouts: Sequence[FrameCutout | Failure], batch_size: int
+) -> list[Outputs | Failure]:
     """Raw outputs of each cutout, or why there are none.
 
     Batches are cut from the cutouts' own order and are the same in every run: with other companions an output may

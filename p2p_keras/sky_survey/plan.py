@@ -8,6 +8,7 @@ bytes whoever measures them.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,7 +28,6 @@ from p2p_keras.sky_survey.healpix import (
     ORDER,
     WITHOUT_POSITION,
     Partition,
-    cells_of,
     choose_partitions,
     partition_of,
 )
@@ -233,7 +233,7 @@ def _cuts(files: np.ndarray, sides: np.ndarray, rows_per_part: int) -> Iterator[
     edges = np.flatnonzero(np.r_[True, files[1:] != files[:-1], True])
     start = 0
     pixels = 0.0
-    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+    for begin, end in itertools.pairwise(edges):
         limit = rows_per_part if files[begin] else _BARE_PART
         area = float((sides[begin:end] ** 2).sum()) if files[begin] else 0.0
         if begin > start and (end - start > limit or pixels + area > _PIXELS_PER_PART or not files[begin]):

@@ -13,7 +13,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -65,16 +65,27 @@ class RayEngine:
         import ray
 
         if not ray.is_initialized():
-            try:
-                ray.init(**self._init_options())
-            except Exception as error:  # Ray's own kinds, gRPC's and plain exceptions
-                raise UsageError(f"Ray can't be reached or started: {error}") from error
+            self._start()
             self._own = True
         if self.finish_apart and not ray.cluster_resources().get("GPU", 0):
             self.__exit__(None, None, None)
             raise UsageError("--worker-gpus: Ray sees no GPU here")
         self._assemble = ray.remote(num_cpus=0, max_retries=-1, scheduling_strategy="SPREAD")(assemble)
         return self
+
+    def _start(self) -> None:
+        import ray
+
+        # Ray gives some of its processes 15 s to start, whatever is set: a machine that is busy may need a second try.
+        tries = 1 if self.resources.address else 3
+        for left in reversed(range(tries)):
+            try:
+                ray.init(**self._init_options())
+                return
+            except Exception as error:  # Ray's own kinds, gRPC's and plain exceptions
+                ray.shutdown()
+                if not left:
+                    raise UsageError(f"Ray can't be reached or started: {error.__cause__ or error}") from error
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -89,7 +100,10 @@ class RayEngine:
         options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
         if told.address:
             return options | {"address": told.address}
-        options |= {"include_dashboard": told.dashboard, "object_store_memory": told.object_store_memory or _LOCAL_STORE}
+        options |= {
+            "include_dashboard": told.dashboard,
+            "object_store_memory": told.object_store_memory or _LOCAL_STORE,
+        }
         # A cluster that this machine has joined isn't meant: without --address the work stays in this process.
         options["address"] = "local"
         if told.metrics_port is not None:
@@ -124,9 +138,9 @@ class RayEngine:
         blocks = [pa.concat_tables([payload(units[i]) for i in cut]) for cut in cuts]
         arrow: dict[str, Any] = {"batch_size": 1, "batch_format": "pyarrow"}
         data = ray.data.from_arrow(blocks).map_batches(
-            read_units,
+            cast(Any, read_units),
             num_cpus=told.reader_cpus,
-            concurrency=min(told.readers or cpus, len(blocks)),
+            compute=ray.data.TaskPoolStrategy(size=min(told.readers or cpus, len(blocks))),
             fn_kwargs={"job": job},
             **arrow,
         )
@@ -139,7 +153,7 @@ class RayEngine:
             **arrow,
         )
         if self.finish_apart:
-            data = data.map_batches(finish_rows, num_cpus=told.reader_cpus, fn_kwargs={"job": job}, **arrow)
+            data = data.map_batches(cast(Any, finish_rows), num_cpus=told.reader_cpus, fn_kwargs={"job": job}, **arrow)
         for batch in data.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1):
             yield from unpack(batch)
 

@@ -68,7 +68,9 @@ def profiles_of(
         filesystem=PyFileSystem(FSSpecHandler(place.files)),
         schema=pa.schema(list(SCHEMA)),
     )
-    found = data.to_table(filter=rows_where).sort_by([("id", "ascending"), ("band", "ascending"), (COLUMN, "ascending")])
+    found = data.to_table(filter=rows_where).sort_by(
+        [("id", "ascending"), ("band", "ascending"), (COLUMN, "ascending")]
+    )
     by_name: dict[str, list[QTable]] = {}
     for row in found.to_pylist():
         by_name.setdefault(row["id"], []).append(profile_of_row(row))

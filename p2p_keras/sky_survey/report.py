@@ -36,9 +36,9 @@ class SurveyReport:
         Of the partitions.
     rows_now, failed_now : int
         Measured by this run.
-    seconds : Counter
+    seconds : dict
         Wall-clock seconds of ``plan``, ``measure`` and ``finish``.
-    cpu_seconds : Counter
+    cpu_seconds : dict
         CPU seconds of this run's stages, summed over the workers: ``read``, ``model``, ``rows``.
     """
 
@@ -50,14 +50,15 @@ class SurveyReport:
     bytes: int = 0
     rows_now: int = 0
     failed_now: int = 0
-    seconds: Counter = field(default_factory=Counter)
-    cpu_seconds: Counter = field(default_factory=Counter)
+    seconds: dict[str, float] = field(default_factory=dict)
+    cpu_seconds: dict[str, float] = field(default_factory=dict)
 
     def note(self, rows: int, failed: int, seconds: dict[str, float]) -> None:
         """Count a part of this run."""
         self.rows_now += rows
         self.failed_now += failed
-        self.cpu_seconds.update(seconds)
+        for stage, value in seconds.items():
+            self.cpu_seconds[stage] = self.cpu_seconds.get(stage, 0.0) + value
 
     def add_all(self, partitions: Iterable[Done]) -> None:
         """Count the result's partitions."""
@@ -71,7 +72,7 @@ class SurveyReport:
     @property
     def rate(self) -> float:
         """Rows a second of this run's measuring."""
-        return self.rows_now / self.seconds["measure"] if self.seconds["measure"] else 0.0
+        return self.rows_now / self.seconds["measure"] if self.seconds.get("measure") else 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """For ``report.json``."""
@@ -93,7 +94,11 @@ class SurveyReport:
 
     def text(self) -> str:
         """The report as Markdown."""
-        lines = [f"# {self.name}", "", f"{self.rows} rows (a galaxy in a band), {self.failed} of them without a profile,"]
+        lines = [
+            f"# {self.name}",
+            "",
+            f"{self.rows} rows (a galaxy in a band), {self.failed} of them without a profile,",
+        ]
         lines += [f"{self.bytes / 1e6:.1f} MB.", "", "| band | rows |", "|---|---|"]
         lines += [f"| {band or '(none)'} | {count} |" for band, count in sorted(self.bands.items())]
         lines += ["", "| flag | rows | share | meaning |", "|---|---|---|---|"]

@@ -68,7 +68,7 @@ def _each_band(
 
 
 def _in_frames(columns: dict[str, np.ndarray], index: FrameIndex) -> dict[str, np.ndarray]:
-    frame = index.match(columns["ra"], columns["dec"], columns["band"])
+    frame = index.match(columns["ra"], columns["dec"], columns["band"].tolist())
     good = frame >= 0
     columns["file"] = np.where(good, index.files[frame] if len(index) else "", "")
     columns["hdu"] = np.where(good, index.hdus[frame].astype(str).astype(object) if len(index) else "", "")

@@ -83,7 +83,9 @@ SCHEMA = pa.schema(
 ``description``."""
 
 
-def measured_row(planned: Mapping[str, Any], columns: Mapping[str, np.ndarray], meta: Mapping[str, Any], size: int) -> dict:
+def measured_row(
+    planned: Mapping[str, Any], columns: Mapping[str, np.ndarray], meta: Mapping[str, Any], size: int
+) -> dict:
     """The row of a galaxy that was measured: `columns` and `meta` of `p2p_keras.profile.profile_columns`."""
     row = _of_target(planned) | {key: meta.get(key) for key in _META}
     row |= {"size": size, "band": meta["band"], "flags": " ".join(meta["flags"]), "cause": ""}
@@ -107,7 +109,7 @@ def table_of_rows(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
         values = [row[field.name] for row in rows]
         if pa.types.is_list(field.type):
             offsets = np.r_[0, np.cumsum([len(v) for v in values])].astype(np.int32)
-            flat = np.concatenate([np.asarray(v, dtype=np.float32) for v in values]) if values else []
+            flat = np.concatenate([np.zeros(0, np.float32), *(np.asarray(v, dtype=np.float32) for v in values)])
             arrays.append(pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat, pa.float32())))
         else:
             arrays.append(pa.array(values, field.type, from_pandas=True))

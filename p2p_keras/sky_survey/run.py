@@ -194,7 +194,9 @@ def _measure(
 ) -> None:
     """Measure what isn't measured, assemble what is whole; both go on where an earlier run was."""
     output = job.output
-    written = {f"{PARTS}/{name}" for name, _ in Place(f"{output.url}/{PARTS}").names()} if output.exists(PARTS) else set()
+    written = (
+        {f"{PARTS}/{name}" for name, _ in Place(f"{output.url}/{PARTS}").names()} if output.exists(PARTS) else set()
+    )
     for partition in plan.partitions:
         if partition.file not in manifest.done and output.exists(partition.file):
             manifest.done[partition.file] = read_done(partition, output)
@@ -270,5 +272,3 @@ def _clear(output: Place) -> None:
 
     for name in (*FILES, "dataset", "without_position.parquet", WORK, "report", INDEX, MANIFEST):
         output.delete(name)
-
-

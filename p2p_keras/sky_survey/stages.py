@@ -1,7 +1,7 @@
 """What is done with a part, wherever it runs: read its rows and cutouts, run the model, write its rows.
 
-The stages hand on pickled values in a column of one table, which is what Ray Data streams; `inline_engine` calls them one
-after the other.
+The stages hand on pickled values in a column of one table, which is what Ray Data streams; `inline_engine` calls them
+one after the other.
 """
 
 from __future__ import annotations

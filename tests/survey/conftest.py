@@ -123,4 +123,3 @@ def survey(sky: Sky, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("survey") / "result"
     run_survey(sky.settings(output), engine=InlineEngine())
     return output
-

@@ -134,7 +134,9 @@ def test_files_named_by_the_catalogue_with_pixels(sky, tmp_path):
         names=["id", "file", "x", "y"],
     )
     table.write(tmp_path / "files.csv")
-    settings = SurveySettings(str(tmp_path / "files.csv"), str(tmp_path / "out"), str(sky.frames), model=sky.model, size=96)
+    settings = SurveySettings(
+        str(tmp_path / "files.csv"), str(tmp_path / "out"), str(sky.frames), model=sky.model, size=96
+    )
     run_survey(settings, engine=InlineEngine())
     a, b, c = profiles_of(tmp_path / "out", ["a", "b", "c"])
     assert a.meta["x0"] == pytest.approx(60.3, abs=0.7) and b.meta["y0"] == pytest.approx(259.8, abs=0.7)
