@@ -1,9 +1,10 @@
-"""Measure mock galaxies and hold the profiles against their truth: does the error follow the signal-to-noise ratio?
+"""Measure mock galaxies and hold the profiles against their truth, and their errors against the S/N that was predicted.
 
 python compare_with_truth.py figure.pdf [number of galaxies]
 """
 
 import sys
+from itertools import pairwise
 
 import matplotlib
 import numpy as np
@@ -52,7 +53,7 @@ snr = MAG_PER_RELATIVE_ERROR / mu_err
 right.scatter(snr, np.abs(residual), s=3, color="0.7", label="one radius", rasterized=True)
 edges = np.geomspace(max(snr.min(), 2.0), snr.max(), 9)
 middles, inside_1_sigma = [], []
-for low, high in zip(edges[:-1], edges[1:], strict=True):
+for low, high in pairwise(edges):
     inside = (snr >= low) & (snr < high)
     if inside.sum() >= 10:
         middles.append(np.sqrt(low * high))

@@ -46,7 +46,8 @@ def galaxy_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def shared_model() -> Iterator[None]:
     """Each model is loaded once, however often a page loads it; the shipped one from its ONNX file, which starts in a
-    second (``tests/serving`` holds it against the SavedModel)."""
+    second (``tests/serving`` holds it against the SavedModel).
+    """
     from p2p_keras import predictor
 
     real = predictor.load_backend

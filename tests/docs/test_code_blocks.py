@@ -33,7 +33,6 @@ from p2p_keras import cli
 sybil = pytest.importorskip("sybil")
 from sybil.document import Document  # noqa: E402
 from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer  # noqa: E402
-from sybil.region import Region  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
@@ -43,7 +42,9 @@ _INFO = re.compile(r"(?P<language>[^\n]*)\n")
 _NOTE = re.compile(r"<!--\s*(?P<kind>not run|before):\s*(?P<text>.*?)\s*-->\s*\Z", re.DOTALL)
 _PROGRAM = re.compile(r"(?:python\S* -m p2p_keras\.|p2p-keras )(?P<name>[a-z_]+)\b(?P<arguments>.*)")
 _SCRIPT = re.compile(r"python\S* (?P<path>(?:examples|benchmarks|docs)/\S+\.py)\b")
-_COMPOUND = re.compile(r"^\s*(for|while|until|if|case|cd|export|source|set|function|\w+=)\b|<<|\\\s*\n\s*[|&]", re.MULTILINE)
+_COMPOUND = re.compile(
+    r"^\s*(for|while|until|if|case|cd|export|source|set|function|\w+=)\b|<<|\\\s*\n\s*[|&]", re.MULTILINE
+)
 _OPERATOR = re.compile(r"[|&;<>`]|\$\(")
 
 
@@ -112,7 +113,10 @@ def run_bash(script: str) -> None:
 def expand(arguments: str) -> list[str]:
     """Words of a command as bash makes them: patterns, quotes, variables."""
     done = subprocess.run(
-        ["bash", "-euc", f'words() {{ printf "%s\\0" "$@"; }}; words {arguments}'], capture_output=True, text=True, timeout=60
+        ["bash", "-euc", f'words() {{ printf "%s\\0" "$@"; }}; words {arguments}'],
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert done.returncode == 0, f"{arguments}: {done.stderr}"
     return done.stdout.split("\0")[:-1]
@@ -180,7 +184,13 @@ def test_links_lead_somewhere(path):
     assert [target for target in targets if not (path.parent / target).exists()] == []
 
 
-RUNNABLE = [path for path in PAGES if any(e.parsed[0] in (*BASH, "python") and "not run" not in e.parsed[2] for e in parse(path))]
+def runs(example) -> bool:
+    """Whether a block is run."""
+    language, _, notes = example.parsed
+    return language in (*BASH, "python") and "not run" not in notes
+
+
+RUNNABLE = [path for path in PAGES if any(runs(example) for example in parse(path))]
 
 
 @pytest.mark.parametrize("path", RUNNABLE, ids=lambda path: str(path.relative_to(ROOT)))
@@ -199,9 +209,9 @@ def test_blocks_run(path, scratch, request):
         "list_of_images": [GalaxyImage.from_array(image, **calibrated) for image in images],
     }
     for example in parse(path):
-        language, source, notes = example.parsed
-        if language not in (*BASH, "python") or "not run" in notes:
+        if not runs(example):
             continue
+        language, source, notes = example.parsed
         if "localhost:8500" in source:
             source = source.replace("localhost:8500", request.getfixturevalue("server_address"))
         try:

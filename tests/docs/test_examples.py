@@ -40,7 +40,10 @@ def test_one_galaxy_measured_and_drawn(run, scratch):
 def test_mocks_compared_with_their_truth(run, scratch):
     """The figure that shows how honest the uncertainties are would be empty or show something else."""
     said = run("compare_with_truth.py", "figure.png", "12")
-    median, inside = float(re.search(r"median error (\S+) mag", said)[1]), float(re.search(r"(\d+)% of truths", said)[1])
+    median, inside = (
+        float(re.search(r"median error (\S+) mag", said)[1]),
+        float(re.search(r"(\d+)% of truths", said)[1]),
+    )
     assert median < 0.05
     assert 50 < inside < 90
     assert (scratch / "figure.png").stat().st_size > 20_000
