@@ -59,7 +59,8 @@ def test_loss_curves_match(preset, policy, curve_in_float32, faint_shards):
     expected, _ = curve_in_float32(preset)
     found, trainer = curve_in_float32(preset, policy)
     assert expected[-1] < 0.7 * expected[0], "nothing was learned, so nothing is compared"
-    np.testing.assert_allclose(found, expected, rtol=0.1)
+    # Half precision reaches a steep part of the curve a step earlier or later: the tolerance is of the curve's height.
+    np.testing.assert_allclose(found, expected, rtol=0, atol=0.05 * expected.max())
     inputs, _ = next(iter(data(faint_shards)))
     for name, value in trainer.network(inputs, training=False).items():
         assert value.dtype == tf.float32, name
