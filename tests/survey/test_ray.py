@@ -32,7 +32,7 @@ def cluster():
     changes = {
         "RAY_AUTH_MODE": "disabled",
         "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_raylet_start_wait_time_s": "600",
+        "RAY_raylet_start_wait_time_s": "60",
         "RAY_agent_register_timeout_ms": "600000",
     }
     before = {name: os.environ.get(name) for name in changes}
