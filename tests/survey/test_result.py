@@ -101,7 +101,7 @@ def test_pandas_astropy_and_duckdb_read_it(survey):
     good = np.flatnonzero(frame["cause"] == "")
     assert len(frame["mu"].iloc[good[0]]) == len(table["mu"][good[0]]) > 10
     query = f"select count(*), max(len(mu)) from '{survey}/dataset/*/*/*.parquet' where quality < 4"
-    count, radii = duckdb.sql(query).fetchone()
+    ((count, radii),) = duckdb.sql(query).fetchall()
     assert count == 48 and radii > 10
 
 
