@@ -304,8 +304,10 @@ def budget(
 ) -> None:
     """What a survey takes, from CPU times that a run's report tells."""
     core_hours = galaxies * (read_ms + model_ms + rows_ms) / 3.6e6
-    parts = {"read": read_ms, "model": model_ms, "rows": rows_ms}
-    shares = ", ".join(f"{name} {galaxies * ms / 3.6e6:.0f}" for name, ms in parts.items())
+    shares = ", ".join(
+        f"{name} {galaxies * ms / 3.6e6:.0f}"
+        for name, ms in (("read", read_ms), ("model", model_ms), ("rows", rows_ms))
+    )
     click.echo(f"| {galaxies:.0e} galaxies in one band | |\n|---|---|")
     click.echo(f"| core hours | {core_hours:.0f} ({shares}) |")
     for cores in (2, 64, 1000):

@@ -30,7 +30,7 @@ _LOCAL_STORE = 1 << 30
 _MAX_TASKS = 5_000
 _MAPS_UNDER_WAY = 256
 
-_PATIENCE = {"RAY_raylet_start_wait_time_s": "600", "RAY_agent_register_timeout_ms": "600000"}
+_PATIENCE = {"RAY_raylet_start_wait_time_s": "60", "RAY_agent_register_timeout_ms": "600000"}
 """Ray gives its own processes 30 s to start, which is too short on a machine that is busy."""
 
 

@@ -97,7 +97,9 @@ def failed_row(planned: Mapping[str, Any], flag: str, cause: str, model: str, mo
     import p2p_keras
 
     row = _of_target(planned) | dict.fromkeys(_META)
-    row |= {"flags": flag, "quality": 4, "cause": cause, "source": planned["file"], "size": None}
+    # Empty rather than null: astropy's reader of Parquet stops at a text that is null.
+    row |= {name: "" if kind == pa.string() else 0 for name, kind in _NOT_NUMBERS.items()}
+    row |= {"flags": flag, "quality": 4, "cause": cause, "source": planned["file"], "size": 0}
     row |= {"model": model, "model_version": model_version, "software_version": p2p_keras.__version__}
     return row | {name: [] for name in COLUMN_UNITS}
 

@@ -32,7 +32,7 @@ def cluster():
     changes = {
         "RAY_AUTH_MODE": "disabled",
         "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_raylet_start_wait_time_s": "600",
+        "RAY_raylet_start_wait_time_s": "60",
         "RAY_agent_register_timeout_ms": "600000",
     }
     before = {name: os.environ.get(name) for name in changes}
@@ -63,7 +63,7 @@ def many(sky, tmp_path_factory):
         table["objid"] = [f"{name}-{copy}" for name in table["objid"]]
         tables.append(table)
     vstack(tables).write(folder / "many.parquet")
-    settings = sky.settings(folder / "plain", catalogue=str(folder / "many.parquet"), rows_per_partition=200)
+    settings = sky.settings(folder / "result", catalogue=str(folder / "many.parquet"), rows_per_partition=200)
     run_survey(settings, engine=InlineEngine())
     return settings
 
@@ -108,7 +108,7 @@ def kill_a_worker():
 def test_killed_worker_and_node_cost_nothing(sky, many, cluster, tmp_path):
     """A survey on hundreds of machines would end with the first of them that fails, or lose its rows."""
     node = cluster.add_node(num_cpus=1, object_store_memory=STORE)
-    output = tmp_path / "disturbed"
+    output = tmp_path / "result"  # the name is in its properties
     with driver(many, cluster, output) as process:
         first = wait_for_parts(output, 3, process)
         assert kill_a_worker()
@@ -121,7 +121,7 @@ def test_killed_worker_and_node_cost_nothing(sky, many, cluster, tmp_path):
 
 def test_killed_driver_goes_on(sky, many, cluster, tmp_path):
     """A login node that is rebooted would cost all that was measured, or leave rows twice."""
-    output = tmp_path / "again"
+    output = tmp_path / "result"
     with driver(many, cluster, output) as process:
         wait_for_parts(output, 10, process)
         process.send_signal(signal.SIGKILL)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -90,14 +94,14 @@ def test_pandas_astropy_and_duckdb_read_it(survey):
     import pandas
     from astropy.table import Table
 
-    path = partitions_of(survey)[0]
+    path = max(partitions_of(survey), key=lambda path: path.stat().st_size)
     frame = pandas.read_parquet(path)
     table = Table.read(path)
     assert len(frame) == len(table) > 0
     good = np.flatnonzero(frame["cause"] == "")
     assert len(frame["mu"].iloc[good[0]]) == len(table["mu"][good[0]]) > 10
     query = f"select count(*), max(len(mu)) from '{survey}/dataset/*/*/*.parquet' where quality < 4"
-    count, radii = duckdb.sql(query).fetchone()
+    ((count, radii),) = duckdb.sql(query).fetchall()
     assert count == 48 and radii > 10
 
 
@@ -127,7 +131,7 @@ def test_report_counts_and_map(survey):
 
 def test_interrupted_run_goes_on_to_the_same_bytes(sky, survey, tmp_path):
     """A run that was stopped would have to be started from nothing, or end with other numbers."""
-    output = tmp_path / "broken"
+    output = tmp_path / "result"  # the name is in its properties
     seen = []
 
     def stop(done, rows, failed, now):
@@ -147,3 +151,30 @@ def test_interrupted_run_goes_on_to_the_same_bytes(sky, survey, tmp_path):
     assert report.rows == len(sky.table)
     assert sky.result_of(output) == sky.result_of(survey)
     assert run_survey(sky.settings(output), engine=InlineEngine()).rows_now == 0
+
+
+@pytest.mark.slow
+def test_same_as_a_server(sky, survey):
+    """A galaxy would have one magnitude in the survey's files, and another from the server."""
+    pytest.importorskip("tensorflow_serving")
+    from p2p_keras.client import ProfileClient
+    from p2p_keras.images import read_image
+
+    base = str(Path(sky.model).parents[1])
+    command = [sys.executable, "-m", "p2p_keras.serve", "--model-base-path", base, "--port", "0", "--no-warm-up"]
+    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        events = (json.loads(line) for line in server.stderr if line.startswith("{"))
+        port = next(event["port"] for event in events if event["event"] == "listening")
+        threading.Thread(target=server.stderr.read, daemon=True).start()
+        with ProfileClient(f"127.0.0.1:{port}", model="isophote", timeout=120, attempts=100) as client:
+            for row in sky.table[:48:12]:
+                (found,) = profiles_of(survey, row["objid"])
+                place = {"ra": float(row["ra"]), "dec": float(row["dec"]), "size": int(row["size"])}
+                served = client.profile(read_image(sky.frames / found.meta["source"], **place))
+                assert len(served) == len(found) > 10
+                np.testing.assert_allclose(found["mu"].value, served["mu"].value, atol=1e-3)
+                assert found.meta["mag_total"] == pytest.approx(served.meta["mag_total"], abs=1e-3)
+    finally:
+        server.terminate()
+        server.wait(60)
