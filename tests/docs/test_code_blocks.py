@@ -41,7 +41,7 @@ PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").r
 BASH = ("bash", "sh", "shell", "console")
 
 _INFO = re.compile(r"(?P<language>[^\n]*)\n")
-_NOTE = re.compile(r"<!--\s*(?P<kind>not run|before):\s*(?P<text>.*?)\s*-->\s*\Z", re.DOTALL)
+_NOTE = re.compile(r"<!--\s*(?P<kind>not run|before):\s*(?P<text>(?:(?!-->).)*?)\s*-->\s*\Z", re.DOTALL)
 _PROGRAM = re.compile(r"(?:python\S* -m p2p_keras\.|p2p-keras )(?P<name>[a-z_]+)\b(?!\.[a-z])(?P<arguments>.*)")
 _MODULE = re.compile(r"python\S* -m (?P<name>p2p_keras(?:\.[a-z_]+)+)")
 _SCRIPT = re.compile(r"python\S* (?P<path>(?:examples|benchmarks|docs)/\S+\.py)\b")
