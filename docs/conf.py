@@ -14,7 +14,6 @@ myst_enable_extensions = ["dollarmath", "smartquotes"]
 myst_heading_anchors = 3  # links such as serving.md#tls
 suppress_warnings = [
     "ref.python",  # `sma` in a docstring may be an attribute of several classes
-    "toc.not_readable",  # pages of the index that aren't written yet
 ]
 
 napoleon_google_docstring = False

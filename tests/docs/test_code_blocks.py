@@ -15,6 +15,8 @@ other lines go to bash.
 from __future__ import annotations
 
 import ast
+import asyncio
+import inspect
 import json
 import re
 import runpy
@@ -39,8 +41,9 @@ PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").r
 BASH = ("bash", "sh", "shell", "console")
 
 _INFO = re.compile(r"(?P<language>[^\n]*)\n")
-_NOTE = re.compile(r"<!--\s*(?P<kind>not run|before):\s*(?P<text>.*?)\s*-->\s*\Z", re.DOTALL)
-_PROGRAM = re.compile(r"(?:python\S* -m p2p_keras\.|p2p-keras )(?P<name>[a-z_]+)\b(?P<arguments>.*)")
+_NOTE = re.compile(r"<!--\s*(?P<kind>not run|before):\s*(?P<text>(?:(?!-->).)*?)\s*-->\s*\Z", re.DOTALL)
+_PROGRAM = re.compile(r"(?:python\S* -m p2p_keras\.|p2p-keras )(?P<name>[a-z_]+)\b(?!\.[a-z])(?P<arguments>.*)")
+_MODULE = re.compile(r"python\S* -m (?P<name>p2p_keras(?:\.[a-z_]+)+)")
 _SCRIPT = re.compile(r"python\S* (?P<path>(?:examples|benchmarks|docs)/\S+\.py)\b")
 _COMPOUND = re.compile(
     r"^\s*(for|while|until|if|case|cd|export|source|set|function|\w+=)\b|<<|\\\s*\n\s*[|&]", re.MULTILINE
@@ -74,11 +77,11 @@ def commands_of(source: str) -> list[str]:
 
 def words_of(text: str) -> list[str]:
     """Words of a command up to the first operator of the shell."""
-    lexer = shlex.shlex(text, posix=True, punctuation_chars="|&;<>")
+    lexer = shlex.shlex(text, posix=True, punctuation_chars="|&;<>()")
     lexer.whitespace_split = True
     words = []
     for word in lexer:
-        if set(word) <= set("|&;<>"):
+        if set(word) <= set("|&;<>()"):
             break
         words.append(word)
     return words
@@ -96,6 +99,10 @@ def complaints(command: str) -> list[str]:
         known |= {"-h", "--help", "--show-completion", "--install-completion"}
         given = {word.partition("=")[0] for word in words_of(match["arguments"]) if re.match(r"--?[A-Za-z]", word)}
         found += [f"{match['name']} has no option {option}" for option in sorted(given - known)]
+    for match in _MODULE.finditer(command):
+        path = ROOT / match["name"].replace(".", "/")
+        if not (path.is_dir() or path.with_suffix(".py").is_file()):
+            found.append(f"there is no module {match['name']}")
     if (match := _SCRIPT.search(command)) and not (ROOT / match["path"]).is_file():
         found.append(f"there is no {match['path']}")
     if match := re.match(r"make ([a-z-]+)", command):
@@ -142,7 +149,11 @@ def run_command(command: str) -> None:
 def run_block(language: str, source: str, namespace: dict) -> None:
     """Run a block in the working folder, with the names that earlier blocks of its page left."""
     if language == "python":
-        exec(compile(source, "block", "exec"), namespace)
+        code = compile(source, "block", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        if code.co_flags & inspect.CO_COROUTINE:  # `await`, as in a notebook
+            asyncio.run(eval(code, namespace))
+        else:
+            exec(code, namespace)
     elif _COMPOUND.search(source):
         run_bash(source)
     else:
@@ -206,6 +217,7 @@ def test_blocks_run(path, scratch, request):
     namespace = {
         "__name__": "page",
         "array": images[1],
+        "paths": ["g.fits", "r.fits"],
         "list_of_images": [GalaxyImage.from_array(image, **calibrated) for image in images],
     }
     for example in parse(path):
