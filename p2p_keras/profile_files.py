@@ -2,13 +2,17 @@
 
 One table has the galaxy's ``name`` as its first column and a row per radius of each galaxy. What else is kept:
 
-| ending | units | meta of each galaxy | precision |
-|---|---|---|---|
-| `.ecsv` | yes | yes, as ``meta['galaxies']`` | float64 as text |
-| `.fits` | yes | yes, as the second table, HDU ``GALAXIES``, a row per galaxy (`flags` joined by blanks) | float64 |
-| `.parquet` | yes | yes, in the file's metadata | float64 |
-| `.csv` | no: those of `p2p_keras.profile.ALL_COLUMN_UNITS` | only ``name`` | float64 as text |
-| `.prof` | AutoProf's | some, as comments; one galaxy a file | 5 decimals |
+============  ====================  ==============================================  ===============
+ending        units                 meta of each galaxy                             precision
+============  ====================  ==============================================  ===============
+``.ecsv``     yes                   yes, as ``meta['galaxies']``                    float64 as text
+``.fits``     yes                   yes, as the second table, HDU ``GALAXIES``, a   float64
+                                    row per galaxy (`flags` joined by blanks)
+``.parquet``  yes                   yes, in the file's metadata                     float64
+``.csv``      no: those of          only ``name``                                   float64 as text
+              `ALL_COLUMN_UNITS`
+``.prof``     AutoProf's            some, as comments; one galaxy a file            5 decimals
+============  ====================  ==============================================  ===============
 
 A file is written under a temporary name and renamed, so that a reader never sees half of one. Two galaxies of one name
 are kept apart as NAME, NAME_2, NAME_3, ... Galaxies of one table wait on disk (`p2p_keras.outputs.spool`) until it is
