@@ -20,8 +20,8 @@ from keras import layers
 from p2p_keras import layers as p2p
 
 NUM_ANGLES = 32
-CENTRE_PRIOR_CELLS = 1.5
-"""1-sigma of the prior on the target's place, in cells of 1/64 of the image's longer side: 6 px of 256."""
+CENTRE_PRIOR_CELLS = 2.0
+"""1-sigma of the prior on the target's place, in cells of 1/64 of the image's longer side: 8 px of 256."""
 
 
 def polar_unet(x, filters, depths, name, policy):
