@@ -7,6 +7,9 @@ import keras
 from p2p_keras.training.config import FitConfig
 from p2p_keras.training.schedule import WarmupCosine
 
+_FIRST_LOSS_SCALE = 2.0**8
+"""Keras begins at 2^15, where the first losses overflow: it then skips steps until the scale has been halved enough."""
+
 
 def make_optimizer(config: FitConfig, total_steps: int) -> keras.optimizers.Optimizer:
     """Optimizer of a configuration.
@@ -26,8 +29,11 @@ def make_optimizer(config: FitConfig, total_steps: int) -> keras.optimizers.Opti
         "gradient_accumulation_steps": config.accumulate if config.accumulate > 1 else None,
     }
     if config.optimizer == "adam":
-        return keras.optimizers.Adam(learning_rate, **common)
-    optimizer = keras.optimizers.AdamW(learning_rate, weight_decay=config.weight_decay, **common)
-    # Biases and norms are not drawn to 0.
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "position"])
+        optimizer = keras.optimizers.Adam(learning_rate, **common)
+    else:
+        optimizer = keras.optimizers.AdamW(learning_rate, weight_decay=config.weight_decay, **common)
+        # Biases and norms are not drawn to 0.
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "position"])
+    if config.precision == "mixed_float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=_FIRST_LOSS_SCALE)
     return optimizer
