@@ -195,7 +195,7 @@ def as_galaxy_image(image: Any, *, index: int = 0, **options: Any) -> GalaxyImag
         raise InputError(
             image.source or image.name, f"{width} x {height} px: a model takes sides of {MIN_SIDE} to {MAX_SIDE} px"
         )
-    return image
+    return image.without_empty_margins()
 
 
 def group_by_shape(

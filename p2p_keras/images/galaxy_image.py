@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from p2p_keras.errors import InputError, MissingCalibrationError, UsageError
-from p2p_keras.images.cutout import whole_window
+from p2p_keras.images.cutout import MIN_SIDE, whole_window
 from p2p_keras.images.pixels import clean_pixels
 
 if TYPE_CHECKING:
@@ -148,6 +148,30 @@ class GalaxyImage:
         """What `pa_to_sky` counts from: ``"north"`` (through east) with a WCS, else ``"+x"`` (counter-clockwise)."""
         return "+x" if self.wcs is None else "north"
 
+    def without_empty_margins(self) -> GalaxyImage:
+        """The image without rows and columns that are NaN throughout, as many on either side, down to 48 px.
+
+        Padding then changes no profile: radii and the look for the target go with the image's size. The target stays
+        in the middle.
+        """
+        rows = _empty_margin(np.isfinite(self.pixels).any(axis=1))
+        columns = _empty_margin(np.isfinite(self.pixels).any(axis=0))
+        if rows == columns == 0:
+            return self
+        height, width = self.shape
+        wcs = self.wcs
+        if wcs is not None:
+            from p2p_keras.images.sky_geometry import shifted_wcs
+
+            wcs = shifted_wcs(wcs, columns, rows)
+        return replace(
+            self,
+            pixels=self.pixels[rows : height - rows, columns : width - columns],
+            x_offset=self.x_offset + columns,
+            y_offset=self.y_offset + rows,
+            wcs=wcs,
+        )
+
     def pixel_to_sky(self, x: Any, y: Any) -> tuple[Any, Any]:
         """ICRS right ascension and declination in degrees of pixel (x, y) of `pixels`; NaN without WCS.
 
@@ -172,6 +196,13 @@ class GalaxyImage:
 
         angle = half_turn(pa_from_x_deg) if self.wcs is None else sky_position_angle(self.wcs, pa_from_x_deg, x, y)
         return float(angle) if np.ndim(angle) == 0 else angle
+
+
+def _empty_margin(filled: np.ndarray) -> int:
+    """Rows that can go on either side of an image, of which `filled` says whether anything is in each."""
+    if not filled.any():
+        return 0
+    return max(0, min(int(np.argmax(filled)), int(np.argmax(filled[::-1])), (filled.size - MIN_SIDE) // 2))
 
 
 def check_calibration(zero_point: float | None, pixel_scale: float | None) -> None:

@@ -173,6 +173,8 @@ class ValidProfile(_Float32Layer):
         )
         # 1 up to the first radius that isn't known: the number of unknown radii so far is 0.
         valid = tf.matmul(1.0 - known, lower, transpose_b=True) < 0.5
+        # A core that is masked doesn't end the profile further out, but has no row itself.
+        valid &= covered >= _MIN_COVERED
         fills = {
             "mu": units.FILL_MU,
             "mu_err": units.FILL_MU_ERR,

@@ -388,3 +388,16 @@ def test_pickle(tmp_path, frame):
 
     image = pickle.loads(pickle.dumps(read_image(write(tmp_path / "a.fits", frame, sky_header()))))
     assert image.pixel_to_sky(49.5, 39.5) == pytest.approx((150.0, 60.0), abs=1e-8)
+
+
+def test_empty_margins():
+    """Padding would change the radii and where the target is looked for."""
+    pixels = np.random.default_rng(3).normal(1.0, 0.1, (60, 80)).astype(np.float32)
+    padded = np.pad(pixels, ((20, 10), (7, 9)), constant_values=np.nan)
+    image = GalaxyImage.from_array(padded, zero_point=22.5, pixel_scale=0.4).without_empty_margins()
+    np.testing.assert_array_equal(image.pixels, padded[10:-10, 7:-7])
+    assert (image.x_offset, image.y_offset) == (7, 10)
+    whole = GalaxyImage.from_array(pixels, zero_point=22.5, pixel_scale=0.4)
+    assert whole.without_empty_margins() is whole
+    small = GalaxyImage.from_array(pixels[:30, :30], zero_point=22.5, pixel_scale=0.4)  # padded to 48 px
+    assert small.without_empty_margins().shape == (48, 48)
