@@ -13,9 +13,9 @@ from p2p_keras.training.recipes import RECIPES
 from p2p_keras.training.run import load_initial, make_trainer
 from p2p_keras.training.teaching import SEQUENCE_SHARE, Teaching
 
-WRITER = {"model.width": 1 / 8, "model.dropout": 0.0, "learning_rate": 6e-3, "schedule": "cosine", "ema": 0.95}
+WRITER = {"model.width": 1 / 4, "model.dropout": 0.0, "learning_rate": 6e-3, "schedule": "cosine", "ema": 0.95}
 SMALL = {
-    "pix2prof": (WRITER, 320),
+    "pix2prof": (WRITER, 480),
     "pix2prof_attention": (WRITER, 480),
     "pix2prof_transformer": ({"model.width": 1 / 8, "model.blocks": 2, "learning_rate": 3e-3, "ema": 0.9}, 200),
 }
