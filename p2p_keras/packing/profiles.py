@@ -99,12 +99,16 @@ def read_profile(
 
 
 def _read_autoprof(path: Path) -> dict[str, np.ndarray]:
-    """Columns of a .prof file: comments, a line of names, a line of units, comma-separated rows."""
+    """Columns of a .prof file: comments, a line of names, perhaps one of units, comma-separated rows.
+
+    AutoProf once wrote the units as a line of their own; 1.3.4 writes them as a comment.
+    """
     lines = [line for line in path.read_text().splitlines() if line.strip() and not line.startswith("#")]
     if len(lines) < 3:
-        raise InputError(path, "is no AutoProf profile: it needs a line of names, a line of units and rows")
+        raise InputError(path, "is no AutoProf profile: it needs a line of names and rows")
     names = [name.strip() for name in lines[0].split(",")]
-    rows = [[_number(cell) for cell in line.split(",")] for line in lines[2:]]
+    first_is_row = np.isfinite(_number(lines[1].split(",")[0]))
+    rows = [[_number(cell) for cell in line.split(",")] for line in lines[1 if first_is_row else 2 :]]
     if any(len(row) != len(names) for row in rows):
         raise InputError(path, f"a row hasn't the {len(names)} columns that the first line names: cut off?")
     return dict(zip(names, np.array(rows, dtype=float).T, strict=True))

@@ -217,6 +217,13 @@ def test_autoprof_profile(tmp_path):
         read(path)
 
 
+def test_autoprof_units_in_a_comment(tmp_path):
+    """The innermost radius of profiles by today's AutoProf would be lost without a word."""
+    path = tmp_path / "a.prof"
+    path.write_text("# arcsec,mag*arcsec^-2,unitless,deg\nR,SB,ellip,pa\n0.5,18.0,0.2,30\n1.0,19.0,0.3,170\n")
+    np.testing.assert_array_equal(read(path).mu, [18.0, 19.0])
+
+
 def test_autoprof_intensity_centre_and_text_columns(tmp_path):
     """Profiles in AutoProf's intensity units, or with its column of sampling methods, could not be read."""
     path = tmp_path / "a.prof"
