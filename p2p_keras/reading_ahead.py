@@ -183,7 +183,8 @@ class _Cut:
         try:
             if target.problem:
                 raise InputError(path, target.problem)
-            return Cutting(path, target, self.shared.open().image(**target.image_options()))
+            image = self.shared.open().image(**target.image_options())
+            return Cutting(path, target, image.without_empty_margins())
         except InputError as error:
             # Named as the user named it, also where a mask or another file beside it is at fault.
             cause = error.cause if error.source == path else str(error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -148,7 +148,7 @@ class GalaxyImage:
         """What `pa_to_sky` counts from: ``"north"`` (through east) with a WCS, else ``"+x"`` (counter-clockwise)."""
         return "+x" if self.wcs is None else "north"
 
-    def without_empty_margins(self) -> GalaxyImage:
+    def without_empty_margins(self) -> Self:
         """The image without rows and columns that are NaN throughout, as many on either side, down to 48 px.
 
         Padding then changes no profile: radii and the look for the target go with the image's size. The target stays

@@ -247,7 +247,7 @@ class _Plane:
             y_offset=window.y_start,
             pixel_scale_origin=scale_origin,
             frame_wcs=self.wcs,
-        )
+        ).without_empty_margins()
 
     def _given(self, row: Row, key: str) -> float | None:
         value = row[key]

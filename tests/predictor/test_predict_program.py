@@ -368,3 +368,18 @@ def test_images_of_many_shapes_do_not_pile_up(make_galaxy, monkeypatch):
         given += len(group)
         assert len(taken) - given <= 6
     assert given == 40
+
+
+def test_padding_is_cut_off_as_by_predictor(predict, write_galaxy, fake_models, tmp_path):
+    """The program would measure a padded image otherwise than `Predictor` and the server."""
+    path = write_galaxy("a.fits")
+    with fits.open(path) as hdus:
+        padded = np.pad(hdus[0].data.astype(np.float32), 12, constant_values=np.nan)
+        header = hdus[0].header
+    header.pop("CRPIX1", None), header.pop("CRPIX2", None)
+    fits.writeto(tmp_path / "padded.fits", padded, header)
+    assert predict(tmp_path / "padded.fits", "--output", tmp_path / "out.ecsv").exit_code == 0
+    (written,) = read_profiles(tmp_path / "out.ecsv")
+    direct = Predictor.load(fake_models.saved_model).predict(tmp_path / "padded.fits")
+    np.testing.assert_array_equal(written["sma"].value, direct["sma"].value)
+    np.testing.assert_allclose(written["mu"].value, direct["mu"].value, atol=1e-5)
