@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from p2p_keras import backends
+
 ROOT = Path(__file__).resolve().parents[2]
 FRAME_POSITION = (150.1, 2.2)
 """Where the target of the frames is (RA, Dec in degrees): the position of the README's example."""
@@ -43,26 +45,23 @@ def galaxy_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def shared_model() -> Iterator[None]:
+@functools.cache
+def _load_once(path: str, options: tuple):
+    return backends.load_backend(path, **dict(options))
+
+
+@pytest.fixture
+def shared_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each model is loaded once, however often a page loads it; the shipped one from its ONNX file, which starts in a
-    second (``tests/serving`` holds it against the SavedModel).
+    second (``tests/serving`` holds it against the SavedModel). Only while a page runs: other tests load for themselves.
     """
     from p2p_keras import predictor
 
-    real = predictor.load_backend
-
-    @functools.cache
-    def load(path: str, options: tuple):
-        return real(path, **dict(options))
-
-    def load_once(model=None, **options):
+    def load(model=None, **options):
         path = ROOT / "saved_models" / "isophote" / "model.onnx" if model is None else Path(model)
-        return load(str(path.resolve() if path.exists() else model), tuple(sorted(options.items())))
+        return _load_once(str(path.resolve() if path.exists() else model), tuple(sorted(options.items())))
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(predictor, "load_backend", load_once)
-        yield
+    monkeypatch.setattr(predictor, "load_backend", load)
 
 
 @pytest.fixture
