@@ -29,6 +29,7 @@ SKY_MU = 30.0
 """Surface brightness (mag arcsec^-2) that stands for the sky where a caption goes on beyond its profile."""
 
 _CAPTION_RANGE = (2.0, 30.0)  # the paper's fixed normalisation: (mu - 2) / (30 - 2)
+_SOFTENINGS = (0.005, 0.1, 2.0)  # nanomaggies per pixel of 0.396 arcsec: mu of 26.2, 23.0 and 19.7
 _PAPER_ZERO_POINT, _PAPER_PIXEL_SCALE = 22.5, 0.396  # its images: nanomaggies per SDSS pixel
 
 _LOG10_FACTOR = 2.5 / math.log(10.0)
@@ -89,3 +90,19 @@ def nanomaggies_factor(zero_point, pixel_scale, xp=np):
     So equal surface brightness is an equal number for any survey.
     """
     return flux_from_mag(zero_point, _PAPER_ZERO_POINT, xp) * (_PAPER_PIXEL_SCALE / pixel_scale) ** 2
+
+
+def asinh_nanomaggies(nanomaggies, xp=np):
+    """Surface brightness on three scales that are linear near the sky and logarithmic above it (Lupton et al. 1999).
+
+    Parameters
+    ----------
+    nanomaggies : array (...)
+        Per pixel of 0.396 arcsec.
+
+    Returns
+    -------
+    array (..., 3)
+        asinh(f / s) / 3 for softenings s of 0.005, 0.1 and 2 nanomaggies.
+    """
+    return xp.arcsinh(xp.expand_dims(nanomaggies, -1) / np.float32(_SOFTENINGS)) / 3.0

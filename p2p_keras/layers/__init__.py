@@ -8,7 +8,7 @@ from p2p_keras.layers.centre import LocalSoftArgmax, WindowOffsets
 from p2p_keras.layers.decoders import AlignmentsAt, AttentionDecoder, GRUDecoder
 from p2p_keras.layers.geometry import EllipseCorrection, EllipsePoints, HarmonicPool, IntensityHarmonics, RadialGrid
 from p2p_keras.layers.look import LookFeatures
-from p2p_keras.layers.paper_image import PaperImage
+from p2p_keras.layers.paper_image import AsinhImage, PaperImage
 from p2p_keras.layers.physical import PhysicalProfile, ValidProfile
 from p2p_keras.layers.polar import PolarConv2D, PolarDown, PolarResidual, PolarUp
 from p2p_keras.layers.pyramid import ImagePyramid
@@ -28,6 +28,7 @@ from p2p_keras.layers.sky import SkyLevel
 from p2p_keras.layers.tokens import AddToAll, AddUpsampled, CrossAttention, ImageTokens, ParallelAnswer, RadiusQueries
 
 __all__ = [
+    "AsinhImage",
     "AddToAll",
     "AddUpsampled",
     "AlignmentsAt",

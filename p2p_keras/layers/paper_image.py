@@ -1,4 +1,4 @@
-"""The image as the paper's networks see it."""
+"""The image as the paper's network sees it, and as its variants do."""
 
 from __future__ import annotations
 
@@ -49,3 +49,25 @@ class PaperImage(_Float32Layer):
     def compute_output_shape(self, image_shape, *_):
         """(batch, height, width, 1)."""
         return (*image_shape, 1)
+
+
+@keras.saving.register_keras_serializable(package="p2p_keras")
+class AsinhImage(_Float32Layer):
+    """Surface brightness on asinh scales, `units.asinh_nanomaggies`; masked pixels are 0, the sky.
+
+    In nanomaggies a galaxy's outskirts are a thousandth of its core, and one bright galaxy rules the statistics of a
+    batch: batch normalisation then normalises otherwise in training than afterwards.
+
+    Inputs: image (batch, height, width), linear flux, NaN or inf where masked; zero_point, pixel_scale (batch,).
+    Output: (batch, height, width, 3).
+    """
+
+    def call(self, image, zero_point, pixel_scale):
+        """See the class."""
+        factor = units.nanomaggies_factor(zero_point, pixel_scale, xp=keras.ops)
+        flux = tf.where(tf.math.is_finite(image), image, tf.zeros_like(image)) * tf.reshape(factor, [-1, 1, 1])
+        return units.asinh_nanomaggies(tf.clip_by_value(flux, -_LIMIT, _LIMIT), xp=keras.ops)
+
+    def compute_output_shape(self, image_shape, *_):
+        """(batch, height, width, 3)."""
+        return (*image_shape, 3)

@@ -1,6 +1,6 @@
 """The cure that the paper asks for: its decoder forgets the image, so this one looks at it anew at every step.
 
-1. Image and ResNet-18 as in `pix2prof`.
+1. ResNet-18 as in `pix2prof`, on the image in asinh scales: it spans a factor of 10,000.
 2. Memory: the feature maps of strides 16 and 32 added up, with where each position lies.
 3. A GRU that starts from the image's vector z, with additive attention (Bahdanau et al. 2015) over the memory at every
    step; a ReLU and one unit give the next surface brightness. Halting as in `pix2prof`.
@@ -65,7 +65,7 @@ def build_network(*, width=1.0, dropout=0.2, window=100, tolerance=0.01, dtype="
     # === Encoder ===
     image, zero_point, pixel_scale = contract_inputs()
     units = scaled(STAGES[-1], width)
-    x = p2p.PaperImage(name="nanomaggies")(image, zero_point, pixel_scale)
+    x = p2p.AsinhImage(name="asinh")(image, zero_point, pixel_scale)
     fine, coarse = resnet18(x, width, dtype)
     pooled = layers.GlobalAveragePooling2D(dtype="float32", name="pool")(coarse)
     z = layers.Dense(units, dtype="float32", name="z")(pooled)

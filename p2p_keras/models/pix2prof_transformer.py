@@ -1,6 +1,6 @@
 """The paper's other wish: a transformer whose radii come in parallel.
 
-1. Image, ResNet-18 and memory as in `pix2prof_attention`.
+1. Image in asinh scales, ResNet-18 and memory as in `pix2prof_attention`.
 2. A query for each radius of the contract's grid, told ln sma alone.
 3. Blocks of cross-attention (queries over the memory) and of a transformer over radii; a dense layer gives every
    radius its surface brightness and the scale of its error.
@@ -40,7 +40,7 @@ def build_network(*, width=1.0, blocks=4, num_heads=8, dtype="float32"):
     # === Encoder ===
     image, zero_point, pixel_scale = contract_inputs()
     units = scaled(STAGES[-1], width)
-    x = p2p.PaperImage(name="nanomaggies")(image, zero_point, pixel_scale)
+    x = p2p.AsinhImage(name="asinh")(image, zero_point, pixel_scale)
     fine, coarse = resnet18(x, width, dtype)
     pooled = layers.GlobalAveragePooling2D(dtype="float32", name="pool")(coarse)
     z = layers.Dense(units, dtype="float32", name="z")(pooled)

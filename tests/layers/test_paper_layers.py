@@ -65,14 +65,13 @@ def test_image_is_clipped_like_numpys_percentile(rng):
     assert np.all(shown[2] == 0)
 
 
+@pytest.mark.parametrize("layer", [p2p.PaperImage, p2p.AsinhImage])
 @pytest.mark.parametrize(("zero_point", "pixel_scale"), [(25.0, 0.396), (22.5, 0.2), (27.0, 0.168)])
-def test_surveys_are_shown_alike(zero_point, pixel_scale, rng):
+def test_surveys_are_shown_alike(zero_point, pixel_scale, layer, rng):
     """Equal surface brightness would be another input in another survey."""
     mu = rng.uniform(18, 26, (1, 64, 64))
     numbers = [
-        np.asarray(
-            p2p.PaperImage()(units.intensity_from_mu(mu, zp, ps).astype("float32"), np.float32([zp]), np.float32([ps]))
-        )
+        np.asarray(layer()(units.intensity_from_mu(mu, zp, ps).astype("float32"), np.float32([zp]), np.float32([ps])))
         for zp, ps in ((22.5, 0.396), (zero_point, pixel_scale))
     ]
     np.testing.assert_allclose(*numbers, rtol=1e-4)
