@@ -105,4 +105,4 @@ def asinh_nanomaggies(nanomaggies, xp=np):
     array (..., 3)
         asinh(f / s) / 3 for softenings s of 0.005, 0.1 and 2 nanomaggies.
     """
-    return xp.arcsinh(xp.expand_dims(nanomaggies, -1) / np.float32(_SOFTENINGS)) / 3.0
+    return xp.arcsinh(xp.expand_dims(nanomaggies, -1) / np.array(_SOFTENINGS, np.float32)) / 3.0

@@ -1,7 +1,7 @@
 """The default preset: the network decides where to look and what to ignore, the pixels carry the flux.
 
 1. The image in units of its own noise, as a pyramid of means (`ImagePyramid`).
-2. Centre: a heat map over the image's inner half, then twice a fine window around its peak.
+2. Centre: see `p2p_keras.models.centre`.
 3. First look, along circles: an ellipse for every radius.
 4. Second look, along those ellipses: attention over angle (which samples are the galaxy) and, from the harmonics of the
    intensity under that attention, a corrected ellipse: one iteration of the classical fit, for all radii at once.
@@ -18,10 +18,9 @@ import keras
 from keras import layers
 
 from p2p_keras import layers as p2p
+from p2p_keras.models.centre import find_centre
 
 NUM_ANGLES = 32
-CENTRE_PRIOR_CELLS = 2.0
-"""1-sigma of the prior on the target's place, in cells of 1/64 of the image's longer side: 8 px of 256."""
 
 
 def polar_unet(x, filters, depths, name, policy):
@@ -46,60 +45,11 @@ def polar_unet(x, filters, depths, name, policy):
     return layers.Activation("silu", dtype=policy, name=f"{name}_act_out")(x), half
 
 
-def find_centre(image, pyramid, filters, policy):
-    """Centre of the target (batch, 2), with the coarse estimate and heat map for deep supervision."""
-    sampler = p2p.PyramidSampler(name="centre_samples")
-    coarse = p2p.WindowOffsets(64, divisions=128, name="centre_window")
-    x, y, spacing = coarse(image)
-    value, good, level = sampler(image, *pyramid, x, y, spacing)
-    maps = p2p.LookFeatures(name="centre_look")(value, good, level, spacing)
-    maps = layers.Conv2D(filters[0], 3, strides=2, padding="same", activation="silu", dtype=policy, name="centre_1")(
-        maps
-    )
-    skip = layers.Conv2D(filters[0], 3, padding="same", activation="silu", dtype=policy, name="centre_2")(maps)
-    maps = layers.Conv2D(filters[1], 3, strides=2, padding="same", activation="silu", dtype=policy, name="centre_3")(
-        skip
-    )
-    maps = layers.Conv2D(filters[1], 3, strides=2, padding="same", activation="silu", dtype=policy, name="centre_4")(
-        maps
-    )
-    maps = layers.Conv2D(filters[1], 3, padding="same", activation="silu", dtype=policy, name="centre_5")(maps)
-    maps = layers.Conv2D(filters[1], 3, padding="same", activation="silu", dtype=policy, name="centre_6")(maps)
-    maps = layers.UpSampling2D(4, dtype=policy, name="centre_up")(maps)
-    maps = layers.Concatenate(dtype=policy, name="centre_skip")([skip, maps])
-    maps = layers.Conv2D(filters[0], 3, padding="same", activation="silu", dtype=policy, name="centre_7")(maps)
-    # Without a prior that the target is near the middle, a brighter neighbour is taken for it in 3 % of images.
-    heat = layers.Conv2D(1, 1, dtype=policy, name="centre_heat")(maps)
-    heat = layers.Reshape((32 * 32,), dtype="float32", name="centre_flat")(heat)
-    heat = p2p.PositionBias(sigma=CENTRE_PRIOR_CELLS, name="centre_prior")(heat)
-    grid = layers.Reshape((32, 32), dtype="float32", name="centre_grid")(heat)
-    x32, y32, _ = p2p.WindowOffsets(32, divisions=64, smallest=2.0, name="centre_cells")(image)
-    centre = rough = p2p.LocalSoftArgmax(name="centre_peak")(grid, x32, y32)
-    fine = [
-        layers.Conv2D(filters[0], 3, padding="same", activation="silu", dtype=policy, name="fine_1"),
-        layers.Conv2D(filters[0], 3, padding="same", activation="silu", dtype=policy, name="fine_2"),
-        layers.Conv2D(1, 3, padding="same", dtype=policy, name="fine_heat"),
-        layers.Reshape((16, 16), dtype="float32", name="fine_grid"),
-    ]
-    fine_features = p2p.LookFeatures(name="fine_look")
-    fine_peak = p2p.LocalSoftArgmax(reach=16, name="fine_peak")
-    steps = []
-    for name, divisions in (("near", 256), ("nearest", 4096)):
-        x, y, spacing = p2p.WindowOffsets(16, divisions=divisions, name=f"fine_window_{name}")(image, centre)
-        value, good, level = sampler(image, *pyramid, x, y, spacing)
-        maps = fine_features(value, good, level, spacing)
-        for layer in fine:
-            maps = layer(maps)
-        centre = fine_peak(maps, x, y)
-        steps.append(centre)
-    return centre, rough, steps[0], heat
-
-
 def build_network(
     *,
     filters=(16, 32, 40, 48),
     depths=(0, 1, 1, 2),
-    centre_filters=(12, 32),
+    centre_filters=(16, 40, 48),
     dim=64,
     num_heads=4,
     sky_blocks=2,
@@ -135,7 +85,8 @@ def build_network(
     # === Image in noise units, centre ===
     pyramid = p2p.ImagePyramid(name="pyramid")(image)
     log_noise = pyramid[2]
-    centre, rough, near, heat = find_centre(image, pyramid, centre_filters, dtype)
+    centres = find_centre(image, pyramid, centre_filters, dtype)
+    centre = centres["centre"]
     sma = p2p.RadialGrid(name="grid")(image)
     sampler = p2p.PyramidSampler(name="samples")
     look_features = p2p.LookFeatures(name="look")
@@ -227,11 +178,8 @@ def build_network(
         "copied": net,
         "copied_error": error,
         "sky_noise_units": sky,
-        "centre": centre,
-        "centre_rough": rough,
-        "centre_near": near,
-        "centre_heat": heat,
         "attention": weight,
+        **centres,
     }
     return keras.Model(
         {"image": image, "zero_point": zero_point, "pixel_scale": pixel_scale},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from p2p_keras.training.captions import caption_targets
-from p2p_keras.training.losses import ring_mean
+from p2p_keras.training.means import ring_mean
 
 WEIGHTS = {"caption": 1.0, "ellipse": 1e-3, "centre": 1e-3}
 """Factor of every term of the loss. A caption right to 0.1 mag has a squared error of 1e-5: ellipse and centre, whose

@@ -18,7 +18,7 @@ BEST = "best.weights.h5"
 
 
 def _state(trainer: keras.Model) -> list:
-    weights = [*trainer.network.variables, *trainer.averages, trainer.steps]
+    weights = [*trainer.whole.variables, *trainer.averages, trainer.steps]
     return [*weights, *trainer.optimizer.variables]
 
 
@@ -63,10 +63,10 @@ def load_state(trainer: keras.Model, path: Path) -> dict:
 
 
 def save_best(trainer: keras.Model, path: Path) -> None:
-    """Write the averaged weights of the network."""
+    """Write the weights of the whole network, those that are trained averaged."""
     temporary = path.with_name("part." + path.name)
     with trainer.averaged():
-        trainer.network.save_weights(temporary)
+        trainer.whole.save_weights(temporary)
     os.replace(temporary, path)
 
 

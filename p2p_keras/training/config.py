@@ -70,6 +70,7 @@ class FitConfig:
     patience: int = _setting(0, "Stop after this many epochs without a better validation error; 0: never.")
     seed: int = _setting(0, "Seed of weights, order and augmentation.")
     init: str = _setting("", "Start from the weights of this shipped model or run folder (fine-tuning).")
+    part: str = _setting("", "Train this part of the network alone (isophote: centre); empty: all of it.")
     checkpoint_minutes: float = _setting(3.0, "Minutes between checkpoints within an epoch.")
     export: bool = _setting(True, "Export SavedModel and ONNX at the end.")
     name: str = _setting("", "Name of the exported model; empty: the preset's.")
@@ -108,6 +109,10 @@ class FitConfig:
         for name, words in CHOICES.items():
             if getattr(self, name) not in words:
                 raise UsageError(f"{source}: {name} {getattr(self, name)!r} is none of {', '.join(words)}")
+        recipe = RECIPES.get(self.preset)
+        if self.part and recipe is not None and self.part not in recipe.parts:
+            parts = ", ".join(recipe.parts) or "no parts that can be trained alone"
+            raise UsageError(f"{source}: part {self.part!r}: {self.preset} has {parts}")
         for name, (low, high) in _RANGES.items():
             if not low <= getattr(self, name) <= high:  # so NaN fails too
                 raise UsageError(f"{source}: {name} must be from {low:g} to {high:g}, not {getattr(self, name)}")

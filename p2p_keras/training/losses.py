@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import math
-
 import keras
-import numpy as np
 import tensorflow as tf
 
 from p2p_keras import units
 from p2p_keras.layers.physical import LAPLACE_ONE_SIGMA
+from p2p_keras.training.centre_losses import WEIGHTS as CENTRE_WEIGHTS
+from p2p_keras.training.centre_losses import centre_terms
+from p2p_keras.training.means import galaxy_mean, ring_mean
 
 WEIGHTS = {
     "profile": 1.0,
     "mu": 4.0,
     "copied": 1.0,
     "ellipse": 6.0,
-    "centre": 0.5,
-    "heat": 0.3,
+    **CENTRE_WEIGHTS,
     "sky": 2.0,
     "mag": 2.0,
 }
@@ -70,42 +69,10 @@ def loss_terms(inputs: dict, targets: dict, outputs: dict, likelihood_weight=1.0
         ]
     )
 
-    centre_known = tf.cast(targets["centre_known"], tf.float32)
-    centre_true = tf.stack([targets["x0"], targets["y0"]], axis=-1)
-    side = tf.cast(tf.reduce_max(tf.shape(inputs["image"])[1:]), tf.float32)
-    for_centre = 0.0
-    for name in ("centre_near", "centre"):
-        distance = tf.sqrt(tf.reduce_sum(tf.square(outputs[name] - centre_true), axis=-1) + 1e-4)
-        for_centre += _galaxy_mean(tf.minimum(distance, 8.0), centre_known)
-    terms["centre"] = for_centre
-    terms["heat"] = _galaxy_mean(_heat_loss(outputs["centre_heat"], centre_true, inputs["image"], side), centre_known)
-
+    terms.update(centre_terms(inputs, targets, outputs))
     noise = tf.exp(outputs["log_noise"])
     sky_error = tf.abs(outputs["sky_noise_units"] - targets["sky"] / noise)
-    terms["sky"] = _galaxy_mean(tf.minimum(sky_error, 2.0), tf.cast(targets["sky_known"], tf.float32))
+    terms["sky"] = galaxy_mean(tf.minimum(sky_error, 2.0), tf.cast(targets["sky_known"], tf.float32))
     mag_error = tf.minimum(tf.abs(outputs["mag_total"] - targets["mag_total"]), 1.0)
-    terms["mag"] = _galaxy_mean(mag_error, tf.cast(targets["mag_known"], tf.float32))
+    terms["mag"] = galaxy_mean(mag_error, tf.cast(targets["mag_known"], tf.float32))
     return {name: WEIGHTS[name] * term for name, term in terms.items()}
-
-
-def ring_mean(values, weight):
-    """Mean over galaxies of the weighted mean over radii; galaxies without a label count as 0."""
-    per_galaxy = tf.reduce_sum(values * weight, axis=1) / tf.maximum(tf.reduce_sum(weight, axis=1), 0.5)
-    return tf.reduce_mean(per_galaxy)
-
-
-def _galaxy_mean(values, weight):
-    return tf.reduce_sum(values * weight) / tf.maximum(tf.reduce_sum(weight), 1.0)
-
-
-def _heat_loss(logits, centre, image, side):
-    """Cross-entropy of the coarse heat map with a Gaussian of one cell about the true centre, (batch,)."""
-    cells = math.isqrt(logits.shape[-1])
-    shape = tf.cast(tf.shape(image), tf.float32)
-    spacing = tf.maximum(side / (2.0 * cells), 2.0)  # the cells of the network's `centre_cells`
-    offsets = (np.arange(cells, dtype="float32") - (cells - 1) / 2.0).reshape(1, -1)
-    x = (centre[:, 0:1] - (shape[2] - 1.0) / 2.0) / spacing - offsets
-    y = (centre[:, 1:2] - (shape[1] - 1.0) / 2.0) / spacing - offsets
-    log_target = -0.5 * (tf.expand_dims(y * y, 2) + tf.expand_dims(x * x, 1)) / 0.6**2
-    target = tf.nn.softmax(tf.reshape(log_target, [-1, cells * cells]), axis=-1)
-    return tf.nn.softmax_cross_entropy_with_logits(target, logits)

@@ -7,7 +7,7 @@ import tensorflow as tf
 from p2p_keras import units
 from p2p_keras.layers.physical import LAPLACE_ONE_SIGMA
 from p2p_keras.training.caption_losses import shape_terms
-from p2p_keras.training.losses import ring_mean
+from p2p_keras.training.means import ring_mean
 
 WEIGHTS = {"profile": 1.0, "mu": 4.0, "ellipse": 2.0, "centre": 0.5}
 """Factor of every term of the loss."""

@@ -8,7 +8,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
@@ -77,9 +77,9 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
         _keep_rows(folder / "metrics.csv", progress["epoch"])
         log.info("resuming %s after epoch %d", folder, progress["epoch"])
     elif config.init:
-        load_initial(trainer.network, config.init)
+        load_initial(trainer.whole, config.init)
         # Calibration is fitted to the weights at the end, not trained.
-        reset_calibration(trainer.network)
+        reset_calibration(trainer.whole)
         trainer.reset_averages()
     folder.mkdir(parents=True, exist_ok=True)
     _write_text(folder / "config.json", config.to_json())
@@ -95,7 +95,7 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
         seed=(config.seed + 1000003 * done) % 2**31,  # a resumed run goes on with other galaxies
         repeat=True,
     )
-    monitor = f"val_{RECIPES[config.preset].monitor}"
+    monitor = f"val_{training_of(config)[1]}"
     checkpoint = Checkpoint(folder, config.checkpoint_minutes, progress, monitor, config.patience)
     callbacks = [
         keras.callbacks.TerminateOnNaN(raise_error=True),  # before the checkpoint: the last good state stays
@@ -121,6 +121,9 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
     if not (folder / BEST).exists():
         raise InputError(folder, "no epoch was finished with a finite validation figure; there is nothing to export")
 
+    steps_done = int(trainer.steps.numpy())
+    if config.part:  # figures are of the whole network
+        trainer = make_trainer(replace(config, part=""), steps)
     trainer.network.load_weights(folder / BEST)
     trainer.reset_averages()
     calibrate(trainer.network, validation)
@@ -129,7 +132,7 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
     metrics: dict = {
         "epochs": progress["epoch"],
         "best_epoch": progress.get("best_epoch"),
-        "steps": int(trainer.steps.numpy()),
+        "steps": steps_done,
     }
     for split in held_out_splits(config.data):
         figures = trainer.evaluate(_held_out(config, split, sizes), return_dict=True, verbose=0)
@@ -167,9 +170,11 @@ def make_trainer(config: FitConfig, total_steps: int) -> ProfileTrainer:
     """Network, optimizer and trainer of a configuration, built and compiled."""
     network = build_network(config.preset, dtype=config.precision, **config.model)
     recipe = RECIPES[config.preset]
+    loss, _, outputs = training_of(config)
     trainer = ProfileTrainer(
         network,
-        losses=import_module(f"p2p_keras.training.{recipe.loss}"),
+        losses=import_module(f"p2p_keras.training.{loss}"),
+        outputs=outputs,
         teaching=teaching_of(network, recipe.teaching, total_steps),
         ema=config.ema ** (1.0 / config.accumulate),
         ease_in_steps=min(500, total_steps // 5),
@@ -178,6 +183,12 @@ def make_trainer(config: FitConfig, total_steps: int) -> ProfileTrainer:
     trainer.compile(optimizer=make_optimizer(config, total_steps), jit_compile=False)
     trainer.optimizer.build(trainer.trainable_variables)
     return trainer
+
+
+def training_of(config: FitConfig) -> tuple[str, str, tuple[str, ...]]:
+    """Loss, monitored term and outputs that are trained for (none named: all) of a configuration."""
+    recipe = RECIPES[config.preset]
+    return recipe.parts[config.part] if config.part else (recipe.loss, recipe.monitor, ())
 
 
 def load_run_model(folder: str | Path) -> keras.Model:

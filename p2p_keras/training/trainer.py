@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import keras
@@ -29,6 +29,15 @@ class ProfileTrainer(keras.Model):
         With ``WEIGHTS`` and ``loss_terms``, see `p2p_keras.training.losses`.
     teaching : Teaching, optional
         Feeds a network that writes captions while it is trained; validation is always of what it writes by itself.
+    outputs : sequence of str, optional
+        Train only what leads to these outputs of the network, and freeze its other layers; by default all.
+
+    Attributes
+    ----------
+    whole : keras.Model
+        The network that was given.
+    network : keras.Model
+        What of it is trained: shares its weights.
     """
 
     def __init__(
@@ -38,10 +47,16 @@ class ProfileTrainer(keras.Model):
         ease_in_steps: int = 500,
         losses=isophote_losses,
         teaching: Teaching | None = None,
+        outputs: Sequence[str] = (),
         **kwargs,
     ):
         # Fluxes and zero points must reach the network in float32 under every policy: float16 overflows at 65504.
         super().__init__(**{"autocast": False, **kwargs})
+        self.whole = network
+        if outputs:
+            network = keras.Model(network.input, {name: network.output[name] for name in outputs})
+            for layer in self.whole.layers:
+                layer.trainable = layer in network.layers
         self.network, self.ema, self.ease_in_steps = network, ema, ease_in_steps
         self.loss_terms, self.teaching = losses.loss_terms, teaching
         # The statistics of batch normalisation belong to the weights that they were taken with.
@@ -95,7 +110,7 @@ class ProfileTrainer(keras.Model):
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """The paper's error and the rest of the profile's, per galaxy."""
-        if "mu" not in y_pred:  # with a teacher, errors mean nothing
+        if "mu" not in y_pred:  # of a part there is no profile, and with a teacher errors mean nothing
             return {name: v for name, v in self.get_metrics_result().items() if name in {"loss", *self.term_means}}
         error = tf.abs(y_pred["mu"] - y["mu"])
         use = y["known"] & y["within"]

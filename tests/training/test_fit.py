@@ -17,7 +17,7 @@ from p2p_keras.training.config import FitConfig, parse_assignment, read_config
 
 SMALL = {
     "model.filters": [8, 12, 12, 12],
-    "model.centre_filters": [8, 12],
+    "model.centre_filters": [8, 12, 12],
     "model.dim": 16,
     "model.num_heads": 2,
     "model.sky_blocks": 1,
@@ -72,6 +72,29 @@ def test_killed_run_goes_on(shards, tmp_path):
         epochs = [int(row["epoch"]) for row in csv.DictReader(file)]
     assert epochs == list(range(epochs_done + 2)), "an epoch is missing or there twice"
     assert (run / "examples.png").stat().st_size > 10_000
+
+
+def test_a_part_is_trained_alone(shards, tmp_path):
+    """Training the search for the centre would change the rest of a good network, or nothing at all."""
+    from p2p_keras.training.run import fit, load_run_model, make_trainer
+
+    whole = make_trainer(_config(shards, tmp_path / "whole"), 1).network
+    (tmp_path / "whole").mkdir()
+    whole.save_weights(tmp_path / "whole" / "best.weights.h5")
+    before = {v.path: np.asarray(v) for v in whole.weights}
+    config = _config(shards, tmp_path / "part", part="centre", init=str(tmp_path / "whole"), epochs=1, steps_per_epoch=4)
+    result = fit(config, verbose=0)
+    assert np.isfinite(result.metrics["val"]["error_bright"])
+    changed = {
+        v.path.split("/")[0]
+        for v in load_run_model(tmp_path / "part").weights
+        if v.path in before and not np.array_equal(before[v.path], np.asarray(v))
+    }
+    calibration = {"physical"}
+    assert {"centre_1", "centre_8a", "centre_heat", "fine_heat"} <= changed
+    assert {name for name in changed - calibration if not name.startswith(("centre_", "fine_"))} == set()
+    with pytest.raises(UsageError, match="part 'sky': isophote has centre"):
+        _config(shards, tmp_path, part="sky")
 
 
 def test_wrong_use_is_said(shards, tmp_path):
