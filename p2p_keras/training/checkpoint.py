@@ -79,7 +79,7 @@ class Checkpoint(keras.callbacks.Callback):
     minutes : float
         Between checkpoints within an epoch.
     progress : dict
-        Updated in place; `best` is the least validation figure so far.
+        Updated in place; `best` is the least validation figure so far, `cpu_seconds` processor time, summed up.
     monitor : str
         Figure of the epoch's logs that is to be least.
     patience : int
@@ -91,6 +91,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.patience = patience
         self.folder, self.seconds, self.progress, self.monitor = folder, 60.0 * minutes, progress, monitor
         self.saved_at = time.monotonic()
+        self.counted_to = time.process_time()
 
     def on_train_batch_end(self, batch, logs=None):
         """Save when the time has come."""
@@ -112,5 +113,8 @@ class Checkpoint(keras.callbacks.Callback):
 
     def save(self) -> None:
         """Write the last state now."""
+        now = time.process_time()
+        self.progress["cpu_seconds"] = self.progress.get("cpu_seconds", 0.0) + now - self.counted_to
+        self.counted_to = now
         save_state(self.model, self.folder / LAST, self.progress)
         self.saved_at = time.monotonic()

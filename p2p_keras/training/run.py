@@ -133,6 +133,7 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
         "epochs": progress["epoch"],
         "best_epoch": progress.get("best_epoch"),
         "steps": steps_done,
+        "core_hours": round(progress.get("cpu_seconds", 0.0) / 3600, 3),
     }
     for split in held_out_splits(config.data):
         figures = trainer.evaluate(_held_out(config, split, sizes), return_dict=True, verbose=0)
