@@ -4,7 +4,7 @@ from p2p_keras.layers.attention import AngularAttention, RadialTransformer
 from p2p_keras.layers.attention_gru import AttentionGRUCell
 from p2p_keras.layers.beside_mu import Constant, NoiseIntensity, OneEllipse, RingsCovered, StopGradient
 from p2p_keras.layers.caption import CaptionToGrid
-from p2p_keras.layers.centre import LocalSoftArgmax, WindowOffsets, WindowPrior
+from p2p_keras.layers.centre import LocalSoftArgmax, WindowOffsets
 from p2p_keras.layers.decoders import AlignmentsAt, AttentionDecoder, GRUDecoder
 from p2p_keras.layers.geometry import EllipseCorrection, EllipsePoints, HarmonicPool, IntensityHarmonics, RadialGrid
 from p2p_keras.layers.look import LookFeatures
@@ -74,5 +74,4 @@ __all__ = [
     "SumVectors",
     "ValidProfile",
     "WindowOffsets",
-    "WindowPrior",
 ]

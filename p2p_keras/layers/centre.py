@@ -98,24 +98,3 @@ class LocalSoftArgmax(_Float32Layer):
     def get_config(self):
         """Every argument under its own name."""
         return {**super().get_config(), "reach": self.reach}
-
-
-@keras.saving.register_keras_serializable(package="p2p_keras")
-class WindowPrior(_Float32Layer):
-    """A Gaussian about a window's middle, as wide as it is told, times a heat map as sharp as it is told.
-
-    Inputs: logits (batch, size, size); reach (batch, 2), ln of the Gaussian's 1-sigma over a quarter of the window, and
-    ln of the factor on the logits; both are held within a factor of 20. Output: logits (batch, size, size).
-    """
-
-    def call(self, logits, reach):
-        """See the class."""
-        size = logits.shape[1]
-        offset = (np.arange(size, dtype="float32") - (size - 1) / 2.0) / (size / 4.0)
-        distance = (offset[:, None] ** 2 + offset[None, :] ** 2).reshape(1, size, size)
-        width, sharpness = (tf.reshape(tf.exp(3.0 * tf.tanh(reach[:, i] / 3.0)), [-1, 1, 1]) for i in range(2))
-        return sharpness * logits - 0.5 * distance / tf.square(width)
-
-    def compute_output_shape(self, logits_shape, reach_shape):
-        """The shape of the logits."""
-        return tuple(logits_shape)

@@ -49,7 +49,7 @@ def build_network(
     *,
     filters=(16, 32, 40, 48),
     depths=(0, 1, 1, 2),
-    centre_filters=(16, 40, 48),
+    centre_filters=(12, 32),
     dim=64,
     num_heads=4,
     sky_blocks=2,

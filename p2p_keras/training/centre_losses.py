@@ -12,6 +12,9 @@ from p2p_keras.training.means import galaxy_mean
 WEIGHTS = {"centre": 0.5, "heat": 0.3}
 """Factor of both terms of the loss."""
 
+OUTPUTS = ("centre", "centre_near", "centre_heat")
+"""What of the network's outputs is trained for."""
+
 _FARTHEST = 8.0  # px: what is farther off is the heat map's to learn
 
 
@@ -23,7 +26,7 @@ def loss_terms(inputs: dict, targets: dict, outputs: dict, likelihood_weight=1.0
     inputs, targets : dict
         A batch of `p2p_keras.pipeline.make_dataset`.
     outputs : dict
-        `p2p_keras.models.centre.OUTPUTS`.
+        `OUTPUTS` of a network of `p2p_keras.models.isophote`.
     likelihood_weight : float or tensor
         Of no effect: there is no likelihood.
     """

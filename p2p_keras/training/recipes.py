@@ -24,15 +24,15 @@ class Recipe:
     settings : dict
         Defaults of `FitConfig` for this preset.
     parts : dict
-        Parts of the network that can be trained alone: name to ``(loss, monitor, outputs)``, the outputs that its loss
-        reads.
+        Parts of the network that can be trained alone: name to loss and monitor; such a loss has ``OUTPUTS`` besides,
+        what it reads of the network.
     """
 
     loss: str
     monitor: str
     teaching: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
-    parts: dict[str, tuple[str, str, tuple[str, ...]]] = field(default_factory=dict)
+    parts: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
 _PAPER = {
@@ -52,7 +52,7 @@ RECIPES = {
         loss="losses",
         monitor="profile",
         # No gradient of a profile reaches the search for the centre, and alone it takes a fifth of the time.
-        parts={"centre": ("centre_losses", "centre", ("centre", "centre_rough", "centre_near", "centre_heat"))},
+        parts={"centre": ("centre_losses", "centre")},
     ),
     "pix2prof": Recipe(loss="caption_losses", monitor="caption", teaching="sequence", settings=_PAPER),
     "pix2prof_attention": Recipe(

@@ -95,7 +95,7 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
         seed=(config.seed + 1000003 * done) % 2**31,  # a resumed run goes on with other galaxies
         repeat=True,
     )
-    monitor = f"val_{training_of(config)[1]}"
+    monitor = f"val_{_loss_of(config)[1]}"
     checkpoint = Checkpoint(folder, config.checkpoint_minutes, progress, monitor, config.patience)
     callbacks = [
         keras.callbacks.TerminateOnNaN(raise_error=True),  # before the checkpoint: the last good state stays
@@ -171,11 +171,11 @@ def make_trainer(config: FitConfig, total_steps: int) -> ProfileTrainer:
     """Network, optimizer and trainer of a configuration, built and compiled."""
     network = build_network(config.preset, dtype=config.precision, **config.model)
     recipe = RECIPES[config.preset]
-    loss, _, outputs = training_of(config)
+    losses = import_module(f"p2p_keras.training.{_loss_of(config)[0]}")
     trainer = ProfileTrainer(
         network,
-        losses=import_module(f"p2p_keras.training.{loss}"),
-        outputs=outputs,
+        losses=losses,
+        outputs=losses.OUTPUTS if config.part else (),
         teaching=teaching_of(network, recipe.teaching, total_steps),
         ema=config.ema ** (1.0 / config.accumulate),
         ease_in_steps=min(500, total_steps // 5),
@@ -186,10 +186,10 @@ def make_trainer(config: FitConfig, total_steps: int) -> ProfileTrainer:
     return trainer
 
 
-def training_of(config: FitConfig) -> tuple[str, str, tuple[str, ...]]:
-    """Loss, monitored term and outputs that are trained for (none named: all) of a configuration."""
+def _loss_of(config: FitConfig) -> tuple[str, str]:
+    """Loss and monitored term of a configuration."""
     recipe = RECIPES[config.preset]
-    return recipe.parts[config.part] if config.part else (recipe.loss, recipe.monitor, ())
+    return recipe.parts[config.part] if config.part else (recipe.loss, recipe.monitor)
 
 
 def load_run_model(folder: str | Path) -> keras.Model:

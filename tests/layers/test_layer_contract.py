@@ -75,7 +75,6 @@ CASES = {
     "MendedIntensity": ({}, lambda: (_random(2, K, 2), _positive(2, K), _positive(2, K))),
     "NoiseIntensity": ({}, lambda: (_random(2, K), _random(2), _random(2), _positive(2))),
     "OneEllipse": ({}, lambda: (_random(2, 4), _random(2, 64, 48), _sma())),
-    "WindowPrior": ({}, lambda: (_random(2, 16, 16), _random(2, 2))),
     "AsinhImage": ({}, lambda: (_random(2, 64, 48), _random(2), _positive(2))),
     "PaperImage": ({}, lambda: (_random(2, 64, 48), _random(2), _positive(2))),
     "ParallelAnswer": ({}, lambda: (_random(2, K, 2),)),

@@ -9,7 +9,7 @@ from p2p_keras.errors import UsageError
 from p2p_keras.models import build_model, build_network
 from p2p_keras.models.isophote import polar_unet
 
-SMALL = {"filters": (8, 12, 12, 12), "centre_filters": (8, 12, 12), "dim": 16, "num_heads": 2, "sky_blocks": 1}
+SMALL = {"filters": (8, 12, 12, 12), "centre_filters": (8, 12), "dim": 16, "num_heads": 2, "sky_blocks": 1}
 CALIBRATION = {"zero_point": np.float32([22.5, 22.5]), "pixel_scale": np.float32([0.4, 0.4])}
 
 

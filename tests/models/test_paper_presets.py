@@ -15,7 +15,7 @@ SMALL = {"width": 1 / 16}
 # Untrained captions are flat, and would halt at once.
 SETTINGS = {name: {**SMALL, "tolerance": 1e-6} for name in WRITERS} | {
     "pix2prof_transformer": {"width": 1 / 16, "blocks": 2, "num_heads": 4},
-    "isophote": {"filters": (8, 12, 12, 12), "centre_filters": (8, 12, 12), "dim": 16, "num_heads": 2, "sky_blocks": 1},
+    "isophote": {"filters": (8, 12, 12, 12), "centre_filters": (8, 12), "dim": 16, "num_heads": 2, "sky_blocks": 1},
 }
 CALIBRATION = {"zero_point": np.float32([22.5, 25.0]), "pixel_scale": np.float32([0.4, 0.2])}
 

@@ -10,7 +10,7 @@ from p2p_keras.training.run import make_trainer
 
 ISOPHOTE = {
     "model.filters": [8, 12, 12, 12],
-    "model.centre_filters": [8, 12, 12],
+    "model.centre_filters": [8, 12],
     "model.dim": 16,
     "model.num_heads": 2,
     "model.sky_blocks": 1,
