@@ -14,6 +14,7 @@ import numpy as np
 
 from p2p_keras.ellipse import points, vector_from_angles
 from p2p_keras.extent import annulus_snr
+from p2p_keras.growth import radius_of_light
 from p2p_keras.units import MAG_PER_RELATIVE_ERROR, intensity_from_mu
 
 if TYPE_CHECKING:
@@ -199,11 +200,10 @@ def _out_of_distribution(shape: _Shape, image: GalaxyImage) -> bool:
 
 def _half_light_radius(outputs: Mapping[str, Any], image: GalaxyImage) -> float:
     """In pixels; infinite where the profile ends before it."""
-    keep = np.asarray(outputs["valid"], dtype=bool)
+    keep = np.asarray(outputs["valid"], dtype=bool) & (np.asarray(outputs["sma"]) > 0)
     sma, growth = (np.asarray(outputs[key], dtype=float)[keep] for key in ("sma", "growth"))
-    share = 10.0 ** (-0.4 * (growth - float(outputs["mag_total"])))
-    beyond = np.flatnonzero(share >= 0.5)
-    return float(sma[beyond[0]]) / float(image.pixel_scale) if beyond.size else float("inf")
+    radius = radius_of_light(sma, growth, float(outputs["mag_total"]), 0.5) / float(image.pixel_scale)
+    return radius if np.isfinite(radius) else float("inf")
 
 
 class _Surroundings(NamedTuple):
