@@ -39,17 +39,21 @@ def main(data: str, picture: str, model: str | None, split: str, count: int) -> 
     drawn = galaxies_at([evaluation], shards, places)
     rows = -(-len(places) // COLUMNS)
     with mpl.rc_context(STYLE | {"font.size": 8, "xtick.labelsize": 7, "ytick.labelsize": 7}):
-        figure = new_figure(PANEL * COLUMNS, 2.0 * PANEL * rows)
+        figure = new_figure(PANEL * COLUMNS, 1.75 * PANEL * rows)
+        figure.get_layout_engine().set(h_pad=0.01, hspace=0.01, w_pad=0.02)
         axes = figure.subplots(2 * rows, COLUMNS, squeeze=False, height_ratios=[1.2, 0.8] * rows)
         for number, place in enumerate(places):
             row, column = divmod(number, COLUMNS)
             result, galaxy = evaluation.results[place], drawn[place]
             words = what_is_wrong(result)
-            click.echo(f"{number + 1}. {galaxy.label.name} {galaxy.label.band}: {words}")
             axes[2 * row, column].set_title(f"{number + 1}: {words}", fontsize=8)
             profile = galaxy.profiles[evaluation.model]
+            flags = ", ".join(profile.meta["flags"]) or "none"
+            click.echo(f"{number + 1}. {galaxy.label.name} {galaxy.label.band}: {words}; flags: {flags}")
             draw_image_with_truth(axes[2 * row, column], galaxy.image, galaxy.label, profile)
             draw_profiles(axes[2 * row + 1, column], galaxy.label, profile)
+            if row == rows - 1:
+                axes[2 * row + 1, column].set_xlabel("sma [arcsec]", fontsize=8)
             if column == 0:
                 axes[2 * row + 1, column].set_ylabel(r"$\mu$ [mag arcsec$^{-2}$]", fontsize=8)
         save_figure(figure, picture, dpi=100)
