@@ -98,7 +98,9 @@ def keep_small(picture: Path, name: str) -> None:
     from PIL import Image
 
     with Image.open(picture) as image:
-        image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(IMAGES / name, optimize=True)
+        # Maximum coverage: the median cut would give thin coloured lines the mean colour of many grey pixels.
+        small = image.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    small.save(IMAGES / name, optimize=True)
     click.echo(f"docs/images/{name}: {(IMAGES / name).stat().st_size / 1000:.0f} kB")
 
 
