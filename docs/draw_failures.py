@@ -40,7 +40,7 @@ def main(data: str, picture: str, model: str | None, split: str, count: int) -> 
     rows = -(-len(places) // COLUMNS)
     with mpl.rc_context(STYLE | {"font.size": 8, "xtick.labelsize": 7, "ytick.labelsize": 7}):
         figure = new_figure(PANEL * COLUMNS, 1.75 * PANEL * rows)
-        figure.get_layout_engine().set(h_pad=0.01, hspace=0.01, w_pad=0.02)
+        figure.get_layout_engine().set(h_pad=0.03, hspace=0.01, w_pad=0.02)
         axes = figure.subplots(2 * rows, COLUMNS, squeeze=False, height_ratios=[1.2, 0.8] * rows)
         for number, place in enumerate(places):
             row, column = divmod(number, COLUMNS)

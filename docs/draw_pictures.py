@@ -25,7 +25,7 @@ COLOURS = 64
 
 
 def run(script: Path, *arguments: object) -> None:
-    """Run a script of this repository as its own program, in this process."""
+    """Run an example as its own program, in this process."""
     before, sys.argv = sys.argv, [str(script), *map(str, arguments)]
     try:
         runpy.run_path(str(script), run_name="__main__")
@@ -80,8 +80,9 @@ def violins(scratch: Path) -> Iterator[tuple[Path, str]]:
 def failures(scratch: Path) -> Iterator[tuple[Path, str]]:
     """The ten worst of the SDSS mocks that benchmarks/accuracy.py measures."""
     data = simulate(scratch / "held-out", "--survey", "sdss", "--count", "400", "--seed", "7001")
-    run(DOCS / "draw_failures.py", data, scratch / "failures.png")
-    yield scratch / "failures.png", "failures.png"
+    picture = scratch / "failures.png"
+    subprocess.run([sys.executable, str(DOCS / "draw_failures.py"), str(data), str(picture)], check=True)
+    yield picture, "failures.png"
 
 
 def real_galaxies(folder: str, scratch: Path) -> Iterator[tuple[Path, str]]:
