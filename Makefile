@@ -85,8 +85,8 @@ docs: venv ## the documentation's site in build/docs; a warning is an error
 	$(PY) -m sphinx --fail-on-warning --keep-going --quiet -d build/doctrees docs build/docs
 	@echo "build/docs/index.html"
 
-pictures: venv ## draw the examples' pictures in docs/images anew, with the shipped model
-	$(PY) docs/draw_pictures.py
+pictures: venv ## draw the documentation's pictures anew, with the shipped model (REAL=folder of real galaxies: theirs too)
+	$(PY) docs/draw_pictures.py $(if $(REAL),--real $(REAL))
 
 UV = $(PY) -m uv pip compile --universal --python-version 3.11 --no-emit-index-url --no-annotate \
 	--custom-compile-command "make lock" --quiet

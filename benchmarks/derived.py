@@ -84,8 +84,8 @@ def add_correlation(profile, label, sums: np.ndarray, counts: np.ndarray) -> Non
 
 def true_quantities(label) -> dict[str, float]:
     """What the label says of the galaxy."""
-    from p2p_keras.growth import curve_of_growth
-    from p2p_keras.profile import isophotal_radius, radius_of_light
+    from p2p_keras.growth import curve_of_growth, radius_of_light
+    from p2p_keras.profile import isophotal_radius
 
     ellipticity = label.ellipticity if label.ellipticity is not None else np.zeros(label.sma.size)
     good = np.isfinite(label.mu) & np.isfinite(ellipticity)

@@ -3,9 +3,10 @@
 ``python benchmarks/flags.py --data SHARDS [--split test] [--model M]``
 
 First table, on mocks: each rule of `p2p_keras.flags` is applied twice to the same image, to the model's outputs and to
-the truth. A false alarm is a flag that the truth doesn't set; a miss is one that only the truth sets. Second table: how
-wrong profiles of each quality are. Third table, on strange images (blank sky, noise, stars, two equal galaxies,
-saturated cores, gradients, holes, edges) and on clean galaxies: how often the words that are meant to be set are set.
+the truth. A false alarm is a flag that the truth doesn't set; a miss is one that only the truth sets. Then how wrong
+profiles of each quality are, and those with each flag. Last table, on strange images (blank sky, noise, stars, two
+equal galaxies, saturated cores, gradients, holes, edges) and on clean galaxies: how often the words that are meant to
+be set are set.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ def on_mocks(predictor, labels) -> None:
 
     false, missed, true, said = Counter(), Counter(), Counter(), Counter()
     errors: dict[int, list[float]] = {0: [], 1: [], 2: [], 4: []}
+    by_word: dict[str, list[float]] = {}
     total = 0
     for label in labels:
         image = image_of_label(label)
@@ -61,17 +63,26 @@ def on_mocks(predictor, labels) -> None:
         keep, inside = valid_rows(outputs), label.sma <= label.extent
         error = profile_error(label.sma[inside], label.mu[inside], outputs["sma"][keep], outputs["mu"][keep])
         errors[quality_of(found)].append(error)
+        for word in found or {"none"}:
+            by_word.setdefault(word, []).append(error)
     click.echo(f"{total} mocks\n\n| flag | true of | set | false alarms | misses |\n|---|---|---|---|---|")
     for word in FLAGS:
         alarms = f"{false[word]} of {total - true[word]}"
         click.echo(f"| `{word}` | {true[word]} | {said[word]} | {alarms} | {missed[word]} of {true[word]} |")
-    click.echo(f"\n| quality | profiles | median error | wrong by more than {BAD_ERROR} mag or without profile |")
+    errors_table("quality", errors)
+    errors_table("flag set", {f"`{word}`": by_word[word] for word in ("none", *FLAGS) if word in by_word})
+
+
+def errors_table(title: str, groups: dict) -> None:
+    """How wrong the profiles of each group are; one without radii is infinitely wrong."""
+    click.echo(f"\n| {title} | profiles | median error | wrong by more than {BAD_ERROR} mag or without profile |")
     click.echo("|---|---|---|---|")
-    for quality, values in errors.items():
+    for name, values in groups.items():
         if values:
             array = np.nan_to_num(values, nan=np.inf)
-            middle = np.median(array)
-            click.echo(f"| {quality} | {array.size} | {middle:.3f} | {100 * np.mean(array > BAD_ERROR):.0f} % |")
+            wrong = int(np.sum(array > BAD_ERROR))
+            share = f"{wrong} ({100 * wrong / array.size:.0f} %)"
+            click.echo(f"| {name} | {array.size} | {np.median(array):.3f} | {share} |")
 
 
 def true_outputs(label) -> dict[str, np.ndarray]:

@@ -33,11 +33,13 @@ def main(counts: tuple[int, ...], side: int, batch_size: int, models: tuple[str,
     if alone:
         click.echo(json.dumps(measure(models[0], counts[0], side, batch_size)))
         return
-    root = Path(__file__).resolve().parent.parent / "saved_models" / "isophote"
+    from p2p_keras.backends import find_model
+
+    shipped = find_model(None).path  # NAME/VERSION: by its name alone it would run from the ONNX file
     click.echo(f"{side} x {side} px, batches of {batch_size}\n")
     click.echo("| model | " + " | ".join(f"{n} images, MiB" for n in counts) + " | ratio of the last to the first |")
     click.echo("|---" * (len(counts) + 2) + "|")
-    for model in models or (str(root), str(root / "model.onnx")):
+    for model in models or (str(shipped), str(shipped.parent / "model.onnx")):
         peaks = []
         for count in counts:
             command = [sys.executable, __file__, "--alone", "--model", model, "--count", str(count)]
@@ -47,7 +49,7 @@ def main(counts: tuple[int, ...], side: int, batch_size: int, models: tuple[str,
                 raise click.ClickException(done.stderr[-2000:])
             peaks.append(json.loads(done.stdout.splitlines()[-1])["peak_mib"])
         cells = " | ".join(f"{peak:.0f}" for peak in peaks)
-        click.echo(f"| {Path(model).name} | {cells} | {peaks[-1] / peaks[0]:.3f} |")
+        click.echo(f"| {'/'.join(Path(model).parts[-2:])} | {cells} | {peaks[-1] / peaks[0]:.3f} |")
 
 
 def measure(model: str, count: int, side: int, batch_size: int) -> dict[str, float]:

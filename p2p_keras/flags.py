@@ -14,6 +14,7 @@ import numpy as np
 
 from p2p_keras.ellipse import points, vector_from_angles
 from p2p_keras.extent import annulus_snr
+from p2p_keras.growth import radius_of_light
 from p2p_keras.units import MAG_PER_RELATIVE_ERROR, intensity_from_mu
 
 if TYPE_CHECKING:
@@ -182,9 +183,11 @@ def _saturated(shape: _Shape, pixels: np.ndarray) -> bool:
     if centre.size < 5:
         return False
     top = float(np.nanmax(pixels))
+    if np.sum(centre >= top - 1e-5 * abs(top)) < 5:
+        return False  # as nearly always: the image's median takes a hundred times as long
     median = float(np.nanmedian(pixels))
     spread = 1.4826 * float(np.nanmedian(np.abs(pixels - median)))
-    return bool(top - median > 100.0 * spread and np.sum(centre >= top - 1e-5 * abs(top)) >= 5)
+    return bool(top - median > 100.0 * spread)
 
 
 def _out_of_distribution(shape: _Shape, image: GalaxyImage) -> bool:
@@ -199,23 +202,22 @@ def _out_of_distribution(shape: _Shape, image: GalaxyImage) -> bool:
 
 def _half_light_radius(outputs: Mapping[str, Any], image: GalaxyImage) -> float:
     """In pixels; infinite where the profile ends before it."""
-    keep = np.asarray(outputs["valid"], dtype=bool)
+    keep = np.asarray(outputs["valid"], dtype=bool) & (np.asarray(outputs["sma"]) > 0)
     sma, growth = (np.asarray(outputs[key], dtype=float)[keep] for key in ("sma", "growth"))
-    share = 10.0 ** (-0.4 * (growth - float(outputs["mag_total"])))
-    beyond = np.flatnonzero(share >= 0.5)
-    return float(sma[beyond[0]]) / float(image.pixel_scale) if beyond.size else float("inf")
+    radius = radius_of_light(sma, growth, float(outputs["mag_total"]), 0.5) / float(image.pixel_scale)
+    return radius if np.isfinite(radius) else float("inf")
 
 
 class _Surroundings(NamedTuple):
     """The image less the profile painted along its own ellipses.
 
-    `radius` (px), `model` and `excess` (flux per pixel) are (H, W); `other` are pixels of other sources; `noise` is
-    that of the sky per pixel, `intensity` the profile's.
+    `radius` (px) and `excess` (flux per pixel) are (H, W), `dx` (1, W) and `dy` (H, 1) the distances from the centre;
+    `other` are pixels of other sources; `noise` is that of the sky per pixel, `intensity` the profile's.
     """
 
     radius: np.ndarray
-    angle: np.ndarray
-    model: np.ndarray
+    dx: np.ndarray
+    dy: np.ndarray
     excess: np.ndarray
     other: np.ndarray
     noise: float
@@ -231,11 +233,12 @@ class _Surroundings(NamedTuple):
         norm = (1.0 - e1 * e1 - e2 * e2) / (1.0 + np.hypot(e1, e2))
         radius = np.hypot((1.0 - e1) * dx - e2 * dy, (1.0 + e1) * dy - e2 * dx) / norm
         intensity = intensity_from_mu(shape.mu, float(image.zero_point), float(image.pixel_scale))
-        log_r = np.log(np.maximum(radius, shape.sma[0]))
-        model = np.exp(np.interp(log_r, np.log(shape.sma), np.log(intensity)))
-        model = np.where(radius > shape.sma[-1], 0.0, model)
+        inside = radius <= shape.sma[-1]
+        log_r = np.log(np.maximum(radius[inside], shape.sma[0]))
+        model = np.zeros(radius.shape)
+        model[inside] = np.exp(np.interp(log_r, np.log(shape.sma), np.log(intensity)))
         excess = pixels - shape.sky - model
-        outside = excess[(radius > shape.sma[-1]) & np.isfinite(excess)]
+        outside = excess[~inside & np.isfinite(excess)]
         sample = outside if outside.size > 200 else excess[np.isfinite(excess)]
         if not sample.size:
             return None
@@ -243,7 +246,7 @@ class _Surroundings(NamedTuple):
         with np.errstate(invalid="ignore"):
             other = (excess > _DETECTION_SIGMA * noise) & (excess > _EXCESS_OVER_PROFILE * model)
         other &= radius > max(3.0, 0.1 * shape.sma[-1])  # the PSF's core and a bulge that one shape can't follow
-        return cls(radius, np.arctan2(dy, dx), model, excess, other, noise, intensity)
+        return cls(radius, dx, dy, excess, other, noise, intensity)
 
 
 def _truncated(shape: _Shape, good: np.ndarray, light: _Surroundings | None) -> bool:
@@ -275,7 +278,8 @@ def _uneven_sky(shape: _Shape, light: _Surroundings) -> bool:
     ring = (light.radius > SKY_RING[0] * last) & (light.radius < SKY_RING[1] * last)
     ring &= np.isfinite(light.excess) & ~light.other
     values = light.excess[ring]
-    sector = np.floor((light.angle[ring] + np.pi) / (2.0 * np.pi) * _SECTORS).astype(int) % _SECTORS
+    angle = np.arctan2(*(np.broadcast_to(part, ring.shape)[ring] for part in (light.dy, light.dx)))
+    sector = np.floor((angle + np.pi) / (2.0 * np.pi) * _SECTORS).astype(int) % _SECTORS
     parts = [part for part in (values[sector == i] for i in range(_SECTORS)) if part.size >= 50]
     if len(parts) < _SECTORS // 2:
         return False

@@ -1,4 +1,4 @@
-"""The curve of growth: flux inside each ellipse, one integral for labels, graphs and tables.
+"""The curve of growth: flux inside each ellipse, one integral for labels, graphs and tables; and the radii of light.
 
 Annuli of similar ellipses hold the mean of their two intensities times the area between them, where the area of an
 ellipse is pi sma^2 (1 - ellipticity), and the innermost ellipse holds its own intensity. Ellipses of a real galaxy may
@@ -38,3 +38,53 @@ def curve_of_growth(sma, intensity, ellipticity):
     middle = 0.5 * (intensity[..., 1:] + intensity[..., :-1])
     first = intensity[..., :1] * area[..., :1]
     return np.cumsum(np.concatenate([first, middle * np.diff(area, axis=-1)], axis=-1), axis=-1)
+
+
+def radius_of_light(sma: np.ndarray, growth: np.ndarray, mag_total: float, fraction: float) -> float:
+    """Semi-major axis of the ellipse that holds a fraction of the total light, from the curve of growth.
+
+    Parameters
+    ----------
+    sma : array (N,), increasing
+    growth : array (N,), magnitude inside each ellipse
+    mag_total : float, total magnitude
+    fraction : float in (0, 1)
+
+    Returns
+    -------
+    float
+        In the unit of `sma`; NaN where the profile ends before it, or the total magnitude isn't finite. Inside the
+        first ellipse the surface brightness is taken as constant.
+    """
+    sma, growth = np.asarray(sma, dtype=float), np.asarray(growth, dtype=float)
+    good = np.isfinite(sma) & np.isfinite(growth)
+    if not good.any() or not np.isfinite(mag_total):
+        return float("nan")
+    return float(radii_of_light(sma[good], growth[None, good], np.array([mag_total]), fraction)[0])
+
+
+def radii_of_light(sma: np.ndarray, growth: np.ndarray, mag_total: np.ndarray, fraction: float) -> np.ndarray:
+    """`radius_of_light` of many profiles on the same radii.
+
+    Parameters
+    ----------
+    sma : array (N,), increasing
+    growth : array (M, N), finite
+    mag_total : array (M,), finite
+    fraction : float in (0, 1)
+
+    Returns
+    -------
+    float array (M,)
+    """
+    share = 10.0 ** (-0.4 * (growth - mag_total[:, None]))
+    share = np.maximum.accumulate(share, axis=1)  # sky noise can make the curve of growth fall in the outskirts
+    reached = share >= fraction
+    i = np.argmax(reached, axis=1)
+    rows, before = np.arange(len(share)), np.maximum(i - 1, 0)
+    low, high = share[rows, before], share[rows, i]
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # where it isn't reached, nothing of it counts
+        part = np.where(high > low, (fraction - low) / (high - low), 1.0)
+        crossing = np.exp(np.log(sma[before]) + part * (np.log(sma[i]) - np.log(sma[before])))
+        inside = sma[0] * np.sqrt(fraction / share[:, 0])
+    return np.where(reached.any(axis=1), np.where(i == 0, inside, crossing), np.nan)

@@ -18,6 +18,7 @@ import numpy as np
 import p2p_keras
 from p2p_keras.accuracy import interpolate_log_sma
 from p2p_keras.flags import find_flags, quality_of
+from p2p_keras.growth import radius_of_light
 from p2p_keras.units import SB_UNIT
 
 if TYPE_CHECKING:
@@ -161,56 +162,6 @@ def table_of_columns(columns: Mapping[str, np.ndarray]) -> QTable:
     return table
 
 
-def radius_of_light(sma: np.ndarray, growth: np.ndarray, mag_total: float, fraction: float) -> float:
-    """Semi-major axis of the ellipse that holds a fraction of the total light, from the curve of growth.
-
-    Parameters
-    ----------
-    sma : array (N,), increasing
-    growth : array (N,), magnitude inside each ellipse
-    mag_total : float, total magnitude
-    fraction : float in (0, 1)
-
-    Returns
-    -------
-    float
-        In the unit of `sma`; NaN where the profile ends before it, or the total magnitude isn't finite. Inside the
-        first ellipse the surface brightness is taken as constant.
-    """
-    sma, growth = np.asarray(sma, dtype=float), np.asarray(growth, dtype=float)
-    good = np.isfinite(sma) & np.isfinite(growth)
-    if not good.any() or not np.isfinite(mag_total):
-        return float("nan")
-    return float(radii_of_light(sma[good], growth[None, good], np.array([mag_total]), fraction)[0])
-
-
-def radii_of_light(sma: np.ndarray, growth: np.ndarray, mag_total: np.ndarray, fraction: float) -> np.ndarray:
-    """`radius_of_light` of many profiles on the same radii.
-
-    Parameters
-    ----------
-    sma : array (N,), increasing
-    growth : array (M, N), finite
-    mag_total : array (M,), finite
-    fraction : float in (0, 1)
-
-    Returns
-    -------
-    float array (M,)
-    """
-    share = 10.0 ** (-0.4 * (growth - mag_total[:, None]))
-    share = np.maximum.accumulate(share, axis=1)  # sky noise can make the curve of growth fall in the outskirts
-    reached = share >= fraction
-    i = np.argmax(reached, axis=1)
-    rows, before = np.arange(len(share)), np.maximum(i - 1, 0)
-    low, high = share[rows, before], share[rows, i]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        part = np.where(high > low, (fraction - low) / (high - low), 1.0)
-        log_r = np.log(sma[before]) + part * (np.log(sma[i]) - np.log(sma[before]))
-        inside = sma[0] * np.sqrt(fraction / share[:, 0])
-    return np.where(reached.any(axis=1), np.where(i == 0, inside, np.exp(log_r)), np.nan)
-
-
 def isophotal_radius(sma: np.ndarray, mu: np.ndarray, level: float = ISOPHOTE_MU) -> float:
     """Outermost semi-major axis where the surface brightness falls through a level; NaN where it never does.
 
@@ -239,10 +190,10 @@ def isophotal_radii(sma: np.ndarray, mu: np.ndarray, level: float) -> np.ndarray
     i = crossing.shape[1] - 1 - np.argmax(crossing[:, ::-1], axis=1)
     rows = np.arange(len(mu))
     low, high = mu[rows, i], mu[rows, i + 1]
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # where nothing crosses, nothing of it counts
         part = (level - low) / (high - low)
-        log_r = np.log(sma[i]) + part * (np.log(sma[i + 1]) - np.log(sma[i]))
-    return np.where(crossing.any(axis=1), np.exp(log_r), np.where(mu[:, -1] == level, sma[-1], np.nan))
+        radius = np.exp(np.log(sma[i]) + part * (np.log(sma[i + 1]) - np.log(sma[i])))
+    return np.where(crossing.any(axis=1), radius, np.where(mu[:, -1] == level, sma[-1], np.nan))
 
 
 def plain_arrays(profile: QTable) -> dict[str, np.ndarray]:

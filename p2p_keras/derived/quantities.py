@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from p2p_keras.derived.draws import draw_profiles
-from p2p_keras.growth import curve_of_growth
+from p2p_keras.growth import curve_of_growth, radii_of_light, radius_of_light
 from p2p_keras.painting import outer_slope
-from p2p_keras.profile import isophotal_radii, isophotal_radius, radii_of_light, radius_of_light
+from p2p_keras.profile import isophotal_radii, isophotal_radius
 from p2p_keras.units import flux_from_mag, mag_from_flux
 
 EXTRAPOLATION_ERROR = 1.2

@@ -11,9 +11,9 @@ import numpy as np
 from p2p_keras.accuracy import interpolate_log_sma, profile_error, profile_residuals
 from p2p_keras.ellipse import angles_from_vector, vector_from_angles
 from p2p_keras.extent import annulus_snr
-from p2p_keras.growth import curve_of_growth
+from p2p_keras.growth import curve_of_growth, radius_of_light
 from p2p_keras.labelled import LabelledGalaxy
-from p2p_keras.profile import radius_of_light, valid_rows
+from p2p_keras.profile import valid_rows
 from p2p_keras.units import FAINT_MU, intensity_from_mu
 
 MIN_PA_ELLIPTICITY = 0.25

@@ -20,9 +20,9 @@ from p2p_keras.forced.alignment import shift_of_light
 from p2p_keras.forced.photometry import BandPixels, intensities, ring_medians
 from p2p_keras.forced.places import PlaceMap
 from p2p_keras.forced.sky import Sky, band_sky, rough_sky
-from p2p_keras.growth import curve_of_growth
+from p2p_keras.growth import curve_of_growth, radius_of_light
 from p2p_keras.painting import Isophotes, Painted, deviating_pixels, painted_intensity
-from p2p_keras.profile import ISOPHOTE_MU, isophotal_radius, plain_arrays, radius_of_light, table_of_columns
+from p2p_keras.profile import ISOPHOTE_MU, isophotal_radius, plain_arrays, table_of_columns
 from p2p_keras.units import mag_error_from_log, mag_from_flux, mu_from_intensity
 
 if TYPE_CHECKING:

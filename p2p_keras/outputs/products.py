@@ -95,7 +95,8 @@ class Products:
             from p2p_keras.plots import save_figure
             from p2p_keras.plots.bands import bands_figure
 
-            save_figure(bands_figure(complete, title=name), self.plot / f"{safe_name(name)}-bands.{self.plot_format}")
+            figure = bands_figure(complete, title=_title_of_bands(name, complete))
+            save_figure(figure, self.plot / f"{safe_name(name)}-bands.{self.plot_format}")
 
     def _paint(self, image: GalaxyImage, profile: QTable, file: str) -> None:
         """Write model and mask; a galaxy without two radii has neither."""
@@ -121,3 +122,13 @@ class Products:
         if self.summary is not None:
             self.summary.add(complete)
         return complete, name
+
+
+def _title_of_bands(name: str, profiles: Mapping[str, QTable]) -> str:
+    """Name of the galaxy, and its flags with the bands that have them."""
+    bands: dict[str, list[str]] = {}
+    for band, profile in profiles.items():
+        for word in profile.meta.get("flags", []):
+            bands.setdefault(word, []).append(band)
+    said = ", ".join(f"{word.replace('_', ' ')} ({' '.join(where)})" for word, where in bands.items())
+    return f"{name}\nflags: {said}" if said else name

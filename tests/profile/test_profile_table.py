@@ -7,6 +7,7 @@ import pytest
 from astropy.wcs import WCS
 
 from p2p_keras.flags import FLAGS, quality_of
+from p2p_keras.growth import radius_of_light
 from p2p_keras.images import GalaxyImage
 from p2p_keras.profile import (
     COLUMN_UNITS,
@@ -15,7 +16,6 @@ from p2p_keras.profile import (
     pa_from_x,
     plain_arrays,
     profile_table,
-    radius_of_light,
 )
 
 SCALE, ZERO = 0.4, 22.5
@@ -180,6 +180,13 @@ def test_flag_is_set(word, pixels, settings):
     meta = profile_table(exponential_outputs((96, 96), **settings), image_of(pixels())).meta
     assert word in meta["flags"]
     assert meta["quality"] >= FLAGS[word].quality
+
+
+@pytest.mark.parametrize("h", [1.42, 1.46, 1.5, 1.54])
+def test_unresolved_means_the_half_light_radius_of_the_meta(h):
+    """A star whose r50 is 2.4 px would pass for a galaxy, since the grid's next radius lies beyond the limit."""
+    meta = profile_table(exponential_outputs((128, 128), h=h), image_of(paint((128, 128), h=h))).meta
+    assert ("unresolved" in meta["flags"]) == (meta["r50"] < 2.5 * SCALE)
 
 
 def test_quality_is_the_worst_flag():
