@@ -7,7 +7,6 @@ import contextlib
 import logging
 import resource
 import signal
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -30,10 +29,6 @@ from p2p_keras.server.service import MODEL_SERVICE, PREDICTION_SERVICE, Service
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-
-SWITCH_INTERVAL_S = 5e-4
-"""Seconds after which a thread that wants Python's interpreter gets it; Python's own 5 ms are long beside a run. Each
-step of a run outside TensorFlow may wait for the event loop, which is busy with the next requests' messages."""
 
 
 @dataclass(frozen=True)
@@ -217,7 +212,6 @@ def raise_open_file_limit() -> None:
 
 async def serve(settings: ServerSettings, *, on_start: Callable[[ModelServer], None] | None = None) -> None:
     """Serve until SIGTERM or SIGINT, then stop gracefully."""
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
     server = ModelServer(settings)
     await server.start()
     if on_start:
