@@ -184,9 +184,16 @@ class Service:
     # --- what all methods share ---
 
     async def _receive(self, messages: AsyncIterator[bytes], kind: type[Request]) -> Request:
-        """Wait for the call's one message and parse it."""
+        """Wait for the call's one message, and the end of its stream, and parse it.
+
+        The end comes with the message from every unary client. Until it is read, gRPC's iterator keeps the message, and
+        a finished call ends in a reference cycle: thousands of images would stay in memory until Python looks for such.
+        """
         try:
-            data = await asyncio.wait_for(anext(messages), self._limits.receive_s)
+            async with asyncio.timeout(self._limits.receive_s):
+                data = await anext(messages)
+                async for _ in messages:
+                    raise invalid("the call holds more than one message")
         except TimeoutError:
             raise Refusal(
                 grpc.StatusCode.DEADLINE_EXCEEDED, f"no message came within {self._limits.receive_s:g} s"

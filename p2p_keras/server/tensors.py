@@ -103,14 +103,15 @@ def to_array(name: str, proto) -> np.ndarray:
     dtype = np.dtype(tf.as_dtype(proto.dtype).as_numpy_dtype)
     shape = tuple(d.size for d in proto.tensor_shape.dim)
     size = math.prod(shape)
-    if proto.tensor_content:
-        if dtype.hasobject or len(proto.tensor_content) != size * dtype.itemsize:
+    content = proto.tensor_content  # once: each look at it copies it out of the message
+    if content:
+        if dtype.hasobject or len(content) != size * dtype.itemsize:
             raise invalid(
                 f"input '{name}' of shape {shape_text(shape)} needs {size * dtype.itemsize} bytes of {dtype}, "
-                f"but {len(proto.tensor_content)} came"
+                f"but {len(content)} came"
             )
-        # A view of the message's bytes: read-only, and alive as long as the array.
-        return np.frombuffer(proto.tensor_content, dtype=dtype).reshape(shape)
+        # A view of these bytes: read-only, and keeps them alive.
+        return np.frombuffer(content, dtype=dtype).reshape(shape)
     field = _FIELDS.get(dtype)
     if field is None:
         raise invalid(f"input '{name}': {dtype} is only taken as tensor_content")

@@ -10,8 +10,9 @@ int8 convolutions, calibrated          0.005    0.22     a galaxy's own median u
 int8 for all                           0.012    1.8      one radius in five changes validity
 =====================================  =======  =======  ====================================
 
-Speeds could not be told apart (docs/serving.md). Half-precision arithmetic is not offered: forced on convolutions and
-matrix products it gave the very numbers of the first row, so that ONNX Runtime seems to compute them in float32 here.
+The first is as fast as float32 (docs/serving.md); the others' speeds could not be told apart. Half-precision
+arithmetic is not offered: forced on convolutions and matrix products it gave the very numbers of the first row, so that
+ONNX Runtime seems to compute them in float32 here.
 """
 
 from __future__ import annotations

@@ -194,8 +194,10 @@ def test_rollback_and_deletion(tmp_path):
     run(work())
 
 
-def test_ended_versions_are_forgotten(tmp_path):
+def test_ended_versions_are_forgotten(tmp_path, monkeypatch):
     """A server that sees a version a day would grow for ever."""
+    # Beside TensorFlow's objects eighty looks for garbage take most of a minute.
+    monkeypatch.setattr("p2p_keras.server.repository.settle_garbage", lambda: None)
 
     async def work():
         repo = repository(tmp_path)
