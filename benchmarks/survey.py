@@ -5,6 +5,7 @@ python benchmarks/survey.py rate DIR                         # survey and predic
 python benchmarks/survey.py memory DIR --count 1000 --count 10000 --count 100000
 python benchmarks/survey.py nodes DIR --share 0.5            # 1, 2 and 4 nodes of half a core each on this machine
 python benchmarks/survey.py plan --count 10000000            # rows a second of the planning alone
+python benchmarks/survey.py driver                           # parts a second that the driver passes on, its memory
 python benchmarks/survey.py budget --model 3.6               # what 1e8 galaxies take, from CPU times
 """
 
@@ -18,6 +19,7 @@ import tempfile
 import time
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -115,15 +117,16 @@ def memory(folder: Path, counts: tuple[int, ...]) -> None:
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--count", default=4000, help="Galaxies.")
+@click.option("--count", default=10_000, help="Galaxies.")
 @click.option("--nodes", "numbers", type=int, multiple=True, default=(1, 2, 4))
 @click.option("--share", type=float, help="Cores that each node gets, by a control group.  [default: no limit]")
 def nodes(folder: Path, count: int, numbers: tuple[int, ...], share: float | None) -> None:
     """Speed-up with nodes of one core each, as Ray's cluster utility makes them on this machine.
 
     Nodes that together have more than the machine's cores can't be faster: with `--share 0.5` four nodes fit into two
-    cores. Told are the rate after the start and, from then on, CPU milliseconds a galaxy: of the stages, and of all
-    processes by their kind. What workers spend beyond the stages is Ray's moving of data between them.
+    cores. Told are the rate from a quarter of the galaxies on, and CPU milliseconds a galaxy: of the stages, and of all
+    processes by their kind from then on. What workers spend beyond the stages is Ray's moving of data between them. The
+    driver has no limit.
     """
     os.environ["RAY_AUTH_MODE"] = "disabled"
     from ray.cluster_utils import Cluster
@@ -148,12 +151,16 @@ def nodes(folder: Path, count: int, numbers: tuple[int, ...], share: float | Non
         try:
             with tempfile.TemporaryDirectory(dir=folder) as output, Watch(os.getpid()) as watch:
                 settings = SurveySettings(
-                    str(catalogue), f"{output}/out", str(folder / "frames"), index=str(folder / "index.parquet")
+                    str(catalogue),
+                    f"{output}/out",
+                    str(folder / "frames"),
+                    index=str(folder / "index.parquet"),
+                    rows_per_part=50,  # so that none waits long for another's last one
                 )
 
                 def note(done: int, rows: int, failed: int, now: int, watch: Watch = watch, seen: list = seen) -> None:
-                    # From a tenth on: all nodes work by then.
-                    if now == rows or (now >= rows / 10 and not seen):
+                    # From a quarter on: by then all nodes work, and Ray starts no more processes.
+                    if now == rows or (now >= rows / 4 and not seen):
                         watch.look()
                         seen.append((now, time.perf_counter(), watch.cpu_seconds()))
 
@@ -230,6 +237,58 @@ def plan(count: int, frames: int) -> None:
         f"{count} rows: {count / seconds:.0f} rows/s, {len(made.parts)} parts, {len(made.partitions)} partitions, "
         f"{size / count:.0f} bytes a row, peak {peak:.0f} MiB"
     )
+
+
+def hand_on(batch: Any, parts: int) -> Any:
+    """In place of a reader: some parts with little in them."""
+    from p2p_keras.sky_survey.stages import payload, unpack
+
+    for unit in unpack(batch):
+        for part in range(parts):
+            yield payload((unit * parts + part, os.urandom(20_000)))
+
+
+class NothingToMeasure:
+    """In place of a process with the model."""
+
+    def __init__(self, parts: int) -> None:
+        pass
+
+    def __call__(self, batch: Any) -> Any:
+        """Say that parts are done."""
+        from p2p_keras.sky_survey.stages import PartDone, payload, unpack
+
+        for number, _ in unpack(batch):
+            yield payload(PartDone(number, 256, 0, {"read": 1.0, "model": 1.0, "rows": 1.0}))
+
+
+@main.command()
+@click.option("--parts", default=20_000)
+@click.option("--parts-per-unit", default=20)
+def driver(parts: int, parts_per_unit: int) -> None:
+    """Parts a second that the driver and Ray Data pass on where nothing is measured, and the driver's memory."""
+    import psutil
+
+    from p2p_keras.sky_survey import Resources
+    from p2p_keras.sky_survey.ray_engine import RayEngine
+    from p2p_keras.sky_survey.stages import payload, unpack
+
+    process = psutil.Process()
+    click.echo("| parts | parts/s | driver's memory, MiB | driver's CPU ms a part |")
+    click.echo("|---|---|---|---|")
+    with RayEngine(Resources(object_store_memory=400_000_000)) as engine:
+        blocks = [payload(unit) for unit in range(parts // parts_per_unit)]
+        done, told = 0, (0, time.perf_counter(), sum(process.cpu_times()[:2]))
+        for batch in engine.stream(blocks, hand_on, NothingToMeasure, {"parts": parts_per_unit}):
+            done += len(list(unpack(batch)))
+            if done >= told[0] + parts / 10:
+                now, cpu = time.perf_counter(), sum(process.cpu_times()[:2])
+                info = process.memory_info()
+                click.echo(
+                    f"| {done} | {(done - told[0]) / (now - told[1]):.0f} | {(info.rss - info.shared) / 2**20:.0f} "
+                    f"| {1e3 * (cpu - told[2]) / (done - told[0]):.1f} |"
+                )
+                told = done, now, cpu
 
 
 @main.command()
