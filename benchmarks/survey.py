@@ -124,7 +124,7 @@ def nodes(folder: Path, count: int, numbers: tuple[int, ...], share: float | Non
     """Speed-up with nodes of one core each, as Ray's cluster utility makes them on this machine.
 
     Nodes that together have more than the machine's cores can't be faster: with `--share 0.5` four nodes fit into two
-    cores. Told are the rate from a quarter of the galaxies on, and CPU milliseconds a galaxy: of the stages, and of all
+    cores. Told are the rate from a tenth of the galaxies on, and CPU milliseconds a galaxy: of the stages, and of all
     processes by their kind from then on. What workers spend beyond the stages is Ray's moving of data between them. The
     driver has no limit.
     """
@@ -155,12 +155,11 @@ def nodes(folder: Path, count: int, numbers: tuple[int, ...], share: float | Non
                     f"{output}/out",
                     str(folder / "frames"),
                     index=str(folder / "index.parquet"),
-                    rows_per_part=50,  # so that none waits long for another's last one
                 )
 
                 def note(done: int, rows: int, failed: int, now: int, watch: Watch = watch, seen: list = seen) -> None:
-                    # From a quarter on: by then all nodes work, and Ray starts no more processes.
-                    if now == rows or (now >= rows / 4 and not seen):
+                    # From a tenth on: all nodes work by then.
+                    if now == rows or (now >= rows / 10 and not seen):
                         watch.look()
                         seen.append((now, time.perf_counter(), watch.cpu_seconds()))
 

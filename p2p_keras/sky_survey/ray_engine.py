@@ -60,9 +60,6 @@ class RayEngine:
         # Read when Ray is imported.
         for name, value in _PATIENCE.items():
             os.environ.setdefault(name, value)
-        # Its core writes to standard error, of each pool of workers, that they may lack their arguments when they are
-        # started again; Ray Data holds these as long as they live.
-        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         import ray
