@@ -1,14 +1,12 @@
 """A survey of mocks in frames: rate against `predict`, memory by the number of galaxies, and speed-up by workers.
 
-python benchmarks/survey.py make DIR --galaxies 100000       # frames and catalogue, once (some 4 GB, seeds fixed)
+python benchmarks/survey.py make DIR --galaxies 100000       # frames and catalogue, once (7.5 GB, seeds fixed)
 python benchmarks/survey.py rate DIR                         # survey and predict on the same galaxies, in turn
 python benchmarks/survey.py memory DIR --count 1000 --count 10000 --count 100000
-python benchmarks/survey.py nodes DIR --count 4000           # 1, 2 and 4 nodes of one core on this machine
+python benchmarks/survey.py nodes DIR --share 0.5            # 1, 2 and 4 nodes of half a core each on this machine
 python benchmarks/survey.py plan --count 10000000            # rows a second of the planning alone
+python benchmarks/survey.py driver                           # parts a second that the driver passes on, its memory
 python benchmarks/survey.py budget --model 3.6               # what 1e8 galaxies take, from CPU times
-
-Some hundred mock galaxies (p2p_keras.mocks, SDSS preset) are drawn once without noise; each galaxy of the survey is one
-of them, turned by a multiple of 90 degrees, mirrored, and scaled in flux, in a frame with noise of its own.
 """
 
 from __future__ import annotations
@@ -18,42 +16,15 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
-
-STAMP = 128
-FRAME = 2048
-PITCH = 136
-ZERO_POINT = 22.5
-SCALE = 0.396
-
-
-def templates(count: int, seed: int) -> tuple[np.ndarray, float]:
-    """Noise-free mocks of the SDSS preset in r, float32 (count, STAMP, STAMP), and the noise that the preset has."""
-    from p2p_keras.mocks.psf import PSF
-    from p2p_keras.mocks.rendering import Canvas, render
-    from p2p_keras.mocks.scene import draw_target
-    from p2p_keras.mocks.surveys import draw_conditions, draw_survey
-    from p2p_keras.units import flux_from_mag
-
-    y, x = np.mgrid[:STAMP, :STAMP] - (STAMP - 1) / 2
-    edge = np.clip((STAMP / 2 - np.hypot(x, y)) / 8.0, 0.0, 1.0)
-    stamps, noises = [], []
-    for i in range(count):
-        rng = np.random.default_rng([seed, 77, i])
-        name, preset = draw_survey("sdss", rng)
-        target, _ = draw_target(preset, STAMP, rng)
-        seen = draw_conditions(name, preset, "r", rng)
-        canvas = Canvas(STAMP, PSF(seen.fwhm, seen.beta, seen.wing, seen.psf_e1, seen.psf_e2), SCALE)
-        middle = (STAMP - 1) / 2
-        image = render(target, canvas, "r", middle, middle, float(flux_from_mag(target.mag, ZERO_POINT))).image
-        stamps.append((image * edge).astype(np.float32))
-        noises.append(seen.noise)
-    return np.array(stamps), float(np.median(noises))
+from survey_sky import make_sky
+from survey_watch import Share, Watch
 
 
 @click.group(context_settings={"show_default": True})
@@ -67,39 +38,8 @@ def main() -> None:
 @click.option("--seed", default=1)
 def make(folder: Path, galaxies: int, seed: int) -> None:
     """Make frames of 2048 px with galaxies on a grid, and their catalogue."""
-    from astropy.io import fits
-    from astropy.table import Table
-    from astropy.wcs import WCS
-
-    (folder / "frames").mkdir(parents=True, exist_ok=True)
-    stamps, noise = templates(min(300, galaxies), seed)
-    per_row = FRAME // PITCH
-    rows: list[tuple] = []
-    number = 0
-    while len(rows) < galaxies:
-        rng = np.random.default_rng([seed, number])
-        wcs = WCS(naxis=2)
-        wcs.wcs.crpix = [(FRAME + 1) / 2] * 2
-        # Frames side by side in stripes, as a survey's.
-        wcs.wcs.crval = [(10.0 + 0.23 * (number % 40)) % 360.0, -5.0 + 0.23 * (number // 40)]
-        wcs.wcs.cdelt = [-SCALE / 3600, SCALE / 3600]
-        wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
-        wcs.wcs.radesys = "ICRS"
-        image = rng.normal(0.0, noise, (FRAME, FRAME)).astype(np.float32)
-        centres = [(i, j) for i in range(per_row) for j in range(per_row)][: galaxies - len(rows)]
-        xy = np.array(centres) * PITCH + PITCH // 2
-        for x, y in xy:
-            stamp = np.rot90(stamps[rng.integers(len(stamps))], rng.integers(4))
-            flux = 10.0 ** rng.uniform(-0.2, 0.2)
-            image[y - 64 : y + 64, x - 64 : x + 64] += flux * (stamp if rng.random() < 0.5 else stamp[:, ::-1])
-        ra, dec = wcs.all_pix2world(xy[:, 0] - 0.5, xy[:, 1] - 0.5, 0)
-        rows += [(f"g{len(rows) + k:07d}", a, d, STAMP) for k, (a, d) in enumerate(zip(ra, dec, strict=True))]
-        header = wcs.to_header()
-        header["MAGZERO"], header["FILTER"] = ZERO_POINT, "r"
-        fits.writeto(folder / "frames" / f"frame-{number:05d}.fits", image, header, overwrite=True)
-        number += 1
-    Table(rows=rows, names=["id", "ra", "dec", "size"]).write(folder / "catalogue.parquet", overwrite=True)
-    click.echo(f"{len(rows)} galaxies in {number} frames, {number * FRAME**2 * 4 / 1e9:.1f} GB")
+    frames, size = make_sky(folder, galaxies, seed)
+    click.echo(f"{galaxies} galaxies in {frames} frames, {size / 1e9:.1f} GB")
 
 
 def part_of_catalogue(folder: Path, count: int | None, name: str) -> Path:
@@ -112,63 +52,29 @@ def part_of_catalogue(folder: Path, count: int | None, name: str) -> Path:
     return path
 
 
-class Memory:
-    """Peak of the resident memory of this process's children and theirs, in MiB; shared memory is counted once."""
-
-    def __init__(self, pid: int) -> None:
-        import psutil
-
-        self._root = psutil.Process(pid)
-        self.peak = self.peak_private = 0.0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-
-    def _watch(self) -> None:
-        import psutil
-
-        while not self._stop.wait(0.5):
-            total = shared = 0
-            for process in [self._root, *self._root.children(recursive=True)]:
-                try:
-                    info = process.memory_info()
-                except psutil.Error:
-                    continue
-                total += info.rss - info.shared
-                shared = max(shared, info.shared)
-            self.peak_private = max(self.peak_private, total / 2**20)
-            self.peak = max(self.peak, (total + shared) / 2**20)
-
-    def stop(self) -> float:
-        """End watching; the peak."""
-        self._stop.set()
-        self._thread.join()
-        return self.peak
-
-
-def run_survey(folder: Path, catalogue: Path, *options: str) -> tuple[dict, float, float]:
-    """Report, seconds in all and peak memory of a survey in a process of its own."""
+def run_survey(folder: Path, catalogue: Path, *options: str) -> tuple[dict, float, Watch]:
+    """Report, seconds in all and what was watched of a survey in a process of its own."""
     with tempfile.TemporaryDirectory(dir=folder) as output:
         command = [sys.executable, "-m", "p2p_keras.survey", str(catalogue), "--images", str(folder / "frames")]
         command += ["-o", f"{output}/out", "--index", str(folder / "index.parquet"), "-q", *options]
         start = time.perf_counter()
         process = subprocess.Popen(command)
-        memory = Memory(process.pid)
-        if process.wait():
-            raise click.ClickException("the survey failed")
+        with Watch(process.pid) as watch:
+            if process.wait():
+                raise click.ClickException("the survey failed")
         seconds = time.perf_counter() - start
-        return json.loads((Path(output) / "out/report/report.json").read_text()), seconds, memory.stop()
+        return json.loads((Path(output) / "out/report/report.json").read_text()), seconds, watch
 
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--count", default=4000, help="Galaxies.")
+@click.option("--count", default=10_000, help="Galaxies.")
 @click.option("--repeats", default=3)
 def rate(folder: Path, count: int, repeats: int) -> None:
     """Galaxies a second of survey and of predict, on the same galaxies and cores, in turn."""
     catalogue = part_of_catalogue(folder, count, f"{count}")
     model = Path(__file__).resolve().parent.parent / "saved_models/isophote/model.onnx"
-    click.echo("| run | survey, measuring | survey, in all | predict, in all | CPU ms a galaxy: read, model, rows |")
+    click.echo("| run | survey after its start | survey in all | predict in all | CPU ms a galaxy: read, model, rows |")
     click.echo("|---|---|---|---|---|")
     for repeat in range(repeats):
         report, seconds, _ = run_survey(folder, catalogue)
@@ -180,7 +86,9 @@ def rate(folder: Path, count: int, repeats: int) -> None:
             start = time.perf_counter()
             done = subprocess.run(command, check=False)
             other = f"{count / (time.perf_counter() - start):.1f}/s" if done.returncode < 2 else "failed"
-        click.echo(f"| {repeat + 1} | {now['rows_per_second']:.1f}/s | {count / seconds:.1f}/s | {other} | {cpu} |")
+        click.echo(
+            f"| {repeat + 1} | {now['rows_per_second_after_start']:.1f}/s | {count / seconds:.1f}/s | {other} | {cpu} |"
+        )
 
 
 @main.command()
@@ -188,47 +96,85 @@ def rate(folder: Path, count: int, repeats: int) -> None:
 @click.option("--count", "counts", type=int, multiple=True, default=(1000, 10_000, 100_000))
 def memory(folder: Path, counts: tuple[int, ...]) -> None:
     """Peak memory of all processes of a survey, by the number of galaxies."""
-    click.echo("| galaxies | peak memory, MiB | rows/s | seconds: plan, measure, finish |")
-    click.echo("|---|---|---|---|")
+    click.echo(
+        "| galaxies | peak memory, MiB | shared | driver | rows/s | with start | seconds: plan, start, measure |"
+    )
+    click.echo("|---|---|---|---|---|---|---|")
     for count in counts:
-        report, _, peak = run_survey(folder, part_of_catalogue(folder, count, f"{count}"))
+        report, taken, watch = run_survey(folder, part_of_catalogue(folder, count, f"{count}"))
         now = report["this_run"]
-        seconds = ", ".join(f"{now['seconds'].get(key, 0.0):.1f}" for key in ("plan", "measure"))
-        click.echo(f"| {count} | {peak:.0f} | {now['rows_per_second']:.1f} | {seconds} |")
+        seconds = ", ".join(f"{now['seconds'].get(key, 0.0):.1f}" for key in ("plan", "start", "measure"))
+        click.echo(
+            f"| {count} | {watch.peak:.0f} | {watch.peak_shared:.0f} | {watch.peak_driver:.0f} "
+            f"| {now['rows_per_second_after_start']:.0f} | {count / taken:.1f} | {seconds} |"
+        )
+        stages = ", ".join(f"{key} {1e3 * now['cpu_seconds'][key] / count:.2f}" for key in ("read", "model", "rows"))
+        kinds = ", ".join(f"{key} {1e3 * value / count:.2f}" for key, value in watch.cpu_seconds().items())
+        click.echo(
+            f"CPU ms a galaxy: {stages}; of the processes: {kinds}; {report['bytes'] / count:.0f} bytes a row", err=True
+        )
 
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--count", default=4000, help="Galaxies.")
+@click.option("--count", default=10_000, help="Galaxies.")
 @click.option("--nodes", "numbers", type=int, multiple=True, default=(1, 2, 4))
-def nodes(folder: Path, count: int, numbers: tuple[int, ...]) -> None:
+@click.option("--share", type=float, help="Cores that each node gets, by a control group.  [default: no limit]")
+def nodes(folder: Path, count: int, numbers: tuple[int, ...], share: float | None) -> None:
     """Speed-up with nodes of one core each, as Ray's cluster utility makes them on this machine.
 
-    What is above the machine's cores can't be faster; the CPU time per galaxy says where the rest goes.
+    Nodes that together have more than the machine's cores can't be faster: with `--share 0.5` four nodes fit into two
+    cores. Told are the rate from a tenth of the galaxies on, and CPU milliseconds a galaxy: of the stages, and of all
+    processes by their kind from then on. What workers spend beyond the stages is Ray's moving of data between them. The
+    driver has no limit.
     """
+    os.environ["RAY_AUTH_MODE"] = "disabled"
     from ray.cluster_utils import Cluster
 
     from p2p_keras.sky_survey import Resources, SurveySettings, run_survey
 
     catalogue = part_of_catalogue(folder, count, f"{count}")
-    click.echo(f"{os.cpu_count()} cores\n\n| nodes | rows/s | speed-up | CPU ms a galaxy: read, model, rows |")
-    click.echo("|---|---|---|---|")
+    click.echo(f"{os.cpu_count()} cores; each node: one core for Ray, {share or 'no'} of a core's time as limit\n")
+    click.echo("| nodes | rows/s | speed-up | CPU ms a galaxy: read, model, rows | workers | Ray's own | driver |")
+    click.echo("|---|---|---|---|---|---|---|")
     first = 0.0
     for number in numbers:
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 300_000_000})
-        for _ in range(number - 1):
-            cluster.add_node(num_cpus=1, object_store_memory=300_000_000)
+        shares = [Share(i, share) if share else None for i in range(number)]
+        options = {"num_cpus": 1, "object_store_memory": 300_000_000, "include_dashboard": False}
+        cluster = Cluster()
+        for group in shares:
+            with group or nullcontext():
+                cluster.add_node(**options)
+        for group in filter(None, shares):
+            group.limit()
+        seen: list[tuple[int, float, dict[str, float]]] = []
         try:
-            with tempfile.TemporaryDirectory(dir=folder) as output:
+            with tempfile.TemporaryDirectory(dir=folder) as output, Watch(os.getpid()) as watch:
                 settings = SurveySettings(
-                    str(catalogue), f"{output}/out", str(folder / "frames"), index=str(folder / "index.parquet")
+                    str(catalogue),
+                    f"{output}/out",
+                    str(folder / "frames"),
+                    index=str(folder / "index.parquet"),
                 )
-                report = run_survey(settings, Resources(address=cluster.address, workers=number, readers=number))
+
+                def note(done: int, rows: int, failed: int, now: int, watch: Watch = watch, seen: list = seen) -> None:
+                    # From a tenth on: all nodes work by then.
+                    if now == rows or (now >= rows / 10 and not seen):
+                        watch.look()
+                        seen.append((now, time.perf_counter(), watch.cpu_seconds()))
+
+                resources = Resources(address=cluster.address, workers=number, readers=number)
+                report = run_survey(settings, resources, advance=note)
         finally:
             cluster.shutdown()
-        first = first or report.rate
-        cpu = ", ".join(f"{1e3 * report.cpu_seconds[key] / count:.2f}" for key in ("read", "model", "rows"))
-        click.echo(f"| {number} | {report.rate:.1f} | {report.rate / first:.2f} | {cpu} |")
+            for group in filter(None, shares):
+                group.remove()
+        (done, start, before), (_, end, after) = seen
+        rate = (count - done) / (end - start)
+        first = first or rate
+        stages = ", ".join(f"{1e3 * report.cpu_seconds[key] / count:.2f}" for key in ("read", "model", "rows"))
+        kinds = " | ".join(f"{1e3 * (after[kind] - before[kind]) / (count - done):.2f}" for kind in after)
+        click.echo(f"| {number} | {rate:.1f} | {rate / first:.2f} | {stages} | {kinds} |")
 
 
 @main.command()
@@ -292,29 +238,94 @@ def plan(count: int, frames: int) -> None:
     )
 
 
+def hand_on(batch: Any, parts: int) -> Any:
+    """In place of a reader: some parts with little in them."""
+    from p2p_keras.sky_survey.stages import payload, unpack
+
+    for unit in unpack(batch):
+        for part in range(parts):
+            yield payload((unit * parts + part, os.urandom(20_000)))
+
+
+class NothingToMeasure:
+    """In place of a process with the model."""
+
+    def __init__(self, parts: int) -> None:
+        pass
+
+    def __call__(self, batch: Any) -> Any:
+        """Say that parts are done."""
+        from p2p_keras.sky_survey.stages import PartDone, payload, unpack
+
+        for number, _ in unpack(batch):
+            yield payload(PartDone(number, 256, 0, {"read": 1.0, "model": 1.0, "rows": 1.0}))
+
+
 @main.command()
-@click.option("--read", "read_ms", default=1.7, help="CPU ms a galaxy of reading and cutting.")
-@click.option("--model", "model_ms", default=3.6, help="CPU ms a galaxy of the model.")
-@click.option("--rows", "rows_ms", default=2.4, help="CPU ms a galaxy of making and writing rows.")
-@click.option("--row-bytes", default=2000, help="Bytes of a row.")
-@click.option("--pixels-per-galaxy", default=16_000, help="Of the frames, read once.")
+@click.option("--parts", default=20_000)
+@click.option("--parts-per-unit", default=20)
+def driver(parts: int, parts_per_unit: int) -> None:
+    """Parts a second that the driver and Ray Data pass on where nothing is measured, and the driver's memory."""
+    import psutil
+
+    from p2p_keras.sky_survey import Resources
+    from p2p_keras.sky_survey.ray_engine import RayEngine
+    from p2p_keras.sky_survey.stages import payload, unpack
+
+    process = psutil.Process()
+    click.echo("| parts | parts/s | driver's memory, MiB | driver's CPU ms a part |")
+    click.echo("|---|---|---|---|")
+    with RayEngine(Resources(object_store_memory=400_000_000)) as engine:
+        blocks = [payload(unit) for unit in range(parts // parts_per_unit)]
+        done, told = 0, (0, time.perf_counter(), sum(process.cpu_times()[:2]))
+        for batch in engine.stream(blocks, hand_on, NothingToMeasure, {"parts": parts_per_unit}):
+            done += len(list(unpack(batch)))
+            if done >= told[0] + parts / 10:
+                now, cpu = time.perf_counter(), sum(process.cpu_times()[:2])
+                info = process.memory_info()
+                click.echo(
+                    f"| {done} | {(done - told[0]) / (now - told[1]):.0f} | {(info.rss - info.shared) / 2**20:.0f} "
+                    f"| {1e3 * (cpu - told[2]) / (done - told[0]):.1f} |"
+                )
+                told = done, now, cpu
+
+
+@main.command()
+@click.option("--read", "read_ms", default=0.2, help="CPU ms a galaxy of reading and cutting.")
+@click.option("--model", "model_ms", default=3.1, help="CPU ms a galaxy of the model.")
+@click.option("--rows", "rows_ms", default=2.0, help="CPU ms a galaxy of making and writing rows.")
+@click.option(
+    "--moving", "moving_ms", default=0.5, help="CPU ms a galaxy of all else: data moved by Ray, its own work."
+)
+@click.option("--plan-rate", default=50_000.0, help="Rows a second of the planning.")
+@click.option("--row-bytes", default=1600, help="Bytes of a row.")
+@click.option("--pixels-per-galaxy", default=18_641, help="Of the frames, read once.")
 @click.option("--galaxies", default=100_000_000)
 def budget(
-    read_ms: float, model_ms: float, rows_ms: float, row_bytes: int, pixels_per_galaxy: int, galaxies: int
+    read_ms: float,
+    model_ms: float,
+    rows_ms: float,
+    moving_ms: float,
+    plan_rate: float,
+    row_bytes: int,
+    pixels_per_galaxy: int,
+    galaxies: int,
 ) -> None:
-    """What a survey takes, from CPU times that a run's report tells."""
-    core_hours = galaxies * (read_ms + model_ms + rows_ms) / 3.6e6
-    shares = ", ".join(
-        f"{name} {galaxies * ms / 3.6e6:.0f}"
-        for name, ms in (("read", read_ms), ("model", model_ms), ("rows", rows_ms))
-    )
+    """What a survey takes, from CPU times that `memory` tells."""
+    stages = {"read": read_ms, "model": model_ms, "rows": rows_ms, "moving": moving_ms}
+    hours = {name: galaxies * ms / 3.6e6 for name, ms in stages.items()}
+    core_hours = sum(hours.values())
+    shares = ", ".join(f"{name} {value:.0f}" for name, value in hours.items())
+    frames = galaxies * pixels_per_galaxy * 4
     click.echo(f"| {galaxies:.0e} galaxies in one band | |\n|---|---|")
+    click.echo(f"| planning, one process | {galaxies / plan_rate / 3600:.1f} h |")
     click.echo(f"| core hours | {core_hours:.0f} ({shares}) |")
     for cores in (2, 64, 1000):
-        click.echo(f"| hours on {cores} cores | {core_hours / cores:.2f} |")
-    click.echo(f"| core hours beside GPUs | {galaxies * (read_ms + rows_ms) / 3.6e6:.0f} |")
+        speed = frames / (core_hours / cores * 3600) / 1e9
+        click.echo(f"| measuring on {cores} cores | {core_hours / cores:.1f} h, reading {speed:.2g} GB/s |")
+    click.echo(f"| core hours beside GPUs | {core_hours - hours['model']:.0f} |")
     click.echo(f"| result | {galaxies * row_bytes / 1e9:.0f} GB; as much again while it is made |")
-    click.echo(f"| frames, read once | {galaxies * pixels_per_galaxy * 4 / 1e12:.1f} TB (float32, not packed) |")
+    click.echo(f"| frames, read once | {frames / 1e12:.1f} TB (float32, not packed) |")
 
 
 if __name__ == "__main__":

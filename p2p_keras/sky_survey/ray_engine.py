@@ -125,37 +125,49 @@ class RayEngine:
 
     def measure(self, units: Units, job: Job) -> Iterator[PartDone]:
         """Measure and write parts, yielding each as it is written, in no particular order."""
+        cuts = np.array_split(np.arange(len(units)), min(len(units), _MAX_TASKS))
+        blocks = [pa.concat_tables([payload(units[i]) for i in cut]) for cut in cuts]
+        finish = finish_rows if self.finish_apart else None
+        for batch in self.stream(blocks, read_units, _RayWorker, {"job": job}, finish):
+            yield from unpack(batch)
+
+    def stream(
+        self,
+        blocks: Sequence[pa.Table],
+        read: Callable[..., Iterator[pa.Table]],
+        worker: type,
+        told: dict[str, Any],
+        finish: Callable[..., Iterator[pa.Table]] | None = None,
+    ) -> Iterator[pa.Table]:
+        """Tables through tasks that read, actors and, where there is one, a last stage; all get `told` by keyword."""
         import ray
         import ray.data
 
-        told = self.resources
+        resources = self.resources
         cpus = max(1, int(ray.cluster_resources().get("CPU", 1)))
-        workers = told.workers or self._worker_count(cpus)
-        _quiet_data_context()
+        workers = resources.workers or self._worker_count(cpus)
+        _set_data_context()
+        arrow: dict[str, Any] = {"batch_size": 1, "batch_format": "pyarrow"}
         # Blocks that are there: Ray Data's own sources are tasks that ask for a whole core, and where models have
         # taken the cores they would wait for ever.
-        cuts = np.array_split(np.arange(len(units)), min(len(units), _MAX_TASKS))
-        blocks = [pa.concat_tables([payload(units[i]) for i in cut]) for cut in cuts]
-        arrow: dict[str, Any] = {"batch_size": 1, "batch_format": "pyarrow"}
-        data = ray.data.from_arrow(blocks).map_batches(
-            cast(Any, read_units),
-            num_cpus=told.reader_cpus,
-            compute=ray.data.TaskPoolStrategy(size=min(told.readers or cpus, len(blocks))),
-            fn_kwargs={"job": job},
+        data = ray.data.from_arrow(list(blocks)).map_batches(
+            cast(Any, read),
+            num_cpus=resources.reader_cpus,
+            compute=ray.data.TaskPoolStrategy(size=min(resources.readers or cpus, len(blocks))),
+            fn_kwargs=told,
             **arrow,
         )
         data = data.map_batches(
-            _RayWorker,
-            num_cpus=told.worker_cpus,
-            num_gpus=told.worker_gpus or None,
+            worker,
+            num_cpus=resources.worker_cpus,
+            num_gpus=resources.worker_gpus or None,
             compute=ray.data.ActorPoolStrategy(min_size=1, max_size=workers, initial_size=workers),
-            fn_constructor_kwargs={"job": job},
+            fn_constructor_kwargs=told,
             **arrow,
         )
-        if self.finish_apart:
-            data = data.map_batches(cast(Any, finish_rows), num_cpus=told.reader_cpus, fn_kwargs={"job": job}, **arrow)
-        for batch in data.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1):
-            yield from unpack(batch)
+        if finish is not None:
+            data = data.map_batches(cast(Any, finish), num_cpus=resources.reader_cpus, fn_kwargs=told, **arrow)
+        yield from data.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1)
 
     def _worker_count(self, cpus: int) -> int:
         import ray
@@ -210,7 +222,7 @@ class _RayWorker(ModelWorker):
             yield table
 
 
-def _quiet_data_context() -> None:
+def _set_data_context() -> None:
     from ray.data import DataContext
 
     context = DataContext.get_current()
@@ -218,5 +230,8 @@ def _quiet_data_context() -> None:
     context.print_on_execution_start = False
     context.target_max_block_size = _BLOCK_BYTES
     context.target_min_block_size = 1
+    # Ray Data ends workers that have nothing to do, also those that have only just started, and starts them again. The
+    # number stays, until all inputs have been handed out: then what is idle makes room for what a lost node leaves.
+    context.autoscaling_config.actor_pool_util_downscaling_threshold = -1.0
     for name in ("ray", "ray.data"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -37,7 +37,8 @@ class SurveyReport:
     rows_now, failed_now : int
         Measured by this run.
     seconds : dict
-        Wall-clock seconds of ``plan``, ``measure`` and ``finish``.
+        Wall-clock seconds of ``plan``, ``measure`` and ``finish``; ``start``: those of ``measure`` until the first
+        rows were written, most of which are the start of the workers.
     cpu_seconds : dict
         CPU seconds of this run's stages, summed over the workers: ``read``, ``model``, ``rows``.
     """
@@ -52,9 +53,12 @@ class SurveyReport:
     failed_now: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     cpu_seconds: dict[str, float] = field(default_factory=dict)
+    _first_rows: int = 0
 
-    def note(self, rows: int, failed: int, seconds: dict[str, float]) -> None:
-        """Count a part of this run."""
+    def note(self, rows: int, failed: int, seconds: dict[str, float], since: float) -> None:
+        """Count a part of this run, written so many seconds after the measuring began."""
+        if "start" not in self.seconds:
+            self.seconds["start"], self._first_rows = since, rows
         self.rows_now += rows
         self.failed_now += failed
         for stage, value in seconds.items():
@@ -74,6 +78,12 @@ class SurveyReport:
         """Rows a second of this run's measuring."""
         return self.rows_now / self.seconds["measure"] if self.seconds.get("measure") else 0.0
 
+    @property
+    def rate_after_start(self) -> float:
+        """Rows a second since the first ones were written: what a longer run tends to."""
+        seconds = self.seconds.get("measure", 0.0) - self.seconds.get("start", 0.0)
+        return (self.rows_now - self._first_rows) / seconds if seconds > 0 else 0.0
+
     def as_dict(self) -> dict[str, Any]:
         """For ``report.json``."""
         return {
@@ -87,6 +97,7 @@ class SurveyReport:
                 "rows": self.rows_now,
                 "failed": self.failed_now,
                 "rows_per_second": round(self.rate, 3),
+                "rows_per_second_after_start": round(self.rate_after_start, 3),
                 "seconds": {k: round(v, 3) for k, v in self.seconds.items()},
                 "cpu_seconds": {k: round(v, 3) for k, v in self.cpu_seconds.items()},
             },
@@ -106,7 +117,8 @@ class SurveyReport:
             meaning = FLAGS[flag].meaning if flag in FLAGS else FAILURE_FLAGS.get(flag, "")
             lines.append(f"| {flag} | {count} | {100 * count / max(1, self.rows):.2f} % | {meaning} |")
         if self.rows_now:
-            lines += ["", f"This run measured {self.rows_now} rows at {self.rate:.1f} rows/s."]
+            lines += ["", f"This run measured {self.rows_now} rows at {self.rate:.1f} rows/s"]
+            lines[-1] += f" ({self.rate_after_start:.1f} rows/s once the workers had started)."
             wall = ", ".join(f"{key} {value:.1f}" for key, value in self.seconds.items())
             cpu = ", ".join(f"{key} {1e3 * value / self.rows_now:.2f}" for key, value in self.cpu_seconds.items())
             lines += [f"Seconds: {wall}. CPU milliseconds a row: {cpu}."]

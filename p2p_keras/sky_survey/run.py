@@ -228,11 +228,11 @@ def _measure(
             manifest.save(plan.partitions)
 
     if todo:
-        done_now = 0
+        done_now, started = 0, time.perf_counter()
         for part in engine.measure(units_of(plan.parts, todo), job):
             done_now += part.rows
             failed += part.failed
-            report.note(part.rows, part.failed, part.seconds)
+            report.note(part.rows, part.failed, part.seconds, time.perf_counter() - started)
             for number in set(plan.parts[part.part].partitions) & open_partitions:
                 missing[number] -= 1
                 if not missing[number]:
