@@ -70,6 +70,31 @@ def save_best(trainer: keras.Model, path: Path) -> None:
     os.replace(temporary, path)
 
 
+class KeepStatistics(keras.callbacks.Callback):
+    """From an epoch on, batch normalisation keeps the statistics that it has.
+
+    Fluxes have long tails: a batch of 16 without a bright galaxy has other statistics than the moving average, in which
+    the bright ones rule, and a network that was trained by the one is another with the other.
+
+    Parameters
+    ----------
+    epoch : int
+        The first such epoch, counted from 0.
+    """
+
+    def __init__(self, epoch: int):
+        super().__init__()
+        self.epoch = epoch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Freeze the layers, once."""
+        norms = [la for la in self.model.whole.layers if isinstance(la, keras.layers.BatchNormalization)]
+        if epoch >= self.epoch and any(layer.trainable for layer in norms):
+            for layer in norms:
+                layer.trainable = False
+            self.model.make_train_function(force=True)
+
+
 class Checkpoint(keras.callbacks.Callback):
     """Keep the last state (each epoch, and every few minutes) and the best averaged weights.
 

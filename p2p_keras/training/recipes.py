@@ -23,6 +23,9 @@ class Recipe:
         ``""``: the network needs no teacher; ``"sequence"`` or ``"scheduled"``: see `p2p_keras.training.teaching`.
     settings : dict
         Defaults of `FitConfig` for this preset.
+    own_statistics : float
+        Share of the epochs after which batch normalisation no longer takes a batch's statistics but keeps those that it
+        has, so that the rest of the training is of the network that is exported.
     parts : dict
         Parts of the network that can be trained alone: name to loss and monitor; such a loss has ``OUTPUTS`` besides,
         what it reads of the network.
@@ -32,6 +35,7 @@ class Recipe:
     monitor: str
     teaching: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
+    own_statistics: float = 1.0
     parts: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
@@ -54,10 +58,18 @@ RECIPES = {
         # No gradient of a profile reaches the search for the centre, and alone it takes a fifth of the time.
         parts={"centre": ("centre_losses", "centre")},
     ),
-    "pix2prof": Recipe(loss="caption_losses", monitor="caption", teaching="sequence", settings=_PAPER),
-    "pix2prof_attention": Recipe(
-        loss="caption_losses", monitor="caption", teaching="scheduled", settings={"learning_rate": 1e-3}
+    "pix2prof": Recipe(
+        loss="caption_losses", monitor="caption", teaching="sequence", settings=_PAPER, own_statistics=0.5
     ),
-    "pix2prof_transformer": Recipe(loss="parallel_losses", monitor="profile", settings={"learning_rate": 1e-3}),
+    "pix2prof_attention": Recipe(
+        loss="caption_losses",
+        monitor="caption",
+        teaching="scheduled",
+        settings={"learning_rate": 1e-3},
+        own_statistics=0.5,
+    ),
+    "pix2prof_transformer": Recipe(
+        loss="parallel_losses", monitor="profile", settings={"learning_rate": 1e-3}, own_statistics=0.5
+    ),
 }
 """Recipe of every preset of `p2p_keras.models.PRESETS`."""

@@ -22,7 +22,7 @@ from p2p_keras.models import build_network, finish_model
 from p2p_keras.pipeline import Augmentation, make_dataset
 from p2p_keras.shards import find_damage, find_shards, read_manifest, read_records, read_shards
 from p2p_keras.training.calibration import calibrate, reset_calibration
-from p2p_keras.training.checkpoint import BEST, LAST, Checkpoint, load_state
+from p2p_keras.training.checkpoint import BEST, LAST, Checkpoint, KeepStatistics, load_state
 from p2p_keras.training.config import FitConfig
 from p2p_keras.training.optimizer import make_optimizer
 from p2p_keras.training.recipes import RECIPES
@@ -101,6 +101,7 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
         keras.callbacks.TerminateOnNaN(raise_error=True),  # before the checkpoint: the last good state stays
         keras.callbacks.CSVLogger(str(folder / "metrics.csv"), append=resuming),
         keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
+        KeepStatistics(round(RECIPES[config.preset].own_statistics * config.epochs)),
         checkpoint,
     ]
     common = {

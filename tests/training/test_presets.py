@@ -2,12 +2,14 @@
 
 import json
 
+import keras
 import numpy as np
 import pytest
 
 from p2p_keras.models import PRESETS, build_network, finish_model
 from p2p_keras.pipeline import make_dataset
 from p2p_keras.training.captions import caption_targets
+from p2p_keras.training.checkpoint import KeepStatistics
 from p2p_keras.training.config import FitConfig
 from p2p_keras.training.recipes import RECIPES
 from p2p_keras.training.run import load_initial, make_trainer
@@ -37,6 +39,27 @@ def test_overfits_four_galaxies(preset, faint_shards):
     assert figures["error_bright"] < 0.02
     assert figures["centre_error"] < 0.3
     assert figures["ellipticity_error"] < 0.03
+
+
+def test_statistics_are_kept_from_an_epoch_on(faint_shards):
+    """Trained by the statistics of each batch, a network would be another when it is used."""
+    config = FitConfig.from_mapping({"preset": "pix2prof_transformer", "model.width": 1 / 16, "batch_size": 4}, "test")
+    trainer = make_trainer(config, 4)
+    data = four_galaxies(faint_shards, repeat=True)
+    seen = []
+
+    def remember(epoch, logs):
+        seen.append({v.path: np.array(v) for v in trainer.whole.variables})
+
+    callbacks = [KeepStatistics(1), keras.callbacks.LambdaCallback(on_epoch_end=remember)]
+    trainer.fit(data, epochs=3, steps_per_epoch=2, verbose=0, callbacks=callbacks)
+    moving = [path for path in seen[0] if "/moving_" in path]
+    assert moving
+    assert any(np.any(value) for path, value in seen[0].items() if path.endswith("moving_mean"))
+    for path in moving:
+        np.testing.assert_array_equal(seen[0][path], seen[2][path])
+    changed = [path for path in seen[0] if not np.array_equal(seen[0][path], seen[2][path])]
+    assert any("stem/kernel" in path for path in changed), "the encoder no longer learns"
 
 
 def test_every_preset_has_a_recipe():
