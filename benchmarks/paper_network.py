@@ -44,7 +44,7 @@ def main(side: int, threads: int, batches: tuple[int, ...], seconds: float, mode
     if preset not in PRESETS:
         raise click.UsageError(f"there is no preset {preset!r} here; there are {', '.join(PRESETS)}")
     network = build_network(preset)
-    theirs = tf.function(lambda inputs: network(inputs, training=False), reduce_retracing=True)
+    theirs = tf.function(lambda inputs: network(inputs, training=False), autograph=False, reduce_retracing=True)
     ours = load_backend(model, threads=threads)
     click.echo(f"{side} x {side} px, {threads} threads, {preset}: {network.count_params():,} weights\n")
     click.echo(f"| batch | {preset}, galaxies/s | ours, galaxies/s | ratio |")

@@ -128,10 +128,12 @@ def nodes(folder: Path, count: int, numbers: tuple[int, ...], share: float | Non
     processes by their kind from then on. What workers spend beyond the stages is Ray's moving of data between them. The
     driver has no limit.
     """
-    os.environ["RAY_AUTH_MODE"] = "disabled"
-    from ray.cluster_utils import Cluster
-
     from p2p_keras.sky_survey import Resources, SurveySettings, run_survey
+    from p2p_keras.sky_survey.ray_engine import set_patience
+
+    os.environ["RAY_AUTH_MODE"] = "disabled"
+    set_patience()
+    from ray.cluster_utils import Cluster
 
     catalogue = part_of_catalogue(folder, count, f"{count}")
     click.echo(f"{os.cpu_count()} cores; each node: one core for Ray, {share or 'no'} of a core's time as limit\n")

@@ -97,6 +97,7 @@ class CaptionDecoder(keras.layers.Layer):
             return (i < last) if teacher is not None else (i < last) & tf.reduce_any(length >= last)
 
         def body(i, token, caption, length, *state):
+            before = token, caption, length
             output, state = advance(token, state, i)
             # A caption that has halted stays at the sky, whatever its batch still does.
             output = tf.where(tf.reshape(length < last, [-1, 1]), tf.fill([batch, 1], _SKY), output)
@@ -110,6 +111,9 @@ class CaptionDecoder(keras.layers.Layer):
                 recent = tf.slice(caption, tf.stack([0, begin]), tf.stack([batch, self.window]))
                 halted = has_reached_sky(recent, self.tolerance) & (i + 1 >= self.window) & (length >= last)
                 length = tf.where(halted, tf.zeros_like(length) + begin, length)
+            # A graph of a known batch would lose sight of its size where that is one.
+            for new, old in zip((token, caption, length), before, strict=True):
+                new.set_shape(old.shape)
             return (i + 1, token, caption, length, *state)
 
         first = (

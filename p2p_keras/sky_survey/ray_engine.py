@@ -30,8 +30,20 @@ _LOCAL_STORE = 1 << 30
 _MAX_TASKS = 5_000
 _MAPS_UNDER_WAY = 256
 
-_PATIENCE = {"RAY_raylet_start_wait_time_s": "60", "RAY_agent_register_timeout_ms": "600000"}
-"""Ray gives its own processes 30 s to start, which is too short on a machine that is busy."""
+_PATIENCE = {
+    "RAY_raylet_start_wait_time_s": "60",
+    "RAY_agent_register_timeout_ms": "600000",
+    "RAY_idle_worker_killing_time_threshold_ms": "600000",
+}
+"""Ray gives its own processes 30 s to start, which is too short on a machine that is busy. And on a node of few cores
+it ends readers that had nothing to do for a second and starts others: with two nodes of half a core that took more
+processor time than the measuring."""
+
+
+def set_patience() -> None:
+    """Set Ray's patience in the environment, before Ray is imported and its nodes are started; what is set stays."""
+    for name, value in _PATIENCE.items():
+        os.environ.setdefault(name, value)
 
 
 class RayEngine:
@@ -57,9 +69,7 @@ class RayEngine:
         self._waiting: list[tuple[Partition, list[str], Place]] = []
 
     def __enter__(self) -> RayEngine:
-        # Read when Ray is imported.
-        for name, value in _PATIENCE.items():
-            os.environ.setdefault(name, value)
+        set_patience()
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         import ray

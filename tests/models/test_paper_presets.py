@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from p2p_keras.errors import UsageError
 from p2p_keras.models import build_model, build_network, finish_model
@@ -118,3 +119,14 @@ def test_paper_size():
     assert (decoder.window, decoder.tolerance, decoder.max_steps, decoder.dropout) == (100, 0.01, 1024, 0.2)
     encoder = sum(v.shape.num_elements() for v in network.trainable_variables if "stage" in v.path or "stem" in v.path)
     assert encoder == 11_170_240  # torchvision's resnet18 less two input channels and its last layer
+
+
+@pytest.mark.parametrize("preset", ["pix2prof", "pix2prof_attention"])
+def test_a_graph_of_one_image(preset):
+    """The published batch of one could not be compiled where its size is known."""
+    network = build_network(preset, width=1 / 16)
+    run = tf.function(lambda inputs: network(inputs, training=False)["mu"], autograph=False)
+    image = np.random.default_rng(0).normal(0, 1, (1, 64, 64)).astype("float32")
+    inputs = {"image": image, "zero_point": np.float32([22.5]), "pixel_scale": np.float32([0.396])}
+    mu = run({name: tf.constant(value) for name, value in inputs.items()})
+    np.testing.assert_allclose(mu, network(inputs, training=False)["mu"], atol=1e-3)
