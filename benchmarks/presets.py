@@ -3,7 +3,7 @@
 python benchmarks/presets.py --data SHARDS runs/isophote runs/pix2prof ... [--output FILE.json]
 
 Each run folder is of `python -m p2p_keras.fit`; its network runs in Keras, as trained, in batches of 64. A galaxy
-without a profile counts as infinitely wrong. Core hours are processor time, of all sessions of a run.
+without a profile counts as infinitely wrong. Core hours are processor time, resumed runs and all.
 """
 
 from __future__ import annotations
