@@ -13,6 +13,14 @@ _LIMIT = 6e4  # float16 ends at 65504; no galaxy's surface is as bright as this 
 _NO_PIXEL = -3e38
 
 
+def _nanomaggies(image, zero_point, pixel_scale):
+    """Nanomaggies per pixel of 0.396 arcsec, 0 where masked; and which pixels aren't masked."""
+    factor = units.nanomaggies_factor(zero_point, pixel_scale, xp=keras.ops)
+    good = tf.math.is_finite(image)
+    flux = tf.where(good, image, tf.zeros_like(image)) * tf.reshape(factor, [-1, 1, 1])
+    return tf.clip_by_value(flux, -_LIMIT, _LIMIT), good
+
+
 @keras.saving.register_keras_serializable(package="p2p_keras")
 class PaperImage(_Float32Layer):
     """Nanomaggies per pixel of 0.396 arcsec, clipped at the image's 99.9th percentile; masked pixels are 0, the sky.
@@ -27,10 +35,7 @@ class PaperImage(_Float32Layer):
 
     def call(self, image, zero_point, pixel_scale):
         """See the class."""
-        factor = units.nanomaggies_factor(zero_point, pixel_scale, xp=keras.ops)
-        good = tf.math.is_finite(image)
-        flux = tf.where(good, image, tf.zeros_like(image)) * tf.reshape(factor, [-1, 1, 1])
-        flux = tf.clip_by_value(flux, -_LIMIT, _LIMIT)
+        flux, good = _nanomaggies(image, zero_point, pixel_scale)
         shape = tf.shape(image)
         pixels = shape[1] * shape[2]
         ranked = tf.where(good, flux, tf.fill(shape, _NO_PIXEL))
@@ -64,9 +69,8 @@ class AsinhImage(_Float32Layer):
 
     def call(self, image, zero_point, pixel_scale):
         """See the class."""
-        factor = units.nanomaggies_factor(zero_point, pixel_scale, xp=keras.ops)
-        flux = tf.where(tf.math.is_finite(image), image, tf.zeros_like(image)) * tf.reshape(factor, [-1, 1, 1])
-        return units.asinh_nanomaggies(tf.clip_by_value(flux, -_LIMIT, _LIMIT), xp=keras.ops)
+        flux, _ = _nanomaggies(image, zero_point, pixel_scale)
+        return units.asinh_nanomaggies(flux, xp=keras.ops)
 
     def compute_output_shape(self, image_shape, *_):
         """(batch, height, width, 3)."""

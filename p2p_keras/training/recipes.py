@@ -55,7 +55,7 @@ RECIPES = {
     "isophote": Recipe(
         loss="losses",
         monitor="profile",
-        # No gradient of a profile reaches the search for the centre, and alone it takes a fifth of the time.
+        # No gradient of a profile reaches the search for the centre, and alone a step takes a third of the time.
         parts={"centre": ("centre_losses", "centre")},
     ),
     "pix2prof": Recipe(
