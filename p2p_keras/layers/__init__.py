@@ -4,7 +4,7 @@ from p2p_keras.layers.attention import AngularAttention, RadialTransformer
 from p2p_keras.layers.attention_gru import AttentionGRUCell
 from p2p_keras.layers.beside_mu import Constant, NoiseIntensity, OneEllipse, RingsCovered, StopGradient
 from p2p_keras.layers.caption import CaptionToGrid
-from p2p_keras.layers.centre import LocalSoftArgmax, WindowOffsets
+from p2p_keras.layers.centre import CentreJitter, LocalSoftArgmax, MovedCentre, WindowOffsets
 from p2p_keras.layers.decoders import AlignmentsAt, AttentionDecoder, GRUDecoder
 from p2p_keras.layers.geometry import EllipseCorrection, EllipsePoints, HarmonicPool, IntensityHarmonics, RadialGrid
 from p2p_keras.layers.look import LookFeatures
@@ -36,6 +36,7 @@ __all__ = [
     "AttentionDecoder",
     "AttentionGRUCell",
     "CaptionToGrid",
+    "CentreJitter",
     "Circles",
     "Constant",
     "CopiedFeatures",
@@ -51,6 +52,7 @@ __all__ = [
     "LocalSoftArgmax",
     "LookFeatures",
     "MendedIntensity",
+    "MovedCentre",
     "NoiseIntensity",
     "OneEllipse",
     "PaperImage",

@@ -6,7 +6,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from p2p_keras import ellipse
 from p2p_keras.layers.geometry import _Float32Layer
+
+_JITTER_RANGE = 20.0
 
 
 @keras.saving.register_keras_serializable(package="p2p_keras")
@@ -98,3 +101,69 @@ class LocalSoftArgmax(_Float32Layer):
     def get_config(self):
         """Every argument under its own name."""
         return {**super().get_config(), "reach": self.reach}
+
+
+@keras.saving.register_keras_serializable(package="p2p_keras")
+class MovedCentre(_Float32Layer):
+    """The centre moved by what the rings about it say: a galaxy whose nucleus can't be seen still has isophotes.
+
+    Each ring proposes a displacement in units of its own size and in the frame in which its ellipse is a circle; the
+    mean with learned weights is taken. Every ring has the same say in pixels before training.
+
+    Inputs: centre (batch, 2) in pixels; sma (batch, radii) in pixels; e (batch, radii, 2); proposed (batch, radii, 2);
+    logits (batch, radii, 1) of the weights. Output: centre (batch, 2). No gradient goes to `centre`, `sma` and `e`.
+    """
+
+    def call(self, centre, sma, e, proposed, logits):
+        """See the class."""
+        centre, sma, e = tf.stop_gradient(centre), tf.stop_gradient(sma), tf.stop_gradient(e)
+        dx, dy = ellipse.points(sma, e[..., 0], e[..., 1], proposed[..., 0], proposed[..., 1])
+        weight = tf.nn.softmax(tf.squeeze(tf.cast(logits, tf.float32), -1) - tf.math.log(sma), axis=1)
+        return centre + tf.stack([tf.reduce_sum(weight * dx, axis=1), tf.reduce_sum(weight * dy, axis=1)], axis=-1)
+
+    def compute_output_shape(self, centre_shape, *_):
+        """(batch, 2)."""
+        return tuple(centre_shape)
+
+
+@keras.saving.register_keras_serializable(package="p2p_keras")
+class CentreJitter(_Float32Layer):
+    """While training, some centres are put off, so that moving them back is learned; else nothing is done.
+
+    Inputs: centre (batch, 2) in pixels; image (batch, height, width), for its shape. Output: centre (batch, 2).
+
+    Parameters
+    ----------
+    share : float
+        Share of the galaxies.
+    largest : float
+        Largest distance, as a share of the image's longer side; distances are uniform in the logarithm over a factor
+        of `_JITTER_RANGE`.
+    """
+
+    def __init__(self, share: float = 0.3, largest: float = 0.05, **kwargs):
+        super().__init__(**kwargs)
+        self.share, self.largest = share, largest
+        self.seeds = keras.random.SeedGenerator()
+
+    def call(self, centre, image, training=False):
+        """See the class."""
+        if not training:
+            return centre
+        chosen, direction, size = (
+            tf.cast(keras.random.uniform(tf.stack([tf.shape(centre)[0], 1]), seed=self.seeds), tf.float32)
+            for _ in range(3)
+        )
+        side = tf.cast(tf.reduce_max(tf.shape(image)[1:]), tf.float32)
+        distance = self.largest * side * tf.exp(-float(np.log(_JITTER_RANGE)) * size)
+        distance = tf.where(chosen < self.share, distance, tf.zeros_like(distance))
+        angle = 2.0 * np.pi * direction
+        return centre + distance * tf.concat([tf.cos(angle), tf.sin(angle)], axis=1)
+
+    def compute_output_shape(self, centre_shape, image_shape):
+        """(batch, 2)."""
+        return tuple(centre_shape)
+
+    def get_config(self):
+        """Every argument under its own name."""
+        return {**super().get_config(), "share": self.share, "largest": self.largest}

@@ -85,17 +85,30 @@ class EllipsePoints(_Float32Layer):
 
 @keras.saving.register_keras_serializable(package="p2p_keras")
 class HarmonicPool(_Float32Layer):
-    """Second harmonics of a map over angle: turns scalar features into vectors that turn with the image.
+    """Harmonics of a map over angle: turns scalar features into vectors that turn with the image.
 
-    Input: maps (batch, radii, angles, channels). Output: (batch, radii, channels, 2), the mean of map times cos 2t and
-    times sin 2t. A turn of the image is a shift in t, so the pooled vector turns by twice the angle, as e does.
+    Input: maps (batch, radii, angles, channels). Output: (batch, radii, channels, 2), the mean of map times cos mt and
+    times sin mt. A turn of the image is a shift in t, so the pooled vector turns by m times the angle: for m = 2 as e
+    does, for m = 1 as a displacement.
+
+    Parameters
+    ----------
+    harmonic : int, default 2
+        m.
     """
+
+    def __init__(self, harmonic: int = 2, **kwargs):
+        super().__init__(**kwargs)
+        self.harmonic = harmonic
 
     def call(self, maps):
         """See the class."""
-        cos_2t, sin_2t = angle_terms(maps.shape[2], harmonic=2)
-        basis = tf.constant(np.stack([cos_2t, sin_2t], -1) * (2.0 / maps.shape[2]))
-        return tf.einsum("brtc,th->brch", maps, basis)
+        basis = np.stack(angle_terms(maps.shape[2], self.harmonic), -1) * (2.0 / maps.shape[2])
+        return tf.einsum("brtc,th->brch", maps, tf.constant(basis))
+
+    def get_config(self):
+        """Every argument under its own name."""
+        return {**super().get_config(), "harmonic": self.harmonic}
 
     def compute_output_shape(self, input_shape):
         """(batch, radii, channels, 2)."""
@@ -107,18 +120,25 @@ class IntensityHarmonics(_Float32Layer):
     """The classical correction of an ellipse from the harmonics of the intensity along it (Jedrzejewski 1987).
 
     Where the ellipse vector is off by a small d in the stretched frame, the intensity along it is
-    ``I(t) = I0 - (dI / dln a) (d1 cos 2t + d2 sin 2t)``; so d is minus the second harmonic over the slope. Harmonics
-    are
+    ``I(t) = I0 - (dI / dln a) (d1 cos 2t + d2 sin 2t)``; so d is minus the second harmonic over the slope. Where the
+    centre is off by d times the semi-major axis in that frame, the same holds with the first harmonic. Harmonics are
     weighted by attention (stars and neighbours have none), and slopes and harmonics are pooled over neighbouring radii
     at several widths, which lowers their noise where there is little light.
 
     Inputs: value, weight (batch, radii, angles), weight summing to one over angles; sma (batch, radii).
     Output: (batch, radii, len(widths), 2), bounded in length to 1.
+
+    Parameters
+    ----------
+    widths : sequence of odd int
+        Radii that are pooled.
+    harmonic : int, default 2
+        2 for the shape, 1 for the centre.
     """
 
-    def __init__(self, widths=(1, 3, 7), **kwargs):
+    def __init__(self, widths=(1, 3, 7), harmonic: int = 2, **kwargs):
         super().__init__(**kwargs)
-        self.widths = tuple(widths)
+        self.widths, self.harmonic = tuple(widths), harmonic
 
     def call(self, value, weight, sma):
         """See the class."""
@@ -127,7 +147,7 @@ class IntensityHarmonics(_Float32Layer):
         mean = tf.reduce_sum(weight * value, axis=-1, keepdims=True)
         harmonics = []
         residual = value - mean
-        for terms in angle_terms(angles, harmonic=2):
+        for terms in angle_terms(angles, self.harmonic):
             centred = terms - tf.reduce_sum(weight * terms, axis=-1, keepdims=True)
             top = tf.reduce_sum(weight * centred * residual, axis=-1)
             harmonics.append(top / tf.maximum(tf.reduce_sum(weight * centred * centred, axis=-1), 0.05))
@@ -153,7 +173,7 @@ class IntensityHarmonics(_Float32Layer):
 
     def get_config(self):
         """Every argument under its own name."""
-        return {**super().get_config(), "widths": self.widths}
+        return {**super().get_config(), "widths": self.widths, "harmonic": self.harmonic}
 
 
 def _running_sum(x, width):

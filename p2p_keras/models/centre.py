@@ -26,7 +26,8 @@ def find_centre(image, pyramid, filters, policy):
     Returns
     -------
     dict of tensors
-        `centre`, `centre_rough` and `centre_near` (batch, 2) in pixels; `centre_heat` (batch, 1024), the map's logits.
+        `centre_rough`, `centre_near` and `centre_nearest` (batch, 2) in pixels, one finer than the other; `centre_heat`
+        (batch, 1024), the map's logits.
     """
     sampler = p2p.PyramidSampler(name="centre_samples")
     coarse = p2p.WindowOffsets(64, divisions=128, name="centre_window")
@@ -72,4 +73,4 @@ def find_centre(image, pyramid, filters, policy):
             maps = layer(maps)
         centre = fine_peak(maps, x, y)
         steps.append(centre)
-    return {"centre": centre, "centre_rough": rough, "centre_near": steps[0], "centre_heat": heat}
+    return {"centre_rough": rough, "centre_near": steps[0], "centre_nearest": centre, "centre_heat": heat}

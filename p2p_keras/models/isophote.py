@@ -2,9 +2,10 @@
 
 1. The image in units of its own noise, as a pyramid of means (`ImagePyramid`).
 2. Centre: see `p2p_keras.models.centre`.
-3. First look, along circles: an ellipse for every radius.
+3. First look, along circles: an ellipse for every radius, and where the rings say that the centre is.
 4. Second look, along those ellipses: attention over angle (which samples are the galaxy) and, from the harmonics of the
-   intensity under that attention, a corrected ellipse: one iteration of the classical fit, for all radii at once.
+   intensity under that attention, corrected ellipses and a corrected centre: one iteration of the classical fit, for
+   all radii at once.
 5. Third look, along the corrected ellipses: the attention's mean of the pixels is the copied intensity; a further
    harmonic correction gives the geometry that is reported.
 6. Decoder: transformer blocks over radius find the sky, mend the copied intensity and say how sure they are.
@@ -43,6 +44,12 @@ def polar_unet(x, filters, depths, name, policy):
     x = layers.Activation("silu", dtype=policy, name=f"{name}_act_top")(x)
     x = p2p.PolarConv2D(filters[0], dtype=policy, name=f"{name}_top")(x)
     return layers.Activation("silu", dtype=policy, name=f"{name}_act_out")(x), half
+
+
+def displacements(features, name, policy):
+    """What each ring of a look says of the centre, learned: (batch, radii, 1, 2), zero before training."""
+    maps = layers.Conv2D(1, 1, kernel_initializer="zeros", dtype=policy, name=f"{name}_displacement")(features)
+    return p2p.HarmonicPool(harmonic=1, name=f"{name}_displacements")(maps)
 
 
 def build_network(
@@ -86,7 +93,7 @@ def build_network(
     pyramid = p2p.ImagePyramid(name="pyramid")(image)
     log_noise = pyramid[2]
     centres = find_centre(image, pyramid, centre_filters, dtype)
-    centre = centres["centre"]
+    found = p2p.CentreJitter(name="centre_jitter")(centres["centre_nearest"], image)
     sma = p2p.RadialGrid(name="grid")(image)
     sampler = p2p.PyramidSampler(name="samples")
     look_features = p2p.LookFeatures(name="look")
@@ -94,15 +101,18 @@ def build_network(
     # === First look: circles ===
     circle = p2p.Circles(name="circles")(sma)
     points = p2p.EllipsePoints(NUM_ANGLES, name="points")
-    x, y, width = points(centre, sma, circle)
+    x, y, width = points(found, sma, circle)
     value, good, level = sampler(image, *pyramid, x, y, width)
-    features, _ = polar_unet(look_features(value, good, level, sma), filters, depths, "first", dtype)
+    features, half = polar_unet(look_features(value, good, level, sma), filters, depths, "first", dtype)
     maps = layers.Conv2D(2, 1, dtype=dtype, name="first_geometry")(features)
     vectors = p2p.HarmonicPool(name="first_harmonics")(maps)
     e_first = p2p.EllipseCorrection(name="first_ellipse")(circle, p2p.SumVectors(name="first_sum")(vectors))
+    dipoles = p2p.SumVectors(name="first_shift")(displacements(features, "first", dtype))
+    say = layers.Dense(1, dtype=dtype, name="first_say")(p2p.RingPool(name="first_ring_pool")(half))
+    moved = p2p.MovedCentre(name="first_centre")(found, sma, circle, dipoles, say)
 
     # === Second look: attention and the classical correction ===
-    x, y, width = points(centre, sma, e_first)
+    x, y, width = points(moved, sma, e_first)
     value, good, level = sampler(image, *pyramid, x, y, width)
     features, half = polar_unet(look_features(value, good, level, sma), filters, depths, "second", dtype)
     logits = layers.Conv2D(1, 1, dtype=dtype, name="attention_logits")(features)
@@ -117,6 +127,14 @@ def build_network(
     e_second = p2p.EllipseCorrection(name="second_ellipse")(
         e_first, p2p.GatedVectors(name="second_sum")(harmonics, gates, vectors)
     )
+
+    dipoles = p2p.GatedVectors(name="second_shift")(
+        p2p.IntensityHarmonics(harmonic=1, name="second_dipoles")(value, weight, sma),
+        layers.Dense(3, dtype=dtype, name="second_shift_gates")(half_ring),
+        displacements(features, "second", dtype),
+    )
+    say = layers.Dense(1, dtype=dtype, name="second_say")(half_ring)
+    centre = p2p.MovedCentre(name="centre")(moved, sma, e_first, dipoles, say)
 
     # === Third look: the copied intensity ===
     x, y, width = p2p.EllipsePoints(2 * NUM_ANGLES, name="fine_points")(centre, sma, e_second)
@@ -180,6 +198,8 @@ def build_network(
         "sky_noise_units": sky,
         "attention": weight,
         **centres,
+        "centre_moved": moved,
+        "centre": centre,
     }
     return keras.Model(
         {"image": image, "zero_point": zero_point, "pixel_scale": pixel_scale},

@@ -12,8 +12,8 @@ from p2p_keras.training.means import galaxy_mean
 WEIGHTS = {"centre": 0.5, "heat": 0.3}
 """Factor of both terms of the loss."""
 
-OUTPUTS = ("centre", "centre_near", "centre_heat")
-"""What of the network's outputs is trained for."""
+OUTPUTS = ("centre_nearest", "centre_near", "centre_heat")
+"""What of the network's outputs is trained for, where the search is trained alone."""
 
 _FARTHEST = 8.0  # px: what is farther off is the heat map's to learn
 
@@ -37,13 +37,16 @@ def centre_terms(inputs: dict, targets: dict, outputs: dict) -> dict[str, tf.Ten
     """`centre`, the distances in px of the two finer steps, and `heat`, the cross-entropy of the first; unweighted."""
     known = tf.cast(targets["centre_known"], tf.float32)
     truth = tf.stack([targets["x0"], targets["y0"]], axis=-1)
-    distances = [
-        tf.sqrt(tf.reduce_sum(tf.square(outputs[name] - truth), axis=-1) + 1e-4) for name in ("centre_near", "centre")
-    ]
+    far = [tf.minimum(distance(outputs[name], truth), _FARTHEST) for name in OUTPUTS[:2]]
     return {
-        "centre": tf.add_n([galaxy_mean(tf.minimum(distance, _FARTHEST), known) for distance in distances]),
+        "centre": tf.add_n([galaxy_mean(d, known) for d in far]),
         "heat": galaxy_mean(_heat_loss(outputs["centre_heat"], truth, inputs["image"]), known),
     }
+
+
+def distance(a, b):
+    """Distance between points (batch, 2): (batch,), with a gradient at zero too."""
+    return tf.sqrt(tf.reduce_sum(tf.square(a - b), axis=-1) + 1e-4)
 
 
 def _heat_loss(logits, centre, image):
