@@ -21,6 +21,9 @@ CALIBRATION_KNOTS = np.log(np.array([0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0
 SNR_KNOTS = np.log(np.array([1.0, 4.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0], "float32"))
 """ln of the signal-to-noise ratio over white noise at which further factors are fitted."""
 
+SCALE_KNOTS = np.log(np.array([0.15, 0.25, 0.32, 0.396, 0.5], "float32"))
+"""ln of the pixel scale (arcsec) at which further factors are fitted."""
+
 _MIN_COVERED = 0.3  # share of a ring's samples that must be good for it to be valid
 
 
@@ -37,31 +40,38 @@ class PhysicalProfile(keras.layers.Layer):
     (`extent.annulus_snr`).
 
     The layer's only weights are the calibration: ln factors on mu_err at `CALIBRATION_KNOTS` of its raw value, which
-    are no part of the training but fitted on held-out galaxies, so that 68 % of truths fall inside; and, with
-    `by_snr`, further ln factors at `SNR_KNOTS`: the same error is surer where there is more light.
+    are no part of the training but fitted on held-out galaxies, so that 68 % of truths fall inside; and further ln
+    factors, with `by_snr` at `SNR_KNOTS` (the same error is surer where there is more light) and with `by_scale` at
+    `SCALE_KNOTS`: the network doesn't see the pixel scale, and what it can't know of a PSF that is hardly sampled it
+    can know of one that is.
 
     Parameters
     ----------
-    by_snr : bool
+    by_snr, by_scale : bool
         See above.
     gated_total : bool
         `mag_total` counts each ring's light by s^2 / (s^2 + SNR_MIN^2), s the annulus' signal-to-noise ratio: what
         lies beyond the extent is left to `mag_correction`, since faint intensities times large areas are noise.
     """
 
-    def __init__(self, by_snr: bool = False, gated_total: bool = False, **kwargs):
+    def __init__(self, by_snr: bool = False, gated_total: bool = False, by_scale: bool = False, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
-        self.by_snr, self.gated_total = by_snr, gated_total
+        self.by_snr, self.gated_total, self.by_scale = by_snr, gated_total, by_scale
+
+    @property
+    def knots(self):
+        """Knots of each table of the calibration, by the name of its weight; the first is over ln of the raw error."""
+        tables = {"calibration": CALIBRATION_KNOTS}
+        if self.by_snr:
+            tables["calibration_by_snr"] = SNR_KNOTS
+        if self.by_scale:
+            tables["calibration_by_scale"] = SCALE_KNOTS
+        return tables
 
     def build(self, *_):
-        """Make the calibration table."""
-        self.calibration = self.add_weight(
-            name="calibration", shape=(len(CALIBRATION_KNOTS),), initializer="zeros", trainable=False
-        )
-        if self.by_snr:
-            self.calibration_by_snr = self.add_weight(
-                name="calibration_by_snr", shape=(len(SNR_KNOTS),), initializer="zeros", trainable=False
-            )
+        """Make the tables of the calibration."""
+        for name, knots in self.knots.items():
+            setattr(self, name, self.add_weight(name=name, shape=(len(knots),), initializer="zeros", trainable=False))
 
     def call(self, inputs):
         """See the class."""
@@ -88,9 +98,13 @@ class PhysicalProfile(keras.layers.Layer):
         total_mag = units.mu_from_noise_units(log_total, log_noise, zero_point, tf.ones_like(pixel_scale), xp=keras.ops)
         mag_total = tf.reshape(total_mag + inputs["mag_correction"], [-1])
         log_error = tf.math.log(LAPLACE_ONE_SIGMA * units.mag_error_from_log(scale))
-        log_error += interpolated(log_error, CALIBRATION_KNOTS, self.calibration)
-        if self.by_snr:
-            log_error += interpolated(tf.stop_gradient(tf.math.log(snr)), SNR_KNOTS, self.calibration_by_snr)
+        position = {
+            "calibration": log_error,
+            "calibration_by_snr": tf.stop_gradient(tf.math.log(snr)),
+            "calibration_by_scale": tf.math.log(pixel_scale),
+        }
+        for name, knots in self.knots.items():
+            log_error += interpolated(position[name], knots, getattr(self, name))
         return {
             "snr": tf.minimum(snr, 1e6),
             "sma": inputs["sma"] * pixel_scale,
@@ -113,7 +127,8 @@ class PhysicalProfile(keras.layers.Layer):
 
     def get_config(self):
         """Every argument under its own name."""
-        return {**super().get_config(), "by_snr": self.by_snr, "gated_total": self.gated_total}
+        names = ("by_snr", "gated_total", "by_scale")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 def interpolated(position, knots, values):

@@ -173,7 +173,7 @@ def build_network(
     log_intensity, log_scale = p2p.MendedIntensity(name="mended")(answer, net, error)
 
     # === Physical units ===
-    profile = p2p.PhysicalProfile(by_snr=True, gated_total=True, name="physical")(
+    profile = p2p.PhysicalProfile(by_snr=True, by_scale=True, gated_total=True, name="physical")(
         {
             "log_intensity": log_intensity,
             "log_scale": log_scale,

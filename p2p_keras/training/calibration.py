@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import keras
 import numpy as np
 
-from p2p_keras.layers.physical import CALIBRATION_KNOTS, ONE_SIGMA_SHARE, SNR_KNOTS
+from p2p_keras.layers.physical import CALIBRATION_KNOTS, ONE_SIGMA_SHARE
 
 _PRIOR_RADII = 2000.0  # so many radii of the overall factor are mixed into each knot's own
 _ROUNDS = 8
@@ -63,24 +63,25 @@ def reset_calibration(network: keras.Model) -> None:
 def calibrate(network: keras.Model, batches: Iterable) -> None:
     """Fit a trained network's calibration, in place, on held-out batches of (inputs, targets).
 
-    Factors by the raw uncertainty and factors by the signal-to-noise ratio are fitted in turn, each with the other
-    taken out, until both stand (backfitting: Hastie & Tibshirani 1990, Generalized Additive Models).
+    Factors by the raw uncertainty, the signal-to-noise ratio and the pixel scale are fitted in turn, each with the
+    others taken out, until all stand (backfitting: Hastie & Tibshirani 1990, Generalized Additive Models).
     """
     layer = network.get_layer("physical")
     reset_calibration(network)
-    parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    parts: list[tuple[np.ndarray, ...]] = []
     for inputs, targets in batches:
-        outputs = network(inputs, training=False)
+        outputs = {name: np.asarray(value) for name, value in network(inputs, training=False).items()}
         use = targets["known"].numpy() & targets["within"].numpy()
-        error = np.asarray(outputs["mu_err"]), np.asarray(outputs["mu"]) - targets["mu"].numpy()
-        parts.append((error[0][use], error[1][use], np.log(np.maximum(np.asarray(outputs["snr"]), 1e-6))[use]))
-    raw, residual, log_snr = (np.concatenate(values) for values in zip(*parts, strict=True))
-    by_snr = np.zeros(len(SNR_KNOTS), "float32")
-    for _ in range(_ROUNDS if layer.by_snr else 1):
-        other = np.exp(np.interp(log_snr, SNR_KNOTS, by_snr))
-        by_error = calibration_factors(raw, residual / other)
-        other = np.exp(np.interp(np.log(raw), CALIBRATION_KNOTS, by_error))
-        by_snr = calibration_factors(np.exp(log_snr), residual / (raw * other) * np.exp(log_snr), SNR_KNOTS)
-    layer.calibration.assign(by_error)
-    if layer.by_snr:
-        layer.calibration_by_snr.assign(by_snr)
+        scale = np.broadcast_to(np.asarray(inputs["pixel_scale"])[:, None], use.shape)
+        residual = outputs["mu"] - targets["mu"].numpy()
+        parts.append(tuple(a[use] for a in (residual, outputs["mu_err"], np.maximum(outputs["snr"], 1e-6), scale)))
+    residual, raw, snr, scale = (np.concatenate(values) for values in zip(*parts, strict=True))
+    by = {"calibration": raw, "calibration_by_snr": snr, "calibration_by_scale": scale}
+    factors = {name: np.zeros(len(knots), "float32") for name, knots in layer.knots.items()}
+    for _ in range(_ROUNDS if len(factors) > 1 else 1):
+        for name, knots in layer.knots.items():
+            others = [np.interp(np.log(by[n]), layer.knots[n], f) for n, f in factors.items() if n != name]
+            expected = raw * np.exp(np.sum(others, axis=0))
+            factors[name] = calibration_factors(by[name], residual / expected * by[name], knots)
+    for name, values in factors.items():
+        getattr(layer, name).assign(values)

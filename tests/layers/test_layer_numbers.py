@@ -88,6 +88,35 @@ def test_harmonics_find_the_ellipse(true):
     np.testing.assert_allclose(e[0, 20:58], np.broadcast_to(true, (38, 2)), atol=5e-3)
 
 
+def test_dipoles_find_the_centre():
+    """Rings would push the centre away from the galaxy, or along the wrong axis of an inclined one."""
+    e, true = np.float32([0.3, 0.1]), np.array([64.0, 60.0])
+    centre = np.float32([[67.0, 62.0]])
+    sma = grid_px(128).astype("float32")[None]
+    shape = np.broadcast_to(e, (1, K, 2))
+    det = 1 - e @ e
+    for _ in range(4):
+        x, y, _ = p2p.EllipsePoints(64)(centre, sma, shape)
+        dx, dy = np.asarray(x) - true[0], np.asarray(y) - true[1]
+        u, v = ((1 - e[0]) * dx - e[1] * dy) / det, (-e[1] * dx + (1 + e[0]) * dy) / det
+        value = (3000 * np.exp(-np.hypot(u, v) * (1 + np.hypot(*e)) / 15)).astype("float32")
+        weight = np.full((1, K, 64), 1 / 64, "float32")
+        wanted = p2p.IntensityHarmonics(widths=(7,), harmonic=1)(value, weight, sma)[:, :, 0]
+        far = np.where(np.asarray(sma) > 8, 0.0, -1e4)[..., None].astype("float32")  # rings that surround both centres
+        centre = np.asarray(p2p.MovedCentre()(centre, sma, shape, wanted, far))
+    np.testing.assert_allclose(centre[0], true, atol=0.05)
+
+
+def test_centres_are_put_off_in_training_only():
+    """A measurement would be another each time, or training wouldn't learn to find a centre again."""
+    layer = p2p.CentreJitter(share=0.5, largest=0.05)
+    centre, image = np.full((4000, 2), 50.0, "float32"), np.zeros((4000, 1, 100), "float32")
+    np.testing.assert_array_equal(layer(centre, image), centre)
+    distance = np.hypot(*(np.asarray(layer(centre, image, training=True)) - centre).T)
+    assert 0.45 < (distance > 0).mean() < 0.55
+    assert 4.9 < distance.max() < 5.001 and 0.249 < distance[distance > 1e-3].min() < 0.3
+
+
 def test_attention_sums_to_one_and_ignores_masked_samples():
     """Stars under a mask would pull the copied intensity."""
     rng = np.random.default_rng(0)

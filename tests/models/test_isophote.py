@@ -58,11 +58,11 @@ def test_zero_point_and_pixel_scale_only_convert(network, images):
 
 
 def test_quarter_turn():
-    """A turned image would get another profile: scalars must stay, ellipse vectors must turn, exactly."""
+    """A turned image would get another profile: scalars must stay, ellipses and displacements must turn, exactly."""
     looks = keras.Input((64, 32, 6))
     features, half = polar_unet(looks, (8, 12, 12, 12), (0, 1, 1, 1), "test", "float32")
-    vectors = p2p.HarmonicPool()(features)
-    model = keras.Model(looks, [vectors, p2p.RingPool()(half)])
+    vectors, displacements = p2p.HarmonicPool()(features), p2p.HarmonicPool(harmonic=1)(features)
+    model = keras.Model(looks, [vectors, p2p.RingPool()(half), displacements])
     rng = np.random.default_rng(0)
     for variable in model.trainable_variables:
         variable.assign(variable + rng.normal(0, 0.05, variable.shape))
@@ -70,6 +70,8 @@ def test_quarter_turn():
     straight, turned = model(x), model(np.roll(x, 8, axis=2))  # 8 of 32 angles: 90 degrees, so twice that is 180
     np.testing.assert_allclose(turned[0], -straight[0], atol=1e-5)
     np.testing.assert_allclose(turned[1], straight[1], atol=1e-5)
+    right, up = straight[2][..., 0], straight[2][..., 1]
+    np.testing.assert_allclose(turned[2], np.stack([-up, right], -1), atol=1e-5)
 
 
 def test_nan_and_inf_pixels_are_the_same(network, images):
