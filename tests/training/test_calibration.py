@@ -27,7 +27,7 @@ class _Network:
 def test_uncertainties_are_honest_at_every_pixel_scale():
     """Error bars of deep surveys would be too large, and those of shallow ones too small."""
     rng = np.random.default_rng(0)
-    shape = (600, 64)
+    shape = (4000, 64)
     raw = np.exp(rng.uniform(np.log(0.005), np.log(0.2), shape)).astype("float32")
     snr = np.exp(rng.uniform(np.log(4.0), np.log(1000.0), shape)).astype("float32")
     scale = rng.choice([0.17, 0.26, 0.396], shape[0]).astype("float32")
