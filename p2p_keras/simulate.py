@@ -21,6 +21,7 @@ _SURVEYS = ("sdss", "legacy", "panstarrs", "hsc", "rubin", "mixed")
 @click.option("--background-share", type=click.FloatRange(0, 1), default=1.0, help="Share of galaxies put there.")
 @click.option("--templates", type=click.Path(exists=True, file_okay=False), help="Folder of deep real images.")
 @click.option("--template-share", type=click.FloatRange(0, 1), default=0.2, help="Share made from them.")
+@click.option("--near-star-share", type=click.FloatRange(0, 1), default=0.0, help="Share with a star on the galaxy.")
 @click.option("--galaxies-per-shard", type=click.IntRange(1), default=512, help="At most this many in a shard.")
 @click.option("--gzip", is_flag=True, help="Compress the shards.")
 @click.option("--workers", type=click.IntRange(1), help="Processes; the number of cores by default.")
@@ -38,6 +39,7 @@ def main(
     background_share: float,
     templates: str | None,
     template_share: float,
+    near_star_share: float,
     galaxies_per_shard: int,
     gzip: bool,
     workers: int | None,
@@ -75,6 +77,7 @@ def main(
         background_share=background_share,
         templates=templates,
         template_share=template_share,
+        near_star_share=near_star_share,
     )
     processes = workers or os.cpu_count() or 1
     if preview:

@@ -36,6 +36,8 @@ class Job:
     templates : str or None
         Folder of deep images of real galaxies.
     template_share : float
+    near_star_share : float
+        Share of the galaxies with a star on them or beside them.
     """
 
     survey: str
@@ -50,6 +52,7 @@ class Job:
     background_share: float = 1.0
     templates: str | None = None
     template_share: float = 0.2
+    near_star_share: float = 0.0
 
     def __post_init__(self) -> None:
         if self.survey not in NAMES:
@@ -65,6 +68,8 @@ class Job:
         del content["seed"]
         content["splits"] = dict(self.splits)
         content["bands"] = list(self.bands)
+        if not self.near_star_share:
+            del content["near_star_share"]  # as data sets have it that were made before there was the option
         content["generator_version"] = GENERATOR_VERSION
         for folder in ("backgrounds", "templates"):
             if content[folder]:

@@ -85,6 +85,7 @@ def simulate_galaxy(
     background_share: float = 1.0,
     templates: Templates | None = None,
     template_share: float = 0.2,
+    near_star_share: float = 0.0,
 ) -> LabelledGalaxy:
     """Make one mock galaxy image with its true profile: a function of its arguments alone.
 
@@ -106,6 +107,8 @@ def simulate_galaxy(
         Real galaxies to take in place of drawn ones.
     template_share : float
         Share of the galaxies that are, decided by galaxy.
+    near_star_share : float
+        Share of the galaxies with a star on them or beside them, over and above the stars of the field.
 
     Returns
     -------
@@ -152,10 +155,18 @@ def simulate_galaxy(
         rendered = render(target, canvas, band, float(x0), float(y0), unit)
         kind = target.kind
 
+    offset = (np.array([x0, y0]) - 0.5 * (size - 1)) * conditions.pixel_scale
+    fwhm = conditions.fwhm * conditions.pixel_scale
+    near = surroundings.draw_near_star(
+        target.mag, r50, fwhm, *offset, near_star_share, generator(seed, index, Stream.NEAR_STAR)
+    )
     if frame is not None and backgrounds is not None:
         cutout = backgrounds.cutout(frame, seed, index, size)
-        own_noise = np.sqrt(np.maximum(rendered.image, 0.0) / conditions.gain) * rng.standard_normal((size, size))
-        image, noise, sky = cutout.pixels + rendered.image + own_noise, frame.pixel_noise, cutout.sky
+        light = rendered.image
+        if near:
+            light = light + surroundings.render_stars(surroundings.Surroundings(near, ()), canvas, band, conditions)
+        own_noise = np.sqrt(np.maximum(light, 0.0) / conditions.gain) * rng.standard_normal((size, size))
+        image, noise, sky = cutout.pixels + light + own_noise, frame.pixel_noise, cutout.sky
     else:
         objects = surroundings.draw_surroundings(
             0.5 * size * preset.pixel_scale,
@@ -164,6 +175,7 @@ def simulate_galaxy(
             r50,
             generator(seed, index, Stream.SURROUNDINGS),
         )
+        objects = replace(objects, stars=(*objects.stars, *near))
         image, noise, sky = _observe(rendered.image, objects, canvas, conditions, band, float(x0), float(y0), rng)
     return _labelled(
         rendered, image, conditions, float(x0), float(y0), noise, sky,

@@ -23,6 +23,7 @@ class Stream(IntEnum):
     TELESCOPE = 3
     BACKGROUND = 4
     TEMPLATE = 5
+    NEAR_STAR = 6
 
 
 def generator(seed: int, index: int, stream: Stream, band: str = "") -> np.random.Generator:

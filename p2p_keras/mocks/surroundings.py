@@ -107,6 +107,31 @@ def draw_surroundings(
     return Surroundings(tuple(stars[:MAX_OBJECTS]), tuple(neighbours[:MAX_OBJECTS]))
 
 
+def draw_near_star(
+    target_mag: float, target_r50: float, fwhm: float, x: float, y: float, share: float, rng: np.random.Generator
+) -> tuple[Star, ...]:
+    """A star on the target or beside it, in a share of the scenes: the hard case of finding the centre.
+
+    Parameters
+    ----------
+    target_mag, target_r50 : float
+        Of the target, r-band magnitude and arcsec.
+    fwhm : float
+        Of the PSF, arcsec: nearer to the centre than 1.2 of it nobody could tell the two apart.
+    x, y : float
+        The target's place in arcsec from the image's centre.
+    share : float
+        Probability of a star.
+    rng : Generator
+    """
+    if rng.random() >= share:
+        return ()
+    distance = 1.2 * fwhm + target_r50 * rng.uniform(0.0, 2.5)
+    angle = rng.uniform(0.0, 2.0 * np.pi)
+    mag = target_mag + rng.uniform(-0.5, 4.0)
+    return (Star(x + distance * np.cos(angle), y + distance * np.sin(angle), mag, _star_colour(rng)),)
+
+
 def _magnitudes(
     number_at_20: float, slope: float, bright: float, faint: float, rng: np.random.Generator
 ) -> list[float]:

@@ -57,6 +57,7 @@ def simulate_bands(
             background_share=job.background_share,
             templates=templates,
             template_share=job.template_share,
+            near_star_share=job.near_star_share,
         )
         for band in (job.bands or (None,))
     ]

@@ -112,3 +112,17 @@ def test_unknown_survey_is_named():
     """A typing error in a script would end in a traceback that doesn't say what is known."""
     with pytest.raises(UsageError, match=r"sdsss.*known are sdss"):
         simulate_galaxy("sdsss", 1, 1)
+
+
+def test_near_star_changes_the_image_alone():
+    """A star on the galaxy would change its truth, or there would be none to learn from."""
+    seen = 0
+    for index in range(4):
+        plain = simulate_galaxy("sdss", 5, index, size=128, band="r")
+        starred = simulate_galaxy("sdss", 5, index, size=128, band="r", near_star_share=1.0)
+        np.testing.assert_array_equal(starred.mu, plain.mu)
+        assert (starred.x0, starred.y0, starred.mag_total) == (plain.x0, plain.y0, plain.mag_total)
+        added = np.nan_to_num(starred.image - plain.image)
+        y, x = np.unravel_index(np.argmax(added), added.shape)
+        seen += added[y, x] > 5 * plain.noise and np.hypot(x - plain.x0, y - plain.y0) < 60
+    assert seen >= 3, "a star near the edge or behind the galaxy's own noise may not be seen"
