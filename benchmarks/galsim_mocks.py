@@ -1,21 +1,18 @@
-"""Mock galaxies drawn by GalSim with nothing of `p2p_keras.mocks`: a check of a model on another code's idea of a galaxy.
+"""Mock galaxies drawn by GalSim, with nothing of `p2p_keras.mocks`: a model checked on another code's galaxies.
 
-python benchmarks/galsim_mocks.py --count 300 --seed 1 --output DIR [--survey S] [--frames FOLDER] [--isophotes photutils]
+python benchmarks/galsim_mocks.py --count 300 --seed 1 --output DIR [--survey S] [--frames FOLDER]
 python -m p2p_keras.evaluate --data DIR
 
 Ellipticals of one or two Sersic profiles; bulges with discs, many of them with a boxy bar, a ring, log-spiral arms or
-knots, painted on finer pixels before they are convolved; real number counts of stars and galaxies around them, and on
-top some companions and stars that are near, up to a magnitude brighter than the target. Sky level, gradient, Poisson
-noise; or, with --frames, random places of real SDSS frames (FITS, nanomaggies). Nothing is selected by how it looks.
-
-The truth is the mean along isophotes of the noise-free target, about its true centre. The ellipses are those of the
-project's fit on noise-free images, or of photutils (some seconds a galaxy) to see how far that choice matters.
+knots, painted on finer pixels before they are convolved. Stars and galaxies around them as on the real sky, and on
+top of these some companions and stars that are near, up to a magnitude brighter than the target. Sky level, gradient,
+Poisson noise; or, with --frames, random places of real SDSS frames (FITS, nanomaggies). Nothing is selected by how it
+looks. The truth (galsim_truth.py) is the mean along isophotes of the noise-free target about its true centre.
 """
 
 from __future__ import annotations
 
 import sys
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,7 +105,7 @@ class Scene:
 
 
 def size_of_magnitude(mag: float, rng: np.random.Generator) -> float:
-    """Half-light radius in arcsec of an r magnitude: 2.8 at 17, less than for fixed surface brightness, 0.2 dex about it."""
+    """Half-light radius in arcsec of a magnitude: 2.8 at 17, somewhat flatter than at fixed surface brightness."""
     return 2.8 * 10.0 ** (-0.17 * (mag - 17.0) + 0.2 * rng.normal())
 
 
@@ -200,7 +197,7 @@ def painted_disc(scene: Scene, smooth: galsim.GSObject, r50: float, q: float, pa
 
 
 def surround(scene: Scene, image: np.ndarray, flux: float, x0: float, y0: float, counted: bool) -> None:
-    """Add stars and galaxies: as many as there are on the sky to the survey's depth, companions, stars on the target."""
+    """Add stars and galaxies: as many as are on the sky (`counted`), a companion, a star on the target."""
     rng, survey = scene.rng, scene.survey
     mag = survey.zero_point - 2.5 * np.log10(flux)
     area = (scene.side * survey.scale / 60.0) ** 2  # square arcmin; density at mag 22 and slope of log10 N(< mag)
@@ -258,60 +255,10 @@ def read_frames(folder: str | None) -> list[tuple[str, np.ndarray, float]]:
     return frames
 
 
-def true_profile(image: np.ndarray, x0: float, y0: float, noise: float, isophotes: str):
-    """Radii, mean intensity along the isophotes, ellipticity, angle (degrees), and extent; lengths in pixels."""
-    from p2p_keras import ellipse
-    from p2p_keras.extent import annulus_snr, profile_extent
-    from p2p_keras.mocks.isophotes import fit_ellipses, level_moments
-    from p2p_keras.mocks.sampler import GalaxySampler
-
-    sma = np.geomspace(0.5, 0.7 * max(image.shape), 70)
-    peak = image.max()
-    start = level_moments(image / peak, x0, y0, sma)
-    e1, e2 = fit_ellipses(GalaxySampler(image / peak, x0, y0), x0, y0, sma, start)
-    for last in (False, True) if isophotes == "photutils" else (True,):
-        intensity, share = mean_along(image, x0, y0, sma, e1, e2)
-        ellipticity, pa = ellipse.angles_from_vector(e1, e2)
-        known = (share >= 0.5) & (intensity > 0)
-        snr = annulus_snr(intensity, sma, ellipticity, noise)
-        extent = profile_extent(sma[known], snr[known])
-        if not last:
-            e1, e2 = photutils_ellipses(image, x0, y0, sma, ellipticity, pa, extent)
-    return sma[known], intensity[known], ellipticity[known], pa[known], extent
-
-
-def mean_along(image: np.ndarray, x0: float, y0: float, sma: np.ndarray, e1: np.ndarray, e2: np.ndarray):
-    """Mean by cubic splines along ellipses, equally spaced in eccentric angle, and the share inside the image."""
-    from p2p_keras import ellipse
-
-    t = 2.0 * np.pi * np.arange(256) / 256
-    dx, dy = ellipse.points(sma[:, None], e1[:, None], e2[:, None], np.cos(t), np.sin(t))
-    values = ndimage.map_coordinates(image, (y0 + dy, x0 + dx), order=3, mode="nearest")
-    height, width = image.shape
-    inside = (x0 + dx >= 0) & (x0 + dx <= width - 1) & (y0 + dy >= 0) & (y0 + dy <= height - 1)
-    return (values * inside).sum(axis=1) / np.maximum(inside.sum(axis=1), 1), inside.mean(axis=1)
-
-
-def photutils_ellipses(image, x0, y0, sma, ellipticity, pa, extent):
-    """Ellipse vectors by photutils, held at fixed geometry inside 1.5 px and beyond the extent."""
-    from photutils.isophote import Ellipse, EllipseGeometry
-
-    from p2p_keras import ellipse
-
-    at = int(np.argmin(np.abs(sma - np.sqrt(2.0 * max(extent, 4.0)))))
-    geometry = EllipseGeometry(x0, y0, sma[at], np.clip(ellipticity[at], 0.05, 0.9), np.deg2rad(pa[at]))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        found = Ellipse(image, geometry).fit_image(fix_center=True, minsma=1.5, maxsma=extent, maxgerr=2.0)
-    if len(found) < 3:
-        raise ValueError("photutils finds no isophotes")
-    e = ellipse.vector_from_angles(found.eps, np.rad2deg(found.pa))
-    use = np.asarray(found.sma) > 0
-    return tuple(np.interp(np.log(sma), np.log(np.asarray(found.sma)[use]), part[use]) for part in e)
-
-
 def make_galaxy(survey: str, seed: int, index: int, frames=(), isophotes: str = "project"):
     """One labelled mock; None where photutils finds no isophotes."""
+    from galsim_truth import true_profile
+
     from p2p_keras.labelled import LabelledGalaxy
     from p2p_keras.units import mu_from_intensity
 
