@@ -92,7 +92,7 @@ def _sersic_slopes(sma: np.ndarray, n: float, re: float) -> np.ndarray:
 
 
 def _fit_sersic(sma: np.ndarray, mu: np.ndarray, weight: np.ndarray, draws: np.ndarray, r50: float) -> dict[str, float]:
-    from scipy.optimize import least_squares
+    from scipy.optimize import leastsq
 
     def laws(p: np.ndarray) -> tuple[float, float]:
         # Kept where numbers stay finite; a fit that ends there is refused below.
@@ -107,11 +107,14 @@ def _fit_sersic(sma: np.ndarray, mu: np.ndarray, weight: np.ndarray, draws: np.n
 
     re = r50 if np.isfinite(r50) and sma[0] < r50 < sma[-1] else float(sma[sma.size // 2])
     start = np.array([np.interp(np.log(re), np.log(sma), mu), np.log(re), np.log(1.5)])
-    fit = least_squares(residual, start, jac=jacobian, method="lm", max_nfev=200)
-    mu_e, (n, re) = float(fit.x[0]), laws(fit.x)
-    if not fit.success or not _N_LIMITS[0] <= n <= _N_LIMITS[1] or not re < 10.0 * sma[-1]:
+    # MINPACK itself, with the tolerances of scipy's least_squares, which takes four times as long round the same steps.
+    x, _, info, _, status = leastsq(
+        residual, start, Dfun=jacobian, full_output=True, ftol=1e-8, xtol=1e-8, gtol=1e-8, maxfev=200
+    )
+    mu_e, (n, re) = float(x[0]), laws(x)
+    if status not in (1, 2, 3, 4) or not _N_LIMITS[0] <= n <= _N_LIMITS[1] or not re < 10.0 * sma[-1]:
         return {}
-    steps = _one_step(fit.jac, weight, draws - mu)
+    steps = _one_step(jacobian(x), weight, draws - mu)
     errors = np.std(steps, axis=0)
     return {
         "sersic_n": n,
@@ -120,7 +123,7 @@ def _fit_sersic(sma: np.ndarray, mu: np.ndarray, weight: np.ndarray, draws: np.n
         "sersic_re_err": float(re * errors[1]),
         "sersic_mu_e": mu_e,
         "sersic_mu_e_err": float(errors[0]),
-        "sersic_rms": float(np.sqrt(np.mean((fit.fun / weight) ** 2))),
+        "sersic_rms": float(np.sqrt(np.mean((info["fvec"] / weight) ** 2))),
     }
 
 
