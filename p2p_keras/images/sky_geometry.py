@@ -76,7 +76,7 @@ def local_jacobian(wcs: WCS, x: Any, y: Any) -> np.ndarray:
     half = 0.5
     xs = np.asarray(x, dtype=float)[..., None] + half * np.array([0.0, 1.0, -1.0, 0.0, 0.0])
     ys = np.asarray(y, dtype=float)[..., None] + half * np.array([0.0, 0.0, 0.0, 1.0, -1.0])
-    ra, dec = _icrs_radians(wcs, xs, ys)
+    ra, dec = (np.deg2rad(angle) for angle in pixel_to_icrs_degrees(wcs, xs, ys))
     vectors = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
     step_x = (vectors[..., 1, :] - vectors[..., 2, :]) / (2 * half)
     step_y = (vectors[..., 3, :] - vectors[..., 4, :]) / (2 * half)
@@ -87,14 +87,15 @@ def local_jacobian(wcs: WCS, x: Any, y: Any) -> np.ndarray:
     return _RAD_TO_ARCSEC * np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
 
 
-def _icrs_radians(wcs: WCS, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def pixel_to_icrs_degrees(wcs: WCS, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     """ICRS right ascension and declination; without the cost of coordinate objects where the WCS is in ICRS."""
+    x, y = np.broadcast_arrays(np.asarray(x, dtype=float), np.asarray(y, dtype=float))
     kind = wcs.wcs.ctype[0][:4] + wcs.wcs.ctype[1][:4]
     if kind == "RA--DEC-" and wcs.wcs.radesys.strip().upper() == "ICRS":
         ra, dec = wcs.all_pix2world(x.ravel(), y.ravel(), 0)
-        return np.deg2rad(ra).reshape(x.shape), np.deg2rad(dec).reshape(x.shape)
+        return ra.reshape(x.shape) % 360.0, dec.reshape(x.shape)
     sky = pixel_to_icrs(wcs, x, y)
-    return np.asarray(sky.ra.rad), np.asarray(sky.dec.rad)
+    return np.asarray(sky.ra.deg), np.asarray(sky.dec.deg)
 
 
 def local_pixel_scale(wcs: WCS, x: float, y: float) -> float:

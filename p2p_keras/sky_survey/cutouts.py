@@ -32,6 +32,7 @@ from p2p_keras.images.sky_geometry import (
     icrs_to_pixel,
     local_pixel_scales,
     pixel_to_icrs,
+    pixel_to_icrs_degrees,
     sky_position_angle,
 )
 from p2p_keras.sky_survey.first_look import side_from_light
@@ -66,8 +67,8 @@ class FrameCutout(GalaxyImage):
         """See `GalaxyImage.pixel_to_sky`."""
         if self.frame_wcs is None:
             return super().pixel_to_sky(x, y)
-        sky = pixel_to_icrs(self.frame_wcs, np.asarray(x) + self.x_offset, np.asarray(y) + self.y_offset)
-        return (float(sky.ra.deg), float(sky.dec.deg)) if np.ndim(x) == 0 else (sky.ra.deg, sky.dec.deg)
+        ra, dec = pixel_to_icrs_degrees(self.frame_wcs, np.asarray(x) + self.x_offset, np.asarray(y) + self.y_offset)
+        return (float(ra), float(dec)) if np.ndim(ra) == 0 else (ra, dec)
 
     def pa_to_sky(self, pa_from_x_deg: Any, x: float, y: float) -> Any:
         """See `GalaxyImage.pa_to_sky`."""
