@@ -30,6 +30,7 @@ def curve_of_growth(sma, intensity, ellipticity):
     intensity : array (..., N), flux per unit of area
         May be negative (noise, a residual sky); NaN makes every ellipse from there on NaN.
     ellipticity : array (..., N), 1 - b/a
+        `sma` and it may lack the axes before the last: one shape for many draws of a profile.
 
     Returns
     -------

@@ -42,11 +42,11 @@ def draw_profiles(sma: np.ndarray, mu: np.ndarray, mu_err: np.ndarray, *, seed: 
     deviates = _deviates(seed, log_r.size + 1)
     # An exponential correlation is a Markov chain along the radius: no matrix is needed.
     kept = np.exp(-np.diff(log_r) / CORRELATION_LENGTH)
-    fresh = np.sqrt(1.0 - kept * kept)
     chain = np.empty((log_r.size, NUM_DRAWS))
     chain[0] = deviates[1]
-    for i in range(1, log_r.size):
-        chain[i] = kept[i - 1] * chain[i - 1] + fresh[i - 1] * deviates[i + 1]
+    np.multiply(np.sqrt(1.0 - kept * kept)[:, None], deviates[2:], out=chain[1:])
+    for before, now, share in zip(chain, chain[1:], kept.tolist(), strict=False):
+        now += share * before
     common = np.sqrt(SHARED) * deviates[0] + np.sqrt(1.0 - SHARED) * chain
     return mu + np.clip(mu_err, 0.0, 1.0) * np.ascontiguousarray(common.T)
 

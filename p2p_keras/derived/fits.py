@@ -10,6 +10,7 @@ fitted by one Gauss-Newton step from the best fit.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -85,10 +86,12 @@ def _b(n: float) -> float:
 def _sersic_slopes(sma: np.ndarray, n: float, re: float) -> np.ndarray:
     """Derivatives of `sersic_mu` by mu_e, ln re and ln n, (N, 3)."""
     b, db = _b(n), 2.0 - 4.0 / (405.0 * n * n) - 92.0 / (25515.0 * n**3)
-    power = (sma / re) ** (1.0 / n)
-    by_re = -b / n * power
-    by_n = n * db * (power - 1.0) - b / n * power * np.log(sma / re)
-    return np.stack([np.ones_like(sma), MAG_PER_RELATIVE_ERROR * by_re, MAG_PER_RELATIVE_ERROR * by_n], axis=1)
+    log_r = np.log(sma / re)
+    power = np.exp(log_r / n)
+    slopes = np.ones((sma.size, 3))
+    slopes[:, 1] = -MAG_PER_RELATIVE_ERROR * b / n * power
+    slopes[:, 2] = MAG_PER_RELATIVE_ERROR * n * db * (power - 1.0) + slopes[:, 1] * log_r
+    return slopes
 
 
 def _fit_sersic(sma: np.ndarray, mu: np.ndarray, weight: np.ndarray, draws: np.ndarray, r50: float) -> dict[str, float]:
@@ -96,7 +99,7 @@ def _fit_sersic(sma: np.ndarray, mu: np.ndarray, weight: np.ndarray, draws: np.n
 
     def laws(p: np.ndarray) -> tuple[float, float]:
         # Kept where numbers stay finite; a fit that ends there is refused below.
-        return float(np.exp(np.clip(p[2], np.log(0.3), np.log(20.0)))), float(np.exp(np.clip(p[1], -20.0, 20.0)))
+        return math.exp(min(max(p[2], math.log(0.3)), math.log(20.0))), math.exp(min(max(p[1], -20.0), 20.0))
 
     def residual(p: np.ndarray) -> np.ndarray:
         n, re = laws(p)

@@ -107,7 +107,7 @@ def quantity_units(keys: Sequence[str]) -> dict[str, str]:
 
 def _flux_inside(sma: np.ndarray, mu: np.ndarray, ellipticity: np.ndarray) -> np.ndarray:
     """Flux inside each ellipse of one profile or of many draws, up to a factor."""
-    return curve_of_growth(sma, flux_from_mag(mu, 0.0), np.broadcast_to(ellipticity, np.shape(mu)))
+    return curve_of_growth(sma, flux_from_mag(mu, 0.0), ellipticity)
 
 
 def exponential_beyond(sma: np.ndarray, intensity: np.ndarray, ellipticity: float) -> float:
