@@ -139,20 +139,17 @@ def _each_at(sma: np.ndarray, growth: np.ndarray, radius: np.ndarray) -> np.ndar
 
 
 def _half_ranges(values: np.ndarray) -> list[float]:
-    """Half the range between the 15.9th and 84.1th percentile of each row; NaN with fewer than half of the draws."""
-    finite = np.isfinite(values)
-    whole = finite.all(axis=1)
-    ranges = np.full(len(values), _NAN)
-    # Rows without gaps together: a call of percentile takes as long for one row as for eight.
-    ranges[whole] = _half_range(values[whole])
-    for i in np.flatnonzero(~whole & (finite.sum(axis=1) >= values.shape[1] // 2)):
-        ranges[i] = _half_range(values[i, finite[i]])
-    return ranges.tolist()
-
-
-def _half_range(values: np.ndarray) -> np.ndarray:
-    low, high = np.percentile(values, [15.87, 84.13], axis=-1)
-    return 0.5 * (high - low)
+    """Half the range between the 15.87th and 84.13th percentile of each row; NaN with fewer than half of the draws."""
+    ordered = np.sort(np.where(np.isfinite(values), values, np.nan), axis=1)  # NaN comes last
+    count = np.isfinite(ordered).sum(axis=1)
+    rows, last = np.arange(len(values)), np.maximum(count - 1, 0)
+    ends = []
+    for share in (0.1587, 0.8413):  # as np.percentile, which takes a row without gaps at a time
+        place = share * last
+        i = place.astype(int)
+        low, high = ordered[rows, i], ordered[rows, np.minimum(i + 1, last)]
+        ends.append(low + (place - i) * (high - low))
+    return np.where(count >= values.shape[1] // 2, 0.5 * (ends[1] - ends[0]), _NAN).tolist()
 
 
 def as_plain(values: Mapping[str, Any]) -> dict[str, Any]:
