@@ -86,7 +86,7 @@ class Frame:
         source = self.source
         sky_target = sky_position(ra, dec, x, y)
         with self._lock, reading_errors(source):
-            number, notes = choose_hdu(self._file, hdu, sky_target, source)
+            number, notes = choose_hdu(self._file, hdu, sky_target, source, lambda n: self._plane(n).wcs)
             plane = self._plane(number)
             if sky_target is not None:
                 if plane.wcs is None:
