@@ -110,7 +110,7 @@ def _fit_sersic(sma: np.ndarray, mu: np.ndarray, weight: np.ndarray, draws: np.n
 
     re = r50 if np.isfinite(r50) and sma[0] < r50 < sma[-1] else float(sma[sma.size // 2])
     start = np.array([np.interp(np.log(re), np.log(sma), mu), np.log(re), np.log(1.5)])
-    # MINPACK itself, with the tolerances of scipy's least_squares, which takes four times as long round the same steps.
+    # The steps of scipy's least_squares(method="lm") and its tolerances, without what it does round each of them.
     x, _, info, _, status = leastsq(
         residual, start, Dfun=jacobian, full_output=True, ftol=1e-8, xtol=1e-8, gtol=1e-8, maxfev=200
     )
