@@ -1,11 +1,14 @@
 """Ten thousand images in one call of `predict`: rate, peak memory, and the same answers as one by one.
 
 ``python benchmarks/predict.py [--count 10000] [--folder DIR] [--model M] [--side 128]``
+``python benchmarks/predict.py --frames --count 1000 --count 10000 --count 100000 --side 48``
 
-Makes the images (a few hundred mock-like galaxies, each written several times with other noise), then runs the program
-as a user would, in a process of its own whose memory is watched. Printed: galaxies a second, the highest memory after a
-tenth of the run and at its end (flat: the same), what the network alone would take for the same images in this process,
-and the largest difference of any radius between the one call and galaxies measured alone.
+Makes the images (a few hundred mock-like galaxies, each written several times with other noise), or with ``--frames``
+whole frames of mocks and a catalogue of positions on them (10,000 galaxies; more are the same under other names). Then
+runs the program as a user would, in a process of its own whose memory is watched. Printed for each count: galaxies a
+second, the highest memory after a tenth of the run and at its end (flat: the same). At the end: what the network alone
+takes for such images in this process, what reading and what tables, flags and derived quantities take of one core
+beside it, and the largest difference of any radius between the one call and galaxies measured alone.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ from pathlib import Path
 
 import click
 import numpy as np
+
+from p2p_keras.images import GalaxyImage, InputFile, Target
 
 
 def make_images(folder: Path, count: int, side: int) -> None:
@@ -70,21 +75,61 @@ class Watch:
         return self.samples
 
 
-def network_alone(folder: Path, model: str | None, count: int, batch: int) -> float:
-    """Galaxies a second of the model itself on images in memory."""
+def make_frames(folder: Path, galaxies: int, count: int, side: int) -> tuple[Path, list[Target]]:
+    """Frames with galaxies and a catalogue of `count` rows on them; frames that are there already stay."""
+    from astropy.table import Table
+    from survey_sky import make_sky
+
+    if not (folder / "catalogue.parquet").exists():
+        make_sky(folder, min(galaxies, 10_000), seed=1)
+    sky = Table.read(folder / "catalogue.parquet")
+    row = np.arange(count) % len(sky)
+    names = [f"g{number:07d}" for number in range(count)]
+    table = Table({"name": names, "ra": sky["ra"][row], "dec": sky["dec"][row], "size": np.full(count, side)})
+    path = folder / f"catalogue-{count}.fits"
+    table.write(path, overwrite=True)
+    return path, [Target(ra=float(r["ra"]), dec=float(r["dec"]), size=side) for r in table]
+
+
+def read_targets(inputs: list[InputFile]) -> list[GalaxyImage]:
+    """Images of some targets, as `predict` reads them."""
+    from p2p_keras.reading_ahead import read_ahead
+
+    return [cutting.image for cutting in read_ahead(inputs, readers=1) if cutting.image is not None]
+
+
+def stages(inputs: list[InputFile], model: str | None, batch: int) -> str:
+    """What each stage takes of a galaxy: the network by the clock, the others in processor time."""
     from p2p_keras import Predictor
-    from p2p_keras.images import read_image
+    from p2p_keras.derived import complete_profile
 
     predictor = Predictor.load(model)
-    images = [read_image(folder / f"galaxy{number:06d}.fits") for number in range(min(count, 4 * batch))]
+    read_targets(inputs)
+    start = time.process_time()
+    images = read_targets(inputs)
+    reading = time.process_time() - start
     predictor.run(images[:batch])
     start = time.perf_counter()
     for first in range(0, len(images), batch):
         predictor.run(images[first : first + batch])
-    return len(images) / (time.perf_counter() - start)
+    network = time.perf_counter() - start
+    some = images[:batch]
+    outputs = predictor.run(some)
+    predictor.run = lambda images: outputs  # type: ignore[method-assign]
+    for _ in range(2):
+        start = time.process_time()
+        for _ in range(8):
+            for profile in predictor.measure(some):
+                complete_profile(profile)
+        tables = (time.process_time() - start) / (8 * len(some))
+    read, net = 1e3 * reading / len(images), 1e3 * network / len(images)
+    return (
+        f"network alone: {1e3 / net:.1f} galaxies/s ({net:.2f} ms); on one core beside it: "
+        f"reading {read:.2f} ms, tables, flags and derived quantities {1e3 * tables:.2f} ms"
+    )
 
 
-def largest_difference(table: Path, folder: Path, model: str | None, checked: int) -> tuple[float, int]:
+def largest_difference(table: Path, inputs: dict[str, Target], model: str | None, checked: int) -> tuple[float, int]:
     """Largest difference of mu (mag) from galaxies measured alone, and galaxies whose radii differ."""
     from p2p_keras import Predictor
     from p2p_keras.profile_files import read_profiles
@@ -93,7 +138,8 @@ def largest_difference(table: Path, folder: Path, model: str | None, checked: in
     profiles = read_profiles(table)
     worst, other_rows = 0.0, 0
     for profile in profiles[:: max(1, len(profiles) // checked)]:
-        alone = predictor.predict(folder / f"{profile.meta['name']}.fits")
+        target = inputs[profile.meta["name"]]
+        alone = predictor.predict(profile.meta["source"], ra=target.ra, dec=target.dec, size=target.size)
         if len(alone) != len(profile):
             other_rows += 1
             continue
@@ -102,9 +148,24 @@ def largest_difference(table: Path, folder: Path, model: str | None, checked: in
     return worst, other_rows
 
 
+def run_program(arguments: list[str], model: str | None, table: Path) -> tuple[float, list[tuple[float, float]]]:
+    """Seconds and memory of a run of `predict` in a process of its own."""
+    command = [sys.executable, "-m", "p2p_keras.predict", *arguments, "-o", str(table), "--quiet"]
+    command += ["--model", model] if model else []
+    start = time.perf_counter()
+    process = subprocess.Popen(command, env=dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3"))
+    watch = Watch(process.pid)
+    status = process.wait()
+    seconds = time.perf_counter() - start
+    if status:
+        raise click.ClickException(f"predict ended with status {status}")
+    return seconds, [(time - start, memory) for time, memory in watch.stop()]
+
+
 @click.command()
-@click.option("--count", default=10000, show_default=True)
+@click.option("--count", "counts", multiple=True, default=(10000,), show_default=True, help="Galaxies; several runs.")
 @click.option("--side", default=128, show_default=True, help="Pixels a side.")
+@click.option("--frames", is_flag=True, help="A catalogue of positions on whole frames instead of a file a galaxy.")
 @click.option("--folder", type=click.Path(file_okay=False, path_type=Path), help="Where images are kept.")
 @click.option("--model", default=None, help="Model folder or file; the shipped one by default.")
 @click.option("--batch-size", default=16, show_default=True)
@@ -112,8 +173,9 @@ def largest_difference(table: Path, folder: Path, model: str | None, checked: in
 @click.option("--output", default="out.fits", show_default=True, help="Name of the table: its ending is the format.")
 @click.option("--checked", default=100, show_default=True, help="Galaxies measured alone, for comparison.")
 def main(
-    count: int,
+    counts: tuple[int, ...],
     side: int,
+    frames: bool,
     folder: Path | None,
     model: str | None,
     batch_size: int,
@@ -124,28 +186,36 @@ def main(
     """Measure the program on COUNT images."""
     with tempfile.TemporaryDirectory() as temporary:
         images = folder or Path(temporary) / "images"
-        make_images(images, count, side)
-        listed = Path(temporary) / "list.txt"
-        listed.write_text("\n".join(str(images / f"galaxy{n:06d}.fits") for n in range(count)) + "\n")
         table = Path(temporary) / output
-        command = [sys.executable, "-m", "p2p_keras.predict", f"@{listed}", "-o", str(table), "--quiet"]
-        command += ["--batch-size", str(batch_size), "--readers", str(readers)]
-        command += ["--model", model] if model else []
-        start = time.perf_counter()
-        process = subprocess.Popen(command, env=dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3"))
-        watch = Watch(process.pid)
-        status = process.wait()
-        seconds = time.perf_counter() - start
-        samples = watch.stop()
-        if status:
-            raise click.ClickException(f"predict ended with status {status}")
-        early = max((m for t, m in samples if t < start + 0.1 * seconds + 5.0), default=float("nan"))
-        click.echo(f"{count} images of {side} x {side} px -> {output} ({table.stat().st_size / 2**20:.0f} MiB)")
-        click.echo(f"program: {count / seconds:.1f} galaxies/s, start of the model included ({seconds:.0f} s)")
-        click.echo(f"network alone: {network_alone(images, model, count, batch_size):.1f} galaxies/s")
-        click.echo(f"peak memory: {early:.0f} MiB after a tenth, {max(m for _, m in samples):.0f} MiB in all")
-        worst, other_rows = largest_difference(table, images, model, checked)
-        click.echo(f"alone and together: mu differs by {worst:.1e} mag at most, other radii in {other_rows} galaxies")
+        for count in counts:
+            if frames:
+                catalogue, targets = make_frames(images, max(counts), count, side)
+                arguments = [str(images / "frames"), "--catalogue", str(catalogue)]
+                inputs = {f"g{number:07d}": target for number, target in enumerate(targets)}
+                first = [InputFile(str(images / "frames" / "frame-00000.fits"), tuple(targets[: 4 * batch_size]))]
+            else:
+                make_images(images, count, side)
+                listed = Path(temporary) / "list.txt"
+                names = [f"galaxy{number:06d}" for number in range(count)]
+                listed.write_text("".join(f"{images / name}.fits\n" for name in names))
+                arguments = [f"@{listed}"]
+                inputs = dict.fromkeys(names, Target())
+                first = [InputFile(str(images / f"{name}.fits")) for name in names[: 4 * batch_size]]
+            arguments += ["--batch-size", str(batch_size), "--readers", str(readers)]
+            seconds, samples = run_program(arguments, model, table)
+            early = max((m for t, m in samples if t < 0.1 * seconds + 5.0), default=float("nan"))
+            what = f"{count} galaxies of {side} x {side} px{' on frames' if frames else ''} -> {output}"
+            click.echo(
+                f"{what} ({table.stat().st_size / 2**20:.0f} MiB): {count / seconds:.1f} galaxies/s with the start "
+                f"({seconds:.0f} s); peak memory {early:.0f} MiB after a tenth, "
+                f"{max(m for _, m in samples):.0f} MiB in all"
+            )
+        click.echo(stages(first, model, batch_size))
+        if checked:
+            worst, other_rows = largest_difference(table, inputs, model, checked)
+            click.echo(
+                f"alone and together: mu differs by {worst:.1e} mag at most, other radii in {other_rows} galaxies"
+            )
 
 
 if __name__ == "__main__":

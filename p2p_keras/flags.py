@@ -231,18 +231,20 @@ class _Surroundings(NamedTuple):
         e1, e2 = shape.at(0.6 * shape.sma[-1])
         dx, dy = x - shape.x0, y - shape.y0
         norm = (1.0 - e1 * e1 - e2 * e2) / (1.0 + np.hypot(e1, e2))
-        radius = np.hypot((1.0 - e1) * dx - e2 * dy, (1.0 + e1) * dy - e2 * dx) / norm
+        along, across = (1.0 - e1) * dx - e2 * dy, (1.0 + e1) * dy - e2 * dx
+        radius = np.sqrt(along * along + across * across) / norm  # np.hypot takes three times as long
         intensity = intensity_from_mu(shape.mu, float(image.zero_point), float(image.pixel_scale))
         inside = radius <= shape.sma[-1]
         log_r = np.log(np.maximum(radius[inside], shape.sma[0]))
         model = np.zeros(radius.shape)
         model[inside] = np.exp(np.interp(log_r, np.log(shape.sma), np.log(intensity)))
         excess = pixels - shape.sky - model
-        outside = excess[~inside & np.isfinite(excess)]
-        sample = outside if outside.size > 200 else excess[np.isfinite(excess)]
+        finite = np.isfinite(excess)
+        outside = excess[~inside & finite]
+        sample = outside if outside.size > 200 else excess[finite]
         if not sample.size:
             return None
-        noise = 1.4826 * float(np.median(np.abs(sample - np.median(sample))))
+        noise = 1.4826 * _median(np.abs(sample - _median(sample)))
         with np.errstate(invalid="ignore"):
             other = (excess > _DETECTION_SIGMA * noise) & (excess > _EXCESS_OVER_PROFILE * model)
         other &= radius > max(3.0, 0.1 * shape.sma[-1])  # the PSF's core and a bulge that one shape can't follow
@@ -277,13 +279,20 @@ def _uneven_sky(shape: _Shape, light: _Surroundings) -> bool:
     last = float(shape.sma[-1])
     ring = (light.radius > SKY_RING[0] * last) & (light.radius < SKY_RING[1] * last)
     ring &= np.isfinite(light.excess) & ~light.other
-    values = light.excess[ring]
-    angle = np.arctan2(*(np.broadcast_to(part, ring.shape)[ring] for part in (light.dy, light.dx)))
-    sector = np.floor((angle + np.pi) / (2.0 * np.pi) * _SECTORS).astype(int) % _SECTORS
+    # Eight sectors by signs and by which distance is the longer one: no arctangent for each pixel.
+    sector = 4 * (light.dy < 0.0) + 2 * (light.dx < 0.0) + (np.abs(light.dy) > np.abs(light.dx))
+    values, sector = light.excess[ring], sector.astype(np.uint8)[ring]
     parts = [part for part in (values[sector == i] for i in range(_SECTORS)) if part.size >= 50]
     if len(parts) < _SECTORS // 2:
         return False
-    levels = np.array([np.median(part) for part in parts])
+    levels = np.array([_median(part) for part in parts])
     error = 1.25 * light.noise / np.sqrt(min(part.size for part in parts))
     spread = float(levels.max() - levels.min())
     return bool(spread > max(float(light.intensity[-1]), 8.0 * error))
+
+
+def _median(values: np.ndarray) -> float:
+    """Median of finite values: what np.median gives, whose look for NaN makes it ten times as slow."""
+    half = values.size // 2
+    parted = np.partition(values, half)
+    return float(parted[half] if values.size % 2 else 0.5 * (parted[:half].max() + parted[half]))

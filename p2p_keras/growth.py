@@ -11,6 +11,8 @@ import math
 
 import numpy as np
 
+from p2p_keras.units import flux_from_mag
+
 
 def ellipse_area(sma, ellipticity):
     """Area of ellipses, in the unit of `sma` squared. Any array type."""
@@ -28,6 +30,7 @@ def curve_of_growth(sma, intensity, ellipticity):
     intensity : array (..., N), flux per unit of area
         May be negative (noise, a residual sky); NaN makes every ellipse from there on NaN.
     ellipticity : array (..., N), 1 - b/a
+        `sma` and it may lack the axes before the last: one shape for many draws of a profile.
 
     Returns
     -------
@@ -77,14 +80,24 @@ def radii_of_light(sma: np.ndarray, growth: np.ndarray, mag_total: np.ndarray, f
     -------
     float array (M,)
     """
-    share = 10.0 ** (-0.4 * (growth - mag_total[:, None]))
-    share = np.maximum.accumulate(share, axis=1)  # sky noise can make the curve of growth fall in the outskirts
+    return radii_of_shares(sma, shares_of_light(growth, mag_total), fraction)
+
+
+def shares_of_light(growth: np.ndarray, mag_total: np.ndarray) -> np.ndarray:
+    """Share of the total light inside each ellipse, never falling outward: growth (M, N), mag_total (M,) -> (M, N)."""
+    share = flux_from_mag(growth, mag_total[:, None])
+    return np.maximum.accumulate(share, axis=1)  # sky noise can make the curve of growth fall in the outskirts
+
+
+def radii_of_shares(sma: np.ndarray, share: np.ndarray, fraction: float) -> np.ndarray:
+    """`radii_of_light` from what `shares_of_light` gives."""
     reached = share >= fraction
     i = np.argmax(reached, axis=1)
     rows, before = np.arange(len(share)), np.maximum(i - 1, 0)
     low, high = share[rows, before], share[rows, i]
+    log_r = np.log(sma)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # where it isn't reached, nothing of it counts
         part = np.where(high > low, (fraction - low) / (high - low), 1.0)
-        crossing = np.exp(np.log(sma[before]) + part * (np.log(sma[i]) - np.log(sma[before])))
+        crossing = np.exp(log_r[before] + part * (log_r[i] - log_r[before]))
         inside = sma[0] * np.sqrt(fraction / share[:, 0])
     return np.where(reached.any(axis=1), np.where(i == 0, inside, crossing), np.nan)

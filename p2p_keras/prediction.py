@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from astropy.table import QTable
 
     from p2p_keras.images import GalaxyImage, InputFile, Target
+
+_AHEAD = 2
+"""Batches that are measured while another one is written."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +154,7 @@ def predict_inputs(
         while failed:
             yield failed.pop(0)
 
-    for group, answers in _one_ahead(predictor, group_by_shape(usable(), batch_size)):
+    for group, answers in _measured(predictor, group_by_shape(usable(), batch_size)):
         yield from failures()
         for (number, image), measured in zip(group, answers, strict=True):
             done = Prediction(image.source, target=cuttings.pop(number).target)
@@ -162,19 +166,23 @@ def predict_inputs(
     yield from failures()
 
 
-def _one_ahead(
+def _measured(
     predictor: Measurer, groups: Iterable[list[tuple[int, GalaxyImage]]]
 ) -> Iterator[tuple[list[tuple[int, GalaxyImage]], Sequence[QTable | P2PError]]]:
-    """Measure the next batch in a thread while the caller writes the last one."""
-    pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="measure")
-    before: tuple[list[tuple[int, GalaxyImage]], Future[Sequence[QTable | P2PError]]] | None = None
+    """Measure the next batches in threads while the caller writes the last one.
+
+    Two at a time: while the tables of one are made, the network has the other.
+    """
+    pool = ThreadPoolExecutor(max_workers=_AHEAD, thread_name_prefix="measure")
+    running: deque[tuple[list[tuple[int, GalaxyImage]], Future[Sequence[QTable | P2PError]]]] = deque()
     try:
         for group in groups:
-            running = group, pool.submit(predictor.measure, [image for _, image in group])
-            if before is not None:
-                yield before[0], before[1].result()
-            before = running
-        if before is not None:
-            yield before[0], before[1].result()
+            running.append((group, pool.submit(predictor.measure, [image for _, image in group])))
+            if len(running) > _AHEAD:
+                done, answers = running.popleft()
+                yield done, answers.result()
+        while running:
+            done, answers = running.popleft()
+            yield done, answers.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)

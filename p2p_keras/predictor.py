@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -42,6 +43,7 @@ class Predictor:
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
+        self._running = threading.Lock()
 
     @classmethod
     def load(cls, model: str | os.PathLike[str] | None = None, *, threads: int | None = None) -> Predictor:
@@ -164,11 +166,13 @@ class Predictor:
 
     def run(self, images: Sequence[GalaxyImage]) -> dict[str, np.ndarray]:
         """Raw outputs (CONTRACT of the SavedModel) of images that all have one shape, with a batch axis."""
-        return self.backend.run(
+        inputs = (
             np.stack([np.asarray(image.pixels, dtype=np.float32) for image in images]),
             np.array([image.zero_point for image in images], dtype=np.float32),
             np.array([image.pixel_scale for image in images], dtype=np.float32),
         )
+        with self._running:  # a run takes all cores: two at a time would only take twice the memory
+            return self.backend.run(*inputs)
 
 
 def as_galaxy_image(image: Any, *, index: int = 0, **options: Any) -> GalaxyImage:

@@ -10,6 +10,7 @@ the flag ``no_profile``.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -154,12 +155,22 @@ def table_of_columns(columns: Mapping[str, np.ndarray]) -> QTable:
 
     from p2p_keras.profile_object import Profile
 
-    table = Profile()
+    made = []
     for name, unit in ALL_COLUMN_UNITS.items():
         if name in columns:
-            table[name] = u.Quantity(columns[name], unit) if unit else Column(columns[name])
-            table[name].info.description = COLUMN_DESCRIPTIONS[name]
-    return table
+            column = u.Quantity(columns[name], _unit(unit)) if unit else Column(columns[name])
+            column.info.name, column.info.description = name, COLUMN_DESCRIPTIONS[name]
+            made.append(column)
+    # All at once: column by column takes longer.
+    return Profile(made, copy=False)
+
+
+@functools.cache
+def _unit(text: str) -> Any:
+    """A unit by its name; astropy would parse the text for each column of each galaxy."""
+    from astropy import units as u
+
+    return u.Unit(text)
 
 
 def isophotal_radius(sma: np.ndarray, mu: np.ndarray, level: float = ISOPHOTE_MU) -> float:
@@ -208,8 +219,11 @@ def plain_arrays(profile: QTable) -> dict[str, np.ndarray]:
         if name not in profile.colnames:
             continue
         column = profile[name]
+        if type(column) is u.Quantity and column.unit is _unit(unit):  # as nearly always, and ten times as fast
+            arrays[name] = np.array(column.value, dtype=float)
+            continue
         if unit and getattr(column, "unit", None) is not None:
-            column = u.Quantity(column).to_value(unit)
+            column = u.Quantity(column).to_value(_unit(unit))
         arrays[name] = np.ma.filled(np.ma.asarray(column, dtype=float), np.nan)
     return arrays
 

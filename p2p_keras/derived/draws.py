@@ -42,16 +42,17 @@ def draw_profiles(sma: np.ndarray, mu: np.ndarray, mu_err: np.ndarray, *, seed: 
     deviates = _deviates(seed, log_r.size + 1)
     # An exponential correlation is a Markov chain along the radius: no matrix is needed.
     kept = np.exp(-np.diff(log_r) / CORRELATION_LENGTH)
-    chain = np.empty((NUM_DRAWS, log_r.size))
-    chain[:, 0] = deviates[:, 1]
-    for i, share in enumerate(kept, start=1):
-        chain[:, i] = share * chain[:, i - 1] + np.sqrt(1.0 - share * share) * deviates[:, i + 1]
-    common = np.sqrt(SHARED) * deviates[:, :1] + np.sqrt(1.0 - SHARED) * chain
-    return mu + np.clip(mu_err, 0.0, 1.0) * common
+    chain = np.empty((log_r.size, NUM_DRAWS))
+    chain[0] = deviates[1]
+    np.multiply(np.sqrt(1.0 - kept * kept)[:, None], deviates[2:], out=chain[1:])
+    for before, now, share in zip(chain, chain[1:], kept.tolist(), strict=False):
+        now += share * before
+    common = np.sqrt(SHARED) * deviates[0] + np.sqrt(1.0 - SHARED) * chain
+    return mu + np.clip(mu_err, 0.0, 1.0) * np.ascontiguousarray(common.T)
 
 
 @functools.lru_cache(maxsize=256)
 def _deviates(seed: int, size: int) -> np.ndarray:
-    """Standard normal numbers, in pairs of opposite sign so that their mean is exactly zero."""
-    half = np.random.default_rng(seed).standard_normal((NUM_DRAWS // 2, size))
-    return np.concatenate([half, -half])
+    """Standard normal numbers (size, `NUM_DRAWS`), in pairs of opposite sign so that their mean is exactly zero."""
+    half = np.random.default_rng(seed).standard_normal((NUM_DRAWS // 2, size)).T
+    return np.concatenate([half, -half], axis=1)

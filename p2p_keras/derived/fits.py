@@ -10,6 +10,7 @@ fitted by one Gauss-Newton step from the best fit.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -85,18 +86,20 @@ def _b(n: float) -> float:
 def _sersic_slopes(sma: np.ndarray, n: float, re: float) -> np.ndarray:
     """Derivatives of `sersic_mu` by mu_e, ln re and ln n, (N, 3)."""
     b, db = _b(n), 2.0 - 4.0 / (405.0 * n * n) - 92.0 / (25515.0 * n**3)
-    power = (sma / re) ** (1.0 / n)
-    by_re = -b / n * power
-    by_n = n * db * (power - 1.0) - b / n * power * np.log(sma / re)
-    return np.stack([np.ones_like(sma), MAG_PER_RELATIVE_ERROR * by_re, MAG_PER_RELATIVE_ERROR * by_n], axis=1)
+    log_r = np.log(sma / re)
+    power = np.exp(log_r / n)
+    slopes = np.ones((sma.size, 3))
+    slopes[:, 1] = -MAG_PER_RELATIVE_ERROR * b / n * power
+    slopes[:, 2] = MAG_PER_RELATIVE_ERROR * n * db * (power - 1.0) + slopes[:, 1] * log_r
+    return slopes
 
 
 def _fit_sersic(sma: np.ndarray, mu: np.ndarray, weight: np.ndarray, draws: np.ndarray, r50: float) -> dict[str, float]:
-    from scipy.optimize import least_squares
+    from scipy.optimize import leastsq
 
     def laws(p: np.ndarray) -> tuple[float, float]:
         # Kept where numbers stay finite; a fit that ends there is refused below.
-        return float(np.exp(np.clip(p[2], np.log(0.3), np.log(20.0)))), float(np.exp(np.clip(p[1], -20.0, 20.0)))
+        return math.exp(min(max(p[2], math.log(0.3)), math.log(20.0))), math.exp(min(max(p[1], -20.0), 20.0))
 
     def residual(p: np.ndarray) -> np.ndarray:
         n, re = laws(p)
@@ -107,11 +110,14 @@ def _fit_sersic(sma: np.ndarray, mu: np.ndarray, weight: np.ndarray, draws: np.n
 
     re = r50 if np.isfinite(r50) and sma[0] < r50 < sma[-1] else float(sma[sma.size // 2])
     start = np.array([np.interp(np.log(re), np.log(sma), mu), np.log(re), np.log(1.5)])
-    fit = least_squares(residual, start, jac=jacobian, method="lm", max_nfev=200)
-    mu_e, (n, re) = float(fit.x[0]), laws(fit.x)
-    if not fit.success or not _N_LIMITS[0] <= n <= _N_LIMITS[1] or not re < 10.0 * sma[-1]:
+    # The steps of scipy's least_squares(method="lm") and its tolerances, without what it does round each of them.
+    x, _, info, _, status = leastsq(
+        residual, start, Dfun=jacobian, full_output=True, ftol=1e-8, xtol=1e-8, gtol=1e-8, maxfev=200
+    )
+    mu_e, (n, re) = float(x[0]), laws(x)
+    if status not in (1, 2, 3, 4) or not _N_LIMITS[0] <= n <= _N_LIMITS[1] or not re < 10.0 * sma[-1]:
         return {}
-    steps = _one_step(fit.jac, weight, draws - mu)
+    steps = _one_step(jacobian(x), weight, draws - mu)
     errors = np.std(steps, axis=0)
     return {
         "sersic_n": n,
@@ -120,7 +126,7 @@ def _fit_sersic(sma: np.ndarray, mu: np.ndarray, weight: np.ndarray, draws: np.n
         "sersic_re_err": float(re * errors[1]),
         "sersic_mu_e": mu_e,
         "sersic_mu_e_err": float(errors[0]),
-        "sersic_rms": float(np.sqrt(np.mean((fit.fun / weight) ** 2))),
+        "sersic_rms": float(np.sqrt(np.mean((info["fvec"] / weight) ** 2))),
     }
 
 

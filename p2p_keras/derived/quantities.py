@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from p2p_keras.derived.draws import draw_profiles
-from p2p_keras.growth import curve_of_growth, radii_of_light, radius_of_light
+from p2p_keras.growth import curve_of_growth, radii_of_shares, radius_of_light, shares_of_light
 from p2p_keras.painting import outer_slope
 from p2p_keras.profile import isophotal_radii, isophotal_radius
 from p2p_keras.units import flux_from_mag, mag_from_flux
@@ -65,20 +65,21 @@ def derived_quantities(
     grown = growth + mag_from_flux(np.maximum(changed, 1e-6), 0.0)
     beyond = exponential_beyond(sma, flux_from_mag(mu, 0.0), float(ellipticity[-1]))
     totals = _drawn_totals(growth, grown, mag_total, beyond, seed)
-    found["mag_total_err"] = _half_range(totals)
-    r50, r90 = radii_of_light(sma, grown, totals, 0.5), radii_of_light(sma, grown, totals, 0.9)
+    shares = shares_of_light(grown, totals)
+    r50, r90 = radii_of_shares(sma, shares, 0.5), radii_of_shares(sma, shares, 0.9)
+    drawn = {"mag_total_err": totals}
     if np.isfinite(radius_of_light(sma, growth, mag_total, 0.5)):
-        found["r50_err"] = _half_range(r50)
+        drawn["r50_err"] = r50
     if np.isfinite(radius_of_light(sma, growth, mag_total, 0.9)):
-        found["r90_err"], found["concentration_err"] = _half_range(r90), _half_range(r90 / r50)
+        drawn |= {"r90_err": r90, "concentration_err": r90 / r50}
     found["mu_central"], found["mu_central_err"] = float(mu[0]), float(mu_err[0])
     for level in isophotes:
         radius = isophotal_radius(sma, mu, level)
         if np.isfinite(radius):
             radii = isophotal_radii(sma, draws, level)
-            mags = _each_at(sma, grown, radii)
-            found[f"r_iso{level:g}"], found[f"r_iso{level:g}_err"] = radius, _half_range(radii)
-            found[f"mag_iso{level:g}"], found[f"mag_iso{level:g}_err"] = _at(sma, growth, radius), _half_range(mags)
+            found[f"r_iso{level:g}"], found[f"mag_iso{level:g}"] = radius, _at(sma, growth, radius)
+            drawn |= {f"r_iso{level:g}_err": radii, f"mag_iso{level:g}_err": _each_at(sma, grown, radii)}
+    found.update(zip(drawn, _half_ranges(np.stack(list(drawn.values()))), strict=True))
     return found
 
 
@@ -106,7 +107,7 @@ def quantity_units(keys: Sequence[str]) -> dict[str, str]:
 
 def _flux_inside(sma: np.ndarray, mu: np.ndarray, ellipticity: np.ndarray) -> np.ndarray:
     """Flux inside each ellipse of one profile or of many draws, up to a factor."""
-    return curve_of_growth(sma, flux_from_mag(mu, 0.0), np.broadcast_to(ellipticity, np.shape(mu)))
+    return curve_of_growth(sma, flux_from_mag(mu, 0.0), ellipticity)
 
 
 def exponential_beyond(sma: np.ndarray, intensity: np.ndarray, ellipticity: float) -> float:
@@ -137,12 +138,18 @@ def _each_at(sma: np.ndarray, growth: np.ndarray, radius: np.ndarray) -> np.ndar
     return np.where(np.isfinite(radius), (1.0 - part) * growth[rows, i] + part * growth[rows, i + 1], np.nan)
 
 
-def _half_range(values: np.ndarray) -> float:
-    values = values[np.isfinite(values)]
-    if values.size < 100:  # fewer than half of the draws
-        return _NAN
-    low, high = np.percentile(values, [15.87, 84.13])
-    return float(0.5 * (high - low))
+def _half_ranges(values: np.ndarray) -> list[float]:
+    """Half the range between the 15.87th and 84.13th percentile of each row; NaN with fewer than half of the draws."""
+    ordered = np.sort(np.where(np.isfinite(values), values, np.nan), axis=1)  # NaN comes last
+    count = np.isfinite(ordered).sum(axis=1)
+    rows, last = np.arange(len(values)), np.maximum(count - 1, 0)
+    ends = []
+    for share in (0.1587, 0.8413):  # as np.percentile, which takes a row without gaps at a time
+        place = share * last
+        i = place.astype(int)
+        low, high = ordered[rows, i], ordered[rows, np.minimum(i + 1, last)]
+        ends.append(low + (place - i) * (high - low))
+    return np.where(count >= values.shape[1] // 2, 0.5 * (ends[1] - ends[0]), _NAN).tolist()
 
 
 def as_plain(values: Mapping[str, Any]) -> dict[str, Any]:

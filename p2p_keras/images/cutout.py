@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from astropy.io.fits import Section
 
 from p2p_keras.errors import InputError, UsageError
 
@@ -13,6 +14,9 @@ MIN_SIDE = 48
 MAX_SIDE = 2048
 DEFAULT_SIDE = 256
 """Side in pixels of a cutout round a target where the caller names none: the paper's image size."""
+
+_WHOLE_ROWS = 8192
+"""Of a frame no wider (px) whole rows are read in one piece: a part of each row would cost astropy a call a row."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,11 @@ class Window:
         frame_height, frame_width = frame.shape[-2:]
         y0, y1 = max(self.y_start, 0), min(self.y_start + self.height, frame_height)
         x0, x1 = max(self.x_start, 0), min(self.x_start + self.width, frame_width)
-        part = np.asarray(frame[(0,) * (len(frame.shape) - 2) + (slice(y0, y1), slice(x0, x1))])
+        planes, columns = (0,) * (len(frame.shape) - 2), slice(x0, x1)
+        if isinstance(frame, Section) and frame_width <= _WHOLE_ROWS:
+            part = np.asarray(frame[(*planes, slice(y0, y1), slice(None))])[:, columns]
+        else:
+            part = np.asarray(frame[(*planes, slice(y0, y1), columns)])
         # float64 only where the file has it: 32-bit integers and doubles keep their digits until units are settled.
         part = part.astype(np.float32 if part.dtype.kind == "f" and part.dtype.itemsize <= 4 else np.float64)
         if part.shape == (self.height, self.width):

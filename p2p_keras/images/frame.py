@@ -86,7 +86,7 @@ class Frame:
         source = self.source
         sky_target = sky_position(ra, dec, x, y)
         with self._lock, reading_errors(source):
-            number, notes = choose_hdu(self._file, hdu, sky_target, source)
+            number, notes = choose_hdu(self._file, hdu, sky_target, source, lambda n: self._plane(n).wcs)
             plane = self._plane(number)
             if sky_target is not None:
                 if plane.wcs is None:
@@ -154,22 +154,19 @@ class Frame:
     def _on_plane(self, plane: _Plane, targets: Sequence[Target], *, need_wcs: bool) -> np.ndarray:
         from astropy.wcs.utils import skycoord_to_pixel
 
-        held = np.zeros(len(targets), dtype=bool)
         height, width = plane.shape
-        by_sky = []
-        for i, target in enumerate(targets):
-            if target.x is not None and target.y is not None:
-                held[i] = -0.5 <= target.x < width - 0.5 and -0.5 <= target.y < height - 0.5
-            elif target.ra is not None:
-                by_sky.append((i, *(sky_position(target.ra, target.dec, None, None) or (np.nan, np.nan))))
-        if not by_sky:
+        x, y, ra, dec = (np.array([_number(getattr(t, key)) for t in targets]) for key in ("x", "y", "ra", "dec"))
+        held = (x >= -0.5) & (x < width - 0.5) & (y >= -0.5) & (y < height - 0.5)
+        for i in (i for i, target in enumerate(targets) if isinstance(target.ra, str)):
+            ra[i], dec[i] = sky_position(targets[i].ra, targets[i].dec, None, None) or (np.nan, np.nan)
+        index = np.flatnonzero(np.isfinite(ra) & np.isfinite(dec) & ~np.isfinite(x))
+        if not index.size:
             return held
         if plane.wcs is None:
             if need_wcs:
                 raise InputError(self.source, "galaxies by RA and Dec need a celestial WCS, and the image has none")
             return held
-        index = np.array([i for i, *_ in by_sky])
-        sky = SkyCoord([ra for _, ra, _ in by_sky], [dec for *_, dec in by_sky], unit=u.deg)
+        sky = SkyCoord(ra[index], dec[index], unit=u.deg)
         # A projection also shows what is on the far side of the sky: only what is near is tried.
         middle = pixel_to_icrs(plane.wcs, (width - 1) / 2, (height - 1) / 2)
         near = sky.separation(middle) < 3.0 * middle.separation(pixel_to_icrs(plane.wcs, 0.0, 0.0))
@@ -233,6 +230,10 @@ def sky_position(ra: Any, dec: Any, x: Any, y: Any) -> tuple[float, float] | Non
     if not (-360.0 <= ra_deg <= 360.0 and -90.0 <= dec_deg <= 90.0):
         raise UsageError(f"RA {ra}, Dec {dec}: not a position (degrees are expected)")
     return float(ra_deg), float(dec_deg)
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, float | int) else math.nan
 
 
 def _is_number(text: str) -> bool:

@@ -180,10 +180,9 @@ class GalaxyImage:
         if self.wcs is None:
             ra = dec = np.full(np.broadcast_shapes(np.shape(x), np.shape(y)), np.nan)
         else:
-            from p2p_keras.images.sky_geometry import pixel_to_icrs
+            from p2p_keras.images.sky_geometry import pixel_to_icrs_degrees
 
-            sky = pixel_to_icrs(self.wcs, x, y)
-            ra, dec = np.asarray(sky.ra.deg), np.asarray(sky.dec.deg)
+            ra, dec = pixel_to_icrs_degrees(self.wcs, x, y)
         return (float(ra), float(dec)) if np.ndim(ra) == 0 else (ra, dec)
 
     def pa_to_sky(self, pa_from_x_deg: Any, x: float, y: float) -> Any:

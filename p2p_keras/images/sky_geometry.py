@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from astropy import units as u
-from astropy.coordinates import SkyCoord
+from astropy.coordinates import SkyCoord, angular_separation
 from astropy.wcs import WCS, Sip
 from astropy.wcs.utils import pixel_to_skycoord, skycoord_to_pixel
 
@@ -54,16 +54,28 @@ def pixel_to_icrs(wcs: WCS, x: Any, y: Any) -> SkyCoord:
 
 def icrs_to_pixel(wcs: WCS, ra: float, dec: float) -> tuple[float, float]:
     """Pixel (0-based) of an ICRS position in degrees; NaN where the projection can't show it."""
-    target = SkyCoord(ra, dec, unit=u.deg, frame="icrs")
+    x, y = icrs_to_pixels(wcs, np.array([ra], dtype=float), np.array([dec], dtype=float))
+    return float(x[0]), float(y[0])
+
+
+def icrs_to_pixels(wcs: WCS, ra: np.ndarray, dec: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels (0-based) of many ICRS positions in degrees; NaN where the projection can't show one."""
     try:
-        x, y = (float(v) for v in skycoord_to_pixel(target, wcs, origin=0))
-        back = pixel_to_icrs(wcs, x, y)
+        if _is_icrs(wcs):
+            x, y = wcs.all_world2pix(ra, dec, 0)
+        else:
+            x, y = skycoord_to_pixel(SkyCoord(ra, dec, unit=u.deg, frame="icrs"), wcs, origin=0)
+        x, y = np.array(x, dtype=float), np.array(y, dtype=float)
+        back = pixel_to_icrs_degrees(wcs, x, y)
         # A gnomonic projection or a distortion polynomial may send a far position to a pixel that isn't its own.
-        if not back.separation(target).arcsec < 1.0:
-            return float("nan"), float("nan")
-    except Exception:  # no convergence: the position is far from the image
-        return float("nan"), float("nan")
-    return x, y
+        wrong = ~(angular_separation(*np.deg2rad([ra, dec, *back])) < np.deg2rad(1.0 / 3600.0))
+        x[wrong] = y[wrong] = np.nan
+        return x, y
+    except Exception:  # no convergence: a position is far from the image
+        if len(ra) > 1:  # one spoils all: each by itself
+            pairs = [icrs_to_pixel(wcs, float(a), float(d)) for a, d in zip(ra, dec, strict=True)]
+            return np.array([p[0] for p in pairs]), np.array([p[1] for p in pairs])
+        return np.full(len(ra), np.nan), np.full(len(ra), np.nan)
 
 
 def local_jacobian(wcs: WCS, x: Any, y: Any) -> np.ndarray:
@@ -76,7 +88,7 @@ def local_jacobian(wcs: WCS, x: Any, y: Any) -> np.ndarray:
     half = 0.5
     xs = np.asarray(x, dtype=float)[..., None] + half * np.array([0.0, 1.0, -1.0, 0.0, 0.0])
     ys = np.asarray(y, dtype=float)[..., None] + half * np.array([0.0, 0.0, 0.0, 1.0, -1.0])
-    ra, dec = _icrs_radians(wcs, xs, ys)
+    ra, dec = (np.deg2rad(angle) for angle in pixel_to_icrs_degrees(wcs, xs, ys))
     vectors = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
     step_x = (vectors[..., 1, :] - vectors[..., 2, :]) / (2 * half)
     step_y = (vectors[..., 3, :] - vectors[..., 4, :]) / (2 * half)
@@ -87,14 +99,19 @@ def local_jacobian(wcs: WCS, x: Any, y: Any) -> np.ndarray:
     return _RAD_TO_ARCSEC * np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
 
 
-def _icrs_radians(wcs: WCS, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def pixel_to_icrs_degrees(wcs: WCS, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     """ICRS right ascension and declination; without the cost of coordinate objects where the WCS is in ICRS."""
-    kind = wcs.wcs.ctype[0][:4] + wcs.wcs.ctype[1][:4]
-    if kind == "RA--DEC-" and wcs.wcs.radesys.strip().upper() == "ICRS":
+    x, y = np.broadcast_arrays(np.asarray(x, dtype=float), np.asarray(y, dtype=float))
+    if _is_icrs(wcs):
         ra, dec = wcs.all_pix2world(x.ravel(), y.ravel(), 0)
-        return np.deg2rad(ra).reshape(x.shape), np.deg2rad(dec).reshape(x.shape)
+        return ra.reshape(x.shape) % 360.0, dec.reshape(x.shape)
     sky = pixel_to_icrs(wcs, x, y)
-    return np.asarray(sky.ra.rad), np.asarray(sky.dec.rad)
+    return np.asarray(sky.ra.deg), np.asarray(sky.dec.deg)
+
+
+def _is_icrs(wcs: WCS) -> bool:
+    kind = wcs.wcs.ctype[0][:4] + wcs.wcs.ctype[1][:4]
+    return kind == "RA--DEC-" and wcs.wcs.radesys.strip().upper() == "ICRS"
 
 
 def local_pixel_scale(wcs: WCS, x: float, y: float) -> float:

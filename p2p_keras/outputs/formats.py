@@ -14,6 +14,7 @@ from typing import Any, Protocol, TextIO
 
 import numpy as np
 
+from p2p_keras.outputs.fits_galaxies import write_galaxies_hdu
 from p2p_keras.outputs.spool import SpooledGalaxy
 from p2p_keras.profile import ALL_COLUMN_UNITS, COLUMN_DESCRIPTIONS, COLUMN_UNITS
 
@@ -199,9 +200,7 @@ def _write_fits(galaxies: Galaxies, path: Path, columns: Mapping[str, str], sing
             file.write(rows.tobytes())
             written += rows.nbytes
         file.write(b"\0" * (-written % 2880))
-    table = fits.table_to_hdu(meta_table(galaxies.metas()), name=GALAXIES.upper())
-    with fits.open(path, mode="append", memmap=True) as file:
-        file.append(table)
+        write_galaxies_hdu(file, galaxies.metas, GALAXIES.upper())
 
 
 def _fits_unit(unit: str) -> str:
@@ -256,8 +255,7 @@ def _write_parquet(galaxies: Galaxies, path: Path, columns: Mapping[str, str], s
 
     fields = [] if single else [pa.field("name", pa.string())]
     schema = pa.schema(fields + [pa.field(name, pa.float64()) for name in columns])
-    schema = schema.with_metadata({b"table_meta_yaml": "\n".join(_header_lines(galaxies, columns, single)).encode()})
-    with pq.ParquetWriter(path, schema) as writer:
+    with pq.ParquetWriter(path, schema, store_schema=False) as writer:
         waiting: list[tuple[str, np.ndarray]] = []
 
         def flush() -> None:
@@ -274,3 +272,6 @@ def _write_parquet(galaxies: Galaxies, path: Path, columns: Mapping[str, str], s
             if sum(len(rows) for _, rows in waiting) >= _BLOCK_ROWS:
                 flush()
         flush()
+        # Not with the schema, which would be in the file twice: this is most of it.
+        header = "\n".join(_header_lines(galaxies, columns, single))
+        writer.add_key_value_metadata({"table_meta_yaml": header})

@@ -6,17 +6,13 @@ thousands of galaxies of a frame, which share its WCS and zero point.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from astropy import units as u
-from astropy.coordinates import SkyCoord
 from astropy.wcs import WCS
-from astropy.wcs.utils import skycoord_to_pixel
 
 from p2p_keras.errors import InputError, P2PError
 from p2p_keras.images import GalaxyImage
@@ -29,9 +25,9 @@ from p2p_keras.images.pixels import clean_pixels, linear_flux
 from p2p_keras.images.sky_geometry import (
     celestial_wcs,
     half_turn,
-    icrs_to_pixel,
+    icrs_to_pixels,
     local_pixel_scales,
-    pixel_to_icrs,
+    pixel_to_icrs_degrees,
     sky_position_angle,
 )
 from p2p_keras.sky_survey.first_look import side_from_light
@@ -66,8 +62,8 @@ class FrameCutout(GalaxyImage):
         """See `GalaxyImage.pixel_to_sky`."""
         if self.frame_wcs is None:
             return super().pixel_to_sky(x, y)
-        sky = pixel_to_icrs(self.frame_wcs, np.asarray(x) + self.x_offset, np.asarray(y) + self.y_offset)
-        return (float(sky.ra.deg), float(sky.dec.deg)) if np.ndim(x) == 0 else (sky.ra.deg, sky.dec.deg)
+        ra, dec = pixel_to_icrs_degrees(self.frame_wcs, np.asarray(x) + self.x_offset, np.asarray(y) + self.y_offset)
+        return (float(ra), float(dec)) if np.ndim(ra) == 0 else (ra, dec)
 
     def pa_to_sky(self, pa_from_x_deg: Any, x: float, y: float) -> Any:
         """See `GalaxyImage.pa_to_sky`."""
@@ -182,9 +178,7 @@ class _OpenFrame:
     def _number(self, row: Row) -> int:
         wanted = row["hdu"] or self._settings.hdu
         target = (row["ra"], row["dec"]) if np.isfinite(row["ra"]) and not np.isfinite(row["x"]) else None
-        if wanted is None and len(self._file) == 1:
-            target = None  # a single image: no need to look which one shows the target
-        number, _ = choose_hdu(self._file, wanted or None, target, self.name)
+        number, _ = choose_hdu(self._file, wanted or None, target, self.name, lambda n: self._plane(n).wcs)
         return number
 
     def _plane(self, number: int) -> _Plane:
@@ -264,7 +258,7 @@ class _Plane:
         if by_sky.size:
             if self.wcs is None:
                 raise InputError(self.name, "a target by RA and Dec needs a celestial WCS, and the image has none")
-            x[by_sky], y[by_sky] = _pixels_of(self.wcs, ra[by_sky], dec[by_sky])
+            x[by_sky], y[by_sky] = icrs_to_pixels(self.wcs, ra[by_sky], dec[by_sky])
         return x, y
 
     def _scales(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -294,16 +288,3 @@ class _Plane:
                 number, _ = choose_hdu(file, None, None, name)
                 self._masks = {name: mask_of_shape(np.asarray(file[number].data), self.shape, name)}
         return self._masks[name]
-
-
-def _pixels_of(wcs: WCS, ra: np.ndarray, dec: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels of many sky positions; NaN where a position has none, see `icrs_to_pixel`."""
-    target = SkyCoord(ra, dec, unit=u.deg)
-    try:
-        x, y = skycoord_to_pixel(target, wcs, origin=0)
-        wrong = pixel_to_icrs(wcs, x, y).separation(target).arcsec > 1.0
-        x[wrong] = y[wrong] = math.nan
-        return x, y
-    except Exception:  # one position far from the frame spoils all: each by itself
-        pairs = [icrs_to_pixel(wcs, float(a), float(d)) for a, d in zip(ra, dec, strict=True)]
-        return np.array([p[0] for p in pairs]), np.array([p[1] for p in pairs])

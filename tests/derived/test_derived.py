@@ -11,7 +11,7 @@ from p2p_keras.derived.extinction import extinction_of, parse_extinction
 from p2p_keras.derived.fits import fit_laws, sersic_mu
 from p2p_keras.errors import UsageError
 from p2p_keras.growth import curve_of_growth
-from p2p_keras.profile import plain_arrays, table_of_columns
+from p2p_keras.profile import isophotal_radii, plain_arrays, table_of_columns
 
 ZERO = 22.5
 
@@ -142,3 +142,20 @@ def test_profiles_without_radii_have_no_quantities():
     empty.meta.update(mag_total=float("nan"), r50=float("nan"))
     meta = complete_profile(empty, DerivedSettings(redshift=0.1, ebv=0.1)).meta
     assert all(np.isnan(meta[key]) for key in ("mag_total_err", "r50_err", "sersic_n", "disc_h", "mu_central"))
+
+
+def test_uncertainties_with_draws_that_lack_a_value():
+    """An isophote that some draws never reach would have a wrong error, or spoil those of other quantities."""
+    profile = plain_arrays(sersic_profile(mu_err=0.3))
+    level = float(profile["mu"][-1]) - 0.15  # about a third of the draws stay brighter at the last radius
+    found = derived_quantities(profile, float(profile["growth"][-1]) - 0.01, (22.0, level))
+    draws = draw_profiles(profile["sma"], profile["mu"], profile["mu_err"])
+    for isophote in (22.0, level):
+        radii = isophotal_radii(profile["sma"], draws, isophote)
+        reached = radii[np.isfinite(radii)]
+        assert (reached.size == NUM_DRAWS) == (isophote == 22.0)
+        low, high = np.percentile(reached, [15.87, 84.13])
+        assert found[f"r_iso{isophote:g}_err"] == pytest.approx(0.5 * (high - low), rel=1e-12)
+    assert np.isnan(
+        derived_quantities(profile, 15.0, (profile["mu"][-1] + 1.0,))[f"r_iso{profile['mu'][-1] + 1:g}_err"]
+    )

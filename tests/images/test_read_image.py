@@ -401,3 +401,14 @@ def test_empty_margins():
     assert whole.without_empty_margins() is whole
     small = GalaxyImage.from_array(pixels[:30, :30], zero_point=22.5, pixel_scale=0.4)  # padded to 48 px
     assert small.without_empty_margins().shape == (48, 48)
+
+
+@pytest.mark.parametrize("width", [300, 9000])
+def test_cutout_of_narrow_and_wide_frames(tmp_path, rng, width):
+    """Pixels of a frame would come from other columns, of a frame that is read by whole rows or of one that isn't."""
+    pixels = rng.normal(size=(120, width)).astype(np.float32)
+    path = write(tmp_path / "wide.fits", pixels, sky_header())
+    image = read_image(path, x=width - 20, y=60, size=64, zero_point=22.5)
+    expected = pixels[image.y_offset : image.y_offset + 64, image.x_offset :]
+    np.testing.assert_array_equal(image.pixels[:, : expected.shape[1]], expected)
+    assert np.isnan(image.pixels[:, expected.shape[1] :]).all()

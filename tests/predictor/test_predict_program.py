@@ -213,7 +213,7 @@ def test_resume_measures_only_what_is_missing(predict, write_galaxy, tmp_path, m
 
 def test_catalogue_on_frames(predict, write_galaxy, galaxy_pixels, tmp_path, monkeypatch):
     """Galaxies of a catalogue would be cut out elsewhere, or a frame be read once for each of them."""
-    from p2p_keras.images import frame
+    from p2p_keras.images import frame, hdus
 
     path = write_galaxy("frame.fits", (300, 300), x0=100, y0=120)
     image = fits.getdata(path) + galaxy_pixels((300, 300), x0=210, y0=190, seed=3, noise=0)
@@ -227,12 +227,16 @@ def test_catalogue_on_frames(predict, write_galaxy, galaxy_pixels, tmp_path, mon
     rows[1] += f"{sky[1].dec.to_string(sep=':', precision=3)},,64"
     rows += ["off,10.0,45.0,,64", "odd,nowhere,2.0,,64", "small,150.0,2.0,,12"]
     (tmp_path / "c.csv").write_text("\n".join(["Name,RA,Dec,redshift,size", *rows]) + "\n")
-    opened = []
-    original = frame.open_fits
-    monkeypatch.setattr(frame, "open_fits", lambda source: (opened.append(source), original(source))[1])
+    opened, projections = [], []
+    open_fits, celestial_wcs = frame.open_fits, frame.celestial_wcs
+    monkeypatch.setattr(frame, "open_fits", lambda source: (opened.append(source), open_fits(source))[1])
+    monkeypatch.setattr(
+        frame, "celestial_wcs", lambda header, file: (projections.append(1), celestial_wcs(header, file))[1]
+    )
+    monkeypatch.setattr(hdus, "celestial_wcs", lambda *_: pytest.fail("the frame's WCS is known"))
     result = predict(path, "--catalogue", tmp_path / "c.csv", "-o", tmp_path / "out.ecsv")
     assert result.exit_code == 1
-    assert opened == [str(path)]
+    assert (opened, len(projections)) == ([str(path)], 1)
     one, two = sorted(read_profiles(tmp_path / "out.ecsv"), key=lambda p: p.meta["name"])
     assert (one.meta["x0"], one.meta["y0"]) == (pytest.approx(100, abs=0.6), pytest.approx(120, abs=0.6))
     assert (two.meta["x0"], two.meta["y0"]) == (pytest.approx(210, abs=0.6), pytest.approx(190, abs=0.6))

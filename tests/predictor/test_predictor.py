@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from p2p_keras import Predictor
 from p2p_keras.errors import InputError, MissingCalibrationError, UsageError
 from p2p_keras.images import read_image
+from p2p_keras.prediction import predict_files
 from p2p_keras.profile import COLUMN_UNITS, META_KEYS, plain_arrays
 
 
@@ -151,3 +153,35 @@ def test_model_of_another_kind_is_refused(tmp_path):
     (tmp_path / "broken.onnx").write_bytes(b"not an onnx file")
     with pytest.raises(UsageError, match="ONNX Runtime"):
         Predictor.load(tmp_path / "broken.onnx")
+
+
+def test_batches_are_measured_side_by_side_but_the_model_runs_once_at_a_time(fake_models, write_galaxy, monkeypatch):
+    """Tables of one batch would keep the model waiting, profiles change places, or memory hold two runs of it."""
+    predictor = Predictor.load(fake_models.saved_model)
+    inside, most, measuring, most_measuring = 0, 0, 0, 0
+    run, measure = predictor.backend.run, predictor.measure
+
+    def watched_run(*inputs):
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        time.sleep(0.02)
+        outputs = run(*inputs)
+        inside -= 1
+        return outputs
+
+    def watched_measure(images):
+        nonlocal measuring, most_measuring
+        measuring += 1
+        most_measuring = max(most_measuring, measuring)
+        profiles = measure(images)
+        time.sleep(0.02 * (images[0].name == "a"))  # the first batch is the last to be done
+        measuring -= 1
+        return profiles
+
+    monkeypatch.setattr(predictor.backend, "run", watched_run)
+    monkeypatch.setattr(predictor, "measure", watched_measure)
+    paths = [write_galaxy(f"{name}.fits") for name in "abcdef"]
+    done = list(predict_files(predictor, paths, batch_size=1))
+    assert [one.profile.meta["name"] for one in done] == list("abcdef")
+    assert (most, most_measuring) == (1, 2)

@@ -7,9 +7,12 @@ import os
 import astropy.units as u
 import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.table import QTable, Table
 
 from p2p_keras.errors import InputError, UsageError
+from p2p_keras.outputs.fits_galaxies import write_galaxies_hdu
+from p2p_keras.outputs.formats import meta_table
 from p2p_keras.profile import COLUMN_UNITS, META_KEYS
 from p2p_keras.profile_files import (
     FORMATS,
@@ -249,3 +252,21 @@ def test_autoprof_file(tmp_path):
         writer.add(profile)
         with pytest.raises(UsageError, match="one galaxy"):
             writer.add(a_profile("b"))
+
+
+def test_fits_table_of_galaxies_is_that_of_astropy(tmp_path):
+    """A row per galaxy would have other types than the meta, lose what some galaxies lack, or end amid a block."""
+    metas = [{"name": f"g{i}", "quality": i, "flags": ["low_snr", "x"][: i % 3], "r50": 0.5 * i} for i in range(2500)]
+    for meta in metas[::2]:
+        meta |= {"redshift": 0.1, "rows": 3, "used": True, "band": "r"}
+    for meta in metas:
+        meta["known"] = True
+    path = tmp_path / "galaxies.fits"
+    with open(path, "wb") as file:
+        file.write(fits.PrimaryHDU().header.tostring().encode())
+        write_galaxies_hdu(file, lambda: iter(metas), "GALAXIES")
+    fits.table_to_hdu(meta_table(metas)).writeto(tmp_path / "expected.fits")
+    with fits.open(path) as file, fits.open(tmp_path / "expected.fits") as expected:
+        file.verify("exception")
+        assert file[1].data.dtype == expected[1].data.dtype
+        assert file[1].data.tobytes() == expected[1].data.tobytes()
