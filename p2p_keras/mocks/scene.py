@@ -155,11 +155,10 @@ def simulate_galaxy(
         rendered = render(target, canvas, band, float(x0), float(y0), unit)
         kind = target.kind
 
-    offset = (np.array([x0, y0]) - 0.5 * (size - 1)) * conditions.pixel_scale
+    x, y = (float(place - 0.5 * (size - 1)) * conditions.pixel_scale for place in (x0, y0))
     fwhm = conditions.fwhm * conditions.pixel_scale
-    near = surroundings.draw_near_star(
-        target.mag, r50, fwhm, *offset, near_star_share, generator(seed, index, Stream.NEAR_STAR)
-    )
+    chance = generator(seed, index, Stream.NEAR_STAR)
+    near = surroundings.draw_near_star(target.mag, r50, fwhm, x, y, near_star_share, chance)
     if frame is not None and backgrounds is not None:
         cutout = backgrounds.cutout(frame, seed, index, size)
         light = rendered.image
