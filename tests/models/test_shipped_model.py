@@ -107,8 +107,9 @@ def test_profile_stays(predictor, galaxies, straight, change):
     for one, other in zip(straight, _predict(predictor, galaxies, change), strict=True):
         difference, error = _differences(one, other)
         assert np.isfinite(difference).mean() > 0.8
-        assert np.nanmedian(np.abs(difference)) < 0.03
-        assert np.nanmedian(np.abs(difference) / error) < 1
+        # Where the model says that it isn't sure (beside a brighter neighbour), it may move by a part of its error.
+        assert np.nanmedian(np.abs(difference[error < 0.1])) < 0.03
+        assert np.nanmedian(np.abs(difference) / error) < 0.5
 
 
 def test_masked_star_changes_nothing(predictor, galaxies, straight):
