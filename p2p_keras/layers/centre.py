@@ -9,7 +9,7 @@ import tensorflow as tf
 from p2p_keras import ellipse
 from p2p_keras.layers.geometry import _Float32Layer
 
-_JITTER_RANGE = 20.0
+_JITTER_RANGE = 20.0  # largest over smallest distance
 
 
 @keras.saving.register_keras_serializable(package="p2p_keras")

@@ -70,11 +70,11 @@ def calibrate(network: keras.Model, batches: Iterable) -> None:
     reset_calibration(network)
     parts: list[tuple[np.ndarray, ...]] = []
     for inputs, targets in batches:
-        outputs = {name: np.asarray(value) for name, value in network(inputs, training=False).items()}
+        outputs = network(inputs, training=False)
+        mu, mu_err, snr = (np.asarray(outputs[name]) for name in ("mu", "mu_err", "snr"))
         use = targets["known"].numpy() & targets["within"].numpy()
         scale = np.broadcast_to(np.asarray(inputs["pixel_scale"])[:, None], use.shape)
-        residual = outputs["mu"] - targets["mu"].numpy()
-        parts.append(tuple(a[use] for a in (residual, outputs["mu_err"], np.maximum(outputs["snr"], 1e-6), scale)))
+        parts.append(tuple(a[use] for a in (mu - targets["mu"].numpy(), mu_err, np.maximum(snr, 1e-6), scale)))
     residual, raw, snr, scale = (np.concatenate(values) for values in zip(*parts, strict=True))
     by = {"calibration": raw, "calibration_by_snr": snr, "calibration_by_scale": scale}
     factors = {name: np.zeros(len(knots), "float32") for name, knots in layer.knots.items()}

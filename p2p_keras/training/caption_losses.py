@@ -5,7 +5,8 @@ from __future__ import annotations
 import tensorflow as tf
 
 from p2p_keras.training.captions import caption_targets
-from p2p_keras.training.means import ring_mean
+from p2p_keras.training.centre_losses import centre_distance
+from p2p_keras.training.means import galaxy_mean, ring_mean
 
 WEIGHTS = {"caption": 1.0, "ellipse": 1e-3, "centre": 1e-3}
 """Factor of every term of the loss. A caption right to 0.1 mag has a squared error of 1e-5: ellipse and centre, whose
@@ -44,8 +45,5 @@ def shape_terms(targets: dict, outputs: dict, side) -> dict[str, tf.Tensor]:
     e_true = tf.stack([targets["e1"], targets["e2"]], axis=-1)
     use = tf.cast(targets["geometry_known"] & targets["within"], tf.float32)
     e_error = tf.sqrt(tf.reduce_sum(tf.square(outputs["e"] - e_true), axis=-1) + 1e-6)
-    centre_true = tf.stack([targets["x0"], targets["y0"]], axis=-1)
-    distance = tf.sqrt(tf.reduce_sum(tf.square(outputs["centre"] - centre_true), axis=-1) + 1e-4)
-    known = tf.cast(targets["centre_known"], tf.float32)
-    distance = tf.reduce_sum(distance * known) / tf.maximum(tf.reduce_sum(known), 1.0)
+    distance = galaxy_mean(centre_distance(outputs["centre"], targets), tf.cast(targets["centre_known"], tf.float32))
     return {"ellipse": ring_mean(e_error, use), "centre": distance / (0.01 * tf.cast(side, tf.float32))}

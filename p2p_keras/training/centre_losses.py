@@ -36,17 +36,20 @@ def loss_terms(inputs: dict, targets: dict, outputs: dict, likelihood_weight=1.0
 def centre_terms(inputs: dict, targets: dict, outputs: dict) -> dict[str, tf.Tensor]:
     """`centre`, the distances in px of the two finer steps, and `heat`, the cross-entropy of the first; unweighted."""
     known = tf.cast(targets["centre_known"], tf.float32)
-    truth = tf.stack([targets["x0"], targets["y0"]], axis=-1)
-    far = [tf.minimum(distance(outputs[name], truth), _FARTHEST) for name in OUTPUTS[:2]]
+    off = [tf.minimum(centre_distance(outputs[name], targets), _FARTHEST) for name in OUTPUTS[:2]]
     return {
-        "centre": tf.add_n([galaxy_mean(d, known) for d in far]),
-        "heat": galaxy_mean(_heat_loss(outputs["centre_heat"], truth, inputs["image"]), known),
+        "centre": tf.add_n([galaxy_mean(distance, known) for distance in off]),
+        "heat": galaxy_mean(_heat_loss(outputs["centre_heat"], _true_centre(targets), inputs["image"]), known),
     }
 
 
-def distance(a, b):
-    """Distance between points (batch, 2): (batch,), with a gradient at zero too."""
-    return tf.sqrt(tf.reduce_sum(tf.square(a - b), axis=-1) + 1e-4)
+def centre_distance(centre, targets: dict):
+    """Distance in px of a centre (batch, 2) from the true one: (batch,), with a gradient at zero too."""
+    return tf.sqrt(tf.reduce_sum(tf.square(centre - _true_centre(targets)), axis=-1) + 1e-4)
+
+
+def _true_centre(targets):
+    return tf.stack([targets["x0"], targets["y0"]], axis=-1)
 
 
 def _heat_loss(logits, centre, image):

@@ -8,7 +8,7 @@ import tensorflow as tf
 from p2p_keras import units
 from p2p_keras.layers.physical import LAPLACE_ONE_SIGMA
 from p2p_keras.training.centre_losses import WEIGHTS as CENTRE_WEIGHTS
-from p2p_keras.training.centre_losses import centre_terms, distance
+from p2p_keras.training.centre_losses import centre_distance, centre_terms
 from p2p_keras.training.means import galaxy_mean, ring_mean
 
 WEIGHTS = {
@@ -71,9 +71,8 @@ def loss_terms(inputs: dict, targets: dict, outputs: dict, likelihood_weight=1.0
     )
 
     terms.update(centre_terms(inputs, targets, outputs))
-    truth = tf.stack([targets["x0"], targets["y0"]], axis=-1)
     # Some start many pixels off (`CentreJitter`): by the logarithm, lest they rule the gradient.
-    off = [0.5 * tf.asinh(2.0 * distance(outputs[name], truth)) for name in ("centre_moved", "centre")]
+    off = [0.5 * tf.asinh(2.0 * centre_distance(outputs[name], targets)) for name in ("centre_moved", "centre")]
     terms["moved"] = galaxy_mean(tf.add_n(off), tf.cast(targets["centre_known"], tf.float32))
     noise = tf.exp(outputs["log_noise"])
     sky_error = tf.abs(outputs["sky_noise_units"] - targets["sky"] / noise)
