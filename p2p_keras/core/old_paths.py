@@ -81,15 +81,20 @@ class _OldPath(importlib.abc.Loader):
 
     def exec_module(self, module: types.ModuleType) -> None:
         name = module.__name__
-        try:
-            modules = [importlib.import_module(place) for place in self.places]
-        except ModuleNotFoundError as error:
-            if error.name not in self.places:
-                raise
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name) from None
+        modules = []
+        for place in self.places:
+            try:
+                modules.append(importlib.import_module(place))
+            except ModuleNotFoundError as error:
+                if not f"{place}.".startswith(f"{error.name}."):
+                    raise  # a package that isn't installed
+        if not modules:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
         if name.split(".")[1] not in _SILENT:
             # The frames between here and the import statement are importlib's, which `warnings` leaves out.
-            warnings.warn(f"{name} is now {' and '.join(self.places)}", FutureWarning, stacklevel=2)
+            warnings.warn(
+                f"{name} is now {' and '.join(module.__name__ for module in modules)}", FutureWarning, stacklevel=2
+            )
         if len(modules) == 1:
             sys.modules[name] = modules[0]
             return
