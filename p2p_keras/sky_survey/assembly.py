@@ -18,6 +18,8 @@ from p2p_keras.sky_survey.healpix import Partition
 from p2p_keras.sky_survey.place import Place
 from p2p_keras.sky_survey.rows import SCHEMA
 
+__all__ = ["ROW_GROUP", "COMPRESSION", "Done", "parquet_bytes", "assemble", "read_done"]
+
 ROW_GROUP = 10_000
 COMPRESSION = "zstd"
 

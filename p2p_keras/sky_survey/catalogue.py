@@ -19,6 +19,8 @@ from p2p_keras.core.errors import UsageError
 from p2p_keras.images.catalogue import COLUMNS as KNOWN
 from p2p_keras.sky_survey.place import Place
 
+__all__ = ["RADIUS", "TEXTS", "NUMBERS", "SCHEMA", "ROWS_AT_A_TIME", "Catalogue", "Reader"]
+
 RADIUS = "radius"
 TEXTS = ("name", "file", "band", "hdu", "mask")
 NUMBERS = ("ra", "dec", "x", "y", "size", "zero_point", "pixel_scale", "redshift", RADIUS)

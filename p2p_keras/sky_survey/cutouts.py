@@ -35,6 +35,8 @@ from p2p_keras.sky_survey.place import Place
 from p2p_keras.sky_survey.row_frames import ON_NO_FRAME
 from p2p_keras.sky_survey.settings import SurveySettings, side_for
 
+__all__ = ["Row", "FrameCutout", "Failure", "CutoutReader"]
+
 Row = Mapping[str, Any]
 
 _WHOLE_SHARE = 0.3
@@ -55,18 +57,18 @@ class FrameCutout(GalaxyImage):
 
     @property
     def pa_reference(self) -> str:
-        """See `GalaxyImage.pa_reference`."""
+        """``north`` where the frame has a WCS, else ``+x``."""
         return "+x" if self.frame_wcs is None else "north"
 
     def pixel_to_sky(self, x: Any, y: Any) -> tuple[Any, Any]:
-        """See `GalaxyImage.pixel_to_sky`."""
+        """RA and Dec (deg, ICRS) of a position on the cutout, by the WCS of the frame."""
         if self.frame_wcs is None:
             return super().pixel_to_sky(x, y)
         ra, dec = pixel_to_icrs_degrees(self.frame_wcs, np.asarray(x) + self.x_offset, np.asarray(y) + self.y_offset)
         return (float(ra), float(dec)) if np.ndim(ra) == 0 else (ra, dec)
 
     def pa_to_sky(self, pa_from_x_deg: Any, x: float, y: float) -> Any:
-        """See `GalaxyImage.pa_to_sky`."""
+        """Position angle east of north of one from the +x axis (deg), by the WCS of the frame."""
         if self.frame_wcs is None:
             angle = half_turn(pa_from_x_deg)
         else:
@@ -117,13 +119,13 @@ class CutoutReader:
         return results
 
     def _of_file(self, name: str, rows: Sequence[Row]) -> list[FrameCutout | Failure]:
-        found: list[FrameCutout | Failure | None] = [
+        results: list[FrameCutout | Failure | None] = [
             Failure("no_image" if row["problem"] == ON_NO_FRAME else "bad_row", row["problem"])
             if row["problem"]
             else None
             for row in rows
         ]
-        left = [i for i, failure in enumerate(found) if failure is None]
+        left = [i for i, failure in enumerate(results) if failure is None]
         if left:
             try:
                 frame = self._frame(name)
@@ -135,8 +137,8 @@ class CutoutReader:
             except Exception as error:  # one odd frame must not cost the others
                 cut = [Failure("bad_image", f"{type(error).__name__}: {error}")] * len(left)
             for i, result in zip(left, cut, strict=True):
-                found[i] = result
-        return [result for result in found if result is not None]
+                results[i] = result
+        return [result for result in results if result is not None]
 
     def _sentence(self, name: str, error: Exception) -> str:
         # Without the folder: the same bytes wherever the frames are.

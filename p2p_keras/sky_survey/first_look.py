@@ -8,6 +8,8 @@ import numpy as np
 
 from p2p_keras.images.cutout import Window
 
+__all__ = ["side_from_light"]
+
 _RINGS_PER_OCTAVE = 3
 _THRESHOLD = 0.5
 _SIDE_OVER_RADIUS = 5.0

@@ -16,6 +16,8 @@ from p2p_keras.images.hdus import full_header, open_fits, science_hdus
 from p2p_keras.images.sky_geometry import celestial_wcs, local_pixel_scale, pixel_to_icrs
 from p2p_keras.sky_survey.place import Place
 
+__all__ = ["SCHEMA", "find_frames", "footprints_of"]
+
 SCHEMA = pa.schema(
     [
         pa.field("file", pa.string()),

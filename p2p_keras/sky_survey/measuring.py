@@ -19,6 +19,8 @@ from p2p_keras.profile.tables.building import profile_columns
 from p2p_keras.sky_survey.cutouts import Failure, FrameCutout
 from p2p_keras.sky_survey.rows import failed_row, measured_row, table_of_rows
 
+__all__ = ["Outputs", "ShippedModel", "run_model", "rows_from_outputs", "limit_threads"]
+
 Outputs = Mapping[str, np.ndarray]
 
 
@@ -39,18 +41,20 @@ class ShippedModel:
     @classmethod
     def of(cls, model: str | None, *, on_gpu: bool) -> ShippedModel:
         """Pack a model; where both are there, the ONNX file for CPUs and the SavedModel for GPUs."""
-        found = find_model(model)
-        if found.kind == "saved_model" and not on_gpu and importlib.util.find_spec("onnxruntime"):
-            found = _onnx_beside(found) or found
-        if found.kind == "onnx":
-            return cls(f"{found.path.resolve().parent.name}/{found.path.name}", {"": found.path.read_bytes()})
+        model_files = find_model(model)
+        if model_files.kind == "saved_model" and not on_gpu and importlib.util.find_spec("onnxruntime"):
+            model_files = _onnx_beside(model_files) or model_files
+        if model_files.kind == "onnx":
+            return cls(
+                f"{model_files.path.resolve().parent.name}/{model_files.path.name}", {"": model_files.path.read_bytes()}
+            )
         files = {
-            str(path.relative_to(found.path)): path.read_bytes()
-            for path in sorted(found.path.rglob("*"))
+            str(path.relative_to(model_files.path)): path.read_bytes()
+            for path in sorted(model_files.path.rglob("*"))
             # Warm-up requests and notes are no part of the computation.
             if path.is_file() and "assets.extra" not in path.parts
         }
-        return cls(f"{found.name}/{found.version or 1}", files)
+        return cls(f"{model_files.name}/{model_files.version or 1}", files)
 
     def load(self, threads: int | None) -> Predictor:
         """Load it; the files are laid out in a temporary folder for as long as that takes."""
@@ -73,13 +77,13 @@ class ShippedModel:
         return digest.hexdigest()
 
 
-def _onnx_beside(found: ModelFiles) -> ModelFiles | None:
+def _onnx_beside(model_files: ModelFiles) -> ModelFiles | None:
     """The ONNX file of a NAME/VERSION, where the newest version is meant."""
-    path = found.path.resolve().parent / "model.onnx"
+    path = model_files.path.resolve().parent / "model.onnx"
     versions = [int(p.name) for p in path.parent.iterdir() if p.name.isdigit()]
-    if not path.is_file() or not found.version or int(found.version) != max(versions, default=0):
+    if not path.is_file() or not model_files.version or int(model_files.version) != max(versions, default=0):
         return None
-    return ModelFiles("onnx", path, found.name, "")
+    return ModelFiles("onnx", path, model_files.name, "")
 
 
 def run_model(
@@ -118,7 +122,7 @@ def rows_from_outputs(
     """Rows of the result, in the order of the planned ones."""
     rows = []
     for plan, cutout, output in zip(planned, cutouts, outputs, strict=True):
-        failure = next((found for found in (cutout, output) if isinstance(found, Failure)), None)
+        failure = next((each for each in (cutout, output) if isinstance(each, Failure)), None)
         if failure is None:
             assert isinstance(cutout, FrameCutout) and not isinstance(output, Failure)
             try:

@@ -14,6 +14,8 @@ from fsspec.core import url_to_fs
 
 from p2p_keras.core.errors import InputError, UsageError
 
+__all__ = ["Place"]
+
 
 class Place:
     """A folder by its path or URL (``s3://``, ``gs://``, ``https://``, ...); files in it by relative names.
@@ -58,11 +60,11 @@ class Place:
         """Relative names and sizes of all files in here or in a folder of it, sorted."""
         top = self.path(under)
         try:
-            found = self.files.find(top, detail=True)
+            files_inside = self.files.find(top, detail=True)
         except FileNotFoundError:
             return []
         start = len(str(self.root)) + 1
-        return sorted((path[start:], int(info.get("size") or 0)) for path, info in found.items())
+        return sorted((path[start:], int(info.get("size") or 0)) for path, info in files_inside.items())
 
     def read(self, name: str) -> bytes:
         """Bytes of a file."""

@@ -16,6 +16,8 @@ from p2p_keras.sky_survey.healpix import COLUMN as CELL
 if TYPE_CHECKING:
     from astropy.table import QTable
 
+__all__ = ["FAILURE_FLAGS", "SCHEMA", "measured_row", "failed_row", "table_of_rows", "profile_of_row"]
+
 FAILURE_FLAGS = {
     "bad_row": "a cell of the catalogue's row can't be used, or it names no file",
     "no_image": "the position lies on no frame, or outside the one that is named",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,9 +17,12 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
 
-from p2p_keras.sky_survey.inline_engine import InlineEngine
 from p2p_keras.sky_survey.run import run_survey
 from p2p_keras.sky_survey.settings import SurveySettings
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from inline_engine import InlineEngine
 
 MODEL = str(Path(__file__).resolve().parents[2] / "saved_models" / "isophote" / "model.onnx")
 SIDE = 420

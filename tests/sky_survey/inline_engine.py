@@ -1,4 +1,4 @@
-"""The work without Ray, in this process: for a handful of galaxies, and to look into what a worker does."""
+"""The work of a survey without Ray, in this process, one thing after the other: a test's engine."""
 
 from __future__ import annotations
 

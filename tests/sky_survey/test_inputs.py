@@ -9,6 +9,7 @@ import threading
 import numpy as np
 import pytest
 from astropy.table import Table
+from inline_engine import InlineEngine
 
 from p2p_keras.core.errors import UsageError
 from p2p_keras.sky_survey import profiles_of
@@ -17,7 +18,6 @@ from p2p_keras.sky_survey.first_look import side_from_light
 from p2p_keras.sky_survey.footprints import SCHEMA, footprints_of
 from p2p_keras.sky_survey.frame_index import FrameIndex
 from p2p_keras.sky_survey.healpix import FINEST_PARTITION, cells_of, choose_partitions, partition_of
-from p2p_keras.sky_survey.inline_engine import InlineEngine
 from p2p_keras.sky_survey.place import Place
 from p2p_keras.sky_survey.plan import _cuts
 from p2p_keras.sky_survey.run import run_survey

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from inline_engine import InlineEngine
 
 from p2p_keras.core.errors import InputError
 from p2p_keras.measure.predictor import Predictor
 from p2p_keras.profile.columns import COLUMN_UNITS
 from p2p_keras.sky_survey import profiles_of
-from p2p_keras.sky_survey.inline_engine import InlineEngine
 from p2p_keras.sky_survey.rows import SCHEMA
 from p2p_keras.sky_survey.run import run_survey
 
