@@ -22,6 +22,8 @@ from p2p_keras.data.pipeline.parsing import parse_galaxy
 from p2p_keras.data.shards import check_sizes, decode_example, find_shards, read_manifest, read_records
 from p2p_keras.data.shards.paths import compression_of, split_of_shard
 
+__all__ = ["SHUFFLE_BUFFER", "make_dataset"]
+
 SHUFFLE_BUFFER = 512
 """Records held for shuffling: 130 MB of 256 x 256 images."""
 _FILES_AT_ONCE = 8
@@ -130,7 +132,7 @@ def _by_fitting_sizes(
 ) -> dict[tuple[int, ...], tuple[list[Path], float]]:
     """Group shards by which sizes their images are large enough for (all sizes where none is), with their share.
 
-    The share is in proportion to the number of images, told from bytes a pixel.
+    The share is in proportion to the number of images, estimated from bytes a pixel.
     """
     if len(image_sizes) == 1:
         return {image_sizes: (paths, 1.0)}

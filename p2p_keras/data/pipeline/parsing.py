@@ -14,6 +14,8 @@ from p2p_keras.data.shards.schema import (
     SCHEMA_VERSION,
 )
 
+__all__ = ["IMAGE_FEATURES", "ParsedImages", "parse_images", "parse_galaxy"]
+
 _NAN = float("nan")
 
 IMAGE_FEATURES = {
@@ -49,7 +51,7 @@ class ParsedImages(NamedTuple):
 
 # No quotes in a sentence: a graph shows them escaped.
 def _require(condition: tf.Tensor, sentence: str, *values: tf.Tensor) -> tf.Operation:
-    """Stop with a sentence where any element of `condition` is false, and say which element of the batch."""
+    """Stop with a sentence where any element of `condition` is false, naming the element of the batch."""
     where = tf.where(tf.logical_not(tf.reshape(condition, [-1])))
     return tf.debugging.Assert(tf.reduce_all(condition), [sentence, "example number", where, *values], summarize=8)
 

@@ -38,6 +38,18 @@ from p2p_keras.core.errors import InputError
 from p2p_keras.data.labelled import LabelledGalaxy
 from p2p_keras.data.shards.example import example_class
 
+__all__ = [
+    "SCHEMA_VERSION",
+    "TEXT_FEATURES",
+    "SCALAR_FEATURES",
+    "REQUIRED_SEQUENCES",
+    "OPTIONAL_SEQUENCES",
+    "MAX_SIDE",
+    "check_galaxy",
+    "encode_example",
+    "decode_example",
+]
+
 SCHEMA_VERSION = 1
 
 TEXT_FEATURES = ("name", "band", "origin")
@@ -152,10 +164,10 @@ def decode_example(serialized: bytes, source: object = "record") -> LabelledGala
         return getattr(feature[key], kind).value
 
     def single(key: str, kind: str):
-        found = values(key, kind)
-        if len(found) != 1:
-            raise InputError(source, f"feature {key!r} has {len(found)} values, expected 1")
-        return found[0]
+        items = values(key, kind)
+        if len(items) != 1:
+            raise InputError(source, f"feature {key!r} has {len(items)} values, expected 1")
+        return items[0]
 
     version = single("schema_version", "int64_list")
     if version != SCHEMA_VERSION:

@@ -9,6 +9,8 @@ from typing import Any
 from p2p_keras.core.contract import INPUTS, MAX_SIDE, MIN_SIDE, OUTPUTS
 from p2p_keras.core.version import __version__
 
+__all__ = ["FIRST_KEYS", "complete_card", "model_card_markdown"]
+
 FIRST_KEYS = ("summary", "intended_use", "limits", "architecture", "training_data", "training", "evaluation")
 """Sections in their order; others follow as they come."""
 

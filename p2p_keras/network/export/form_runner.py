@@ -13,6 +13,7 @@ import pickle
 import sys
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,7 +28,7 @@ Answers = dict[str, dict[str, Any]]
 
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
 TIMED_CASE, TIMED_RUNS = "256x256", 5
-"""The speed told is the best of so many runs of this case."""
+"""The speed in the report is the best of so many runs of this case."""
 
 
 class Loaded(NamedTuple):
@@ -164,7 +165,5 @@ def _run(form: Loaded, requests: dict[str, Arrays]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     _kind, _file, _requests, _answers, *_modules = sys.argv[1:]
-    with open(_requests, "rb") as _stream:
-        _result = run_form(_kind, _file, pickle.load(_stream), _modules)
-    with open(_answers, "wb") as _stream:
-        pickle.dump(_result, _stream)
+    _stored = pickle.loads(Path(_requests).read_bytes())
+    Path(_answers).write_bytes(pickle.dumps(run_form(_kind, _file, _stored, _modules)))

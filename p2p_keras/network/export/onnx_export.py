@@ -14,6 +14,8 @@ import tensorflow as tf
 from p2p_keras.core.contract import INPUTS, OUTPUTS
 from p2p_keras.network.export.signatures import IMAGE_SIGNATURE, RADII_FORMULA, make_measure
 
+__all__ = ["OPSET", "write_onnx", "metadata"]
+
 OPSET = 17
 _DIMENSIONS = {"image": ("batch", "height", "width"), "zero_point": ("batch",), "pixel_scale": ("batch",)}
 

@@ -6,6 +6,8 @@ import numpy as np
 
 from p2p_keras.data.shards.schema import SCHEMA_VERSION
 
+__all__ = ["encode_request"]
+
 
 def encode_request(image: np.ndarray, zero_point: float, pixel_scale: float) -> bytes:
     """Serialize an image for the ``serialized_example`` signature: the features of the shards' schema that it reads.

@@ -7,6 +7,15 @@ from pathlib import Path
 
 from p2p_keras.core.contract import BATCH_SIZES
 
+__all__ = [
+    "CONTAINER_FOLDER",
+    "versions_of",
+    "models_config",
+    "batching_config",
+    "monitoring_config",
+    "write_server_config",
+]
+
 CONTAINER_FOLDER = "/models"
 """Where the official image expects models, and where our image has them."""
 

@@ -17,6 +17,19 @@ import tensorflow as tf
 from p2p_keras.core import radii
 from p2p_keras.core.contract import FLOAT_OUTPUTS, INPUTS, MAX_SIDE, MIN_SIDE, OUTPUTS
 
+__all__ = [
+    "IMAGE_SIGNATURE",
+    "EXAMPLES_SIGNATURE",
+    "RADII_FORMULA",
+    "Outputs",
+    "checked_inputs",
+    "finite_outputs",
+    "make_measure",
+    "make_serving_default",
+    "make_serialized_example",
+    "make_describe",
+]
+
 IMAGE_SIGNATURE = (
     tf.TensorSpec([None, None, None], tf.float32, name="image"),
     tf.TensorSpec([None], tf.float32, name="zero_point"),
@@ -168,8 +181,8 @@ def make_serialized_example(serving_default: Callable[..., Outputs]) -> Callable
         check = _require(tf.size(examples) > 0, "the batch is empty: send at least one example")
         with tf.control_dependencies([check]):
             examples = tf.identity(examples)
-        found = tf.io.parse_example(examples, sizes)
-        same = [tf.reduce_all(tf.equal(value, tf.reshape(value, [-1])[:1])) for value in found.values()]
+        parsed = tf.io.parse_example(examples, sizes)
+        same = [tf.reduce_all(tf.equal(value, tf.reshape(value, [-1])[:1])) for value in parsed.values()]
         return tf.cond(
             tf.reduce_all(tf.stack(same)),
             lambda: together(examples),

@@ -12,6 +12,8 @@ import tensorflow as tf
 from p2p_keras.core.contract import BATCH_SIZES
 from p2p_keras.network.export.request_example import encode_request
 
+__all__ = ["WARMUP_FILE", "IMAGE_SIDES", "EXAMPLE_SIDES", "galaxy_like_image", "write_warmup_requests"]
+
 WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 IMAGE_SIDES = (128, 256)
 EXAMPLE_SIDES = (128,)

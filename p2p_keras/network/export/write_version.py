@@ -64,7 +64,7 @@ def export_model(
     version : int
         Positive, above all that exist.
     card : mapping
-        What the model is; ``summary``, ``training_data_hash``, ``commit`` and ``software_version`` are also told by the
+        What the model is; ``summary``, ``training_data_hash``, ``commit`` and ``software_version`` are also in the
         ``describe`` signature.
     metrics : mapping
         Its measured figures. The check's largest differences are added as ``export_check``.

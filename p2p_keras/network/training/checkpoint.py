@@ -13,6 +13,8 @@ import numpy as np
 
 from p2p_keras.core.errors import InputError
 
+__all__ = ["LAST", "BEST", "save_state", "load_state", "save_best", "KeepStatistics", "Checkpoint"]
+
 LAST = "last.npz"
 BEST = "best.weights.h5"
 

@@ -16,6 +16,8 @@ from typing import Any
 from p2p_keras.core.errors import UsageError
 from p2p_keras.network.training.recipes import RECIPES
 
+__all__ = ["PRECISIONS", "CHOICES", "FitConfig", "read_config", "parse_assignment"]
+
 _RANGES = {
     "epochs": (1, math.inf),
     "batch_size": (1, math.inf),

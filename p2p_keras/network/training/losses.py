@@ -11,6 +11,8 @@ from p2p_keras.network.training.centre_losses import WEIGHTS as CENTRE_WEIGHTS
 from p2p_keras.network.training.centre_losses import centre_distance, centre_terms
 from p2p_keras.network.training.means import galaxy_mean, ring_mean
 
+__all__ = ["WEIGHTS", "loss_terms"]
+
 WEIGHTS = {
     "profile": 1.0,
     "mu": 4.0,

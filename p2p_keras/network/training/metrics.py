@@ -6,6 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+__all__ = ["masked_median", "GalaxyQuantile"]
+
 _EDGES = np.logspace(-3.5, 1.0, 451).astype("float32")
 
 

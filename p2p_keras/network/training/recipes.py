@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+__all__ = ["Recipe", "RECIPES"]
+
 
 @dataclass(frozen=True)
 class Recipe:

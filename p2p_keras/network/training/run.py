@@ -30,6 +30,18 @@ from p2p_keras.network.training.teaching import teaching_of
 from p2p_keras.network.training.trainer import ProfileTrainer
 from p2p_keras.network.training.uncertainty import calibrate, reset_calibration
 
+__all__ = [
+    "log",
+    "RunResult",
+    "fit",
+    "make_trainer",
+    "load_run_model",
+    "load_initial",
+    "stored_size",
+    "count_galaxies",
+    "held_out_splits",
+]
+
 log = logging.getLogger(__name__)
 
 

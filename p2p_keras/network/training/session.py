@@ -1,4 +1,4 @@
-"""The main job: train, export, draw, and say what was done."""
+"""The main job: train, export, draw, and report what was done."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import click
 import numpy as np
 
 from p2p_keras.network.training.config import FitConfig
+
+__all__ = ["log", "NUM_EXAMPLES", "train_and_export", "run_card", "draw_examples"]
 
 log = logging.getLogger(__name__)
 NUM_EXAMPLES = 6

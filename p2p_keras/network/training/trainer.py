@@ -13,6 +13,8 @@ from p2p_keras.network.training import losses as isophote_losses
 from p2p_keras.network.training.metrics import GalaxyQuantile, masked_median
 from p2p_keras.network.training.teaching import Teaching
 
+__all__ = ["ProfileTrainer"]
+
 
 class ProfileTrainer(keras.Model):
     """Wraps a network for training; `evaluate` uses the moving average of the weights.

@@ -9,6 +9,8 @@ import numpy as np
 
 from p2p_keras.network.layers.physical import CALIBRATION_KNOTS, ONE_SIGMA_SHARE
 
+__all__ = ["calibration_factors", "reset_calibration", "calibrate"]
+
 _PRIOR_RADII = 2000.0  # so many radii of the overall factor are mixed into each knot's own
 _ROUNDS = 8
 
