@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from p2p_keras.core.version import __version__
 from p2p_keras.core.errors import InputError, UsageError
+from p2p_keras.core.version import __version__
 from p2p_keras.data.shards.paths import find_shards, split_of_shard
 from p2p_keras.data.shards.schema import SCHEMA_VERSION
 from p2p_keras.data.shards.tfrecord import read_records
