@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jinja2
 from markupsafe import Markup, escape
 
+from p2p_keras.core.atomic_files import write_content
 from p2p_keras.core.version import __version__
 from p2p_keras.evaluation.coverage_figures import plot_coverage, plot_coverage_deciles
 from p2p_keras.evaluation.drawings import DrawnGalaxy, galaxy_picture
 from p2p_keras.evaluation.error_figures import plot_bias_by_mu, plot_error_by_mu, plot_error_by_radius, plot_violins
-from p2p_keras.evaluation.report import band_table, decile_table, number, summary_rows, write_text
+from p2p_keras.evaluation.report import band_table, decile_table, number, summary_rows
 from p2p_keras.evaluation.run import Evaluation
 from p2p_keras.evaluation.summary import DECILES, worst_galaxies
 from p2p_keras.images.bands import sorted_bands
@@ -95,7 +96,7 @@ def write_report(
         examples=[_galaxy(evaluations[0], place, drawn) for place in examples if place in drawn],
         most_failures=_MAX_FAILURES,
     )
-    return write_text(path, page)
+    return write_content(path, page)
 
 
 def _error_pictures(evaluations: Sequence[Evaluation]) -> Iterator[_Picture]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from p2p_keras.core.atomic_files import write_whole
+from p2p_keras.core.atomic_files import write_content
 from p2p_keras.evaluation.run import Evaluation
 from p2p_keras.evaluation.summary import DECILES
 
@@ -30,7 +30,6 @@ __all__ = [
     "text_tables",
     "write_galaxies",
     "write_json",
-    "write_text",
 ]
 
 PAPER = {"error": (0.41, 0.32, 0.53), "error_bright": (0.34, 0.24, 0.46)}
@@ -158,7 +157,7 @@ def write_galaxies(evaluations: Sequence[Evaluation], path: Path) -> Path:
 
     text = StringIO()
     galaxy_table(evaluations).write(text, format="ascii.ecsv")
-    return write_text(path, text.getvalue())
+    return write_content(path, text.getvalue())
 
 
 def write_json(
@@ -173,24 +172,7 @@ def write_json(
     about : mapping, optional
         What was evaluated (data, split), kept beside the figures.
     """
-    return write_text(Path(path), json.dumps(plain({**(about or {}), "models": list(summaries)}), indent=1) + "\n")
-
-
-def write_text(path: Path, text: str) -> Path:
-    """Write a text file under a temporary name, then rename it.
-
-    Raises
-    ------
-    InputError
-        The disk refuses.
-    """
-
-    def write(temporary: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-
-    write_whole(path, write)
-    return path
+    return write_content(Path(path), json.dumps(plain({**(about or {}), "models": list(summaries)}), indent=1) + "\n")
 
 
 def plain(value: Any) -> Any:

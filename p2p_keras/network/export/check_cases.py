@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from p2p_keras.core.contract import MAX_SIDE, MIN_SIDE
+from p2p_keras.data.shards import encode_image
 from p2p_keras.network.export.form_runner import Arrays
-from p2p_keras.network.export.request_example import encode_request
 from p2p_keras.network.export.warmup import galaxy_like_image
 
 __all__ = ["cases", "right_cases"]
@@ -47,7 +47,7 @@ def cases() -> dict[str, Arrays]:
 
     def examples(*batches: Arrays) -> Arrays:
         rows = [row for batch in batches for row in zip(*batch.values(), strict=True)]
-        return {"examples": np.array([encode_request(*row) for row in rows], dtype=object)}
+        return {"examples": np.array([encode_image(*row) for row in rows], dtype=object)}
 
     def wrong(height: int = 64, width: int = 64, count: int = 1, **values: Iterable[float]) -> Arrays:
         image = np.ones((count, height, width), np.float32)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 import numpy as np
 
+from p2p_keras.core.contract import DEFAULT_MODEL
 from p2p_keras.core.errors import P2PError
 from p2p_keras.serving.client.connection import Attempts, error_of, open_channel
 from p2p_keras.serving.client.messages import arrays_of, inputs_of, predict_request, table_of
@@ -22,9 +23,7 @@ if TYPE_CHECKING:
 
     from p2p_keras.images import GalaxyImage
 
-__all__ = ["DEFAULT_MODEL", "ImageOptions", "ProfileClient"]
-
-DEFAULT_MODEL = "isophote"
+__all__ = ["ImageOptions", "ProfileClient"]
 
 
 class ImageOptions(TypedDict, total=False):

@@ -14,8 +14,8 @@ from standin_model import build_standin
 
 from p2p_keras.core.contract import MAX_SIDE, MIN_SIDE, OUTPUTS
 from p2p_keras.core.errors import UsageError
+from p2p_keras.data.shards import encode_image
 from p2p_keras.network.export import write_version as export
-from p2p_keras.network.export.request_example import encode_request
 from p2p_keras.network.export.warmup import galaxy_like_image
 
 pytest.importorskip("tf2onnx", reason="needs p2p-keras[onnx]")
@@ -159,14 +159,14 @@ def test_image_without_pixels_spoils_no_other(loaded):
 def test_examples_of_several_sizes_are_measured_as_alone(loaded):
     """A profile would depend on what else happened to be in the batch."""
     images = [galaxy_like_image(64, 1), galaxy_like_image(200, 2)[:, 20:180], galaxy_like_image(64, 3)]
-    examples = [encode_request(image, 22.5, 0.4) for image in images]
+    examples = [encode_image(image, 22.5, 0.4) for image in images]
     outputs = loaded.signatures["serialized_example"](examples=tf.constant(examples))
     for row, image in enumerate(images):
         for name, value in serve(loaded, image[None]).items():
             np.testing.assert_allclose(outputs[name][row], value[0], rtol=1e-5, atol=1e-5, err_msg=name)
 
 
-@pytest.mark.parametrize("examples", [[b"nonsense"], [], [encode_request(np.ones((20, 20)), 22.5, 0.4)]])
+@pytest.mark.parametrize("examples", [[b"nonsense"], [], [encode_image(np.ones((20, 20)), 22.5, 0.4)]])
 def test_wrong_examples_are_refused(loaded, examples):
     """A garbled record would crash the server or be measured."""
     with pytest.raises(tf.errors.InvalidArgumentError):
