@@ -197,7 +197,8 @@ async def _outcome(work: Awaitable[Message], context: grpc.aio.ServicerContext) 
             log("request failed", level=logging.ERROR, exc_info=error, peer=context.peer())
         else:
             log("refused", peer=context.peer(), code=refusal.code.name, cause=refusal.sentence)
-        return refusal
+        # Its traceback holds the frames of the call, and they hold it and the image.
+        return refusal.with_traceback(None)
 
 
 async def _finished(answer: Message | Refusal, context: grpc.aio.ServicerContext) -> Message:
