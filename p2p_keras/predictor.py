@@ -52,7 +52,7 @@ class Predictor:
         Parameters
         ----------
         model : str or path, optional
-            By default the newest version of the shipped model ``isophote``; see `p2p_keras.backends.find_model`.
+            By default the newest version of the shipped model ``isophote``; see `p2p_keras.model_files.find_model`.
         threads : int, optional
             Threads of the computation; by default all cores.
 

@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from p2p_keras import __version__
 from p2p_keras.errors import InputError, UsageError
+from p2p_keras.model_files import keras_file
 from p2p_keras.models import build_network, finish_model
 from p2p_keras.pipeline import Augmentation, make_dataset
 from p2p_keras.shards import find_damage, find_shards, read_manifest, read_records, read_shards
@@ -212,7 +213,13 @@ def load_run_model(folder: str | Path) -> keras.Model:
 
 
 def load_initial(network: keras.Model, source: str) -> None:
-    """Start a network from a run folder or a shipped model (a folder with model.keras, or one of its versions)."""
+    """Start a network from a run folder or an exported model (its name, its folder, or its newest version's).
+
+    Raises
+    ------
+    UsageError
+        There is no such model, none with a Keras file, or one of a network with other settings.
+    """
     folder = Path(source)
     if (folder / BEST).exists():
         try:
@@ -221,19 +228,23 @@ def load_initial(network: keras.Model, source: str) -> None:
             cause = "is of a network with other settings; use those of its config.json"
             raise UsageError(f"{folder / BEST} {cause}") from error
         return
-    for candidate in (folder, folder / "model.keras", folder.parent / "model.keras"):
+    given = keras.models.load_model(_initial_file(folder), compile=False)
+    weights = {v.path: v for v in given.weights}
+    # Its calibration belongs to its own weights alone.
+    wanted = [v for v in network.weights if "/calibration" not in v.path]
+    missing = [v.path for v in wanted if v.path not in weights or weights[v.path].shape != v.shape]
+    if missing:
+        raise UsageError(f"{source} is a network with other settings: it lacks {missing[0]}")
+    for variable in wanted:
+        variable.assign(weights[variable.path])
+
+
+def _initial_file(source: Path) -> Path:
+    """The Keras file that --init means: itself, one in a folder, or that of a model by its folder or name."""
+    for candidate in (source, source / "model.keras"):
         if candidate.suffix == ".keras" and candidate.is_file():
-            given = keras.models.load_model(candidate, compile=False)
-            weights = {v.path: v for v in given.weights}
-            # Its calibration belongs to its own weights alone.
-            wanted = [v for v in network.weights if "/calibration" not in v.path]
-            missing = [v.path for v in wanted if v.path not in weights or weights[v.path].shape != v.shape]
-            if missing:
-                raise UsageError(f"{candidate} is a network with other settings: it lacks {missing[0]}")
-            for variable in wanted:
-                variable.assign(weights[variable.path])
-            return
-    raise UsageError(f"{source}: neither a run folder ({BEST}) nor a model (model.keras)")
+            return candidate
+    return keras_file(source, needed_by="--init")
 
 
 def stored_size(data: str) -> int:

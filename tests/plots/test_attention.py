@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from p2p_keras.attention import Attention, attention_drawer, keras_file
+from p2p_keras.attention import Attention, attention_drawer
 from p2p_keras.errors import UsageError
+from p2p_keras.model_files import keras_file
 
 
 def attention(width=4.0, samples=16, radius=12.0):
