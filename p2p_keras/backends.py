@@ -16,6 +16,7 @@ from p2p_keras.errors import UsageError
 from p2p_keras.model_files import ModelFiles, find_model
 from p2p_keras.serving.contract import INPUTS, OUTPUTS
 
+
 class Backend(Protocol):
     """A loaded model."""
 
@@ -34,8 +35,8 @@ def load_backend(model: str | os.PathLike[str] | None = None, *, threads: int | 
     Parameters
     ----------
     model : str or path, optional
-        See `p2p_keras.model_files.find_model`. A model asked for by its name, or its NAME folder, runs in ONNX Runtime where there is no GPU
-        and the model.onnx beside it is of its newest version.
+        See `p2p_keras.model_files.find_model`. A model asked for by its name, or its NAME folder, runs in ONNX Runtime
+        where there is no GPU and the model.onnx beside it is of its newest version.
     threads : int, optional
         Threads of the computation; by default all cores. TensorFlow takes it only before its first use.
 

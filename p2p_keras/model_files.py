@@ -92,7 +92,7 @@ def keras_file(model: str | os.PathLike[str] | None = None, *, needed_by: str = 
     path = folder / "model.keras"
     if not path.is_file():
         raise UsageError(
-            f"{needed_by} needs the Keras file, and there is no {path}: a SavedModel or ONNX file alone lacks the layers"
+            f"{needed_by} needs the Keras file, and there is no {path}: the exported graphs lack its layers"
         )
     newest = max((int(p.name) for p in folder.iterdir() if p.name.isdigit()), default=0)
     if found.version and int(found.version) != newest:
@@ -148,5 +148,3 @@ def _in_folder(folder: Path) -> ModelFiles | None:
                 if found := _in_folder(name):
                     return found
     return None
-
-

@@ -9,6 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = ROOT / "requirements.lock"
+THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
 
 
 class Environment:
@@ -29,27 +30,28 @@ class Environment:
         made = [sys.executable, "-m", "uv", "venv", "--quiet", "--python", sys.executable, str(self.prefix)]
         subprocess.run(made, check=True, timeout=120)
 
-    def install(self, *words: str) -> None:
+    def install(self, *words: str) -> str:
         """``pip install WORDS``, with the lock file's versions; by uv, or by pip where uv finds no packages.
 
-        The home is the caller's here: uv links packages from its cache, where pip would copy 2.5 GB.
+        The home is the caller's here: uv links packages from its cache, where pip would copy 2.5 GB. Returns what the
+        installer said.
         """
-        by_uv = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", str(self.python)]
-        done = subprocess.run([*by_uv, "--constraint", str(LOCK), *words], capture_output=True, text=True, timeout=900)
+        words = ("--constraint", str(LOCK), *words)
+        by_uv = [sys.executable, "-m", "uv", "pip", "install", "--python", str(self.python), *words]
+        done = subprocess.run(by_uv, capture_output=True, text=True, timeout=900)
         if done.returncode:
-            by_pip = [sys.executable, "-m", "pip", "--python", str(self.python), "install", "-qq", "--prefer-binary"]
-            done = subprocess.run([*by_pip, "--constraint", str(LOCK), *words], capture_output=True, text=True)
+            by_pip = [sys.executable, "-m", "pip", "--python", str(self.python), "install", *words]
+            done = subprocess.run(by_pip, capture_output=True, text=True, timeout=1800)
         assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
 
     @property
     def variables(self) -> dict[str, str]:
         """Environment variables as a new user has them: nothing of ours, and no way back to the clone."""
         path = os.pathsep.join([str(self.prefix / "bin"), "/usr/local/bin", "/usr/bin", "/bin"])
         kept = {name: os.environ[name] for name in ("LANG", "LC_ALL", "TMPDIR") if name in os.environ}
-        quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
-        # Alone, the threads of two cores would wait for each other's turn on a busy machine.
-        threads = {name: os.environ[name] for name in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS") if name in os.environ}
-        return {"PATH": path, "HOME": str(self.home)} | kept | quiet | threads
+        limits = {name: os.environ[name] for name in THREADS if name in os.environ}
+        return {"PATH": path, "HOME": str(self.home), "TF_CPP_MIN_LOG_LEVEL": "3"} | kept | limits
 
     def start(self, *command: str) -> subprocess.Popen:
         """Start a command in the working folder; its output is piped, as text."""
