@@ -11,6 +11,7 @@ RUN ?= runs/first
 ARGS ?=
 PYTEST_ARGS ?= -n 2 --dist loadfile
 DIST ?= dist
+WHEEL_PYTHON ?=
 
 # The first Python that starts and is of a version that the lock file covers.
 FIND_PYTHON = for p in $(PYTHON) python3.11 python3.12 python3.13 python3 python; do \
@@ -79,11 +80,11 @@ test-addons: venv ## the tensorflow-addons lane: shipped model and attention ste
 	$(VENV_ADDONS)/bin/python -m pytest --override-ini minversion=7 tests/addons
 
 # The wheel is built from the source distribution, not from the clone, so both are tried.
-wheel: venv ## build sdist and wheel in dist/, check them, and try them in empty environments outside the clone
+wheel: venv ## build sdist and wheel in dist/, check them, try them in empty environments (WHEEL_PYTHON=python3.13)
 	rm -f $(DIST)/p2p_keras-*
 	$(PY) -m uv build --quiet --no-build-isolation --python $(PY) --out-dir $(DIST)
 	$(PY) -m twine check --strict $(DIST)/p2p_keras-*
-	P2P_DIST=$(abspath $(DIST)) $(PY) -m pytest -n 0 --durations=8 tests/wheel
+	P2P_DIST=$(abspath $(DIST)) P2P_WHEEL_PYTHON=$(WHEEL_PYTHON) $(PY) -m pytest -n 0 --durations=8 tests/wheel
 
 sample-data: venv ## make the galaxies in tfrecords/ anew (DATA=another folder)
 	$(PY) -m p2p_keras.simulate --survey mixed --count 200 --seed 1 --size 112 \

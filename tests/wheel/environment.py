@@ -27,7 +27,8 @@ class Environment:
         self.work = self.home / "galaxies"
         self.work.mkdir(parents=True)
         self.python = self.prefix / "bin" / "python"
-        made = [sys.executable, "-m", "uv", "venv", "--quiet", "--python", sys.executable, str(self.prefix)]
+        python = os.environ.get("P2P_WHEEL_PYTHON") or sys.executable
+        made = [sys.executable, "-m", "uv", "venv", "--quiet", "--python", python, str(self.prefix)]
         subprocess.run(made, check=True, timeout=120)
 
     def install(self, *words: str) -> str:
