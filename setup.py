@@ -1,6 +1,6 @@
 """The one thing that pyproject.toml can't say: a wheel carries the shipped model, from its one home in saved_models/.
 
-An editable install and a clone use saved_models/ itself, and nothing is copied (p2p_keras/model_files.py).
+An editable install and a clone use saved_models/ itself, and nothing is copied (p2p_keras/core/model_files.py).
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from p2p_keras import __version__
-from p2p_keras.program import Program, user_errors
+from p2p_keras.core.program import Program, user_errors
+from p2p_keras.core.version import __version__
 
 PROGRAMS = {
     "fit": "Train a network on TFRecord shards.",
@@ -64,7 +64,7 @@ def info(as_json: bool) -> None:
 
     This is what a report of a fault should begin with. Exit status 1 where the shipped model can't be run.
     """
-    from p2p_keras.installation import describe_installation, installation_lines
+    from p2p_keras.measure.installation import describe_installation, installation_lines
 
     described = describe_installation()
     if as_json:

@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from p2p_keras import cli
-from p2p_keras.errors import InputError, UsageError
-from p2p_keras.program import Program
+from p2p_keras.core.errors import InputError, UsageError
+from p2p_keras.core.program import Program
 
 HEAVY = (
     "astropy",
@@ -201,7 +201,7 @@ def test_info_loads_no_tensorflow_without_a_gpu():
     if list(Path("/dev").glob("nvidia[0-9]*")):
         pytest.skip("there is a GPU, whose devices TensorFlow is asked for")
     program = (
-        "import sys; from p2p_keras.installation import describe_installation as d; "
+        "import sys; from p2p_keras.measure.installation import describe_installation as d; "
         "d(); print('tensorflow' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
@@ -210,7 +210,7 @@ def test_info_loads_no_tensorflow_without_a_gpu():
 
 def test_info_without_a_model(tmp_path, monkeypatch):
     """A broken installation would look whole until the first galaxy."""
-    from p2p_keras import model_files
+    from p2p_keras.core import model_files
 
     monkeypatch.setattr(model_files, "model_folders", lambda: [tmp_path])
     result = CliRunner().invoke(cli.main, ["info"])

@@ -11,7 +11,7 @@ import pytest
 from environment import ROOT
 from journey import MEASURE_ARRAY, draw_galaxy, info, measure
 
-from p2p_keras.model_files import find_model
+from p2p_keras.core.model_files import find_model
 
 ASK_SERVER = """
 import json, sys

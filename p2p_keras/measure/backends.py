@@ -1,0 +1,165 @@
+"""Run an exported model: a SavedModel by TensorFlow alone, or an ONNX file by ONNX Runtime alone.
+
+Neither needs Keras or the code that made the model, and the ONNX backend imports no TensorFlow.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from p2p_keras.core.contract import INPUTS, OUTPUTS
+from p2p_keras.core.errors import UsageError
+from p2p_keras.core.model_files import ModelFiles, find_model
+
+
+class Backend(Protocol):
+    """A loaded model."""
+
+    name: str
+    version: str
+    path: Path
+
+    def run(self, image: np.ndarray, zero_point: np.ndarray, pixel_scale: np.ndarray) -> dict[str, np.ndarray]:
+        """Measure a batch: float32 (B, H, W) with NaN where masked, (B,) and (B,) -> arrays with a batch axis."""
+        ...
+
+
+def load_backend(model: str | os.PathLike[str] | None = None, *, threads: int | None = None) -> Backend:
+    """Load a model for prediction.
+
+    Parameters
+    ----------
+    model : str or path, optional
+        See `p2p_keras.core.model_files.find_model`. A model asked for by its name, or its NAME folder, runs in ONNX
+        Runtime where there is no GPU and the model.onnx beside it is of its newest version.
+    threads : int, optional
+        Threads of the computation; by default all cores. TensorFlow takes it only before its first use.
+
+    Raises
+    ------
+    UsageError
+        There is no such model, or it is none that fulfils the signature.
+    """
+    files = find_model(model)
+    if files.kind == "onnx":
+        return OnnxBackend(files, threads=threads)
+    return onnx_twin(model, files, threads) or SavedModelBackend(files, threads=threads)
+
+
+def onnx_twin(model: str | os.PathLike[str] | None, files: ModelFiles, threads: int | None) -> OnnxBackend | None:
+    """Load the model.onnx beside the newest version, where that is the quicker way to the same profiles; else None.
+
+    On two idle cores ONNX Runtime has the first profile 0.4 s after the start, TensorFlow after 8; a single image of
+    256 px then takes less than half the time, 16 at a time the same, and 64 at a time a seventh more (docs/serving.md,
+    "Speed"). A GPU that only TensorFlow can use goes before. A folder of one version, asked for by its path, is taken
+    as it is.
+    """
+    twin = files.path.parent / "model.onnx"
+    asked = None if model is None else Path(model).expanduser()
+    if not files.version or asked == files.path or not twin.is_file():
+        return None
+    if importlib.util.find_spec("onnxruntime") is None:
+        return None
+    import onnxruntime
+
+    gpu = Path("/dev/nvidia0").exists() and "CUDAExecutionProvider" not in onnxruntime.get_available_providers()
+    if gpu and importlib.util.find_spec("tensorflow"):
+        return None
+    try:
+        backend = OnnxBackend(ModelFiles("onnx", twin, files.name, ""), threads=threads)
+    except UsageError:
+        return None
+    return backend if backend.version == files.version else None
+
+
+class SavedModelBackend:
+    """A SavedModel's ``serving_default`` signature, by ``tf.saved_model.load`` alone."""
+
+    def __init__(self, files: ModelFiles, *, threads: int | None = None) -> None:
+        # TensorFlow reports a machine without a GPU as an error; what matters is raised as an exception anyway.
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        try:
+            import tensorflow as tf
+        except ModuleNotFoundError as error:
+            raise UsageError(
+                f"{files.path}: a SavedModel needs TensorFlow, which is not installed; "
+                f"take {files.path.parent / 'model.onnx'}, or pip install tensorflow"
+            ) from error
+
+        self.path, self.name, self.version = files.path, files.name, files.version
+        if threads:
+            try:
+                tf.config.threading.set_intra_op_parallelism_threads(threads)
+                tf.config.threading.set_inter_op_parallelism_threads(threads)
+            except RuntimeError:  # TensorFlow is running already
+                pass
+        try:
+            self._loaded = tf.saved_model.load(os.fspath(files.path))
+            self._signature = self._loaded.signatures["serving_default"]
+        except KeyError as error:
+            raise UsageError(f"{files.path}: the SavedModel has no signature serving_default") from error
+        except (OSError, ValueError, tf.errors.OpError) as error:
+            raise UsageError(f"{files.path}: can't be loaded as a SavedModel ({_first_line(error)})") from error
+        _check_names(files.path, self._signature.structured_input_signature[1], self._signature.structured_outputs)
+
+    def run(self, image: np.ndarray, zero_point: np.ndarray, pixel_scale: np.ndarray) -> dict[str, np.ndarray]:
+        """Measure a batch, see `Backend.run`."""
+        import tensorflow as tf
+
+        outputs = self._signature(
+            image=tf.constant(image, tf.float32),
+            zero_point=tf.constant(zero_point, tf.float32),
+            pixel_scale=tf.constant(pixel_scale, tf.float32),
+        )
+        return {name: value.numpy() for name, value in outputs.items()}
+
+
+class OnnxBackend:
+    """An ONNX file in ONNX Runtime, on a GPU where ONNX Runtime has one; imports no TensorFlow."""
+
+    def __init__(self, files: ModelFiles, *, threads: int | None = None) -> None:
+        import onnxruntime
+
+        self.path = files.path
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        # Threads that wait for the next operation by spinning take the cores from whatever else runs, be it the threads
+        # that read the next files: on two busy cores batches of 16 took three times as long (median of 8).
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if threads:
+            options.intra_op_num_threads = threads
+        providers = [p for p in onnxruntime.get_available_providers() if p.startswith(("CUDA", "CPU"))]
+        try:
+            self._session = onnxruntime.InferenceSession(os.fspath(files.path), options, providers=providers)
+        except Exception as error:  # ONNX Runtime's own errors have no common base class
+            raise UsageError(f"{files.path}: can't be loaded by ONNX Runtime ({_first_line(error)})") from error
+        described = self._session.get_modelmeta().custom_metadata_map
+        self.name = str(described.get("model_name", "") or described.get("name", "") or files.name)
+        self.version = str(described.get("model_version", "") or described.get("version", "") or files.version)
+        self._output_names = [output.name for output in self._session.get_outputs()]
+        _check_names(files.path, [i.name for i in self._session.get_inputs()], self._output_names)
+
+    def run(self, image: np.ndarray, zero_point: np.ndarray, pixel_scale: np.ndarray) -> dict[str, np.ndarray]:
+        """Measure a batch, see `Backend.run`."""
+        feeds = {
+            "image": np.asarray(image, np.float32),
+            "zero_point": np.asarray(zero_point, np.float32),
+            "pixel_scale": np.asarray(pixel_scale, np.float32),
+        }
+        return dict(zip(self._output_names, self._session.run(self._output_names, feeds), strict=True))
+
+
+def _check_names(path: Path, inputs: Any, outputs: Any) -> None:
+    """Refuse a model of another kind with a sentence, not with a KeyError at the first galaxy."""
+    missing = [name for name in INPUTS if name not in inputs] + [name for name in OUTPUTS if name not in outputs]
+    if missing:
+        raise UsageError(f"{path}: not a profile model, it lacks {', '.join(missing)}")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
