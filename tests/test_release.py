@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import p2p_keras
-from p2p_keras.core.model_files import DEFAULT_MODEL
+from p2p_keras.core.contract import DEFAULT_MODEL
 
 yaml = pytest.importorskip("yaml")
 

@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 from p2p_keras.core.units import FILL_MU, SB_UNIT
 
+DEFAULT_MODEL = "isophote"
+"""Name of the shipped model, by which programs find it and clients ask for it."""
+
 MIN_SIDE = 48
 MAX_SIDE = 2048
 """Sides of an image that a model takes, in pixels."""

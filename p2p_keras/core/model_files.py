@@ -11,9 +11,9 @@ from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
+from p2p_keras.core.contract import DEFAULT_MODEL
 from p2p_keras.core.errors import UsageError
 
-DEFAULT_MODEL = "isophote"
 MODELS_VARIABLE = "P2P_KERAS_MODELS"
 """Environment variable: a folder of models (NAME/VERSION in it) to look in before the others."""
 

@@ -8,7 +8,8 @@ import zipfile
 
 from environment import ROOT
 
-from p2p_keras.core.model_files import DEFAULT_MODEL, find_model
+from p2p_keras.core.contract import DEFAULT_MODEL
+from p2p_keras.core.model_files import find_model
 
 LEFT_OUT = "model_float16.onnx"
 
