@@ -66,8 +66,8 @@ class Environment:
             text=True,
         )
 
-    def run(self, *command: str, status: int = 0, timeout: float = 300.0) -> subprocess.CompletedProcess:
-        """Run a command of the environment in the working folder, and look at its exit status."""
+    def run(self, *command: str, status: int = 0, timeout: float = 900.0) -> subprocess.CompletedProcess:
+        """Run a command of the environment in the working folder, and look at its exit status. Busy machines get time."""
         process = self.start(*command)
         try:
             out, err = process.communicate(timeout=timeout)
