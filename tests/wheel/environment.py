@@ -67,7 +67,7 @@ class Environment:
         )
 
     def run(self, *command: str, status: int = 0, timeout: float = 900.0) -> subprocess.CompletedProcess:
-        """Run a command of the environment in the working folder, and look at its exit status. Busy machines get time."""
+        """Run a command of the environment in the working folder, and look at its exit status."""
         process = self.start(*command)
         try:
             out, err = process.communicate(timeout=timeout)
