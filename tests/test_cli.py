@@ -148,7 +148,12 @@ def test_bugs_keep_their_traceback():
 # Runs a program of the package where some packages can't be imported, as where they aren't installed.
 WITHOUT = """
 import sys
-sys.modules.update(dict.fromkeys(sys.argv.pop(1).split(",")))
+missing = set(sys.argv.pop(1).split(","))
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in missing:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Missing())
 from p2p_keras.cli import main
 main(prog_name="p2p-keras")
 """
