@@ -228,6 +228,18 @@ def plain_arrays(profile: QTable) -> dict[str, np.ndarray]:
     return arrays
 
 
+def extinction_corrected(meta: Mapping[str, Any]) -> float:
+    """Galactic extinction (mag) that a profile's magnitudes are corrected for already; 0 where its meta says nothing.
+
+    Parameters
+    ----------
+    meta : mapping
+        The profile's, also as files give it back: text, or NaN where a table of many has no value.
+    """
+    value = meta.get("extinction")
+    return 0.0 if value in (None, "") else _number(value) if np.isfinite(_number(value)) else 0.0
+
+
 def surface_brightness_at(profile: QTable, sma: np.ndarray) -> np.ndarray:
     """Surface brightness of a profile at other radii (arcsec), linear in ln(sma); NaN outside its range."""
     arrays = plain_arrays(profile)

@@ -23,7 +23,7 @@ from p2p_keras.forced.places import PlaceMap
 from p2p_keras.forced.sky import Sky, band_sky, rough_sky
 from p2p_keras.growth import curve_of_growth, radius_of_light
 from p2p_keras.painting import Isophotes, Painted, deviating_pixels, painted_intensity
-from p2p_keras.profile import ISOPHOTE_MU, isophotal_radius, plain_arrays, table_of_columns
+from p2p_keras.profile import ISOPHOTE_MU, META_KEYS, isophotal_radius, plain_arrays, table_of_columns
 from p2p_keras.units import intensity_from_mu, mag_error_from_log, mag_from_flux, mu_from_intensity
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ def measure_bands(
     Parameters
     ----------
     reference : QTable
-        Profile of the reference band's image, as `p2p_keras.profile` makes it, without corrections.
+        Profile of the reference band's image, as `p2p_keras.profile` makes it. What else was derived from it, or
+        corrected in it, isn't handed on to the bands.
     images : mapping of str to GalaxyImage
         By band; grids and pixel scales may differ where all have a WCS.
     reference_band : str
@@ -180,7 +181,8 @@ def _profile(reference: QTable, image: GalaxyImage, intensity: np.ndarray, error
 
 
 def _meta(reference: QTable, profile: QTable, image: GalaxyImage, band: str, reference_band: str) -> dict[str, Any]:
-    meta, columns = dict(reference.meta), plain_arrays(profile)
+    meta = {key: reference.meta[key] for key in META_KEYS if key in reference.meta}
+    columns = plain_arrays(profile)
     # Light beyond the last ellipse: the same share as in the reference, whose total the network gave.
     beyond = float(meta["mag_total"]) - float(plain_arrays(reference)["growth"][-1])
     mag_total = float(columns["growth"][-1]) + beyond

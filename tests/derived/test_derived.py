@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from astropy import units as u
 
 from p2p_keras.derived import DerivedSettings, complete_profile, derived_quantities
 from p2p_keras.derived.draws import NUM_DRAWS, correlation, draw_profiles
@@ -119,6 +120,36 @@ def test_extinction_only_where_asked_for():
     assert fixed.meta["r_iso25"] > plain.meta["r_iso25"]
     own = complete_profile(sersic_profile(), DerivedSettings(ebv=0.1), extinction=0.5)
     assert own.meta["extinction"] == 0.5
+
+
+@pytest.mark.parametrize("again", [DerivedSettings(), DerivedSettings(ebv=0.1), DerivedSettings(extinction=0.2285)])
+def test_completing_again_corrects_once(again):
+    """A table read back and completed again would be corrected twice, or say that it isn't corrected at all."""
+    once = complete_profile(sersic_profile(), DerivedSettings(ebv=0.1))
+    once["intensity"] = 10.0 ** (0.4 * (23.9 - once["mu"].value)) * u.Unit("uJy / arcsec2")
+    twice = complete_profile(once, again)
+    for key in ("mu", "growth", "intensity"):
+        np.testing.assert_allclose(twice[key].value, once[key].value, rtol=1e-12)
+    for key in ("mag_total", "extinction", "r_iso25", "mu_central"):
+        assert twice.meta[key] == pytest.approx(once.meta[key], rel=1e-12)
+
+
+def test_another_extinction_takes_the_place_of_the_first():
+    """A wrong extinction couldn't be mended: the second would be added to the first."""
+    wrong = complete_profile(sersic_profile(), DerivedSettings(extinction=0.5))
+    mended, none = (complete_profile(wrong, DerivedSettings(extinction=value)) for value in (0.2, 0.0))
+    np.testing.assert_allclose(mended["mu"].value, sersic_profile()["mu"].value - 0.2)
+    np.testing.assert_allclose(none["mu"].value, sersic_profile()["mu"].value)
+    assert (mended.meta["extinction"], none.meta["extinction"]) == (0.2, 0.0)
+    assert mended.meta["mag_total"] == pytest.approx(sersic_profile().meta["mag_total"] - 0.2)
+
+
+def test_completing_again_keeps_the_redshift():
+    """Lengths in kpc would stay those of the first fit beside others in arcsec."""
+    once = complete_profile(sersic_profile(2.0), DerivedSettings(redshift=0.05, cosmology="WMAP9"))
+    twice = complete_profile(once, DerivedSettings(psf_fwhm=6.0))
+    assert twice.meta["cosmology"] == "WMAP9"
+    assert twice.meta["disc_h_kpc"] == pytest.approx(twice.meta["disc_h"] * once.meta["kpc_per_arcsec"], rel=1e-9)
 
 
 def test_extinction_of_a_band():

@@ -9,6 +9,7 @@ import pytest
 from astropy.io import fits
 from exact_disc import a_wcs, disc, exact_reference, image_of
 
+from p2p_keras.derived import DerivedSettings, complete_profile
 from p2p_keras.ellipse import points, vector_from_angles
 from p2p_keras.errors import InputError, UsageError
 from p2p_keras.forced import colour_table, forced_inputs, measure_bands, read_bands
@@ -78,6 +79,17 @@ def test_bands_that_are_not_registered_are_flagged(pair):
     inner = (colours["sma"].value > 1.5) & (colours["sma"].value < 10)
     np.testing.assert_allclose(colours["g-r"].value[inner], 0.5, atol=0.05)
     assert aligned["g"].meta["x0"] == pytest.approx(105.5, abs=0.6)
+
+
+def test_a_corrected_reference_corrects_no_band(pair):
+    """Bands would claim a correction for extinction that they don't have, and quantities of the reference's light."""
+    red = pair[1]
+    plain = exact_reference(red)
+    corrected = complete_profile(plain, DerivedSettings(extinction=0.3, redshift=0.02))
+    one, other = (measure_bands(reference, {"r": red}, "r")["r"] for reference in (plain, corrected))
+    np.testing.assert_array_equal(one["mu"].value, other["mu"].value)
+    assert other.meta == one.meta
+    assert not {"extinction", "sersic_n", "redshift"} & other.meta.keys()
 
 
 def test_grids_without_wcs_must_be_the_same(pair):
