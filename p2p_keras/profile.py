@@ -55,6 +55,12 @@ META_KEYS = (
 )  # fmt: skip
 """Keys of every profile's ``meta``, in their order."""
 
+TEXT_KEYS = (
+    "name", "band", "pa_reference", "flags", "source", "model", "model_version", "software_version", "forced",
+    "sky_origin", "cosmology",
+)  # fmt: skip
+"""Keys whose values are text, also where they look like numbers: a name may be of digits."""
+
 ISOPHOTE_MU = 25.0
 """Surface brightness of `r_iso25`, mag arcsec^-2 (as R25 of the RC3)."""
 

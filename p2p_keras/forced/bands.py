@@ -20,7 +20,7 @@ from p2p_keras.forced.alignment import shift_of_light
 from p2p_keras.forced.hidden import flags_of_band, with_hidden_light
 from p2p_keras.forced.photometry import BandPixels, intensities, ring_medians
 from p2p_keras.forced.places import PlaceMap
-from p2p_keras.forced.sky import Sky, band_sky, rough_sky
+from p2p_keras.forced.sky import band_sky, rough_sky
 from p2p_keras.growth import curve_of_growth, radius_of_light
 from p2p_keras.painting import Isophotes, Painted, deviating_pixels, painted_intensity
 from p2p_keras.profile import ISOPHOTE_MU, META_KEYS, isophotal_radius, plain_arrays, table_of_columns

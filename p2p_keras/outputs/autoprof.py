@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from p2p_keras.outputs.text import printable
+
 _UNITS = {
     "R": "arcsec",
     "SB": "mag*arcsec^-2",
@@ -60,7 +62,7 @@ def write_prof(meta: Mapping[str, Any], columns: Mapping[str, np.ndarray], path:
             if key in meta:
                 value = meta[key]
                 text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
-                file.write(f"# {key}: {' '.join(text.split())}\n")
+                file.write(f"# {key}: {printable(text)}\n")
         file.write(",".join(_UNITS) + "\n" + ",".join(_UNITS.values()) + "\n")
         for row in np.where(np.isfinite(rows), rows, _MISSING):
             file.write(",".join(f"{value:.5f}" for value in row) + "\n")
@@ -88,7 +90,7 @@ def read_comments(path: Path) -> dict[str, Any]:
     Of other programs' files only what has our names, such as none of AutoProf's own.
     """
     meta: dict[str, Any] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8").split("\n"):
         key, colon, value = line.lstrip("#").partition(":")
         key, value = key.strip(), value.strip()
         if not line.startswith("#") or not colon or key not in _COMMENTS:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from p2p_keras.errors import InputError
 from p2p_keras.outputs.formats import ListedGalaxies, write_galaxies
 from p2p_keras.outputs.spool import Spool, SpooledGalaxy
+from p2p_keras.outputs.text import unescaped_columns
 from p2p_keras.profile_files import ProfileWriter, plain_meta, safe_name, write_whole
 
 if TYPE_CHECKING:
@@ -92,7 +93,9 @@ def read_colours(path: Path) -> list[tuple[str, dict[str, np.ndarray]]]:
             rows = pyarrow.parquet.read_table(path)
             table = Table({name: np.asarray(rows[name].to_pylist()) for name in rows.column_names})
         else:
-            table = Table.read(path, format=kinds[path.suffix], **({"hdu": 1} if path.suffix == ".fits" else {}))
+            how: dict[str, Any] = {"format": kinds[path.suffix]}
+            how |= {"hdu": 1, "character_as_bytes": False} if path.suffix == ".fits" else {"converters": {"name": str}}
+            table = unescaped_columns(Table.read(path, **how)) if path.suffix == ".fits" else Table.read(path, **how)
     except Exception as error:  # every reader has its own
         raise InputError(path, f"can't be read as a table of colours ({error})") from error
     names = np.asarray(table["name"]).astype(str)

@@ -193,7 +193,13 @@ def _from_columns(
             mu, error = units.mu_from_intensity(flux, zero_point, 1.0), columns.get("I_e")
             error = None if error is None else units.mag_error_from_log(error / flux)
         return ProfileLabel(
-            columns["R"], mu + extinction_corrected(meta), error, columns.get("ellip"), columns.get("pa"), pa_reference="+y", **centre
+            columns["R"],
+            mu + extinction_corrected(meta),
+            error,
+            columns.get("ellip"),
+            columns.get("pa"),
+            pa_reference="+y",
+            **centre,
         )
     if {"sma", "mu"} <= columns.keys():
         return ProfileLabel(
