@@ -24,8 +24,8 @@ _UNITS = {
 }
 _MISSING = 99.999
 _COMMENTS = (
-    "name", "band", "x0", "y0", "ra", "dec", "pixel_scale", "zero_point", "mag_total", "r50", "r90", "extinction", "flags", "quality",
-    "source", "model", "model_version", "software_version",
+    "name", "band", "x0", "y0", "ra", "dec", "pixel_scale", "zero_point", "mag_total", "r50", "r90", "extinction",
+    "flags", "quality", "source", "model", "model_version", "software_version",
 )  # fmt: skip
 
 _NUMBERS = (
