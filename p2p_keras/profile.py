@@ -193,7 +193,7 @@ def isophotal_radius(sma: np.ndarray, mu: np.ndarray, level: float = ISOPHOTE_MU
     float, in the unit of `sma`
     """
     sma, mu = np.asarray(sma, dtype=float), np.asarray(mu, dtype=float)
-    good = np.isfinite(sma) & np.isfinite(mu)
+    good = np.isfinite(sma) & np.isfinite(mu) & (sma > 0.0)
     if not good.any():
         return float("nan")
     return float(isophotal_radii(sma[good], mu[None, good], level)[0])
