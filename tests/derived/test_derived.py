@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from astropy import units as u
+from scipy.integrate import quad
 
 from p2p_keras.derived import DerivedSettings, complete_profile, derived_quantities
 from p2p_keras.derived.draws import NUM_DRAWS, correlation, draw_profiles
 from p2p_keras.derived.extinction import extinction_of, parse_extinction
-from p2p_keras.derived.fits import fit_laws, sersic_mu
+from p2p_keras.derived.fits import _sersic_slopes, fit_laws, sersic_mu
 from p2p_keras.errors import UsageError
 from p2p_keras.growth import curve_of_growth
 from p2p_keras.profile import isophotal_radii, plain_arrays, table_of_columns
@@ -37,6 +40,25 @@ def test_sersic_law_is_found_again(n):
     assert found["sersic_re"] == pytest.approx(8.0, rel=1e-3)
     assert found["sersic_mu_e"] == pytest.approx(22.0, abs=1e-3)
     assert found["sersic_rms"] < 1e-3
+
+
+@pytest.mark.parametrize("n", [0.4, 0.5, 1.0, 4.0, 10.0])
+def test_half_of_the_light_is_inside_re(n):
+    """The effective radius of a fit would hold another share of the light than half: 0.06 % too much at n = 0.4."""
+    inside, _ = quad(lambda t: 2 * t * 10 ** (-0.4 * sersic_mu(t, n, 1.0, 0.0)), 0, 1, epsabs=0, epsrel=1e-11)
+    beyond = sum(
+        quad(lambda t: 2 * t * 10 ** (-0.4 * sersic_mu(t, n, 1.0, 0.0)), a, b, epsabs=0, epsrel=1e-11, limit=200)[0]
+        for a, b in pairwise([1, 3, 10, 100, 1e4, 1e6, 1e9])
+    )
+    assert inside / (inside + beyond) == pytest.approx(0.5, abs=1e-8)
+
+
+@pytest.mark.parametrize("n", [0.4, 1.0, 4.0])
+def test_slopes_of_sersics_law(n):
+    """Fits would need more steps, and their uncertainties come from another law than the fit."""
+    sma, h = np.geomspace(0.3, 30, 20), 1e-5
+    change = (sersic_mu(sma, n * np.exp(h), 8.0, 22.0) - sersic_mu(sma, n * np.exp(-h), 8.0, 22.0)) / (2 * h)
+    np.testing.assert_allclose(_sersic_slopes(sma, n, 8.0)[:, 2], change, atol=1e-6)
 
 
 def test_exponential_disc_is_found_again():
