@@ -102,7 +102,10 @@ def measure_bands(
         x0, y0 = backs[band](np.array([isophotes.x0]), np.array([isophotes.y0]))
         profile.meta.update(x0=float(x0[0]) + pixels.image.x_offset, y0=float(y0[0]) + pixels.image.y_offset)
         profile.meta.update(sky=sky.level, sky_err=sky.error, sky_origin=sky.origin, shift_px=shift)
-        words = {*reference.meta.get("flags", []), *flags_of_band(profile, ready)}
+        words = {
+            *reference.meta.get("flags", []),
+            *flags_of_band(profile, ready, (float(x0[0]), float(y0[0])), sky.level),
+        }
         words |= {"truncated"} if sky.origin != "ring" else set()
         words |= {"misaligned"} if shift > MISALIGNED_PX and not align else set()
         flags = [word for word in FLAGS if word in words]

@@ -48,7 +48,7 @@ def with_hidden_light(intensity: np.ndarray, reference: np.ndarray, sma: np.ndar
     return np.where(known, intensity, at * reference)
 
 
-def flags_of_band(profile: QTable, pixels: BandPixels) -> list[str]:
+def flags_of_band(profile: QTable, pixels: BandPixels, centre: tuple[float, float], sky: float) -> list[str]:
     """Flags of a band from its own pixels, in the order of `p2p_keras.flags.FLAGS`.
 
     Parameters
@@ -57,10 +57,14 @@ def flags_of_band(profile: QTable, pixels: BandPixels) -> list[str]:
         The band's, complete but for its flags.
     pixels : BandPixels
         With `ignored` as it was measured.
+    centre : (float, float)
+        x and y in pixels of the band's image.
+    sky : float
+        Flux per pixel of the band's image.
     """
     image, meta, columns = pixels.image, profile.meta, plain_arrays(profile)
-    place = {"x0": meta["x0"] - meta["x_offset"], "y0": meta["y0"] - meta["y_offset"]}
-    whole = {key: float(meta[key]) for key in ("extent", "mag_total", "sky")}
+    place = {"x0": centre[0], "y0": centre[1], "sky": sky}
+    whole = {key: float(meta[key]) for key in ("extent", "mag_total")}
     shown = np.isfinite(columns["mu"]) & np.isfinite(columns["mu_err"])
     outputs = columns | place | whole | {"pa": pa_from_x(columns["pa"], meta), "valid": shown}
     found = {word for word in find_flags(outputs, image) if word not in _OF_THE_NETWORK}
