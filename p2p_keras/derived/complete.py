@@ -72,10 +72,10 @@ def complete_profile(
     -------
     QTable
         A copy. With an extinction, ``mu``, ``growth`` and ``mag_total`` are brighter by it and ``extinction`` in meta
-        says so: where it says so already, the new extinction takes the place of the old one, and without a new one
-        the old one stays; so does a redshift. With a redshift there are a column ``sma_kpc`` and ``r50_kpc``,
-        ``kpc_per_arcsec``, ``distance_modulus``, ... in meta. ``mag_total_err`` and the like: `p2p_keras.derived.derived_quantities`;
-        ``sersic_n`` and the like: `p2p_keras.derived.fits.fit_laws`.
+        says so; where it says so already, the new extinction takes the place of the old one, and without a new one the
+        old one stays. With a redshift, which stays likewise, there are a column ``sma_kpc`` and ``r50_kpc``,
+        ``kpc_per_arcsec``, ``distance_modulus``, ... in meta. ``mag_total_err`` and the like:
+        `p2p_keras.derived.derived_quantities`; ``sersic_n`` and the like: `p2p_keras.derived.fits.fit_laws`.
 
     Raises
     ------
