@@ -7,14 +7,14 @@ import pytest
 from astropy.io import fits
 from astropy.table import QTable, Table
 
-from p2p_keras.errors import InputError
+from p2p_keras.core.errors import InputError
 from p2p_keras.images import GalaxyImage
-from p2p_keras.outputs.colours import ColourWriter, read_colours
-from p2p_keras.outputs.images import write_model_image
-from p2p_keras.outputs.summary import SummaryWriter, read_summary
-from p2p_keras.painting import paint
-from p2p_keras.profile import table_of_columns
-from p2p_keras.profile_files import FORMATS, TABLE_FORMATS, ProfileWriter, read_profiles, write_profiles
+from p2p_keras.measure.outputs.colours import ColourWriter, read_colours
+from p2p_keras.measure.outputs.images import write_model_image
+from p2p_keras.measure.outputs.summary import SummaryWriter, read_summary
+from p2p_keras.profile.painting import paint
+from p2p_keras.profile.tables.building import table_of_columns
+from p2p_keras.profile.tables.files import FORMATS, TABLE_FORMATS, ProfileWriter, read_profiles, write_profiles
 
 ALPHABETS = ["josé", "Ångström 3", "галактика", "星雲", "大熊座 𠮷", "سديم", "e\u0301ta", "ngc 1 🌌"]
 DIGITS = ["1237648720693755918", "12376487206937559181", "007", "1e5", "0x1f", "-1", "1_000", "٣٤", "0.50"]

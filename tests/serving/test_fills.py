@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from p2p_keras import Predictor, layers, units
-from p2p_keras.errors import P2PError
+from p2p_keras import Predictor
+from p2p_keras.core import units
+from p2p_keras.core.contract import FLOAT_OUTPUTS, OUTPUTS
+from p2p_keras.core.errors import P2PError
+from p2p_keras.core.radii import NUM_RADII
 from p2p_keras.evaluation.classical import stacked_outputs
 from p2p_keras.images import GalaxyImage
-from p2p_keras.radii import NUM_RADII
-from p2p_keras.serving.contract import FLOAT_OUTPUTS, OUTPUTS
-from p2p_keras.serving.signatures import finite_outputs
+from p2p_keras.network import layers
+from p2p_keras.network.export.signatures import finite_outputs
 
 FILLED = ("mu", "mu_err", "ellipticity", "pa", "growth")
 
