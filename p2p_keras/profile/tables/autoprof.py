@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from p2p_keras.measure.outputs.text import printable
+from p2p_keras.profile.tables.text import printable
 
 _UNITS = {
     "R": "arcsec",

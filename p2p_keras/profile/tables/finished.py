@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from p2p_keras.measure.outputs.text import name_key, printable, yaml_unquoted
+from p2p_keras.profile.tables.text import name_key, printable, yaml_unquoted
 
 _SOURCE_LINES = {
     "ecsv": re.compile(rb'^# - \{"source": (".*")\}$', re.MULTILINE),

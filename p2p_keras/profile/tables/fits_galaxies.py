@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from p2p_keras.measure.outputs.text import to_fits
+from p2p_keras.profile.tables.text import to_fits
 
 _BLOCK = 1024
 
