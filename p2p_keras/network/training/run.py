@@ -23,7 +23,15 @@ from p2p_keras.data.pipeline import Augmentation, make_dataset
 from p2p_keras.data.shards import find_damage, find_shards, read_manifest, read_records, read_shards
 from p2p_keras.network import load_network
 from p2p_keras.network.models import build_network, finish_model
-from p2p_keras.network.training.checkpoint import BEST, LAST, Checkpoint, KeepStatistics, load_state
+from p2p_keras.network.training.checkpoint import (
+    BEST,
+    LAST,
+    Checkpoint,
+    KeepStatistics,
+    LossIsNaN,
+    StopAtNaN,
+    load_state,
+)
 from p2p_keras.network.training.config import FitConfig
 from p2p_keras.network.training.optimizer import make_optimizer
 from p2p_keras.network.training.recipes import RECIPES
@@ -100,7 +108,7 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
     monitor = f"val_{_loss_of(config)[1]}"
     checkpoint = Checkpoint(folder, config.checkpoint_minutes, progress, monitor, config.patience)
     callbacks = [
-        keras.callbacks.TerminateOnNaN(raise_error=True),  # before the checkpoint: the last good state stays
+        StopAtNaN(),  # before the checkpoint: the last good state stays
         keras.callbacks.CSVLogger(str(folder / "metrics.csv"), append=resuming),
         keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
         KeepStatistics(round(RECIPES[config.preset].own_statistics * config.epochs)),
@@ -163,9 +171,7 @@ def _explained(config: FitConfig, checkpoint: Checkpoint) -> Iterator[None]:
     except tf.errors.DataLossError as error:
         damage = find_damage(find_shards(config.data, "train")) or find_damage(find_shards(config.data, "val"))
         raise damage or InputError(config.data, str(error)) from error
-    except RuntimeError as error:
-        if "NaN" not in str(error) and "nvalid loss" not in str(error):
-            raise
+    except LossIsNaN as error:
         cause = f"the loss became NaN; {LAST} is from before it: go on with --resume and a lower --learning-rate"
         raise InputError(config.run, cause) from error
 
