@@ -9,7 +9,7 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 RUN ?= runs/first
 ARGS ?=
-PYTEST_ARGS ?= -n 2 --dist loadfile
+PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 # The first Python that starts and is of a version that the lock file covers.
 FIND_PYTHON = for p in $(PYTHON) python3.11 python3.12 python3.13 python3 python; do \

@@ -16,6 +16,7 @@ import numpy as np
 
 from p2p_keras.outputs.fits_galaxies import write_galaxies_hdu
 from p2p_keras.outputs.spool import SpooledGalaxy
+from p2p_keras.outputs.text_lengths import length_key
 from p2p_keras.profile import ALL_COLUMN_UNITS, COLUMN_DESCRIPTIONS, COLUMN_UNITS
 
 GALAXIES = "galaxies"
@@ -267,11 +268,15 @@ def _write_parquet(galaxies: Galaxies, path: Path, columns: Mapping[str, str], s
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
             waiting.clear()
 
+        longest = 1
         for name, block in _blocks(galaxies, columns):
+            longest = max(longest, len(name))
             waiting.append((name, block))
             if sum(len(rows) for _, rows in waiting) >= _BLOCK_ROWS:
                 flush()
         flush()
+        if not single:
+            writer.add_key_value_metadata({length_key("name"): str(longest)})
         # Not with the schema, which would be in the file twice: this is most of it.
         header = "\n".join(_header_lines(galaxies, columns, single))
         writer.add_key_value_metadata({"table_meta_yaml": header})
