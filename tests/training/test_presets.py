@@ -28,9 +28,9 @@ WRITER = {
     "ema": 0.95,
 }
 SMALL = {
-    "pix2prof": (WRITER, 480),
-    "pix2prof_attention": (WRITER, 480),
-    "pix2prof_transformer": ({"model.width": 1 / 8, "model.blocks": 2, "learning_rate": 3e-3, "ema": 0.9}, 200),
+    "pix2prof": (WRITER, 320),
+    "pix2prof_attention": (WRITER, 400),
+    "pix2prof_transformer": ({"model.width": 1 / 8, "model.blocks": 2, "learning_rate": 3e-3, "ema": 0.9}, 160),
 }
 
 
