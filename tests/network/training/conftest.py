@@ -1,0 +1,120 @@
+"""Four galaxies to train on and four to validate with, made in a moment; and what a network made of them."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from p2p_keras.core.units import mu_from_intensity
+from p2p_keras.data.labelled import LabelledGalaxy
+from p2p_keras.data.mocks.truth import measure_truth
+from p2p_keras.data.shards import ShardWriter
+
+
+def exponential_disc(index: int, side: int = 64) -> LabelledGalaxy:
+    """A disc whose truth is measured on its noise-free image."""
+    rng = np.random.default_rng(index)
+    x0, y0 = (side - 1) / 2 + rng.normal(0, 1, 2)
+    angle, q, scale = rng.uniform(0, np.pi), rng.uniform(0.5, 1), rng.uniform(3, 5)
+    y, x = np.mgrid[:side, :side].astype(float)
+    u = (x - x0) * np.cos(angle) + (y - y0) * np.sin(angle)
+    v = (-(x - x0) * np.sin(angle) + (y - y0) * np.cos(angle)) / q
+    clean = 400 * np.exp(-np.sqrt(u * u + v * v + 1) / scale)
+    truth = measure_truth(clean, x0, y0)
+    ok = np.isfinite(truth.intensity) & (truth.intensity > 0)
+    return LabelledGalaxy(
+        name=f"disc{index}",
+        band="r",
+        image=(clean + rng.normal(0, 1, clean.shape)).astype("float32"),
+        zero_point=22.5,
+        pixel_scale=0.4,
+        sma=0.4 * truth.sma[ok],
+        mu=mu_from_intensity(truth.intensity[ok], 22.5, 0.4),
+        ellipticity=truth.ellipticity[ok],
+        pa=truth.pa[ok],
+        x0=x0,
+        y0=y0,
+        extent=0.4 * 5 * scale,
+        mag_total=float(22.5 - 2.5 * np.log10(clean.sum())),
+        noise=1.0,
+        sky=0.0,
+    )
+
+
+@pytest.fixture(scope="session")
+def shards(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shards")
+    for split, first, last in (("train", 0, 4), ("val", 4, 8)):
+        with ShardWriter(folder / f"{split}-00000-of-00001.tfrecord") as shard:
+            for index in range(first, last):
+                shard.write(exponential_disc(index))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def faint_shards(tmp_path_factory):
+    """The four galaxies at the surface brightnesses of real ones: their captions end near the sky's 30."""
+    folder = tmp_path_factory.mktemp("faint")
+    for split in ("train", "val"):
+        with ShardWriter(folder / f"{split}-00000-of-00001.tfrecord") as shard:
+            for index in range(4):
+                disc = exponential_disc(index)
+                shard.write(
+                    dataclasses.replace(disc, zero_point=30.5, mu=disc.mu + 8.0, mag_total=disc.mag_total + 8.0)
+                )
+    return folder
+
+
+def batch_of_four(folder):
+    """The four galaxies as one batch (inputs, targets)."""
+    from p2p_keras.data.pipeline import make_dataset
+
+    return next(iter(make_dataset(folder, "train", batch_size=4, image_sizes=(64,), seed=0)))
+
+
+@pytest.fixture(scope="session")
+def four(shards):
+    """The batch of `shards`."""
+    return batch_of_four(shards)
+
+
+@pytest.fixture(scope="session")
+def faint_four(faint_shards):
+    """The batch of `faint_shards`."""
+    return batch_of_four(faint_shards)
+
+
+@pytest.fixture
+def overfit():
+    """Function that trains a configuration on one batch for some steps, and gives the errors that are left.
+
+    They are means over the galaxies, taken from the network's own outputs: of the median over the rings of abs(dmu)
+    (mu <= 26.5) and of the ellipse (length of the difference of (a - b) / (a + b) exp(2i pa)), and of the centre's
+    distance in px.
+    """
+    import tensorflow as tf
+
+    from p2p_keras.core import units
+    from p2p_keras.network.training.run import make_trainer
+
+    def train(config, batch, steps: int) -> dict[str, float]:
+        trainer = make_trainer(config, steps)
+        trainer.fit(tf.data.Dataset.from_tensors(batch).repeat(), epochs=1, steps_per_epoch=steps, verbose=0)
+        inputs, targets = batch
+        with trainer.averaged():
+            found = {name: np.asarray(value) for name, value in trainer.network(inputs, training=False).items()}
+        true = {name: np.asarray(value) for name, value in targets.items()}
+        length = found["ellipticity"] / (2.0 - found["ellipticity"])
+        e = length * np.exp(2j * np.deg2rad(found["pa"]))
+        rings = true["known"] & true["within"]
+
+        def typical(error, use):
+            return float(np.mean([np.median(values[chosen]) for values, chosen in zip(error, use, strict=True)]))
+
+        return {
+            "mu": typical(np.abs(found["mu"] - true["mu"]), rings & (true["mu"] <= units.FAINT_MU)),
+            "ellipse": typical(np.abs(e - (true["e1"] + 1j * true["e2"])), rings & true["geometry_known"]),
+            "centre": float(np.mean(np.hypot(found["x0"] - true["x0"], found["y0"] - true["y0"]))),
+        }
+
+    return train
