@@ -33,9 +33,9 @@ def _config(shards, run, **settings) -> FitConfig:
 def test_overfits_four_galaxies(shards, four, overfit, tmp_path):
     """Something between labels, network and loss would not fit together."""
     figures = overfit(_config(shards, tmp_path / "run", learning_rate=4e-3), four, 120)
-    print(figures)
-    assert figures["mu"] < 0.05
-    assert figures["ellipse"] < 0.03
+    # As in test_presets.py: what labels that are a little wrong would leave.
+    assert figures["mu"] < 0.03
+    assert figures["ellipse"] < 0.06
     assert figures["centre"] < 0.3
 
 

@@ -47,9 +47,10 @@ def test_overfits_four_galaxies(preset, faint_four, overfit, monkeypatch):
         monkeypatch.setattr(captions, "SKY_STEPS", WINDOW)
     config = FitConfig.from_mapping({"preset": preset, "batch_size": 4, "warmup_steps": 5, **settings}, "test")
     figures = overfit(config, faint_four, steps)
-    print(figures)
-    assert figures["mu"] < 0.05
-    assert figures["ellipse"] < 0.03
+    # Labels off by half a pixel would leave 0.13 mag in mu and 0.7 px in the centre, and those off by one ring 0.05 mag;
+    # angles that aren't doubled 0.07, components in the wrong order 0.27 in the ellipse.
+    assert figures["mu"] < (0.03 if preset == "pix2prof_transformer" else 0.08)
+    assert figures["ellipse"] < 0.06
     assert figures["centre"] < 0.3
 
 
