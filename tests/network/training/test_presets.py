@@ -47,7 +47,7 @@ def test_overfits_four_galaxies(preset, faint_four, overfit, monkeypatch):
         monkeypatch.setattr(captions, "SKY_STEPS", WINDOW)
     config = FitConfig.from_mapping({"preset": preset, "batch_size": 4, "warmup_steps": 5, **settings}, "test")
     figures = overfit(config, faint_four, steps)
-    # Labels off by half a pixel would leave 0.13 mag in mu and 0.7 px in the centre, and those off by one ring 0.05 mag;
+    # Labels off by half a pixel leave 0.13 mag in mu and 0.7 px in the centre, those off by one ring 0.05 mag;
     # angles that aren't doubled 0.07, components in the wrong order 0.27 in the ellipse.
     assert figures["mu"] < (0.03 if preset == "pix2prof_transformer" else 0.08)
     assert figures["ellipse"] < 0.06
