@@ -1,6 +1,7 @@
 """What is done with a part, wherever it runs: read its rows and cutouts, run the model, write its rows.
 
-The stages hand on pickled values in a column of one table, which is what Ray Data streams. An `Engine` runs them.
+The stages hand on pickled values in a column of one table, which is what Ray Data streams from process to process;
+an `Engine` runs them. No file is ever unpickled: others may write to where the output lies.
 """
 
 from __future__ import annotations
@@ -44,13 +45,26 @@ MODEL = f"{WORK}/model"
 
 @dataclass(frozen=True)
 class Job:
-    """What every worker needs to know; the model's files lie in the output, so that any node finds them at any time."""
+    """What every worker needs to know; the model's files lie in the output, so that any node finds them at any time.
+
+    Attributes
+    ----------
+    settings : SurveySettings
+    images, output : Place
+    threads : int
+    finish_apart : bool
+        Rows are made by a stage of their own.
+    model_name, model_sha256 : str
+        Of the `ShippedModel` that lies in the output.
+    """
 
     settings: SurveySettings
     images: Place
     output: Place
     threads: int
     finish_apart: bool
+    model_name: str
+    model_sha256: str
 
 
 @dataclass(frozen=True)
@@ -106,7 +120,7 @@ def units_of(parts: Sequence[Part], numbers: Sequence[int]) -> Units:
 
 def write_model(model: ShippedModel, output: Place) -> None:
     """Leave the model for the workers."""
-    output.write(MODEL, pickle.dumps(model))
+    output.write(MODEL, model.to_bytes())
 
 
 def payload(value: Any) -> pa.Table:
@@ -140,7 +154,8 @@ class ModelWorker:
     def __init__(self, job: Job) -> None:
         limit_threads(job.threads)
         self._job = job
-        model: ShippedModel = pickle.loads(job.output.read(MODEL))
+        content = job.output.read(MODEL)
+        model = ShippedModel.from_bytes(content, job.model_name, job.model_sha256, job.output.url_of(MODEL))
         self._predictor = model.load(None if job.finish_apart else job.threads)
 
     def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:
