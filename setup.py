@@ -14,10 +14,7 @@ from setuptools.command.build_py import build_py
 ROOT = Path(__file__).resolve().parent
 MODEL = "isophote"
 BESIDE = ("model.onnx", "model.keras", "MODEL_CARD.md", "metrics.json")
-"""What `predict`, `predict --attention` and `fit --init` need, and what tells how good the model is.
-
-model_float16.onnx stays behind: no program takes it by itself.
-"""
+"""What `predict`, `predict --attention` and `fit --init` need, and what tells how good the model is."""
 
 
 class BuildWithModel(build_py):
