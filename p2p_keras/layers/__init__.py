@@ -16,6 +16,7 @@ from p2p_keras.layers.radial import (
     Circles,
     CopiedFeatures,
     GatedVectors,
+    MeanOverAngle,
     MendedIntensity,
     PositionBias,
     RadialPool,
@@ -25,6 +26,7 @@ from p2p_keras.layers.radial import (
 )
 from p2p_keras.layers.sampling import PyramidSampler
 from p2p_keras.layers.sky import SkyLevel
+from p2p_keras.layers.sky_free_pyramid import SkyFreePyramid
 from p2p_keras.layers.tokens import AddToAll, AddUpsampled, CrossAttention, ImageTokens, ParallelAnswer, RadiusQueries
 
 __all__ = [
@@ -51,6 +53,7 @@ __all__ = [
     "IntensityHarmonics",
     "LocalSoftArgmax",
     "LookFeatures",
+    "MeanOverAngle",
     "MendedIntensity",
     "MovedCentre",
     "NoiseIntensity",
@@ -71,6 +74,7 @@ __all__ = [
     "RadiusQueries",
     "RingPool",
     "RingsCovered",
+    "SkyFreePyramid",
     "SkyLevel",
     "StopGradient",
     "SumVectors",
