@@ -18,7 +18,7 @@ SHOWN_WEIGHT = 0.1 * FILL_WEIGHT
 """Fills of less weight come from beyond some ten pixels: a missing part of the image, not a hole in it."""
 
 
-def filled(fluxes, masks, level):
+def filled(fluxes, masks, level, wanted):
     """A pyramid without holes.
 
     Parameters
@@ -27,6 +27,8 @@ def filled(fluxes, masks, level):
         Sum of good flux over number of pixels, and their good share.
     level : tensor (batch,)
         What is taken where nothing is good even under the coarsest pixels.
+    wanted : tensor (batch,)
+        1 for images whose holes are to be filled, 0 for those that stay as they are.
 
     Returns
     -------
@@ -35,13 +37,13 @@ def filled(fluxes, masks, level):
         everywhere, and where anything is good it is that of the good pixels to one part in a thousand.
     """
     around = ops.reshape(level, (-1, 1, 1)) * ops.ones_like(masks[-1])
-    near = ops.zeros_like(masks[-1])
+    near, wanted = ops.zeros_like(masks[-1]), FILL_WEIGHT * ops.reshape(wanted, (-1, 1, 1))
     out = []
     for flux, mask in zip(reversed(fluxes), reversed(masks), strict=True):
         if out:
             around, near = _twice_as_fine(around), _twice_as_fine(near)
         missing = 1.0 - mask
-        weight = missing * FILL_WEIGHT * ops.maximum(near, _LEAST)
+        weight = wanted * missing * ops.maximum(near, _LEAST)
         out.append((flux + weight * around, mask + weight))
         # Where a part is good, the coarser mean fills the rest.
         around, near = flux + missing * around, _WEIGHT_A_LEVEL * (mask + missing * near)

@@ -62,8 +62,7 @@ class SkyFreePyramid(_Float32Layer):
         means = _means(flux), _means(mask)
         noise, level, border = _noise_and_level(*means, height, width)
         off_value = _value_without_data(*means, noise, level, -reference)
-        holes = ops.any(number < ops.cast(height * width, "float32"))
-        holes = holes | ops.any(ops.isfinite(off_value)) | ops.any(~border)
+        holes = (number < ops.cast(height * width, "float32")) | ops.isfinite(off_value) | ~border
 
         def with_holes():
             data = mask * ops.cast(flux != _as_image(off_value), "float32")
@@ -71,13 +70,14 @@ class SkyFreePyramid(_Float32Layer):
             noise, level, border = _noise_and_level(fluxes, masks, height, width)
             blocks = fluxes[BLOCK_LEVEL], masks[BLOCK_LEVEL]
             level = ops.where(border, level, lower_level(*blocks, flat_blocks(fluxes[FLAT_LEVEL], masks[FLAT_LEVEL])))
-            fluxes, masks = filled(fluxes, masks, level)
+            # Images without holes stay as they are alone, whatever else is in their batch.
+            fluxes, masks = filled(fluxes, masks, level, ops.cast(holes, "float32"))
             return _flat(fluxes), _flat(masks), noise, level
 
         def without_holes():
             return _flat(means[0]), _flat(means[1]), noise, level
 
-        flux, good, noise, level = ops.cond(holes, with_holes, without_holes)
+        flux, good, noise, level = ops.cond(ops.any(holes), with_holes, without_holes)
         whole = reference + level
         stays = whole * (1.0 - share_taken_off(ops.abs(whole) / noise))
         return flux, good, ops.log(noise), level - stays, whole - stays
