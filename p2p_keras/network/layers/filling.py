@@ -1,0 +1,64 @@
+"""Holes of a pyramid, filled from what is around them.
+
+Means are pulled up the pyramid, weighted by what is good under them, and pushed down to where something is missing
+(Gortler et al. 1996, The Lumigraph, sec. 3.4): small holes get their neighbours' mean, large ones a smooth surface.
+"""
+
+from __future__ import annotations
+
+from keras import ops
+
+FILL_WEIGHT = 1e-3
+"""Weight of a filled pixel beside that of a good one, where what fills it is as near as can be."""
+
+_WEIGHT_A_LEVEL = 0.5  # factor on that weight for every level that the fill comes from further up
+_LEAST = 2.0**-10
+
+SHOWN_WEIGHT = 0.1 * FILL_WEIGHT
+"""Fills of less weight come from beyond some ten pixels: a missing part of the image, not a hole in it."""
+
+
+def filled(fluxes, masks, level, wanted):
+    """A pyramid without holes.
+
+    Parameters
+    ----------
+    fluxes, masks : lists of tensors (batch, height, width), finest first
+        Sum of good flux over number of pixels, and their good share.
+    level : tensor (batch,)
+        What is taken where nothing is good even under the coarsest pixels.
+    wanted : tensor (batch,)
+        1 for images whose holes are to be filled, 0 for those that stay as they are.
+
+    Returns
+    -------
+    fluxes, masks : lists like the inputs
+        With what fills the missing share added, with a weight of `FILL_WEIGHT` and less: flux / mask is finite
+        everywhere, and where anything is good it is that of the good pixels to one part in a thousand.
+    """
+    around = ops.reshape(level, (-1, 1, 1)) * ops.ones_like(masks[-1])
+    near, wanted = ops.zeros_like(masks[-1]), FILL_WEIGHT * ops.reshape(wanted, (-1, 1, 1))
+    out = []
+    for flux, mask in zip(reversed(fluxes), reversed(masks), strict=True):
+        if out:
+            around, near = _twice_as_fine(around), _twice_as_fine(near)
+        missing = 1.0 - mask
+        weight = wanted * missing * ops.maximum(near, _LEAST)
+        out.append((flux + weight * around, mask + weight))
+        # Where a part is good, the coarser mean fills the rest.
+        around, near = flux + missing * around, _WEIGHT_A_LEVEL * (mask + missing * near)
+    return [flux for flux, _ in reversed(out)], [mask for _, mask in reversed(out)]
+
+
+def _twice_as_fine(x):
+    """Bilinear values at the centres of pixels half as wide; (batch, 2 h, 2 w)."""
+    for axis in (1, 2):
+        shape = ops.shape(x)
+        length = shape[axis]
+        first, last = (x[:, :1], x[:, -1:]) if axis == 1 else (x[:, :, :1], x[:, :, -1:])
+        padded = ops.concatenate([first, x, last], axis=axis)
+        before, after = (padded[:, :length], padded[:, 2:]) if axis == 1 else (padded[:, :, :length], padded[:, :, 2:])
+        pair = ops.stack([0.75 * x + 0.25 * before, 0.75 * x + 0.25 * after], axis=axis + 1)
+        size = (shape[0], 2 * shape[1], shape[2]) if axis == 1 else (shape[0], shape[1], 2 * shape[2])
+        x = ops.reshape(pair, size)
+    return x
