@@ -6,6 +6,8 @@ Means are pulled up the pyramid, weighted by what is good under them, and pushed
 
 from __future__ import annotations
 
+from typing import Any
+
 from keras import ops
 
 FILL_WEIGHT = 1e-3
@@ -38,7 +40,7 @@ def filled(fluxes, masks, level, wanted):
     """
     around = ops.reshape(level, (-1, 1, 1)) * ops.ones_like(masks[-1])
     near, wanted = ops.zeros_like(masks[-1]), FILL_WEIGHT * ops.reshape(wanted, (-1, 1, 1))
-    out = []
+    out: list[tuple[Any, Any]] = []
     for flux, mask in zip(reversed(fluxes), reversed(masks), strict=True):
         if out:
             around, near = _twice_as_fine(around), _twice_as_fine(near)

@@ -48,14 +48,13 @@ def quiet_noise(flux, mask, least_share=LEAST_SHARE):
     def left_and_right(x):
         return x[:, 1:-1, 2:], x[:, 1:-1, :-2]
 
-    total = whole = None
+    total, whole = ops.zeros_like(mean[:, 1:-1, 1:-1]), usable[:, 1:-1, 1:-1]
     for ends in (up_and_down, left_and_right):
         (a, c), b = ends(mean), mean[:, 1:-1, 1:-1]
         (noise_a, noise_c), noise_b = ends(variance), variance[:, 1:-1, 1:-1]
         difference = ops.abs(a - 2.0 * b + c) * ops.rsqrt((noise_a + 4.0 * noise_b + noise_c) / 6.0)
-        there = ends(usable)[0] * ends(usable)[1]
-        total = difference if total is None else total + difference
-        whole = there * usable[:, 1:-1, 1:-1] if whole is None else whole * there
+        here, there = ends(usable)
+        total, whole = total + difference, whole * here * there
     rows, cols = (h - 2) // _TILE, (w - 2) // _TILE
 
     def tile_sum(x):

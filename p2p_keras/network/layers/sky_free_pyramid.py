@@ -24,16 +24,16 @@ _OFF_LEVEL = 2.0  # noise units from the level beyond which blocks of exactly on
 class SkyFreePyramid(_Float32Layer):
     """Pyramid of 2 x 2 means of an image less its sky level, its holes filled from what is around them.
 
-    The level (`p2p_keras.network.layers.sky_blocks`) follows a constant and a factor exactly. While it is small against the
-    noise it stays in, since the zero of a sky-subtracted frame is knowledge that a galaxy filling the frame needs; when
-    it is large it is taken off. Between `FRAME_KNOWS` and `FRAME_KNOWS_NOTHING` noise units a smooth step joins both.
+    The level (`p2p_keras.network.layers.sky_blocks`) follows a constant and a factor exactly. While it is small against
+    the noise it stays in, since the zero of a sky-subtracted frame is knowledge that a galaxy filling the frame needs;
+    when it is large it is taken off. Between `FRAME_KNOWS` and `FRAME_KNOWS_NOTHING` noise units a smooth step joins both.
 
     No data are pixels that aren't finite, and, in images with blocks of exactly one value that lies off the level, all
     pixels of that value: the empty corners of a drizzled image whose background was left in. Blocks of one value near
     the level are data: an image of few photons is full of zeros.
 
-    Holes get the value of what is around them (`p2p_keras.network.layers.filling`) with a weight far below that of any good
-    pixel, so that the good share still says what is measured, and convolutions see no holes.
+    Holes get the value of what is around them (`p2p_keras.network.layers.filling`) with a weight far below that of any
+    good pixel, so that the good share still says what is measured, and convolutions see no holes.
 
     Input: image (batch, height, width), linear flux, NaN or inf where masked.
     Output: a tuple of

@@ -1,4 +1,4 @@
-"""The shipped model under skies and masks that users have: nothing of them may move a profile by more than its errors."""
+"""The shipped model under skies and masks that users have: none may move a profile by more than its errors."""
 
 from itertools import islice
 
