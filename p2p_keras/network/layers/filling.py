@@ -20,7 +20,7 @@ SHOWN_WEIGHT = 0.1 * FILL_WEIGHT
 """Fills of less weight come from beyond some ten pixels: a missing part of the image, not a hole in it."""
 
 
-def filled(fluxes, masks, level, wanted):
+def filled(fluxes, masks, level, wanted, batch, sizes):
     """A pyramid without holes.
 
     Parameters
@@ -31,6 +31,9 @@ def filled(fluxes, masks, level, wanted):
         What is taken where nothing is good even under the coarsest pixels.
     wanted : tensor (batch,)
         1 for images whose holes are to be filled, 0 for those that stay as they are.
+    batch : int or int tensor
+    sizes : list of (height, width)
+        Of the levels.
 
     Returns
     -------
@@ -41,9 +44,10 @@ def filled(fluxes, masks, level, wanted):
     around = ops.reshape(level, (-1, 1, 1)) * ops.ones_like(masks[-1])
     near, wanted = ops.zeros_like(masks[-1]), FILL_WEIGHT * ops.reshape(wanted, (-1, 1, 1))
     out: list[tuple[Any, Any]] = []
-    for flux, mask in zip(reversed(fluxes), reversed(masks), strict=True):
+    for flux, mask, size in zip(reversed(fluxes), reversed(masks), reversed(sizes), strict=True):
         if out:
-            around, near = _twice_as_fine(around), _twice_as_fine(near)
+            both = _twice_as_fine(ops.concatenate([around, near], axis=0), *size)
+            around, near = both[:batch], both[batch:]
         missing = 1.0 - mask
         weight = wanted * missing * ops.maximum(near, _LEAST)
         out.append((flux + weight * around, mask + weight))
@@ -52,15 +56,14 @@ def filled(fluxes, masks, level, wanted):
     return [flux for flux, _ in reversed(out)], [mask for _, mask in reversed(out)]
 
 
-def _twice_as_fine(x):
-    """Bilinear values at the centres of pixels half as wide; (batch, 2 h, 2 w)."""
-    for axis in (1, 2):
-        shape = ops.shape(x)
-        length = shape[axis]
-        first, last = (x[:, :1], x[:, -1:]) if axis == 1 else (x[:, :, :1], x[:, :, -1:])
-        padded = ops.concatenate([first, x, last], axis=axis)
-        before, after = (padded[:, :length], padded[:, 2:]) if axis == 1 else (padded[:, :, :length], padded[:, :, 2:])
-        pair = ops.stack([0.75 * x + 0.25 * before, 0.75 * x + 0.25 * after], axis=axis + 1)
-        size = (shape[0], 2 * shape[1], shape[2]) if axis == 1 else (shape[0], shape[1], 2 * shape[2])
-        x = ops.reshape(pair, size)
-    return x
+def _twice_as_fine(x, height, width):
+    """Bilinear values at the centres of pixels half as wide; (batch, height, width)."""
+    above, below = ops.concatenate([x[:, :1], x[:, :-1]], axis=1), ops.concatenate([x[:, 1:], x[:, -1:]], axis=1)
+    near = 0.75 * x
+    x = ops.reshape(ops.stack([near + 0.25 * above, near + 0.25 * below], axis=2), (-1, height, width // 2))
+    left, right = (
+        ops.concatenate([x[:, :, :1], x[:, :, :-1]], axis=2),
+        ops.concatenate([x[:, :, 1:], x[:, :, -1:]], axis=2),
+    )
+    near = 0.75 * x
+    return ops.reshape(ops.stack([near + 0.25 * left, near + 0.25 * right], axis=3), (-1, height, width))
