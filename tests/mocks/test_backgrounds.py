@@ -110,6 +110,22 @@ def test_galaxy_stands_in_the_frame(prepared):
     assert "survey=field" not in without.origin
 
 
+def test_frames_with_dots_in_their_names_are_kept_apart(tmp_path):
+    """Pixels of one band would be read with another's zero point and noise, silently, into training data."""
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for band, sky in (("g", 0.2), ("r", 0.7)):
+        write_frame(frames / f"rings.v3.skycell.1234.056.stk.{band}.unconv.fits", band, sky)
+    write_frame(frames / "twice.fits", "i", 1.2)
+    (frames / "twice.fit").write_bytes((frames / "twice.fits").read_bytes())
+    assert prepare_backgrounds(frames, tmp_path / "cache") == []
+    found = Backgrounds(tmp_path / "cache")
+    assert len({frame.name for frame in found.frames}) == 4
+    level = {frame.band: np.median(found.cutout(frame, 1, 0, 64).pixels) for frame in found.frames}
+    assert level == pytest.approx({"g": 0.2, "r": 0.7, "i": 1.2}, abs=0.05)
+    assert all(found.cutout(frame, 1, 0, 64).sky == pytest.approx(level[frame.band], abs=0.05) for frame in found.frames)
+
+
 def test_unusable_frames_are_named(tmp_path):
     """A run of hours would stop at one bad file, or go on without saying which frames it used."""
     frames = tmp_path / "frames"
