@@ -123,7 +123,9 @@ def test_frames_with_dots_in_their_names_are_kept_apart(tmp_path):
     assert len({frame.name for frame in found.frames}) == 4
     level = {frame.band: np.median(found.cutout(frame, 1, 0, 64).pixels) for frame in found.frames}
     assert level == pytest.approx({"g": 0.2, "r": 0.7, "i": 1.2}, abs=0.05)
-    assert all(found.cutout(frame, 1, 0, 64).sky == pytest.approx(level[frame.band], abs=0.05) for frame in found.frames)
+    assert all(
+        found.cutout(frame, 1, 0, 64).sky == pytest.approx(level[frame.band], abs=0.05) for frame in found.frames
+    )
 
 
 def test_unusable_frames_are_named(tmp_path):
