@@ -22,7 +22,8 @@ def templates(count: int, seed: int) -> tuple[np.ndarray, float]:
     from p2p_keras.mocks.psf import PSF
     from p2p_keras.mocks.rendering import Canvas, render
     from p2p_keras.mocks.scene import draw_target
-    from p2p_keras.mocks.surveys import draw_conditions, draw_survey
+    from p2p_keras.mocks.mixtures import draw_survey
+    from p2p_keras.mocks.surveys import draw_conditions
     from p2p_keras.units import flux_from_mag
 
     y, x = np.mgrid[:STAMP, :STAMP] - (STAMP - 1) / 2

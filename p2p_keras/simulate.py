@@ -6,11 +6,15 @@ import click
 
 from p2p_keras.program import Program
 
-_SURVEYS = ("sdss", "legacy", "panstarrs", "hsc", "rubin", "mixed")
+# Those of `mocks.mixtures.NAMES`, which needs numpy; a test holds them together.
+_SURVEYS = (
+    "sdss", "legacy", "panstarrs", "hsc", "rubin", "euclid-vis", "euclid-nisp", "hst-acs", "hst-exposure", "hst-ir",
+    "jwst-short", "jwst-long", "roman", "wise", "galex", "2mass", "decam", "kids", "ztf", "mixed", "any",
+)  # fmt: skip
 
 
 @click.command(cls=Program)
-@click.option("--survey", type=click.Choice(_SURVEYS), default="mixed", help="Preset; `mixed` is the one to train on.")
+@click.option("--survey", type=click.Choice(_SURVEYS), default="mixed", help="Preset; `any` is all of them and more.")
 @click.option("--count", type=click.IntRange(1), default=2000, help="Galaxies to make.")
 @click.option("--seed", type=click.IntRange(0), default=1, help="The same seed gives the same bytes.")
 @click.option("--size", type=click.IntRange(64, 2048), default=256, help="Side of the images in pixels.")
@@ -22,6 +26,10 @@ _SURVEYS = ("sdss", "legacy", "panstarrs", "hsc", "rubin", "mixed")
 @click.option("--templates", type=click.Path(exists=True, file_okay=False), help="Folder of deep real images.")
 @click.option("--template-share", type=click.FloatRange(0, 1), default=0.2, help="Share made from them.")
 @click.option("--near-star-share", type=click.FloatRange(0, 1), default=0.0, help="Share with a star on the galaxy.")
+@click.option("--sky", help="Sky left in the images: `survey`, `any`, or a constant in units of the noise.")
+@click.option("--masks", help="Masked pixels: `survey`, `any`, or a pattern such as grid or random.")
+@click.option("--front", help="What lies in front: `survey` or `any`.")
+@click.option("--field", help="Other sources: `survey`, `any`, empty, sparse, usual or crowded.")
 @click.option("--galaxies-per-shard", type=click.IntRange(1), default=512, help="At most this many in a shard.")
 @click.option("--gzip", is_flag=True, help="Compress the shards.")
 @click.option("--workers", type=click.IntRange(1), help="Processes; the number of cores by default.")
@@ -40,6 +48,10 @@ def main(
     templates: str | None,
     template_share: float,
     near_star_share: float,
+    sky: str | None,
+    masks: str | None,
+    front: str | None,
+    field: str | None,
     galaxies_per_shard: int,
     gzip: bool,
     workers: int | None,
@@ -49,11 +61,13 @@ def main(
     """Make mock galaxies with their true profiles, as TFRecord shards or as a contact sheet.
 
     Every galaxy is a function of the seed and its number alone. Finished shards are never written again, so the same
-    command goes on where a killed one stopped.
+    command goes on where a killed one stopped. The survey `any` comes with `--sky`, `--masks`, `--front` and `--field`
+    `any`, the others with `survey`, which is their own.
     """
     import os
 
     from p2p_keras.errors import UsageError
+    from p2p_keras.mocks.extras import Extras
     from p2p_keras.mocks.generate import generate, preview_job
     from p2p_keras.mocks.job import Job
     from p2p_keras.mocks.streams import BANDS
@@ -78,6 +92,7 @@ def main(
         templates=templates,
         template_share=template_share,
         near_star_share=near_star_share,
+        extras=Extras.of(survey, sky=sky, masks=masks, front=front, field=field),
     )
     processes = workers or os.cpu_count() or 1
     if preview:

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from p2p_keras.errors import UsageError
+from p2p_keras.mocks.extras import PLAIN, Extras
+from p2p_keras.mocks.mixtures import NAMES
 from p2p_keras.mocks.scene import GENERATOR_VERSION, galaxy_name
-from p2p_keras.mocks.surveys import NAMES
+
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Job:
     template_share : float
     near_star_share : float
         Share of the galaxies with a star on them or beside them.
+    extras : Extras or None
+        None: those of the survey.
     """
 
     survey: str
@@ -53,6 +57,7 @@ class Job:
     templates: str | None = None
     template_share: float = 0.2
     near_star_share: float = 0.0
+    extras: Extras | None = None
 
     def __post_init__(self) -> None:
         if self.survey not in NAMES:
@@ -70,6 +75,9 @@ class Job:
         content["bands"] = list(self.bands)
         if not self.near_star_share:
             del content["near_star_share"]  # as data sets have it that were made before there was the option
+        extras = asdict(self.extras or Extras.of(self.survey))
+        del content["extras"]
+        content |= {name: value for name, value in extras.items() if value != PLAIN}
         content["generator_version"] = GENERATOR_VERSION
         for folder in ("backgrounds", "templates"):
             if content[folder]:

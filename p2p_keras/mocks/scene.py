@@ -9,11 +9,16 @@ import numpy as np
 
 from p2p_keras import extent as extent_rule
 from p2p_keras.labelled import LabelledGalaxy
-from p2p_keras.mocks import galaxies, surroundings, telescope
+from p2p_keras.mocks import galaxies, surroundings
 from p2p_keras.mocks.components import Galaxy
+from p2p_keras.mocks.extras import Extras
+from p2p_keras.mocks.front import Target
+from p2p_keras.mocks.mixtures import draw_survey
+from p2p_keras.mocks.observing import Observed, Shot, observe, observe_in_frame
+from p2p_keras.mocks.presets import Survey
 from p2p_keras.mocks.rendering import Canvas, Rendered, render
 from p2p_keras.mocks.streams import Stream, generator, log_uniform
-from p2p_keras.mocks.surveys import Conditions, Survey, draw_conditions, draw_survey, survey_of_frame
+from p2p_keras.mocks.surveys import Conditions, draw_conditions, survey_of_frame
 from p2p_keras.mocks.truth import measure_truth
 from p2p_keras.units import flux_from_mag, mag_from_flux, mu_from_intensity
 
@@ -21,7 +26,7 @@ if TYPE_CHECKING:
     from p2p_keras.mocks.backgrounds import Backgrounds
     from p2p_keras.mocks.templates import Templates
 
-GENERATOR_VERSION = "4"
+GENERATOR_VERSION = "5"
 """Changes whenever the same seed gives other pixels; recorded in ``dataset.json``."""
 
 MIN_SNR = 25.0
@@ -86,13 +91,14 @@ def simulate_galaxy(
     templates: Templates | None = None,
     template_share: float = 0.2,
     near_star_share: float = 0.0,
+    extras: Extras | None = None,
 ) -> LabelledGalaxy:
     """Make one mock galaxy image with its true profile: a function of its arguments alone.
 
     Parameters
     ----------
     survey : str
-        A preset of `surveys.NAMES`.
+        One of `mixtures.NAMES`.
     seed, index : int
         Which galaxy. Its structure is the same in all bands.
     size : int
@@ -109,6 +115,9 @@ def simulate_galaxy(
         Share of the galaxies that are, decided by galaxy.
     near_star_share : float
         Share of the galaxies with a star on them or beside them, over and above the stars of the field.
+    extras : Extras, optional
+        Skies that are left, masks, what lies in front, fields of any density; by default all of them for the survey
+        ``"any"`` and none for the others.
 
     Returns
     -------
@@ -155,66 +164,32 @@ def simulate_galaxy(
         rendered = render(target, canvas, band, float(x0), float(y0), unit)
         kind = target.kind
 
+    conditions = conditions.counting(rendered.flux)
     x, y = (float(place - 0.5 * (size - 1)) * conditions.pixel_scale for place in (x0, y0))
     fwhm = conditions.fwhm * conditions.pixel_scale
     chance = generator(seed, index, Stream.NEAR_STAR)
     near = surroundings.draw_near_star(target.mag, r50, fwhm, x, y, near_star_share, chance)
+    shot = Shot(
+        seed, index, band, canvas, conditions, preset.depth["r"], Target(target.mag, r50, x, y), float(x0), float(y0),
+        near, extras or Extras.of(survey),
+    )  # fmt: skip
     if frame is not None and backgrounds is not None:
         cutout = backgrounds.cutout(frame, seed, index, size)
-        light = rendered.image
-        if near:
-            light = light + surroundings.render_stars(surroundings.Surroundings(near, ()), canvas, band, conditions)
-        own_noise = np.sqrt(np.maximum(light, 0.0) / conditions.gain) * rng.standard_normal((size, size))
-        image, noise, sky = cutout.pixels + light + own_noise, frame.pixel_noise, cutout.sky
+        observed = observe_in_frame(rendered.image, cutout.pixels, frame.pixel_noise, cutout.sky, shot, rng)
     else:
-        objects = surroundings.draw_surroundings(
-            0.5 * size * preset.pixel_scale,
-            preset.depth["r"] + 0.7,
-            target.mag,
-            r50,
-            generator(seed, index, Stream.SURROUNDINGS),
-        )
-        objects = replace(objects, stars=(*objects.stars, *near))
-        image, noise, sky = _observe(rendered.image, objects, canvas, conditions, band, float(x0), float(y0), rng)
+        observed = observe(rendered.image, shot, rng)
     return _labelled(
-        rendered, image, conditions, float(x0), float(y0), noise, sky,
-        name=galaxy_name(seed, index), band=band,
+        rendered, observed, conditions, float(x0), float(y0), name=galaxy_name(seed, index), band=band,
         origin=f"mock survey={conditions.survey} kind={kind} seed={seed} index={index} generator={GENERATOR_VERSION}",
     )  # fmt: skip
 
 
-def _observe(
-    target: np.ndarray,
-    objects: surroundings.Surroundings,
-    canvas: Canvas,
-    conditions: Conditions,
-    band: str,
-    x0: float,
-    y0: float,
-    rng: np.random.Generator,
-) -> tuple[np.ndarray, float, float]:
-    """The scene as the survey delivers it, its noise per pixel and the sky level at the target."""
-    image = target + surroundings.render_neighbours(objects, canvas, band, conditions.zero_point, conditions.noise)
-    image += surroundings.render_stars(objects, canvas, band, conditions)
-    telescope.add_glare(image, objects, conditions, band, rng)
-    telescope.add_trail(image, conditions, rng)
-    image, noise = telescope.add_noise(image, conditions, rng)
-    saturated = telescope.saturate(image, conditions, rng)
-    telescope.add_cosmic_rays(image, conditions, rng)
-    sky, level = telescope.draw_sky(canvas.size, x0, y0, conditions, rng)
-    image += sky
-    image[telescope.draw_mask(image, saturated, objects, conditions, x0, y0, rng)] = np.nan
-    return image, noise, level
-
-
 def _labelled(
     rendered: Rendered,
-    image: np.ndarray,
+    observed: Observed,
     conditions: Conditions,
     x0: float,
     y0: float,
-    noise: float,
-    sky: float,
     *,
     name: str,
     band: str,
@@ -227,11 +202,15 @@ def _labelled(
     number = known.size if known.all() else int(np.argmin(known))
     sma, intensity = truth.sma[:number], truth.intensity[:number]
     scale, zero_point = conditions.pixel_scale, conditions.zero_point
-    snr = extent_rule.annulus_snr(intensity, sma, truth.ellipticity[:number], conditions.noise)
+    noise: float | np.ndarray = conditions.noise
+    if conditions.sky_electrons is not None:
+        # Where photons are few, the galaxy's own are most of the noise.
+        noise = np.sqrt(conditions.noise**2 + intensity / conditions.gain)
+    snr = extent_rule.annulus_snr(intensity, sma, truth.ellipticity[:number], noise)
     return LabelledGalaxy(
         name=name,
         band=band,
-        image=image.astype(np.float32),
+        image=observed.image.astype(np.float32),
         zero_point=zero_point,
         pixel_scale=scale,
         sma=sma * scale,
@@ -242,7 +221,7 @@ def _labelled(
         y0=y0,
         extent=extent_rule.profile_extent(sma * scale, snr),
         mag_total=float(mag_from_flux(rendered.flux, zero_point)),
-        noise=noise,
-        sky=sky,
+        noise=observed.noise,
+        sky=observed.sky,
         origin=origin,
     )

@@ -58,6 +58,7 @@ def simulate_bands(
             templates=templates,
             template_share=job.template_share,
             near_star_share=job.near_star_share,
+            extras=job.extras,
         )
         for band in (job.bands or (None,))
     ]

@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 
 from p2p_keras.errors import UsageError
 from p2p_keras.mocks import galaxies
+from p2p_keras.mocks.mixtures import NAMES
+from p2p_keras.mocks.presets import SURVEYS
 from p2p_keras.mocks.scene import simulate_galaxy
 from p2p_keras.mocks.streams import BANDS, Stream, generator
-from p2p_keras.mocks.surveys import NAMES, SURVEYS, draw_conditions
+from p2p_keras.mocks.surveys import draw_conditions
 from p2p_keras.shards import check_galaxy
 
 
