@@ -19,10 +19,10 @@ SCALE = 0.396
 
 def templates(count: int, seed: int) -> tuple[np.ndarray, float]:
     """Noise-free mocks of the SDSS preset in r, float32 (count, STAMP, STAMP), and the noise that the preset has."""
+    from p2p_keras.mocks.mixtures import draw_survey
     from p2p_keras.mocks.psf import PSF
     from p2p_keras.mocks.rendering import Canvas, render
     from p2p_keras.mocks.scene import draw_target
-    from p2p_keras.mocks.mixtures import draw_survey
     from p2p_keras.mocks.surveys import draw_conditions
     from p2p_keras.units import flux_from_mag
 

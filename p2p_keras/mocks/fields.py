@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from p2p_keras.mocks.light import band_factor, jitter, MIDDLE
+from p2p_keras.mocks.light import MIDDLE, band_factor, jitter
 from p2p_keras.mocks.rendering import PAD_PX, Canvas
 from p2p_keras.mocks.streams import log_uniform
 from p2p_keras.mocks.surroundings import (
@@ -34,8 +34,8 @@ FAINTER = 3.5
 """Down to this much below the depth, mag: what lies deeper adds less than a tenth to their light."""
 FLAT_FROM = 24.0
 FLAT_SLOPE = 0.25
-"""Galaxy counts rise more slowly beyond r = 24: some 700 a square arcmin at 30, as deep fields have (Rafelski et al. 2015,
-AJ 150, 31)."""
+"""Galaxy counts rise more slowly beyond r = 24: some 700 a square arcmin at 30, as deep fields have (Rafelski et al.
+2015, AJ 150, 31)."""
 _MAX_POINTS = 6000
 _GRAINS = 5
 
@@ -146,10 +146,10 @@ def plane_of_points(
     column, row = x.astype(np.intp), y.astype(np.intp)
     u, v = x - column, y - row
     place = row * side + column
-    plane = np.zeros(side * side)
+    flat = np.zeros(side * side)
     for shift, weight in ((0, (1 - u) * (1 - v)), (1, u * (1 - v)), (side, (1 - u) * v), (side + 1, u * v)):
-        plane += np.bincount(place + shift, flux * weight, minlength=side * side)
-    plane = plane.reshape(side, side)
+        flat += np.bincount(place + shift, flux * weight, minlength=side * side)
+    plane = flat.reshape(side, side)
     return plane, float(canvas.cropped(plane).mean())
 
 
@@ -158,7 +158,12 @@ RESIDUALS = {"banding": 0.05, "step": 0.05, "fringes": 0.03, "bowls": 0.07, "gho
 
 
 def add_residuals(
-    image: np.ndarray, x0: float, y0: float, noise: float, rng: np.random.Generator, kinds: tuple[str, ...] | None = None
+    image: np.ndarray,
+    x0: float,
+    y0: float,
+    noise: float,
+    rng: np.random.Generator,
+    kinds: tuple[str, ...] | None = None,
 ) -> float:
     """Add what a pipeline leaves in an image, in place: drawn by `RESIDUALS`, or the kinds that are asked for.
 
@@ -173,11 +178,11 @@ def add_residuals(
     number = np.arange(side, dtype=np.float32)
     for kind in kinds:
         if kind == "banding":
-            rows = rng.normal(0.0, noise * log_uniform(rng, 0.03, 0.3), side)
-            image += rows[:, None] if rng.random() < 0.5 else rows[None, :]
+            lines: np.ndarray = rng.normal(0.0, noise * log_uniform(rng, 0.03, 0.3), side)
+            image += lines[:, None] if rng.random() < 0.5 else lines[None, :]
         elif kind == "step":
             # Two amplifiers whose bias was taken off a little differently.
-            edge, height = rng.uniform(0.15, 0.85) * side, noise * rng.normal(0.0, 0.3)
+            edge, height = float(rng.uniform(0.15, 0.85)) * side, float(noise * rng.normal(0.0, 0.3))
             upright = rng.random() < 0.6
             beyond = number > edge
             image += height * (beyond[None, :] if upright else beyond[:, None])

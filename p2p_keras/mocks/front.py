@@ -179,9 +179,7 @@ DEFECTS = {
 """Defects of the image, drawn after its noise, in this order."""
 
 
-def add_defects(
-    image: np.ndarray, kinds: tuple[str, ...], noise: float, fwhm: float, rng: np.random.Generator
-) -> None:
+def add_defects(image: np.ndarray, kinds: tuple[str, ...], noise: float, fwhm: float, rng: np.random.Generator) -> None:
     """Make the defects of `DEFECTS` that `kinds` names, in place.
 
     Parameters

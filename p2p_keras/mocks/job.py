@@ -13,7 +13,6 @@ from p2p_keras.mocks.mixtures import NAMES
 from p2p_keras.mocks.scene import GENERATOR_VERSION, galaxy_name
 
 
-
 @dataclass(frozen=True)
 class Job:
     """All that decides the bytes of a data set.

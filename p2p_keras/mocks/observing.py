@@ -83,9 +83,7 @@ class Shot:
         if self.extras.front == PLAIN:
             return fronts.Front()
         fwhm = self.conditions.fwhm * self.canvas.pixel_scale
-        return fronts.draw_front(
-            self.target, self.half_side, fwhm, self.canvas.pixel_scale, self.stream(Stream.FRONT)
-        )
+        return fronts.draw_front(self.target, self.half_side, fwhm, self.canvas.pixel_scale, self.stream(Stream.FRONT))
 
 
 def observe(light: np.ndarray, shot: Shot, rng: np.random.Generator) -> Observed:

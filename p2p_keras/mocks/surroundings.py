@@ -33,6 +33,10 @@ MAX_OBJECTS = 250
 STAMP_LEVEL = 0.05
 """A star is drawn out to where it has sunk to this share of the noise."""
 
+_WHOLE_REACH = 20.0
+"""Another galaxy of all its parts is drawn out to this many half-light radii, where a Sersic law of n 4 has
+fallen to 2e-4 of its intensity at one."""
+
 
 @dataclass(frozen=True)
 class Star:
@@ -176,9 +180,8 @@ def draw_neighbour(
     n = clipped_normal(rng, 3.5, 1.0, 2.0, 6.0) if early else clipped_normal(rng, 1.2, 0.4, 0.6, 2.5)
     body = Spheroid(1.0, r50 / np.sqrt(q), n, q, rng.uniform(0.0, np.pi), colour)
     whole = None
-    if whole_share >= 0.0:
-        share = whole_share
-    else:
+    share = whole_share
+    if share < 0.0:
         share = 0.7 if not old and mag < 18.0 else 0.0
     if share and rng.random() < share:
         kind = galaxies.draw_kind(rng)
@@ -238,11 +241,11 @@ def render_neighbours(
     """
     side, scale = canvas.side, canvas.pixel_scale
     middle = PAD_PX + 0.5 * (canvas.size - 1)
-    plane = np.zeros((side, side))
+    plane = np.zeros((side, side), dtype=np.float32)  # in units of the noise
     small = np.zeros((side, side))
     used = points is not None
     if points is not None:
-        plane += points
+        plane += points / noise
     for galaxy in objects.neighbours:
         unit = float(flux_from_mag(galaxy.mag, zero_point))
         cx, cy = middle + galaxy.x / scale, middle + galaxy.y / scale
@@ -257,26 +260,30 @@ def render_neighbours(
             continue
         used = True
         if galaxy.whole is not None:
-            x = ((np.arange(side) - cx) * scale).astype(np.float32)
-            y = ((np.arange(side) - cy) * scale).astype(np.float32)
-            plane += light_on_grid(galaxy.whole, x, y, band).astype(float) * (unit * scale * scale)
+            half = int(np.ceil(_WHOLE_REACH * max(re, canvas.psf.fwhm)))
+            left, right = max(round(cx) - half, 0), min(round(cx) + half + 1, side)
+            bottom, top = max(round(cy) - half, 0), min(round(cy) + half + 1, side)
+            if left >= right or bottom >= top:
+                continue
+            x = ((np.arange(left, right) - cx) * scale).astype(np.float32)
+            y = ((np.arange(bottom, top) - cy) * scale).astype(np.float32)
+            light = light_on_grid(galaxy.whole, x, y, band)
+            plane[bottom:top, left:right] += light * np.float32(unit * scale * scale / noise)
             for knots in galaxy.whole.knots:
-                add_knots(plane, knots, cx, cy, scale, unit * band_factor(knots.colour, band))
+                add_knots(plane, knots, cx, cy, scale, unit * band_factor(knots.colour, band) / noise)
             continue
-        _add_body(plane, galaxy.body, unit, cx, cy, scale, band, noise)
+        _add_body(plane, galaxy.body, unit / noise, cx, cy, scale, band)
     if used:
-        small += canvas.convolved(plane)
+        small += noise * canvas.convolved(plane)
     return canvas.cropped(small)
 
 
-def _add_body(
-    plane: np.ndarray, body: Spheroid, unit: float, cx: float, cy: float, scale: float, band: str, noise: float
-) -> None:
-    """Add a Sersic body within the radius where it sinks into the noise."""
+def _add_body(plane: np.ndarray, body: Spheroid, unit: float, cx: float, cy: float, scale: float, band: str) -> None:
+    """Add a Sersic body to a plane in units of the noise, within the radius where it sinks into the noise."""
     side = plane.shape[0]
     re = body.re / scale
     # Mean intensity within re over the noise, then the radius where the law has fallen to a tenth of the noise.
-    level = np.log(max(0.5 * unit / (np.pi * re * re * body.q) / (0.1 * noise), 1.01))
+    level = np.log(max(0.5 * unit / (np.pi * re * re * body.q) / 0.1, 1.01))
     b = 2.0 * body.n - 1.0 / 3.0
     half = int(np.ceil(min(max(re * (1.0 + level / b) ** body.n, 3.0 * re), 2.0 * side)))
     left, right = max(round(cx) - half, 0), min(round(cx) + half + 1, side)

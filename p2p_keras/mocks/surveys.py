@@ -73,9 +73,10 @@ class Conditions:
     sky_electrons: float | None = None
 
     def counting(self, flux: float) -> Conditions:
-        """The same, photon-starved: the exposure is such that the sky leaves `sky_electrons`, or longer for a target of
+        """The same, photon-starved, where the survey is.
 
-        that flux to leave `MIN_PHOTONS`.
+        The exposure is such that the sky leaves `sky_electrons`, or longer for a target of that flux to leave
+        `MIN_PHOTONS`.
         """
         if self.sky_electrons is None:
             return self
@@ -85,7 +86,14 @@ class Conditions:
     def psf(self, u: float = 0.0, v: float = 0.0) -> PSF:
         """The PSF at a place, from -1 to 1 across the image; the target's is that in the middle."""
         fwhm = self.fwhm * max(1.0 + self.fwhm_slope[0] * u + self.fwhm_slope[1] * v, 0.7)
-        return PSF(fwhm, self.beta, self.wing, self.psf_e1 + self.e_slope[0] * u, self.psf_e2 + self.e_slope[1] * v, self.diffraction)
+        return PSF(
+            fwhm,
+            self.beta,
+            self.wing,
+            self.psf_e1 + self.e_slope[0] * u,
+            self.psf_e2 + self.e_slope[1] * v,
+            self.diffraction,
+        )
 
 
 def survey_of_frame(frame: Frame) -> Survey:

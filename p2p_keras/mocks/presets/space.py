@@ -10,9 +10,9 @@ from p2p_keras.mocks.presets.survey import Survey, in_all_bands
 from p2p_keras.mocks.psf import Diffraction
 
 SPACE: dict[str, Survey] = {
-    # Euclid Collaboration: Mellier et al. 2025, A&A 697, A1 (5 sigma for point sources 26.2 in I_E, FWHM 0.16 arcsec) and
-    # Cropper et al. 2025, A&A 697, A2: 0.1 arcsec, 4 exposures of 566 s; images in uJy (23.9). Three vanes: six spikes.
-    # Stacks are resampled onto the same scale.
+    # Euclid Collaboration: Mellier et al. 2025, A&A 697, A1 (5 sigma for point sources 26.2 in I_E, FWHM 0.16
+    # arcsec) and Cropper et al. 2025, A&A 697, A2: 0.1 arcsec, 4 exposures of 566 s; images in uJy (23.9). Three
+    # vanes: six spikes. Stacks are resampled onto the same scale.
     "euclid-vis": Survey(
         0.1,
         23.9,
@@ -28,8 +28,8 @@ SPACE: dict[str, Survey] = {
         min_fwhm=1.3,
         diffraction=Diffraction(0.85, 0.33, 6, 0.01),
     ),
-    # Euclid Collaboration: Jahnke et al. 2025, A&A 697, A3: NISP, 0.3 arcsec, FWHM 0.35 (with the pixel 0.49), 5 sigma
-    # 24.4 in H_E, 4 exposures of 87 s.
+    # Euclid Collaboration: Jahnke et al. 2025, A&A 697, A3: NISP, 0.3 arcsec, FWHM 0.35 (with the pixel 0.49), 5
+    # sigma 24.4 in H_E, 4 exposures of 87 s.
     "euclid-nisp": Survey(
         0.3,
         23.9,
@@ -45,8 +45,8 @@ SPACE: dict[str, Survey] = {
         min_fwhm=1.3,
         diffraction=Diffraction(0.7, 0.33, 6, 0.01),
     ),
-    # Koekemoer et al. 2007, ApJS 172, 196 (COSMOS, ACS F814W): 0.05 arcsec drizzled to 0.03, FWHM 0.095, 27.2 within
-    # 0.24 arcsec, 2028 s, electrons a second with zero point 25.94.
+    # Koekemoer et al. 2007, ApJS 172, 196 (COSMOS, ACS F814W): 0.05 arcsec drizzled to 0.03, FWHM 0.095, 27.2
+    # within 0.24 arcsec, 2028 s, electrons a second with zero point 25.94.
     "hst-acs": Survey(
         0.03,
         25.94,
@@ -61,8 +61,8 @@ SPACE: dict[str, Survey] = {
         smoothing=(1.4, 2.0),
         diffraction=Diffraction(0.8, 0.33, 4, 0.012),
     ),
-    # A flat-fielded ACS or WFC3/UVIS exposure of 500 s, not drizzled (0.05 and 0.04 arcsec; ACS and WFC3 instrument
-    # handbooks): cosmic rays, hardly sampled.
+    # A flat-fielded ACS or WFC3/UVIS exposure of 500 s, not drizzled (0.05 and 0.04 arcsec; ACS and WFC3
+    # instrument handbooks): cosmic rays, hardly sampled.
     "hst-exposure": Survey(
         0.05,
         32.7,
@@ -77,8 +77,8 @@ SPACE: dict[str, Survey] = {
         min_fwhm=1.3,
         diffraction=Diffraction(0.85, 0.33, 4, 0.012),
     ),
-    # Koekemoer et al. 2011, ApJS 197, 36 (CANDELS, WFC3/IR F160W): 0.128 arcsec drizzled to 0.06, FWHM 0.18, 5 sigma 26.9
-    # to 27.7, zero point 25.946.
+    # Koekemoer et al. 2011, ApJS 197, 36 (CANDELS, WFC3/IR F160W): 0.128 arcsec drizzled to 0.06, FWHM 0.18, 5
+    # sigma 26.9 to 27.7, zero point 25.946.
     "hst-ir": Survey(
         0.06,
         25.946,
@@ -93,8 +93,9 @@ SPACE: dict[str, Survey] = {
         smoothing=(1.6, 2.2),
         diffraction=Diffraction(0.8, 0.33, 4, 0.012),
     ),
-    # Bagley et al. 2023, ApJL 946, L12 (CEERS, NIRCam): F150W on 0.03 arcsec, FWHM 0.06 with drizzling, 5 sigma 29.0 (0.2
-    # arcsec), MJy/sr: zero point 28.09 a pixel. Six strong spikes and two weak ones (Rigby et al. 2023, PASP 135, 048001).
+    # Bagley et al. 2023, ApJL 946, L12 (CEERS, NIRCam): F150W on 0.03 arcsec, FWHM 0.06 with drizzling, 5 sigma
+    # 29.0 (0.2 arcsec), MJy/sr: zero point 28.09 a pixel. Six strong spikes and two weak ones (Rigby et al. 2023,
+    # PASP 135, 048001).
     "jwst-short": Survey(
         0.03,
         28.09,
@@ -124,8 +125,8 @@ SPACE: dict[str, Survey] = {
         smoothing=(1.0, 1.3),
         diffraction=Diffraction(0.9, 0.2, 6, 0.03),
     ),
-    # Spergel et al. 2015, arXiv:1503.03757; Akeson et al. 2019, arXiv:1902.05569: WFI, 0.11 arcsec, F158 with FWHM 0.14
-    # pixel included, 26.5 in the wide survey. Six struts: twelve spikes.
+    # Spergel et al. 2015, arXiv:1503.03757; Akeson et al. 2019, arXiv:1902.05569: WFI, 0.11 arcsec, F158 with FWHM
+    # 0.14 pixel included, 26.5 in the wide survey. Six struts: twelve spikes.
     "roman": Survey(
         0.11,
         26.5,
@@ -141,8 +142,8 @@ SPACE: dict[str, Survey] = {
         min_fwhm=1.3,
         diffraction=Diffraction(0.85, 0.31, 12, 0.015),
     ),
-    # Wright et al. 2010, AJ 140, 1868: W1, FWHM 6.1 arcsec, atlas images on 1.375 arcsec, 5 sigma 16.5 Vega (19.2 AB),
-    # zero point 20.5 Vega. Detector pixels of 2.75 arcsec: strongly correlated.
+    # Wright et al. 2010, AJ 140, 1868: W1, FWHM 6.1 arcsec, atlas images on 1.375 arcsec, 5 sigma 16.5 Vega (19.2
+    # AB), zero point 20.5 Vega. Detector pixels of 2.75 arcsec: strongly correlated.
     "wise": Survey(
         1.375,
         23.2,
@@ -157,8 +158,8 @@ SPACE: dict[str, Survey] = {
         smoothing=(1.6, 2.2),
         diffraction=Diffraction(0.5, 0.2, 4, 0.01),
     ),
-    # Morrissey et al. 2007, ApJS 173, 682: GALEX NUV, 1.5 arcsec, FWHM 5.3, zero point 20.08 of counts a second, some
-    # photons a pixel in a survey's exposure and far less than one in the far ultraviolet.
+    # Morrissey et al. 2007, ApJS 173, 682: GALEX NUV, 1.5 arcsec, FWHM 5.3, zero point 20.08 of counts a second,
+    # some photons a pixel in a survey's exposure and far less than one in the far ultraviolet.
     "galex": Survey(
         1.5,
         20.08,
