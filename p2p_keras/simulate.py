@@ -17,7 +17,7 @@ _SURVEYS = (
 @click.option("--survey", type=click.Choice(_SURVEYS), default="mixed", help="Preset; `any` is all of them and more.")
 @click.option("--count", type=click.IntRange(1), default=2000, help="Galaxies to make.")
 @click.option("--seed", type=click.IntRange(0), default=1, help="The same seed gives the same bytes.")
-@click.option("--size", type=click.IntRange(64, 2048), default=256, help="Side of the images in pixels.")
+@click.option("--size", type=click.IntRange(48, 2048), default=256, help="Side of the images in pixels.")
 @click.option("--output", type=click.Path(file_okay=False), help="Folder for the shards; a killed run goes on there.")
 @click.option("--splits", default="train=0.9,val=0.05,test=0.05", help="Splits and their shares, decided by galaxy.")
 @click.option("--bands", default="one", help="`one` (each galaxy in a band of its own) or a list such as g,r,i.")

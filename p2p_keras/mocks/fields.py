@@ -178,7 +178,7 @@ def add_residuals(
     number = np.arange(side, dtype=np.float32)
     for kind in kinds:
         if kind == "banding":
-            lines: np.ndarray = rng.normal(0.0, noise * log_uniform(rng, 0.03, 0.3), side)
+            lines: np.ndarray = rng.normal(0.0, noise * log_uniform(rng, 0.03, 0.3), (side,))
             image += lines[:, None] if rng.random() < 0.5 else lines[None, :]
         elif kind == "step":
             # Two amplifiers whose bias was taken off a little differently.

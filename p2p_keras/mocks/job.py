@@ -63,8 +63,8 @@ class Job:
             raise UsageError(f"survey {self.survey!r} is unknown; known are {', '.join(NAMES)}")
         if self.count < 1:
             raise UsageError(f"count is {self.count}, expected at least 1")
-        if not 64 <= self.size <= 2048:
-            raise UsageError(f"size is {self.size}, expected 64 to 2048 pixels")
+        if not 48 <= self.size <= 2048:
+            raise UsageError(f"size is {self.size}, expected 48 to 2048 pixels")
 
     def settings(self) -> dict[str, Any]:
         """What ``dataset.json`` says beside the seed; plain JSON, free of where on a disk folders lie."""

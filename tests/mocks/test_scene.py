@@ -20,7 +20,7 @@ from p2p_keras.shards import check_galaxy
     seed=st.integers(0, 2**31),
     index=st.integers(0, 10**6),
     band=st.sampled_from(BANDS),
-    size=st.sampled_from([64, 97, 128]),
+    size=st.sampled_from([48, 64, 97, 128]),
 )
 @settings(max_examples=25, deadline=None)
 def test_any_mock_has_a_usable_label(survey, seed, index, band, size):
