@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from p2p_keras.program import Program
+from p2p_keras.core.program import Program
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
@@ -146,12 +146,12 @@ def main(
     Exit status: 0 all done, 1 some inputs failed (each is named on standard error with its cause, the others are
     written), 2 wrong usage. Ctrl-C keeps what is measured; --resume goes on from there.
     """
-    from p2p_keras.attention import attention_drawer
-    from p2p_keras.errors import P2PError
-    from p2p_keras.outputs.products import Products
-    from p2p_keras.prediction_run import PredictionRun
-    from p2p_keras.profile_files import ProfileWriter
-    from p2p_keras.progress import Progress
+    from p2p_keras.core.errors import P2PError
+    from p2p_keras.core.progress import Progress
+    from p2p_keras.measure.outputs.attention_drawing import attention_drawer
+    from p2p_keras.measure.outputs.prediction_run import PredictionRun
+    from p2p_keras.measure.outputs.products import Products
+    from p2p_keras.profile.tables.files import ProfileWriter
 
     run = PredictionRun(images, options)
     resume = options["resume"]
@@ -214,12 +214,12 @@ def _stopped_as_by_ctrl_c() -> Iterator[None]:
 def _measurer(model: str | None, server: str | None, threads: int | None) -> Any:
     """Load the model, or connect to the server."""
     if server is not None:
-        from p2p_keras.backends import DEFAULT_MODEL
         from p2p_keras.client import ProfileClient
-        from p2p_keras.prediction import ServerMeasurer
+        from p2p_keras.measure.backends import DEFAULT_MODEL
+        from p2p_keras.measure.many_files import ServerMeasurer
 
         return ServerMeasurer(ProfileClient(server, model=model or DEFAULT_MODEL))
-    from p2p_keras.predictor import Predictor
+    from p2p_keras.measure.predictor import Predictor
 
     return Predictor.load(model, threads=threads)
 

@@ -32,7 +32,7 @@ from typing import Any
 
 import numpy as np
 
-from p2p_keras.errors import UsageError
+from p2p_keras.core.errors import UsageError
 from p2p_keras.images.cutout import check_size
 from p2p_keras.images.frame import sky_position
 from p2p_keras.images.inputs import stem_of

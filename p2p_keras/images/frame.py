@@ -15,9 +15,8 @@ from astropy import units as u
 from astropy.coordinates import Angle, SkyCoord
 from astropy.wcs import WCS
 
-from p2p_keras.errors import InputError, UsageError
+from p2p_keras.core.errors import InputError, UsageError
 from p2p_keras.images.bands import band_from_header
-from p2p_keras.images.calibration import SURVEY_UNITS, ZeroPoint, find_pixel_scale, find_zero_point
 from p2p_keras.images.cutout import Window, check_size, target_window, whole_window
 from p2p_keras.images.galaxy_image import GalaxyImage, check_calibration, mask_of_shape
 from p2p_keras.images.hdus import choose_hdu, full_header, open_fits, reading_errors
@@ -32,6 +31,7 @@ from p2p_keras.images.sky_geometry import (
     shifted_wcs,
 )
 from p2p_keras.images.targets import Target, check_position
+from p2p_keras.images.zero_point import SURVEY_UNITS, ZeroPoint, find_pixel_scale, find_zero_point
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from p2p_keras.errors import InputError, MissingCalibrationError, UsageError
+from p2p_keras.core.errors import InputError, MissingCalibrationError, UsageError
 from p2p_keras.images.cutout import MIN_SIDE, whole_window
 from p2p_keras.images.pixels import clean_pixels
 

@@ -15,7 +15,7 @@ from typing import Any
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from p2p_keras.errors import InputError, P2PError
+from p2p_keras.core.errors import InputError, P2PError
 from p2p_keras.images.sky_geometry import celestial_wcs, icrs_to_pixel
 
 _NOT_SCIENCE = (

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from p2p_keras.errors import UsageError
+from p2p_keras.core.errors import UsageError
 
 _FITS_NAME = re.compile(r"\.(fits|fit|fts)(\.(gz|bz2|fz))?$", re.IGNORECASE)
 _MASK_STEM = re.compile(r"[-_.]mask$", re.IGNORECASE)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from p2p_keras.errors import UsageError
+from p2p_keras.core.errors import UsageError
 
 
 @dataclass(frozen=True)

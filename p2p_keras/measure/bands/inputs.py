@@ -1,0 +1,143 @@
+"""Which files are the bands of a galaxy: ``g=a.fits r=b.fits``, or a catalogue with a column for each band."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from p2p_keras.core.errors import InputError, UsageError
+from p2p_keras.images import Target
+
+if TYPE_CHECKING:
+    from p2p_keras.images import GalaxyImage
+
+
+@dataclass(frozen=True)
+class ForcedGalaxy:
+    """A galaxy with a file for each band, and where it is in them."""
+
+    files: Mapping[str, str]
+    target: Target
+
+
+def parse_bands(arguments: Sequence[str]) -> dict[str, str]:
+    """Read ``BAND=FILE`` arguments.
+
+    Raises
+    ------
+    UsageError
+        One is of another kind, or a band comes twice.
+    """
+    files: dict[str, str] = {}
+    for argument in arguments:
+        band, equals, file = str(argument).partition("=")
+        if not equals or not band or not file:
+            raise UsageError(f"{argument}: with --forced the images are given as BAND=FILE, such as g=a.fits r=b.fits")
+        if band in files:
+            raise UsageError(f"the band {band} is given twice")
+        files[band] = file
+    return files
+
+
+def forced_inputs(
+    arguments: Sequence[str],
+    reference: str,
+    catalogue: str | os.PathLike[str] | None = None,
+    columns: Mapping[str, str] | None = None,
+    **options: Any,
+) -> list[ForcedGalaxy]:
+    """Galaxies to measure in all bands.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        ``BAND=FILE``: the galaxy's image in each band, or with a catalogue of positions a frame in each band.
+    reference : str
+        The band whose ellipses count.
+    catalogue : path, optional
+        Rows with positions on those frames; or with columns ``file_g``, ``file_r``, ... and no arguments.
+    columns : mapping, optional
+        See `p2p_keras.images.catalogue.read_catalogue`.
+    **options
+        Fields of `Target` for all.
+
+    Raises
+    ------
+    UsageError
+        There are fewer than two bands, or the reference isn't among them.
+    """
+    from p2p_keras.images.catalogue import beside, read_catalogue, target_of
+    from p2p_keras.images.inputs import stem_of
+
+    bands = parse_bands(arguments)
+    if catalogue is None:
+        _check_bands(bands, reference)
+        target = Target(**options)
+        name = target.name or _common_stem([stem_of(file) for file in bands.values()])
+        return [ForcedGalaxy(bands, replace(target, name=name or stem_of(bands[reference])))]
+    galaxies = []
+    for row in read_catalogue(catalogue, columns):
+        files = {
+            key.partition("_")[2]: beside(str(value), catalogue)
+            for key, value in row.items()
+            if key.startswith(("file_", "image_"))
+        }
+        if files and bands:
+            raise UsageError(f"{catalogue}: names files in columns: give no others")
+        files = files or bands
+        _check_bands(files, reference)
+        default = _common_stem([stem_of(file) for file in files.values()]) or f"galaxy_{row['row']}"
+        if bands:
+            default = f"{stem_of(bands[reference])}_{row['row']}"
+        galaxies.append(ForcedGalaxy(files, target_of(row, catalogue, default).or_else(options)))
+    return galaxies
+
+
+def read_bands(galaxy: ForcedGalaxy, frames: ExitStack, opened: dict[str, Any]) -> dict[str, GalaxyImage]:
+    """Read a galaxy's images; frames stay open for the next galaxy.
+
+    Parameters
+    ----------
+    galaxy : ForcedGalaxy
+    frames : ExitStack
+        Closes the files in the end.
+    opened : dict
+        Frames opened before, by path; changed.
+
+    Raises
+    ------
+    InputError
+        One of the bands can't be read.
+    """
+    from p2p_keras.images import open_frame
+
+    target = galaxy.target
+    if target.problem:
+        raise InputError(target.label, target.problem)
+    images = {}
+    for band, path in galaxy.files.items():
+        if path not in opened:
+            if len(opened) >= 8:
+                frames.close()
+                opened.clear()
+            opened[path] = frames.enter_context(open_frame(path))
+        images[band] = opened[path].image(**target.image_options() | {"band": band})
+    return images
+
+
+def _check_bands(files: Mapping[str, str], reference: str) -> None:
+    if len(files) < 2:
+        raise UsageError("--forced needs two bands at least: g=a.fits r=b.fits")
+    if reference not in files:
+        raise UsageError(f"the reference band {reference!r} isn't among the bands {', '.join(files)}")
+
+
+def _common_stem(stems: Sequence[str]) -> str:
+    """What the files' names begin with alike: ngc1-g, ngc1-r -> ngc1."""
+    first, last = min(stems), max(stems)
+    same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+    common = first[:same].rstrip("-_.")
+    return common if len(common) >= 2 else ""
