@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from p2p_keras.core.errors import UsageError
-from p2p_keras.data.mocks import fields, masks, skies
+from p2p_keras.data.mocks import fields, front, masks, skies
 from p2p_keras.data.mocks.mixtures import ANY
 
 PLAIN = "survey"
@@ -23,7 +23,7 @@ class Extras:
     masks : str
         ``"survey"``, ``"any"``, or a key of `masks.SHARES`.
     front : str
-        ``"survey"`` or ``"any"``.
+        ``"survey"``, ``"any"``, ``"none"``, or kinds of `front.SHARES` and `front.HARD` with commas between.
     field : str
         ``"survey"``, ``"any"``, or a key of `fields.SHARES`.
 
@@ -41,7 +41,9 @@ class Extras:
     def __post_init__(self) -> None:
         if self.sky != PLAIN:
             skies.check_kind(self.sky)
-        for name, known in (("masks", (ANY, *masks.SHARES)), ("front", (ANY,)), ("field", (ANY, *fields.SHARES))):
+        if self.front != PLAIN:
+            front.kinds_of(self.front)
+        for name, known in (("masks", (ANY, *masks.SHARES)), ("field", (ANY, *fields.SHARES))):
             if getattr(self, name) not in (PLAIN, *known):
                 raise UsageError(f"{name} {getattr(self, name)!r} is unknown; known are {', '.join((PLAIN, *known))}")
 

@@ -7,10 +7,11 @@ front of it stays further from the middle than its centre, but for a star on the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from p2p_keras.core.errors import UsageError
 from p2p_keras.data.mocks.streams import log_uniform
 from p2p_keras.data.mocks.surroundings import Neighbour, Star, draw_near_star, draw_neighbour, star_colour
 
@@ -26,6 +27,9 @@ SHARES: Mapping[str, float] = {
     "hot pixels": 0.04,
 }
 """What is in front, and the share of the images of ``--front any`` that have it, each drawn by itself."""
+
+HARD = ("equal companion", "companion on it", "40 bright stars")
+"""More kinds, which a test bed has and training hasn't by itself."""
 
 COMPANION_PX = 15.0, 60.0
 """How far a companion is from the target, pixels."""
@@ -58,6 +62,24 @@ class Target:
     y: float
 
 
+def kinds_of(words: str) -> tuple[str, ...] | None:
+    """Kinds in a text: None for ``"any"``, none for ``"none"``, else one or several with commas between.
+
+    Raises
+    ------
+    UsageError
+        For an unknown one.
+    """
+    if words == "any":
+        return None
+    kinds = () if words == "none" else tuple(word.strip() for word in words.split(","))
+    for kind in kinds:
+        if kind not in (*SHARES, *HARD):
+            known = ", ".join(("survey", "any", "none", *SHARES, *HARD))
+            raise UsageError(f"front {kind!r} is unknown; known are {known}")
+    return kinds
+
+
 def draw_front(
     target: Target,
     half_side: float,
@@ -86,6 +108,15 @@ def draw_front(
             neighbours.append(draw_companion(target, half_side, pixel_scale, rng))
         elif kind == "star":
             stars += draw_near_star(target.mag, target.r50, fwhm, target.x, target.y, 1.0, rng)
+        elif kind == "equal companion":
+            other = draw_companion(target, half_side, pixel_scale, rng, apart_px=40.0 * half_side / (128 * pixel_scale))
+            neighbours.append(replace(other, mag=target.mag))
+        elif kind == "companion on it":
+            other = draw_companion(target, half_side, pixel_scale, rng, apart_px=15.0)
+            neighbours.append(replace(other, mag=target.mag - 1.0))
+        elif kind == "40 bright stars":
+            for x, y in rng.uniform(-half_side, half_side, (40, 2)):
+                stars.append(_star(x, y, target.mag + rng.uniform(-1.0, 2.0), rng))
         elif kind == "nucleus star":
             distance, angle = fwhm * rng.uniform(0.5, 1.5), rng.uniform(0.0, 2.0 * np.pi)
             mag = target.mag + rng.uniform(0.5, 4.0)
@@ -97,9 +128,12 @@ def draw_front(
     return Front(tuple(stars), tuple(neighbours), tuple(kind for kind in kinds if kind in DEFECTS))
 
 
-def draw_companion(target: Target, half_side: float, pixel_scale: float, rng: np.random.Generator) -> Neighbour:
-    """A galaxy as bright as the target or nearly so, 15 to 60 pixels from it, and further from the image's middle."""
-    apart = min(log_uniform(rng, *COMPANION_PX) * pixel_scale, 0.9 * half_side)
+def draw_companion(
+    target: Target, half_side: float, pixel_scale: float, rng: np.random.Generator, apart_px: float | None = None
+) -> Neighbour:
+    """A galaxy as bright as the target or nearly so, further from the image's middle; 15 to 60 px away if not told."""
+    pixels = log_uniform(rng, *COMPANION_PX)
+    apart = min((apart_px or pixels) * pixel_scale, 0.9 * half_side)
     for _ in range(20):
         angle = rng.uniform(0.0, 2.0 * np.pi)
         x, y = target.x + apart * np.cos(angle), target.y + apart * np.sin(angle)

@@ -12,6 +12,9 @@ from p2p_keras.data.mocks.extras import Extras, PLAIN
 from p2p_keras.data.mocks.mixtures import NAMES
 from p2p_keras.data.mocks.scene import GENERATOR_VERSION, galaxy_name
 
+MIN_TROUBLE_SIZE = 96
+"""Companions and edges lie that far out."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -41,6 +44,8 @@ class Job:
         Share of the galaxies with a star on them or beside them.
     extras : Extras or None
         None: those of the survey.
+    troubles : bool
+        Make the test bed of `troubles`: one named trouble a galaxy.
     """
 
     survey: str
@@ -57,6 +62,7 @@ class Job:
     template_share: float = 0.2
     near_star_share: float = 0.0
     extras: Extras | None = None
+    troubles: bool = False
 
     def __post_init__(self) -> None:
         if self.survey not in NAMES:
@@ -65,6 +71,10 @@ class Job:
             raise UsageError(f"count is {self.count}, expected at least 1")
         if not 48 <= self.size <= 2048:
             raise UsageError(f"size is {self.size}, expected 48 to 2048 pixels")
+        if self.troubles and self.size < MIN_TROUBLE_SIZE:
+            raise UsageError(f"size is {self.size}; troubles need images of at least {MIN_TROUBLE_SIZE} pixels")
+        if self.troubles and (self.backgrounds or self.templates or self.near_star_share):
+            raise UsageError("troubles are made in mock fields, of drawn galaxies: no backgrounds, templates, near stars")
 
     def settings(self) -> dict[str, Any]:
         """What ``dataset.json`` says beside the seed; plain JSON, free of where on a disk folders lie."""
@@ -77,6 +87,8 @@ class Job:
         extras = asdict(self.extras or Extras.of(self.survey))
         del content["extras"]
         content |= {name: value for name, value in extras.items() if value != PLAIN}
+        if not self.troubles:
+            del content["troubles"]
         content["generator_version"] = GENERATOR_VERSION
         for folder in ("backgrounds", "templates"):
             if content[folder]:

@@ -10,6 +10,7 @@ from p2p_keras.data.mocks import front as fronts
 from p2p_keras.data.mocks import masks, surroundings, telescope
 from p2p_keras.data.mocks.extras import Extras, PLAIN
 from p2p_keras.data.mocks.fields import add_residuals, draw_field, plane_of_points
+from p2p_keras.data.mocks.mixtures import ANY
 from p2p_keras.data.mocks.rendering import Canvas
 from p2p_keras.data.mocks.skies import draw_left_sky
 from p2p_keras.data.mocks.streams import Stream, generator
@@ -83,7 +84,8 @@ class Shot:
         if self.extras.front == PLAIN:
             return fronts.Front()
         fwhm = self.conditions.fwhm * self.canvas.pixel_scale
-        return fronts.draw_front(self.target, self.half_side, fwhm, self.canvas.pixel_scale, self.stream(Stream.FRONT))
+        kinds, rng = fronts.kinds_of(self.extras.front), self.stream(Stream.FRONT)
+        return fronts.draw_front(self.target, self.half_side, fwhm, self.canvas.pixel_scale, rng, kinds)
 
 
 def observe(light: np.ndarray, shot: Shot, rng: np.random.Generator) -> Observed:
@@ -130,7 +132,7 @@ def observe(light: np.ndarray, shot: Shot, rng: np.random.Generator) -> Observed
         telescope.add_cosmic_rays(image, conditions, rng)
     residual, sky = telescope.draw_sky(canvas.size, shot.x0, shot.y0, conditions, rng)
     image += residual
-    if extras.field != PLAIN:
+    if extras.field == ANY:
         level += add_residuals(image, shot.x0, shot.y0, noise, rng)
     return _finished(image, noise, sky + level, objects, front, saturated, shot, rng)
 
@@ -185,7 +187,7 @@ def _finished(
         sky += level
     if extras.masks != PLAIN:
         draw = generator(shot.seed, shot.index, Stream.MASK, shot.band)
-        if saturated is not None and draw.random() < 0.5:
+        if extras.masks == ANY and saturated is not None and draw.random() < 0.5:
             image[saturated] = np.nan
         pattern = masks.draw_mask(shot.canvas.size, shot.x0, shot.y0, conditions.fwhm, draw, extras.masks)
         if pattern is not None:

@@ -20,6 +20,7 @@ from p2p_keras.data.mocks.rendering import Canvas, Rendered, render
 from p2p_keras.data.mocks.streams import Stream, generator, log_uniform
 from p2p_keras.data.mocks.surveys import Conditions, draw_conditions, survey_of_frame
 from p2p_keras.data.mocks.truth import measure_truth
+from p2p_keras.data.mocks.wish import Wish
 from p2p_keras.core.units import flux_from_mag, mag_from_flux, mu_from_intensity
 
 if TYPE_CHECKING:
@@ -43,12 +44,14 @@ def galaxy_name(seed: int, index: int) -> str:
     return f"mock-{seed}-{index:07d}"
 
 
-def draw_target(survey: Survey, size: int, rng: np.random.Generator) -> tuple[Galaxy, float]:
+def draw_target(
+    survey: Survey, size: int, rng: np.random.Generator, wish: Wish | None = None
+) -> tuple[Galaxy, float]:
     """A target of a survey, and its half-light radius in arcsec.
 
     Sizes run from barely resolved to larger than the image, uniform in the logarithm. Brightness follows the class's
     surface brightness, so magnitudes of the SDSS preset come out at 12 to 18.5, and what would drown in the survey's
-    noise is drawn again.
+    noise is drawn again. A `wish` takes the place of both.
     """
     fwhm = survey.fwhm["r"]
     largest = 0.45 * size * survey.pixel_scale
@@ -59,6 +62,8 @@ def draw_target(survey: Survey, size: int, rng: np.random.Generator) -> tuple[Ga
             kind = galaxies.draw_kind(rng)
         # Few are larger than a quarter of the image.
         r50 = log_uniform(rng, 0.5 * fwhm, largest if rng.random() < 0.25 else 0.45 * largest)
+        if wish is not None and wish.r50_px is not None:
+            r50 = log_uniform(rng, *wish.r50_px) * survey.pixel_scale
         brightness = galaxies.draw_brightness(kind, r50, rng)
         if survey.depth["r"] > 24.0:
             # Deep surveys are about distant galaxies, dimmed by (1 + z)^4.
@@ -67,7 +72,10 @@ def draw_target(survey: Survey, size: int, rng: np.random.Generator) -> tuple[Ga
         noise = flux_from_mag(survey.depth["r"], survey.zero_point) / (5.0 * np.sqrt(2.266) * fwhm / survey.pixel_scale)
         pixels = np.pi * (r50**2 + fwhm**2 / 4.0) / survey.pixel_scale**2
         snr = 0.5 * flux_from_mag(mag, survey.zero_point) / (noise * np.sqrt(pixels))
-        if snr > MIN_SNR:
+        if wish is not None and wish.snr is not None:
+            mag += 2.5 * np.log10(snr / log_uniform(rng, *wish.snr))
+            break
+        if snr > (wish.min_snr if wish is not None else MIN_SNR):
             break
     return galaxies.draw_galaxy(kind, r50, mag, rng), r50
 
@@ -92,6 +100,7 @@ def simulate_galaxy(
     template_share: float = 0.2,
     near_star_share: float = 0.0,
     extras: Extras | None = None,
+    wish: Wish | None = None,
 ) -> LabelledGalaxy:
     """Make one mock galaxy image with its true profile: a function of its arguments alone.
 
@@ -118,6 +127,8 @@ def simulate_galaxy(
     extras : Extras, optional
         Skies that are left, masks, what lies in front, fields of any density; by default all of them for the survey
         ``"any"`` and none for the others.
+    wish : Wish, optional
+        What a test bed asks of the target.
 
     Returns
     -------
@@ -141,9 +152,13 @@ def simulate_galaxy(
     if backgrounds is not None and in_frame < background_share:
         frame = backgrounds.choose(seed, index, band)
         survey_name, preset = frame.name, survey_of_frame(frame)
-    target, r50 = draw_target(preset, size, structure)
+    if wish is not None and wish.preset is not None:
+        preset = wish.preset(preset)
+    target, r50 = draw_target(preset, size, structure, wish)
     scatter = CENTRE_SCATTER_PX * size / 256.0
     x0, y0 = 0.5 * (size - 1) + np.clip(structure.normal(0.0, scatter, 2), -4.0 * scatter, 4.0 * scatter)
+    if wish is not None:
+        x0, y0 = wish.place(size, float(x0), float(y0), structure)
     rng = generator(seed, index, Stream.TELESCOPE, band)
     conditions = draw_conditions(survey_name, preset, band, rng)
     if frame is not None:
@@ -173,11 +188,12 @@ def simulate_galaxy(
         seed, index, band, canvas, conditions, preset.depth["r"], Target(target.mag, r50, x, y), float(x0), float(y0),
         near, extras or Extras.of(survey),
     )  # fmt: skip
+    light = rendered.image if wish is None or wish.visible else np.zeros_like(rendered.image)
     if frame is not None and backgrounds is not None:
         cutout = backgrounds.cutout(frame, seed, index, size)
-        observed = observe_in_frame(rendered.image, cutout.pixels, frame.pixel_noise, cutout.sky, shot, rng)
+        observed = observe_in_frame(light, cutout.pixels, frame.pixel_noise, cutout.sky, shot, rng)
     else:
-        observed = observe(rendered.image, shot, rng)
+        observed = observe(light, shot, rng)
     return _labelled(
         rendered, observed, conditions, float(x0), float(y0), name=galaxy_name(seed, index), band=band,
         origin=f"mock survey={conditions.survey} kind={kind} seed={seed} index={index} generator={GENERATOR_VERSION}",

@@ -46,6 +46,12 @@ def simulate_bands(
     job: Job, index: int, backgrounds: Backgrounds | None = None, templates: Templates | None = None
 ) -> list[LabelledGalaxy]:
     """The images of one galaxy of a job."""
+    if job.troubles:
+        from p2p_keras.data.mocks.troubles import simulate_trouble
+
+        return [
+            simulate_trouble(job.survey, job.seed, index, size=job.size, band=band) for band in (job.bands or (None,))
+        ]
     return [
         simulate_galaxy(
             job.survey,
