@@ -4,9 +4,9 @@
     python benchmarks/troubles.py --data data/troubles [--model MODEL] [--output FOLDER]
 
 Any folder of shards will do: galaxies are grouped by the trouble in their origin, else by their survey. Without --data
-a test bed is made first. FOLDER gets ``troubles.json`` (all figures, and one line a galaxy) and ``troubles.txt`` (what is
-printed). Figures count missing profiles as wrong; those of all galaxies leave out the kinds that nobody can measure,
-which have a line of their own.
+a test bed is made first. FOLDER gets ``troubles.json`` (all figures, and those of each galaxy) and ``troubles.txt``
+(what is printed). Figures count missing profiles as wrong; those of all galaxies leave out the kinds that nobody can
+measure, which have a line of their own.
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ _SURVEYS = (
 @click.option("--masks", help="Masked pixels: `survey`, `any`, or a pattern such as grid or random.")
 @click.option("--front", help="What lies in front: `survey` or `any`.")
 @click.option("--field", help="Other sources: `survey`, `any`, empty, sparse, usual or crowded.")
+@click.option("--truth", help="What an isophote is: fit, free (as photutils has it), moments, or `any` by galaxy.")
 @click.option("--troubles", is_flag=True, help="A test bed instead: one named trouble a galaxy (--survey sdss).")
 @click.option("--galaxies-per-shard", type=click.IntRange(1), default=512, help="At most this many in a shard.")
 @click.option("--gzip", is_flag=True, help="Compress the shards.")
@@ -53,6 +54,7 @@ def main(
     masks: str | None,
     front: str | None,
     field: str | None,
+    truth: str | None,
     troubles: bool,
     galaxies_per_shard: int,
     gzip: bool,
@@ -63,8 +65,8 @@ def main(
     """Make mock galaxies with their true profiles, as TFRecord shards or as a contact sheet.
 
     Every galaxy is a function of the seed and its number alone. Finished shards are never written again, so the same
-    command goes on where a killed one stopped. The survey `any` comes with `--sky`, `--masks`, `--front` and `--field`
-    `any`, the others with `survey`, which is their own.
+    command goes on where a killed one stopped. The survey `any` comes with `--sky`, `--masks`, `--front`, `--field` and
+    `--truth` `any`, the others with `survey`, which is their own.
     """
     import os
 
@@ -98,7 +100,7 @@ def main(
         templates=templates,
         template_share=template_share,
         near_star_share=near_star_share,
-        extras=Extras.of(survey, sky=sky, masks=masks, front=front, field=field),
+        extras=Extras.of(survey, sky=sky, masks=masks, front=front, field=field, truth=truth),
         troubles=troubles,
     )
     processes = workers or os.cpu_count() or 1

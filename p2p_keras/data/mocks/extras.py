@@ -1,11 +1,14 @@
-"""What is added to a survey's plain scene: a sky that is left, masks, what lies in front, fields of any density."""
+"""What is added to a survey's plain scene: a sky that is left, masks, what lies in front, fields of any density.
+
+And what the truth is measured by.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from p2p_keras.core.errors import UsageError
-from p2p_keras.data.mocks import fields, front, masks, skies
+from p2p_keras.data.mocks import definitions, fields, front, masks, skies
 from p2p_keras.data.mocks.mixtures import ANY
 
 PLAIN = "survey"
@@ -26,6 +29,9 @@ class Extras:
         ``"survey"``, ``"any"``, ``"none"``, or kinds of `front.SHARES` and `front.HARD` with commas between.
     field : str
         ``"survey"``, ``"any"``, or a key of `fields.SHARES`.
+    truth : str
+        What an isophote is: ``"survey"`` (which is ``"fit"``), ``"any"`` (drawn by galaxy), or a key of
+        `definitions.SHARES`.
 
     Raises
     ------
@@ -37,13 +43,15 @@ class Extras:
     masks: str = PLAIN
     front: str = PLAIN
     field: str = PLAIN
+    truth: str = PLAIN
 
     def __post_init__(self) -> None:
         if self.sky != PLAIN:
             skies.check_kind(self.sky)
         if self.front != PLAIN:
             front.kinds_of(self.front)
-        for name, known in (("masks", (ANY, *masks.SHARES)), ("field", (ANY, *fields.SHARES))):
+        words = {"masks": masks.SHARES, "field": fields.SHARES, "truth": definitions.SHARES}
+        for name, known in ((name, (ANY, *shares)) for name, shares in words.items()):
             if getattr(self, name) not in (PLAIN, *known):
                 raise UsageError(f"{name} {getattr(self, name)!r} is unknown; known are {', '.join((PLAIN, *known))}")
 
@@ -51,4 +59,4 @@ class Extras:
     def of(cls, survey: str, **given: str | None) -> Extras:
         """The extras of a survey, ``any`` having all of them; what is given takes their place where it isn't None."""
         default = ANY if survey == ANY else PLAIN
-        return cls(**{name: given.get(name) or default for name in ("sky", "masks", "front", "field")})
+        return cls(**{name: given.get(name) or default for name in ("sky", "masks", "front", "field", "truth")})

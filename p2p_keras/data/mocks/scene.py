@@ -11,15 +11,15 @@ from p2p_keras.core import extent as extent_rule
 from p2p_keras.data.labelled import LabelledGalaxy
 from p2p_keras.data.mocks import galaxies, surroundings
 from p2p_keras.data.mocks.components import Galaxy
+from p2p_keras.data.mocks.definitions import draw_definition, measure_by
 from p2p_keras.data.mocks.extras import Extras
 from p2p_keras.data.mocks.front import Target
-from p2p_keras.data.mocks.mixtures import draw_survey
+from p2p_keras.data.mocks.mixtures import ANY, draw_survey
 from p2p_keras.data.mocks.observing import Observed, Shot, observe, observe_in_frame
 from p2p_keras.data.mocks.presets import Survey
 from p2p_keras.data.mocks.rendering import Canvas, Rendered, render
 from p2p_keras.data.mocks.streams import Stream, generator, log_uniform
 from p2p_keras.data.mocks.surveys import Conditions, draw_conditions, survey_of_frame
-from p2p_keras.data.mocks.truth import measure_truth
 from p2p_keras.data.mocks.wish import Wish
 from p2p_keras.core.units import flux_from_mag, mag_from_flux, mu_from_intensity
 
@@ -194,9 +194,13 @@ def simulate_galaxy(
         observed = observe_in_frame(light, cutout.pixels, frame.pixel_noise, cutout.sky, shot, rng)
     else:
         observed = observe(light, shot, rng)
+    definition = {"survey": "fit", ANY: draw_definition(generator(seed, index, Stream.LABEL))}.get(
+        shot.extras.truth, shot.extras.truth
+    )
+    origin = f"mock survey={conditions.survey} kind={kind} seed={seed} index={index} generator={GENERATOR_VERSION}"
     return _labelled(
-        rendered, observed, conditions, float(x0), float(y0), name=galaxy_name(seed, index), band=band,
-        origin=f"mock survey={conditions.survey} kind={kind} seed={seed} index={index} generator={GENERATOR_VERSION}",
+        rendered, observed, conditions, float(x0), float(y0), definition=definition, name=galaxy_name(seed, index),
+        band=band, origin=origin if definition == "fit" else f"{origin} truth={definition}",
     )  # fmt: skip
 
 
@@ -207,12 +211,13 @@ def _labelled(
     x0: float,
     y0: float,
     *,
+    definition: str,
     name: str,
     band: str,
     origin: str,
 ) -> LabelledGalaxy:
     """Measure the truth and put everything together."""
-    truth = measure_truth(rendered.image, x0, y0)
+    truth = measure_by(definition, rendered.image, x0, y0)
     known = np.isfinite(truth.intensity) & (truth.intensity > 0.0)
     # Increasing radii without holes: the profile ends at the first radius that the image doesn't cover.
     number = known.size if known.all() else int(np.argmin(known))

@@ -188,7 +188,14 @@ def trouble_of(origin: str) -> str:
 
 
 def simulate_trouble(
-    survey: str, seed: int, index: int, *, size: int = 256, band: str | None = None, kind: str | None = None
+    survey: str,
+    seed: int,
+    index: int,
+    *,
+    size: int = 256,
+    band: str | None = None,
+    kind: str | None = None,
+    truth: str = "survey",
 ) -> LabelledGalaxy:
     """A mock with one trouble: a function of its arguments alone.
 
@@ -202,6 +209,8 @@ def simulate_trouble(
     band : str, optional
     kind : str, optional
         A key of `TROUBLES`; by default the one of the index.
+    truth : str, optional
+        What an isophote is, as in `Extras`.
 
     Returns
     -------
@@ -213,7 +222,7 @@ def simulate_trouble(
     low, high = trouble.wish.r50_px or MEASURABLE_PX
     wish = replace(trouble.wish, r50_px=(low * min(share, 1.0) if low < 5.0 else low * share, high * share))
     wish = replace(wish, offset_px=wish.offset_px * share, preset=trouble.preset)
-    galaxy = simulate_galaxy(survey, seed, index, size=size, band=band, extras=trouble.extras, wish=wish)
+    galaxy = simulate_galaxy(survey, seed, index, size=size, band=band, extras=replace(trouble.extras, truth=truth), wish=wish)
     if trouble.after is not None:
         trouble.after(galaxy, generator(seed, index, Stream.TROUBLE, galaxy.band))
     galaxy.origin += f" trouble=[{kind}]"

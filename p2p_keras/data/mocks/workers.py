@@ -49,8 +49,10 @@ def simulate_bands(
     if job.troubles:
         from p2p_keras.data.mocks.troubles import simulate_trouble
 
+        truth = job.extras.truth if job.extras else "survey"
         return [
-            simulate_trouble(job.survey, job.seed, index, size=job.size, band=band) for band in (job.bands or (None,))
+            simulate_trouble(job.survey, job.seed, index, size=job.size, band=band, truth=truth)
+            for band in (job.bands or (None,))
         ]
     return [
         simulate_galaxy(
