@@ -20,6 +20,8 @@ from p2p_keras.data.mocks.streams import Stream, generator
 
 BLANK_PX = 14.0
 """No detected source comes closer to the middle of a cutout than this."""
+_CLEAR_PX = 4.0
+"""Pixels nearer to a detected source hold its light."""
 _STEP = 4
 _INDEX = "frames.json"
 
@@ -58,7 +60,7 @@ class Cutout:
     pixels : float array (size, size)
         Flux; NaN beyond the frame's edge.
     sky : float
-        Local level that source detection took for sky, flux per pixel.
+        Local level, flux per pixel: the mean of what source detection didn't find.
     """
 
     frame: Frame
@@ -139,7 +141,9 @@ def _prepare(path: Path, name: str, cache: Path) -> Frame:
     pixel_noise = float(1.4826 * np.median(np.abs((filled - sky)[quiet])))
     seeing = _seeing(filled - sky, sources, noise)
     fwhm = seeing if np.isfinite(seeing) else 1.4 / image.pixel_scale
-    distance = distance_transform_edt(~occupied)[::_STEP, ::_STEP]
+    away = distance_transform_edt(~occupied)
+    sky = sky + np.float32(_mean_of_the_unseen(filled - sky, away > _CLEAR_PX, pixel_noise))
+    distance = away[::_STEP, ::_STEP]
     rows, columns = np.nonzero(distance > BLANK_PX)
     if rows.size == 0:
         raise InputError(path, f"has no place without a source within {BLANK_PX:.0f} pixels")
@@ -155,6 +159,17 @@ def _prepare(path: Path, name: str, cache: Path) -> Frame:
         pixel_noise=pixel_noise,
         fwhm=float(np.clip(fwhm, 1.5, 12.0)),
     )
+
+
+def _mean_of_the_unseen(image: np.ndarray, clear: np.ndarray, noise: float) -> float:
+    """Mean, over source detection's sky, of pixels that belong to no source.
+
+    Its sky is near the mode of the pixels; sources too faint to be found lift their mean above that, and the mean is
+    what lies under a galaxy.
+    """
+    values = image[clear]
+    values = values[np.abs(values) < 5.0 * noise]
+    return float(values.mean(dtype=float)) if values.size else 0.0
 
 
 def _lag_noise(image: np.ndarray, quiet: np.ndarray, lag: int) -> float:

@@ -77,6 +77,26 @@ def test_middle_is_empty(prepared):
         assert cutout.sky == pytest.approx(SKY, abs=0.03)
 
 
+def test_sky_of_a_frame_is_the_mean_of_what_is_not_seen(tmp_path):
+    """A network would learn a sky that is too low by the light of all faint sources: outskirts too bright."""
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    write_frame(frames / "field.fits", stars=10)
+    with fits.open(frames / "field.fits", mode="update") as file:
+        rng = np.random.default_rng(4)
+        faint = np.zeros((SIDE, SIDE))
+        y, x = np.mgrid[-8:9, -8:9]
+        for row, column in rng.integers(8, SIDE - 9, (400, 2)):
+            faint[row - 8 : row + 9, column - 8 : column + 9] += 1.2 * moffat(x**2 + y**2, FWHM, 3.0)
+        file[0].data = file[0].data + faint.astype(np.float32)
+    prepare_backgrounds(frames, tmp_path / "cache")
+    found = Backgrounds(tmp_path / "cache")
+    levels = [found.cutout(found.frames[0], 1, index, 64).sky for index in range(20)]
+    added = float(faint.mean())
+    assert added > 0.09 * NOISE
+    assert np.median(levels) - SKY == pytest.approx(added, abs=0.15 * added)
+
+
 def test_cutouts_differ_and_come_again(prepared):
     """One piece of sky would be seen thousands of times, or a data set couldn't be made again."""
     backgrounds, _ = prepared
