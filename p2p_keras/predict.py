@@ -215,7 +215,7 @@ def _measurer(model: str | None, server: str | None, threads: int | None) -> Any
     """Load the model, or connect to the server."""
     if server is not None:
         from p2p_keras.client import ProfileClient
-        from p2p_keras.measure.backends import DEFAULT_MODEL
+        from p2p_keras.core.contract import DEFAULT_MODEL
         from p2p_keras.measure.many_files import ServerMeasurer
 
         return ServerMeasurer(ProfileClient(server, model=model or DEFAULT_MODEL))

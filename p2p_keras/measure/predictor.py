@@ -53,7 +53,7 @@ class Predictor:
         ----------
         model : str or path, optional
             By default the newest version of the shipped model ``isophote``; see
-            `p2p_keras.measure.backends.find_model`.
+            `p2p_keras.core.model_files.find_model`.
         threads : int, optional
             Threads of the computation; by default all cores.
 
@@ -166,7 +166,7 @@ class Predictor:
         ]
 
     def run(self, images: Sequence[GalaxyImage]) -> dict[str, np.ndarray]:
-        """Raw outputs (CONTRACT of the SavedModel) of images that all have one shape, with a batch axis."""
+        """Raw outputs (`p2p_keras.core.contract`) of images that all have one shape, with a batch axis."""
         inputs = (
             np.stack([np.asarray(image.pixels, dtype=np.float32) for image in images]),
             np.array([image.zero_point for image in images], dtype=np.float32),

@@ -56,6 +56,11 @@ FLAGS = {
         "unlike what the model was made for: a pixel scale outside 0.1 to 2.0 arcsec, a centre further from the middle "
         "than a quarter of the image's shorter side, or a profile that rises outward by more than 1 mag",
     ),
+    "masked_rings": Flag(
+        1,
+        "(forced bands) less than three tenths of some ellipse are unmasked in this band: it has no mu there, and its "
+        "curve of growth the reference's light at the colour of the neighbouring radii",
+    ),
     "misaligned": Flag(
         2, "(forced bands) the light of this band lies more than 1.5 px from where its WCS puts it on the reference"
     ),

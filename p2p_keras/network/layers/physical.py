@@ -36,8 +36,8 @@ class PhysicalProfile(keras.layers.Layer):
     its error; sma (batch, K) in pixels; e (batch, K, 2); centre (batch, 2); sky, log_noise (batch,); mag_correction
     (batch, 1), added to the magnitude inside the last ellipse; zero_point, pixel_scale (batch,).
     Output: a dict of sma (arcsec), mu, mu_err, ellipticity, pa, growth (batch, K), x0, y0, mag_total, sky (batch,), as
-    CONTRACTS 5 names them, without fills; and snr (batch, K), the signal-to-noise ratio of the annulus over white noise
-    (`extent.annulus_snr`).
+    `p2p_keras.core.contract` names them, without fills; and snr (batch, K), the signal-to-noise ratio of the annulus
+    over white noise (`extent.annulus_snr`).
 
     The layer's only weights are the calibration: ln factors on mu_err at `CALIBRATION_KNOTS` of its raw value, which
     are no part of the training but fitted on held-out galaxies, so that 68 % of truths fall inside; and further ln

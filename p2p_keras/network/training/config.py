@@ -69,7 +69,7 @@ class FitConfig:
     flip: bool = _setting(True, "Mirror half of the training images too.")
     patience: int = _setting(0, "Stop after this many epochs without a better validation error; 0: never.")
     seed: int = _setting(0, "Seed of weights, order and augmentation.")
-    init: str = _setting("", "Start from the weights of this shipped model or run folder (fine-tuning).")
+    init: str = _setting("", "Fine-tune: start from this model (isophote: the shipped one) or run folder.")
     part: str = _setting("", "Train this part of the network alone (isophote: centre); empty: all of it.")
     checkpoint_minutes: float = _setting(3.0, "Minutes between checkpoints within an epoch.")
     export: bool = _setting(True, "Export SavedModel and ONNX at the end.")

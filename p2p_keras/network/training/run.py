@@ -17,12 +17,21 @@ import numpy as np
 import tensorflow as tf
 
 from p2p_keras.core.errors import InputError, UsageError
+from p2p_keras.core.model_files import keras_file
 from p2p_keras.core.version import __version__
 from p2p_keras.data.pipeline import Augmentation, make_dataset
 from p2p_keras.data.shards import find_damage, find_shards, read_manifest, read_records, read_shards
 from p2p_keras.network import load_network
 from p2p_keras.network.models import build_network, finish_model
-from p2p_keras.network.training.checkpoint import BEST, LAST, Checkpoint, KeepStatistics, load_state
+from p2p_keras.network.training.checkpoint import (
+    BEST,
+    LAST,
+    Checkpoint,
+    KeepStatistics,
+    LossIsNaN,
+    StopAtNaN,
+    load_state,
+)
 from p2p_keras.network.training.config import FitConfig
 from p2p_keras.network.training.optimizer import make_optimizer
 from p2p_keras.network.training.recipes import RECIPES
@@ -99,7 +108,7 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
     monitor = f"val_{_loss_of(config)[1]}"
     checkpoint = Checkpoint(folder, config.checkpoint_minutes, progress, monitor, config.patience)
     callbacks = [
-        keras.callbacks.TerminateOnNaN(raise_error=True),  # before the checkpoint: the last good state stays
+        StopAtNaN(),  # before the checkpoint: the last good state stays
         keras.callbacks.CSVLogger(str(folder / "metrics.csv"), append=resuming),
         keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
         KeepStatistics(round(RECIPES[config.preset].own_statistics * config.epochs)),
@@ -162,9 +171,7 @@ def _explained(config: FitConfig, checkpoint: Checkpoint) -> Iterator[None]:
     except tf.errors.DataLossError as error:
         damage = find_damage(find_shards(config.data, "train")) or find_damage(find_shards(config.data, "val"))
         raise damage or InputError(config.data, str(error)) from error
-    except RuntimeError as error:
-        if "NaN" not in str(error) and "nvalid loss" not in str(error):
-            raise
+    except LossIsNaN as error:
         cause = f"the loss became NaN; {LAST} is from before it: go on with --resume and a lower --learning-rate"
         raise InputError(config.run, cause) from error
 
@@ -213,7 +220,13 @@ def load_run_model(folder: str | Path) -> keras.Model:
 
 
 def load_initial(network: keras.Model, source: str) -> None:
-    """Start a network from a run folder or a shipped model (a folder with model.keras, or one of its versions)."""
+    """Start a network from a run folder or an exported model (its name, its folder, or its newest version's).
+
+    Raises
+    ------
+    UsageError
+        There is no such model, none with a Keras file, or one of a network with other settings.
+    """
     folder = Path(source)
     if (folder / BEST).exists():
         try:
@@ -222,19 +235,23 @@ def load_initial(network: keras.Model, source: str) -> None:
             cause = "is of a network with other settings; use those of its config.json"
             raise UsageError(f"{folder / BEST} {cause}") from error
         return
-    for candidate in (folder, folder / "model.keras", folder.parent / "model.keras"):
+    given = load_network(_initial_file(folder))
+    weights = {v.path: v for v in given.weights}
+    # Its calibration belongs to its own weights alone.
+    wanted = [v for v in network.weights if "/calibration" not in v.path]
+    missing = [v.path for v in wanted if v.path not in weights or weights[v.path].shape != v.shape]
+    if missing:
+        raise UsageError(f"{source} is a network with other settings: it lacks {missing[0]}")
+    for variable in wanted:
+        variable.assign(weights[variable.path])
+
+
+def _initial_file(source: Path) -> Path:
+    """The Keras file that --init means: itself, one in a folder, or that of a model by its folder or name."""
+    for candidate in (source, source / "model.keras"):
         if candidate.suffix == ".keras" and candidate.is_file():
-            given = load_network(candidate)
-            weights = {v.path: v for v in given.weights}
-            # Its calibration belongs to its own weights alone.
-            wanted = [v for v in network.weights if "/calibration" not in v.path]
-            missing = [v.path for v in wanted if v.path not in weights or weights[v.path].shape != v.shape]
-            if missing:
-                raise UsageError(f"{candidate} is a network with other settings: it lacks {missing[0]}")
-            for variable in wanted:
-                variable.assign(weights[variable.path])
-            return
-    raise UsageError(f"{source}: neither a run folder ({BEST}) nor a model (model.keras)")
+            return candidate
+    return keras_file(source, needed_by="--init")
 
 
 def stored_size(data: str) -> int:

@@ -108,6 +108,7 @@ def test_starts_from_a_shipped_model(preset, tmp_path, faint_shards):
     for variable in [*shipped.trainable_variables, *shipped.get_layer("physical").weights]:
         variable.assign(variable + rng.normal(0, 0.05, variable.shape))
     (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "saved_model.pb").write_bytes(b"")
     finish_model(shipped).save(tmp_path / "model.keras")
     network = build_network(preset, **settings)
     load_initial(network, str(tmp_path / "1"))
