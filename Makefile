@@ -9,7 +9,7 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 RUN ?= runs/first
 ARGS ?=
-PYTEST_ARGS ?= -n 2 --dist loadfile
+PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 DIST ?= dist
 WHEEL_PYTHON ?=
 

@@ -119,7 +119,6 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
         "validation_data": validation.repeat(),
         "validation_steps": -(-count_galaxies(config.data, "val") // config.batch_size),
         "verbose": verbose,
-        "shuffle": False,  # the dataset shuffles
     }
     first = done // steps
     with _explained(config, checkpoint):

@@ -16,6 +16,7 @@ from p2p_keras.profile.columns import ALL_COLUMN_UNITS, COLUMN_DESCRIPTIONS, COL
 from p2p_keras.profile.tables.fits_galaxies import write_galaxies_hdu
 from p2p_keras.profile.tables.spool import SpooledGalaxy
 from p2p_keras.profile.tables.text import to_fits, yaml_quoted
+from p2p_keras.profile.tables.text_lengths import length_key
 
 GALAXIES = "galaxies"
 """Key of a table's meta, and name of the second HDU, that holds the meta of each galaxy."""
@@ -272,11 +273,15 @@ def _write_parquet(galaxies: Galaxies, path: Path, columns: Mapping[str, str], s
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
             waiting.clear()
 
+        longest = 1
         for name, block in _blocks(galaxies, columns):
+            longest = max(longest, len(name))
             waiting.append((name, block))
             if sum(len(rows) for _, rows in waiting) >= _BLOCK_ROWS:
                 flush()
         flush()
+        if not single:
+            writer.add_key_value_metadata({length_key("name"): str(longest)})
         # Not with the schema, which would be in the file twice: this is most of it.
         header = "\n".join(_header_lines(galaxies, columns, single))
         writer.add_key_value_metadata({"table_meta_yaml": header})
