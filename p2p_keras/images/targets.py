@@ -18,7 +18,8 @@ class Target:
     ----------
     name : str, optional
         The galaxy's name in tables; by default the file's name without endings.
-    ra, dec, x, y, size, hdu, zero_point, pixel_scale, band, mask
+    ra, dec, x, y, size, hdu, plane, zero_point, pixel_scale, band, mask, mask_bits, sigma, variance, weight, companions,
+    to_ab
         As `p2p_keras.images.read_image` takes them.
     redshift : float, optional
     extinction : float, optional
@@ -42,6 +43,13 @@ class Target:
     pixel_scale: float | None = None
     band: str | None = None
     mask: Any = None
+    plane: int | str | None = None
+    mask_bits: int | str | None = None
+    sigma: Any = None
+    variance: Any = None
+    weight: Any = None
+    companions: bool | None = None
+    to_ab: bool | None = None
     redshift: float | None = None
     extinction: float | None = None
     ebv: float | None = None
@@ -62,7 +70,10 @@ class Target:
         return {key: getattr(self, key) for key in IMAGE_OPTIONS}
 
 
-IMAGE_OPTIONS = ("name", "ra", "dec", "x", "y", "size", "hdu", "zero_point", "pixel_scale", "band", "mask")
+IMAGE_OPTIONS = (
+    "name", "ra", "dec", "x", "y", "size", "hdu", "plane", "zero_point", "pixel_scale", "band", "mask", "mask_bits", "sigma",
+    "variance", "weight", "companions", "to_ab",
+)  # fmt: skip
 TARGET_FIELDS = tuple(field.name for field in fields(Target))
 
 

@@ -17,7 +17,8 @@ from astropy.wcs import WCS
 from p2p_keras.errors import InputError, P2PError
 from p2p_keras.images import GalaxyImage
 from p2p_keras.images.bands import band_from_header
-from p2p_keras.images.calibration import find_pixel_scale, find_zero_point
+from p2p_keras.images.pixel_scale import find_pixel_scale
+from p2p_keras.images.zero_point import find_zero_point
 from p2p_keras.images.cutout import MIN_SIDE, target_window, whole_window
 from p2p_keras.images.galaxy_image import mask_of_shape
 from p2p_keras.images.hdus import choose_hdu, full_header, open_fits, reading_errors
@@ -30,7 +31,7 @@ from p2p_keras.images.sky_geometry import (
     pixel_to_icrs_degrees,
     sky_position_angle,
 )
-from p2p_keras.sky_survey.first_look import side_from_light
+from p2p_keras.images.first_look import side_from_light
 from p2p_keras.sky_survey.place import Place
 from p2p_keras.sky_survey.row_frames import ON_NO_FRAME
 from p2p_keras.sky_survey.settings import SurveySettings, side_for
