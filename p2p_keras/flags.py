@@ -53,7 +53,7 @@ FLAGS = {
     ),
     "out_of_distribution": Flag(
         2,
-        "unlike what the model was made for: a pixel scale outside 0.1 to 2.0 arcsec, a centre further from the middle "
+        "unlike what the model was made for: a pixel scale outside 0.01 to 10 arcsec, a centre further from the middle "
         "than a quarter of the image's shorter side, or a profile that rises outward by more than 1 mag",
     ),
     "misaligned": Flag(
@@ -67,7 +67,8 @@ NEIGHBOUR_SHARE = 0.2
 NEIGHBOUR_REACH = 1.5
 LOW_SNR = 5.0
 MIN_ROWS = 3
-PIXEL_SCALE_RANGE = (0.1, 2.0)
+PIXEL_SCALE_RANGE = (0.01, 10.0)
+"""Arcsec; the network itself sees pixels, and images of HST and JWST from 0.03 arcsec on were measured as well as others."""
 MAX_OFFSET_FRACTION = 0.25
 MAX_RISE_MAG = 1.0
 UNRESOLVED_PX = 2.5

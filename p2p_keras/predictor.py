@@ -11,7 +11,7 @@ import numpy as np
 
 from p2p_keras.backends import Backend, load_backend
 from p2p_keras.errors import InputError
-from p2p_keras.serving.contract import MAX_SIDE, MIN_SIDE
+from p2p_keras.images.reading import as_galaxy_image
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -173,33 +173,6 @@ class Predictor:
         )
         with self._running:  # a run takes all cores: two at a time would only take twice the memory
             return self.backend.run(*inputs)
-
-
-def as_galaxy_image(image: Any, *, index: int = 0, **options: Any) -> GalaxyImage:
-    """Make a `GalaxyImage` of a file, an array or one that is one already.
-
-    Raises
-    ------
-    InputError
-        It can't be used: unreadable, not an image, or with no pixel left.
-    MissingCalibrationError
-        Zero point or pixel scale can't be known.
-    """
-    from p2p_keras.images import GalaxyImage, read_image
-
-    options = {key: value for key, value in options.items() if value is not None}
-    if isinstance(image, (str, os.PathLike)):
-        image = read_image(image, **options)
-    elif not isinstance(image, GalaxyImage):
-        if unknown := sorted(set(options) - {"zero_point", "pixel_scale", "mask", "band", "name", "wcs"}):
-            raise TypeError(f"{', '.join(unknown)}: only for files, not for arrays")
-        image = GalaxyImage.from_array(image, **({"name": f"array-{index}"} | options))
-    height, width = image.shape
-    if min(height, width) < MIN_SIDE or max(height, width) > MAX_SIDE:
-        raise InputError(
-            image.source or image.name, f"{width} x {height} px: a model takes sides of {MIN_SIDE} to {MAX_SIDE} px"
-        )
-    return image.without_empty_margins()
 
 
 def group_by_shape(

@@ -51,7 +51,8 @@ COLUMN_DESCRIPTIONS = {
 META_KEYS = (
     "name", "band", "x0", "y0", "ra", "dec", "pixel_scale", "zero_point", "pa_reference", "pa_of_x", "parity",
     "mag_total", "r50", "r90", "concentration", "r_iso25", "extent", "sky", "flags", "quality", "source", "x_offset",
-    "y_offset", "model", "model_version", "software_version",
+    "y_offset", "binning", "hdu", "photometric_system", "zero_point_origin", "pixel_scale_origin", "noise_origin", "notes",
+    "model", "model_version", "software_version",
 )  # fmt: skip
 """Keys of every profile's ``meta``, in their order."""
 
@@ -90,8 +91,8 @@ def profile_table(
     -------
     Profile
         A `QTable` that draws itself, a row per radius with the columns of `COLUMN_UNITS`; ``meta`` has every key of
-        `META_KEYS`. ``x0`` and ``y0`` are in pixels of the file (the cutout's pixel (0, 0) is the file's (`x_offset`,
-        `y_offset`)); ``pa_of_x`` is the position angle of the image's +x axis and ``parity`` 1 where angles grow
+        `META_KEYS`. ``x0`` and ``y0``, ``pixel_scale`` and ``sky`` are those of the file's pixels (the cutout's pixel
+        (0, 0) is at the file's (`x_offset`, `y_offset`), and `binning` of them make a side of one that was measured); ``pa_of_x`` is the position angle of the image's +x axis and ``parity`` 1 where angles grow
         counter-clockwise as on the image, else -1, so that `pa_from_x` can turn ``pa`` back.
     """
     columns, meta = profile_columns(outputs, image, model=model, model_version=model_version)
@@ -114,17 +115,18 @@ def profile_columns(
 
     mag_total = _number(outputs["mag_total"])
     ra, dec = image.pixel_to_sky(x0, y0)
+    x_file, y_file = image.to_file(x0, y0)
     r50 = radius_of_light(columns["sma"], columns["growth"], mag_total, 0.5)
     r90 = radius_of_light(columns["sma"], columns["growth"], mag_total, 0.9)
     flags = find_flags(outputs, image)
     meta = {
         "name": image.name,
         "band": image.band,
-        "x0": x0 + image.x_offset,
-        "y0": y0 + image.y_offset,
+        "x0": float(x_file),
+        "y0": float(y_file),
         "ra": _number(ra),
         "dec": _number(dec),
-        "pixel_scale": float(image.pixel_scale),
+        "pixel_scale": float(image.file_pixel_scale),
         "zero_point": float(image.zero_point),
         "pa_reference": image.pa_reference,
         "pa_of_x": pa_of_x,
@@ -135,12 +137,19 @@ def profile_columns(
         "concentration": r90 / r50 if r50 > 0 else float("nan"),
         "r_iso25": isophotal_radius(columns["sma"], columns["mu"], ISOPHOTE_MU),
         "extent": float(columns["sma"][-1]) if columns["sma"].size else float("nan"),
-        "sky": _number(outputs["sky"]),
+        "sky": _number(outputs["sky"]) / image.binning**2,
         "flags": flags,
         "quality": quality_of(flags),
         "source": str(image.source or ""),
-        "x_offset": int(image.x_offset),
-        "y_offset": int(image.y_offset),
+        "x_offset": whole_or_float(image.x_offset),
+        "y_offset": whole_or_float(image.y_offset),
+        "binning": int(image.binning),
+        "hdu": str(image.hdu),
+        "photometric_system": str(image.photometric_system),
+        "zero_point_origin": str(image.zero_point_origin),
+        "pixel_scale_origin": str(image.pixel_scale_origin),
+        "noise_origin": str(image.noise_origin),
+        "notes": [str(note) for note in image.notes],
         "model": str(model),
         "model_version": str(model_version),
         "software_version": p2p_keras.__version__,
@@ -259,6 +268,11 @@ def _sky_position_angle(image: GalaxyImage, pa: np.ndarray, x0: float, y0: float
 def _half_turn(angle: np.ndarray) -> np.ndarray:
     angle = angle % 180.0
     return np.where(angle >= 180.0, 0.0, angle)  # -1e-17 % 180 is 180 in floating point
+
+
+def whole_or_float(value: float) -> int | float:
+    """An integer where it is one: the offset of a cutout that was neither binned nor resampled."""
+    return int(value) if float(value).is_integer() else float(value)
 
 
 def _number(value: Any) -> float:

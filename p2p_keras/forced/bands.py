@@ -22,7 +22,7 @@ from p2p_keras.forced.places import PlaceMap
 from p2p_keras.forced.sky import Sky, band_sky, rough_sky
 from p2p_keras.growth import curve_of_growth, radius_of_light
 from p2p_keras.painting import Isophotes, Painted, deviating_pixels, painted_intensity
-from p2p_keras.profile import ISOPHOTE_MU, isophotal_radius, plain_arrays, table_of_columns
+from p2p_keras.profile import ISOPHOTE_MU, isophotal_radius, plain_arrays, table_of_columns, whole_or_float
 from p2p_keras.units import mag_error_from_log, mag_from_flux, mu_from_intensity
 
 if TYPE_CHECKING:
@@ -96,8 +96,12 @@ def measure_bands(
         profile = _profile(reference, pixels.image, net, net_err)
         profile.meta.update(_meta(reference, profile, pixels.image, band, reference_band))
         x0, y0 = backs[band](np.array([isophotes.x0]), np.array([isophotes.y0]))
-        profile.meta.update(x0=float(x0[0]) + pixels.image.x_offset, y0=float(y0[0]) + pixels.image.y_offset)
-        profile.meta.update(sky=sky.level, sky_err=sky.error, sky_origin=sky.origin, shift_px=shift)
+        x_file, y_file = pixels.image.to_file(float(x0[0]), float(y0[0]))
+        per_file_pixel = 1.0 / pixels.image.binning**2
+        profile.meta.update(x0=float(x_file), y0=float(y_file))
+        profile.meta.update(
+            sky=sky.level * per_file_pixel, sky_err=sky.error * per_file_pixel, sky_origin=sky.origin, shift_px=shift
+        )
         profile.meta.update(flags=flags, quality=quality_of(flags))
         profiles[band] = profile
     return profiles
@@ -190,8 +194,15 @@ def _meta(reference: QTable, profile: QTable, image: GalaxyImage, band: str, ref
         "name": f"{meta['name']}_{band}",
         "band": band,
         "forced": reference_band,
-        "pixel_scale": float(image.pixel_scale),
+        "pixel_scale": float(image.file_pixel_scale),
         "zero_point": float(image.zero_point),
+        "zero_point_origin": image.zero_point_origin,
+        "pixel_scale_origin": image.pixel_scale_origin,
+        "photometric_system": image.photometric_system,
+        "noise_origin": image.noise_origin,
+        "hdu": image.hdu,
+        "binning": image.binning,
+        "notes": list(image.notes),
         "mag_total": mag_total,
         "r50": r50,
         "r90": r90,
@@ -199,8 +210,8 @@ def _meta(reference: QTable, profile: QTable, image: GalaxyImage, band: str, ref
         "r_iso25": isophotal_radius(sma, mu, ISOPHOTE_MU),
         "extent": float(sma[-1]),
         "source": image.source,
-        "x_offset": int(image.x_offset),
-        "y_offset": int(image.y_offset),
+        "x_offset": whole_or_float(image.x_offset),
+        "y_offset": whole_or_float(image.y_offset),
         "software_version": p2p_keras.__version__,
         **(_turned(reference, image) if band != reference_band else {}),
     }

@@ -39,6 +39,7 @@ from p2p_keras.images.photometric_system import to_ab as convert_to_ab
 from p2p_keras.images.pixel_scale import find_pixel_scale
 from p2p_keras.images.pixels import linear_flux
 from p2p_keras.images.planes import plane_bands
+from p2p_keras.images.roles import MASK, NOISE_ROLES, SCIENCE, role_of_file
 from p2p_keras.images.sky_geometry import celestial_wcs, icrs_to_pixel, pixel_to_icrs
 from p2p_keras.images.stamp import Stamp, cut_stamp
 from p2p_keras.images.targets import Target, check_position
@@ -141,7 +142,7 @@ class Frame:
                 linear=lambda pixels: linear_flux(pixels, image.header, source),
                 companions=found.cut if found.needed else None,
             )
-            notes = choice.notes + stamp.notes
+            notes = choice.notes + named_as_companion(source) + stamp.notes
             several = choice.plane is not None or choice.number > 0
             with naming_hdu(image.label if several else ""):
                 return self._calibrated(
@@ -306,6 +307,15 @@ def open_frame(path: str | os.PathLike[str]) -> Iterator[Frame]:
             yield frame
         finally:
             frame.close()
+
+
+def named_as_companion(source: str) -> list[str]:
+    """Note that a file that was asked for is by its name no image of the sky."""
+    role = role_of_file(source)
+    if role in ("", SCIENCE):
+        return []
+    what = "mask" if role == MASK else f"{role} map" if role in NOISE_ROLES else "companion"
+    return [f"the file's name says that it is another image's {what}: it was read as an image, as asked"]
 
 
 def sky_position(ra: Any, dec: Any, x: Any, y: Any) -> tuple[float, float] | None:

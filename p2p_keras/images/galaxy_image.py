@@ -211,6 +211,10 @@ class GalaxyImage:
         a, b, c, d = self.file_matrix
         return a * x + b * y + self.x_offset, c * x + d * y + self.y_offset
 
+    def from_file_flux(self, flux: float) -> float:
+        """Flux per pixel of `pixels` of a flux per pixel of the file."""
+        return flux * self.binning**2
+
     def from_file(self, x: Any, y: Any) -> tuple[Any, Any]:
         """Place in `pixels` of pixel (x, y) of the file."""
         x, y = x - self.x_offset, y - self.y_offset

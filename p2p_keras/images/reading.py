@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from p2p_keras.images.cutout import check_size
+from p2p_keras.errors import InputError
+from p2p_keras.images.cutout import MAX_SIDE, MIN_SIDE, check_size
 from p2p_keras.images.frame import open_frame, sky_position
 from p2p_keras.images.galaxy_image import GalaxyImage, check_calibration
 
@@ -110,3 +111,28 @@ def read_image(
             companions=companions,
             to_ab=to_ab,
         )
+
+
+def as_galaxy_image(image: Any, *, index: int = 0, **options: Any) -> GalaxyImage:
+    """Make a `GalaxyImage` of a file, an array or one that is one already.
+
+    Raises
+    ------
+    InputError
+        It can't be used: unreadable, not an image, or with no pixel left.
+    MissingCalibrationError
+        Zero point or pixel scale can't be known.
+    """
+    options = {key: value for key, value in options.items() if value is not None}
+    if isinstance(image, (str, os.PathLike)):
+        image = read_image(image, **options)
+    elif not isinstance(image, GalaxyImage):
+        if unknown := sorted(set(options) - {"zero_point", "pixel_scale", "mask", "band", "name", "wcs", "sigma"}):
+            raise TypeError(f"{', '.join(unknown)}: only for files, not for arrays")
+        image = GalaxyImage.from_array(image, **({"name": f"array-{index}"} | options))
+    height, width = image.shape
+    if min(height, width) < MIN_SIDE or max(height, width) > MAX_SIDE:
+        raise InputError(
+            image.source or image.name, f"{width} x {height} px: a model takes sides of {MIN_SIDE} to {MAX_SIDE} px"
+        )
+    return image.without_empty_margins()

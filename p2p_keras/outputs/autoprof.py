@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from p2p_keras.outputs.lists import SENTENCES, joined, split
+
 _UNITS = {
     "R": "arcsec",
     "SB": "mag*arcsec^-2",
@@ -23,7 +25,8 @@ _UNITS = {
 _MISSING = 99.999
 _COMMENTS = (
     "name", "band", "x0", "y0", "ra", "dec", "pixel_scale", "zero_point", "mag_total", "r50", "r90", "flags", "quality",
-    "source", "model", "model_version", "software_version",
+    "source", "photometric_system", "zero_point_origin", "pixel_scale_origin", "noise_origin", "hdu", "notes", "model",
+    "model_version", "software_version",
 )  # fmt: skip
 
 
@@ -55,7 +58,7 @@ def write_prof(meta: Mapping[str, Any], columns: Mapping[str, np.ndarray], path:
         for key in _COMMENTS:
             if key in meta:
                 value = meta[key]
-                text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
+                text = joined(value) if isinstance(value, list) else str(value)
                 file.write(f"# {key}: {' '.join(text.split())}\n")
         file.write(",".join(_UNITS) + "\n" + ",".join(_UNITS.values()) + "\n")
         for row in np.where(np.isfinite(rows), rows, _MISSING):
@@ -67,8 +70,9 @@ def read_prof(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     lines = path.read_text(encoding="utf-8").splitlines()
     comments = (line[1:].partition(":") for line in lines if line.startswith("#"))
     meta: dict[str, Any] = {key.strip(): _value(value.strip()) for key, colon, value in comments if colon}
-    if "flags" in meta:
-        meta["flags"] = str(meta["flags"]).split()
+    for key in ("flags", *SENTENCES):
+        if key in meta:
+            meta[key] = split(key, str(meta[key]))
     body = [line for line in lines if line.strip() and not line.startswith("#")]
     names = body[0].split(",")
     numbers = [[float(cell) for cell in line.split(",")] for line in body[2:]]

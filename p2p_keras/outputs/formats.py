@@ -15,6 +15,7 @@ from typing import Any, Protocol, TextIO
 import numpy as np
 
 from p2p_keras.outputs.fits_galaxies import write_galaxies_hdu
+from p2p_keras.outputs.lists import joined
 from p2p_keras.outputs.spool import SpooledGalaxy
 from p2p_keras.profile import ALL_COLUMN_UNITS, COLUMN_DESCRIPTIONS, COLUMN_UNITS
 
@@ -221,7 +222,7 @@ def meta_table(
         for key, value in meta.items():
             cells = columns.setdefault(key, [])
             cells += [None] * (count - len(cells))
-            cells.append(" ".join(str(v) for v in value) if isinstance(value, list) else value)
+            cells.append(joined(value) if isinstance(value, list) else value)
         count += 1
     table = Table()
     units = units_of(list(columns)) if units_of else {}

@@ -10,6 +10,7 @@ import numpy as np
 
 from p2p_keras.errors import InputError, UsageError
 from p2p_keras.outputs.autoprof import read_prof
+from p2p_keras.outputs.lists import SENTENCES, split
 from p2p_keras.outputs.formats import GALAXIES
 from p2p_keras.profile import plain_arrays, table_of_columns
 
@@ -91,7 +92,8 @@ def _read_table(path: Path, suffix: str) -> tuple[Table, list[dict[str, Any]]]:
     for row in galaxies:
         meta = {key: row[key].item() if hasattr(row[key], "item") else row[key] for key in galaxies.colnames}
         meta = {key: str(value) if isinstance(value, (bytes, np.str_)) else value for key, value in meta.items()}
-        meta["flags"] = str(meta.get("flags", "")).split()
+        for key in ("flags", *SENTENCES):
+            meta[key] = split(key, str(meta.get(key, "")))
         metas.append(meta)
     return QTable.read(path, hdu="PROFILES", **how), metas
 
