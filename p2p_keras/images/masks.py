@@ -120,7 +120,7 @@ def check_sense(mask: np.ndarray, where: str, source: object, centre: tuple[floa
         raise InputError(
             source,
             f"the mask ({where}) leaves no pixel of the target: it sets {100 * share:.1f} % of them, and what is set (not "
-            "0) is ignored here; if it marks the good pixels by 1, invert it; if its bits mean several things, name the "
+            "0) is ignored here; if 1 marks its good pixels, invert it; if its bits mean several things, name the "
             "bad ones with --mask-bits",
         )
 
@@ -161,6 +161,8 @@ def region_mask(path: str | os.PathLike[str], shape: tuple[int, int], wcs: Any) 
         raise InputError(
             path, f"can't be read as DS9 regions ({str(error).splitlines()[0] if str(error) else error})"
         ) from error
+    if not len(found):
+        raise InputError(path, "has no DS9 region that can be read")
     inside = np.zeros(shape, dtype=bool)
     outside = np.zeros(shape, dtype=bool)
     for region in found:

@@ -56,17 +56,30 @@ def sigma_of(values: np.ndarray, role: str, pixels: np.ndarray) -> np.ndarray:
 
 
 def scatter(pixels: np.ndarray) -> float:
-    """1-sigma scatter of pixels about what is smooth: of differences of pixels 4 px apart; NaN where too few are left.
+    """1-sigma scatter of pixels about what is smooth; NaN where too few are left.
 
-    Correlation of neighbours by resampling is in it, light that changes over more than some 10 px is not.
+    Of second differences of pixels 4 px apart, in which neither a gradient nor the correlation of resampled neighbours
+    shows; of the smaller ones, since where light is, the differences are the light's.
     """
-    if min(pixels.shape) <= _LAG:
+    if min(pixels.shape) <= 2 * _LAG:
         return math.nan
-    apart = [pixels[:, _LAG:] - pixels[:, :-_LAG], pixels[_LAG:] - pixels[:-_LAG]]
+    apart = [
+        pixels[:, 2 * _LAG :] - 2.0 * pixels[:, _LAG:-_LAG] + pixels[:, : -2 * _LAG],
+        pixels[2 * _LAG :] - 2.0 * pixels[_LAG:-_LAG] + pixels[: -2 * _LAG],
+    ]
     differences = np.concatenate([part[np.isfinite(part)] for part in apart])
     if differences.size < 100:
         return math.nan
-    return 1.4826 * float(np.median(np.abs(differences))) / math.sqrt(2.0)
+    return _spread(differences)
+
+
+def _spread(second_differences: np.ndarray) -> float:
+    """1-sigma of values whose second differences these are, by the smaller ones of them."""
+    for percent, width in ((25, 0.31864), (50, 0.67449), (68.27, 1.0)):
+        size = float(np.percentile(np.abs(second_differences), percent))
+        if size > 0:  # images in steps have many differences of exactly 0
+            return size / width / math.sqrt(6.0)
+    return 0.0
 
 
 def correlation(pixels: np.ndarray) -> float:
@@ -80,13 +93,11 @@ def correlation(pixels: np.ndarray) -> float:
     if min(height, width) < 6 * _BLOCK or not single > 0:
         return 1.0
     blocks = pixels[:height, :width].reshape(height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK).mean(axis=(1, 3))
-    # Neighbours: sources and the sky's waves change from block to block. Half of a block's noise is of its edge.
-    apart = np.concatenate([(blocks[:, 1:] - blocks[:, :-1]).ravel(), (blocks[1:] - blocks[:-1]).ravel()])
-    apart = apart[np.isfinite(apart)]
-    if apart.size < 30:
+    apart = [blocks[:, 2:] - 2.0 * blocks[:, 1:-1] + blocks[:, :-2], blocks[2:] - 2.0 * blocks[1:-1] + blocks[:-2]]
+    differences = np.concatenate([part[np.isfinite(part)] for part in apart])
+    if differences.size < 30:
         return 1.0
-    # The quieter half: of blocks with light in them the difference is the light's.
-    level = float(np.percentile(np.abs(apart), 25)) / 0.3186 / math.sqrt(2.0)
+    level = _spread(differences)
     return float(np.clip(level * _BLOCK / single, 1.0, 5.0))
 
 
