@@ -34,7 +34,23 @@ def open_fits(source: str) -> Iterator[fits.HDUList]:
     # Warnings of odd headers are left to the caller's filters: those are global, and this runs in threads.
     # uint=False: unsigned integers come as floats, so that BLANK can become NaN in them.
     with reading_errors(source), fits.open(_unpacked(source), uint=False) as file:
+        _check_sizes(file, source)
         yield file
+
+
+def _check_sizes(file: fits.HDUList, source: str) -> None:
+    """Raise `InputError` for an HDU of negative size: astropy would read it again and again, behind itself."""
+    number = 0
+    while True:
+        try:
+            hdu = file[number]
+        except IndexError:
+            return
+        for key in ("PCOUNT", "GCOUNT", *(f"NAXIS{i + 1}" for i in range(int(hdu.header.get("NAXIS", 0))))):
+            value = hdu.header.get(key, 0)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+                raise InputError(source, f"not a FITS file, or its header is damaged (HDU {number}: {key} = {value})")
+        number += 1
 
 
 @contextmanager

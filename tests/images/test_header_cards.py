@@ -110,3 +110,12 @@ def test_usual_headers_bring_no_warnings(tmp_path):
         warnings.simplefilter("error")
         for path in paths[:2]:
             read_image(path)
+
+
+def test_a_negative_size_ends(tmp_path):
+    """A damaged NAXIS1 would be read again and again until the memory is full."""
+    fits.PrimaryHDU(np.ones((50, 52), np.float32)).writeto(tmp_path / "a.fits")
+    data = (tmp_path / "a.fits").read_bytes().replace(b"NAXIS1  =                   52", b"NAXIS1  =                  -52")
+    (tmp_path / "a.fits").write_bytes(data)
+    with pytest.raises(InputError, match="NAXIS1 = -52"):
+        read_image(tmp_path / "a.fits", zero_point=22.5, pixel_scale=0.4)
