@@ -58,11 +58,11 @@ types: venv ## mypy
 	$(PY) -m mypy
 
 unit: venv ## pytest (PYTEST_ARGS="tests/images -k wcs" for some)
-	$(PY) -m pytest --ignore=tests/survey/test_ray.py $(PYTEST_ARGS)
+	$(PY) -m pytest --ignore=tests/sky_survey/test_ray.py $(PYTEST_ARGS)
 
 # Ray gives its own processes 15 s to start, and no setting gives them more: beside other tests they may miss it.
 test-ray: venv ## the survey on a Ray cluster, with workers, nodes and drivers killed
-	$(PY) -m pytest -n 0 tests/survey/test_ray.py
+	$(PY) -m pytest -n 0 tests/sky_survey/test_ray.py
 
 # TensorFlow 2.15 is the oldest runtime promised, and the last that tensorflow-addons can be imported with.
 VENV_ADDONS ?= .venv-addons

@@ -57,11 +57,11 @@ def make_sets(folder: Path, count: int, frames: str | None) -> dict[str, list[Pa
 @click.option("--output", type=click.Path(dir_okay=False), help="Write all figures as JSON.")
 def main(models: tuple[str, ...], frames: str | None, data: str, count: int, output: str | None) -> None:
     """Print a row a set and model."""
-    from p2p_keras.backends import model_folders
+    from p2p_keras.data.shards import find_shards, read_shards
     from p2p_keras.evaluation import evaluate_models, summarise_evaluation
     from p2p_keras.evaluation.report import plain
-    from p2p_keras.predictor import Predictor
-    from p2p_keras.shards import find_shards, read_shards
+    from p2p_keras.measure.backends import model_folders
+    from p2p_keras.measure.predictor import Predictor
 
     names = models or (str(model_folders()[0] / "isophote" / "model.onnx"),)
     predictors = [Predictor.load(name) for name in names]

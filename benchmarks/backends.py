@@ -27,7 +27,7 @@ STARTED = "P2P_BENCHMARK_STARTED"
 def runner(form: str, folder: Path, version: int, threads: int):
     """Function from a dict of arrays to outputs."""
     if form.startswith("onnx"):
-        from p2p_keras.backends import load_backend
+        from p2p_keras.measure.backends import load_backend
 
         backend = load_backend(folder / FILES[form], threads=threads)
         return lambda batch: backend.run(**batch)
@@ -44,7 +44,7 @@ def runner(form: str, folder: Path, version: int, threads: int):
 
     import keras
 
-    import p2p_keras.layers  # noqa: F401 - registers the layers
+    import p2p_keras.network.layers  # noqa: F401 - registers the layers
 
     model = keras.models.load_model(folder / FILES["keras"], compile=False)
     compiled = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
@@ -90,7 +90,7 @@ def profiles(run, data: str, most: int) -> list[dict]:
     """`mu` and `valid` of the galaxies of a test split."""
     from itertools import islice
 
-    from p2p_keras.shards import find_shards, read_shards
+    from p2p_keras.data.shards import find_shards, read_shards
 
     answers = []
     for galaxy in islice(read_shards(find_shards(data, "test")), most):
@@ -132,7 +132,7 @@ def main(
     form: str | None,
 ) -> None:
     """Compare the forms of the newest version in FOLDER."""
-    from p2p_keras.serving.server_config import versions_of
+    from p2p_keras.network.export.server_config import versions_of
 
     if form:
         found = measure(form, folder, versions_of(folder)[-1], threads, side, list(batches), repeats)

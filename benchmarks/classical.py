@@ -4,7 +4,7 @@
 them by every method and prints one table (Markdown), as in the README. Methods:
 
 * the model;
-* photutils ``Ellipse``, blind: sky, mask and first ellipse from the image alone (`p2p_keras.packing.measuring`);
+* photutils ``Ellipse``, blind: sky, mask and first ellipse from the image alone (`p2p_keras.data.packing.measuring`);
 * photutils, told: it begins with the true ellipse at the half-light radius, and keeps the true centre;
 * AutoProf, given the same mask of other sources; in an environment of its own, which this command makes (``RECIPE``:
   AutoProf 1.3 needs an older numpy and photutils than p2p_keras).
@@ -110,8 +110,8 @@ def _autoprof_job(image: Any, place: Path) -> dict[str, Any]:
     """Write the input of one galaxy; AutoProf's options for it."""
     from astropy.io import fits
 
-    from p2p_keras.errors import InputError
-    from p2p_keras.packing.measuring import mask_of_others
+    from p2p_keras.core.errors import InputError
+    from p2p_keras.data.packing.measuring import mask_of_others
 
     place.mkdir()
     try:
@@ -135,9 +135,9 @@ def _autoprof_job(image: Any, place: Path) -> dict[str, Any]:
 
 def _autoprof_label(image: Any, place: Path) -> Any:
     """What AutoProf measured, with position angles from +x; None where it gave no profile."""
-    from p2p_keras.errors import InputError
-    from p2p_keras.labelled import LabelledGalaxy
-    from p2p_keras.packing.profiles import read_profile
+    from p2p_keras.core.errors import InputError
+    from p2p_keras.data.labelled import LabelledGalaxy
+    from p2p_keras.data.packing.profiles import read_profile
 
     try:
         found = read_profile(place / "galaxy.prof", zero_point=image.zero_point, pixel_scale=image.pixel_scale)
@@ -175,8 +175,8 @@ def _autoprof_centre(path: Path) -> tuple[float, float]:
 
 
 def _true_start(label: Any, image: Any) -> Any:
+    from p2p_keras.data.packing.measuring import StartEllipse
     from p2p_keras.evaluation.galaxy import half_light_radius
-    from p2p_keras.packing.measuring import StartEllipse
 
     radius = half_light_radius(label)
     radius = radius if np.isfinite(radius) else 0.3 * label.extent
@@ -218,10 +218,10 @@ def main(
 ) -> None:
     """Compare the model with photutils and AutoProf."""
     from p2p_keras import Predictor
+    from p2p_keras.data.shards import find_shards, read_shards
     from p2p_keras.evaluation import evaluate_models, summarise_evaluation
     from p2p_keras.evaluation.report import write_json
     from p2p_keras.evaluation.run import image_of_label
-    from p2p_keras.shards import find_shards, read_shards
 
     scratch = scratch or Path(tempfile.gettempdir()) / "p2p_keras-benchmark"
     scratch.mkdir(parents=True, exist_ok=True)

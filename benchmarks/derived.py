@@ -3,8 +3,8 @@
 ``python benchmarks/derived.py --data SHARDS [--split test] [--model M]``
 
 The first table is the correlation of the normalised errors (mu_pred - mu_true) / mu_err between radii, by their
-distance in ln(sma), beside what `p2p_keras.derived.draws` assumes. The second holds, for each quantity, the median
-error and the share of truths inside one and two of its uncertainties (68 and 95 % for honest Gaussian ones).
+distance in ln(sma), beside what `p2p_keras.profile.derived.draws` assumes. The second holds, for each quantity, the
+median error and the share of truths inside one and two of its uncertainties (68 and 95 % for honest Gaussian ones).
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def main(data: str, split: str, model: str | None, count: int) -> None:
     from itertools import islice, pairwise
 
     from p2p_keras import Predictor
-    from p2p_keras.derived import DerivedSettings, complete_profile
+    from p2p_keras.data.shards import find_shards, read_shards
     from p2p_keras.evaluation.run import image_of_label
-    from p2p_keras.shards import find_shards, read_shards
+    from p2p_keras.profile.derived import DerivedSettings, complete_profile
 
     predictor = Predictor.load(model)
     settings = DerivedSettings(isophotes=(24.0, 25.0))
@@ -43,7 +43,7 @@ def main(data: str, split: str, model: str | None, count: int) -> None:
             found, error = profile.meta.get(name, np.nan), profile.meta.get(f"{name}_err", np.nan)
             if np.isfinite([found, error, truth]).all():
                 pulls[name].append((found - truth, error))
-    from p2p_keras.derived.draws import CORRELATION_LENGTH, SHARED
+    from p2p_keras.profile.derived.draws import CORRELATION_LENGTH, SHARED
 
     variance = sums[0] / counts[0]
     click.echo(f"rms of normalised errors {np.sqrt(variance):.2f}\n\n| ln(sma) apart | correlation | assumed |")
@@ -66,7 +66,7 @@ def main(data: str, split: str, model: str | None, count: int) -> None:
 
 def add_correlation(profile, label, sums: np.ndarray, counts: np.ndarray) -> None:
     """Products of normalised errors of all pairs of radii, by distance; outliers are clipped at 3."""
-    from p2p_keras.accuracy import interpolate_log_sma
+    from p2p_keras.core.accuracy import interpolate_log_sma
 
     sma = profile["sma"].value
     truth = interpolate_log_sma(sma, label.sma, label.mu)
@@ -84,8 +84,8 @@ def add_correlation(profile, label, sums: np.ndarray, counts: np.ndarray) -> Non
 
 def true_quantities(label) -> dict[str, float]:
     """What the label says of the galaxy."""
-    from p2p_keras.growth import curve_of_growth, radius_of_light
-    from p2p_keras.profile import isophotal_radius
+    from p2p_keras.core.growth import curve_of_growth, radius_of_light
+    from p2p_keras.profile.columns import isophotal_radius
 
     ellipticity = label.ellipticity if label.ellipticity is not None else np.zeros(label.sma.size)
     good = np.isfinite(label.mu) & np.isfinite(ellipticity)

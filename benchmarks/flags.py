@@ -2,11 +2,11 @@
 
 ``python benchmarks/flags.py --data SHARDS [--split test] [--model M]``
 
-First table, on mocks: each rule of `p2p_keras.flags` is applied twice to the same image, to the model's outputs and to
-the truth. A false alarm is a flag that the truth doesn't set; a miss is one that only the truth sets. Then how wrong
-profiles of each quality are, and those with each flag. Last table, on strange images (blank sky, noise, stars, two
-equal galaxies, saturated cores, gradients, holes, edges) and on clean galaxies: how often the words that are meant to
-be set are set.
+First table, on mocks: each rule of `p2p_keras.profile.flags` is applied twice to the same image, to the model's
+outputs and to the truth. A false alarm is a flag that the truth doesn't set; a miss is one that only the truth sets.
+Then how wrong profiles of each quality are, and those with each flag. Last table, on strange images (blank sky, noise,
+stars, two equal galaxies, saturated cores, gradients, holes, edges) and on clean galaxies: how often the words that
+are meant to be set are set.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def main(data: str | None, split: str, model: str | None, count: int, seed: int,
 
     predictor = Predictor.load(model)
     if data:
-        from p2p_keras.shards import find_shards, read_shards
+        from p2p_keras.data.shards import find_shards, read_shards
 
         on_mocks(predictor, islice(read_shards(find_shards(data, split)), count))
     on_strange_images(predictor, max(1, count // len(STRANGE)), seed, show)
@@ -41,10 +41,10 @@ def main(data: str | None, split: str, model: str | None, count: int, seed: int,
 
 def on_mocks(predictor, labels) -> None:
     """Rates against the same rules applied to the truth."""
-    from p2p_keras.accuracy import profile_error
+    from p2p_keras.core.accuracy import profile_error
     from p2p_keras.evaluation.run import image_of_label
-    from p2p_keras.flags import FLAGS, find_flags, quality_of
-    from p2p_keras.profile import valid_rows
+    from p2p_keras.profile.columns import valid_rows
+    from p2p_keras.profile.flags import FLAGS, find_flags, quality_of
 
     false, missed, true, said = Counter(), Counter(), Counter(), Counter()
     errors: dict[int, list[float]] = {0: [], 1: [], 2: [], 4: []}
@@ -87,9 +87,9 @@ def errors_table(title: str, groups: dict) -> None:
 
 def true_outputs(label) -> dict[str, np.ndarray]:
     """What a model would answer that knew the truth."""
-    from p2p_keras.extent import annulus_snr
-    from p2p_keras.growth import curve_of_growth
-    from p2p_keras.units import MAG_PER_RELATIVE_ERROR, intensity_from_mu
+    from p2p_keras.core.extent import annulus_snr
+    from p2p_keras.core.growth import curve_of_growth
+    from p2p_keras.core.units import MAG_PER_RELATIVE_ERROR, intensity_from_mu
 
     intensity = intensity_from_mu(label.mu, label.zero_point, label.pixel_scale)
     snr = annulus_snr(intensity, label.sma / label.pixel_scale, label.ellipticity, label.noise)

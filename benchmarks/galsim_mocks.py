@@ -1,4 +1,4 @@
-"""Mock galaxies drawn by GalSim, with nothing of `p2p_keras.mocks`: a model checked on another code's galaxies.
+"""Mock galaxies drawn by GalSim, with nothing of `p2p_keras.data.mocks`: a model checked on another code's galaxies.
 
 python benchmarks/galsim_mocks.py --count 300 --seed 1 --output DIR [--survey S] [--frames FOLDER]
 python -m p2p_keras.evaluate --data DIR
@@ -259,8 +259,8 @@ def make_galaxy(survey: str, seed: int, index: int, frames=(), isophotes: str = 
     """One labelled mock; None where photutils finds no isophotes."""
     from galsim_truth import true_profile
 
-    from p2p_keras.labelled import LabelledGalaxy
-    from p2p_keras.units import mu_from_intensity
+    from p2p_keras.core.units import mu_from_intensity
+    from p2p_keras.data.labelled import LabelledGalaxy
 
     scene = Scene(SURVEYS[survey], seed, index)
     parts, flux = draw_target(scene)
@@ -308,7 +308,7 @@ def make_galaxy(survey: str, seed: int, index: int, frames=(), isophotes: str = 
 @click.option("--output", required=True, type=click.Path(file_okay=False), help="Folder of the shards.")
 def main(count: int, seed: int, survey: str, frames: str | None, isophotes: str, output: str) -> None:
     """Write one shard of split test, and dataset.json."""
-    from p2p_keras.shards import ShardWriter, shard_name, write_manifest
+    from p2p_keras.data.shards import ShardWriter, shard_name, write_manifest
 
     if frames and survey != "sdss":
         raise click.UsageError("--frames are of SDSS")

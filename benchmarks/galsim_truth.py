@@ -14,10 +14,10 @@ from scipy import ndimage
 
 def true_profile(image: np.ndarray, x0: float, y0: float, noise: float, isophotes: str):
     """Radii, mean intensity along the isophotes, ellipticity, angle (degrees), and extent; lengths in pixels."""
-    from p2p_keras import ellipse
-    from p2p_keras.extent import annulus_snr, profile_extent
-    from p2p_keras.mocks.isophotes import fit_ellipses, level_moments
-    from p2p_keras.mocks.sampler import GalaxySampler
+    from p2p_keras.core import ellipse
+    from p2p_keras.core.extent import annulus_snr, profile_extent
+    from p2p_keras.profile.isophotes.fitting import fit_ellipses, level_moments
+    from p2p_keras.profile.isophotes.sampler import GalaxySampler
 
     sma = np.geomspace(0.5, 0.7 * max(image.shape), 70)
     peak = image.max()
@@ -36,7 +36,7 @@ def true_profile(image: np.ndarray, x0: float, y0: float, noise: float, isophote
 
 def mean_along(image: np.ndarray, x0: float, y0: float, sma: np.ndarray, e1: np.ndarray, e2: np.ndarray):
     """Mean by cubic splines along ellipses, equally spaced in eccentric angle, and the share inside the image."""
-    from p2p_keras import ellipse
+    from p2p_keras.core import ellipse
 
     t = 2.0 * np.pi * np.arange(256) / 256
     dx, dy = ellipse.points(sma[:, None], e1[:, None], e2[:, None], np.cos(t), np.sin(t))
@@ -50,7 +50,7 @@ def photutils_ellipses(image, x0, y0, sma, ellipticity, pa, extent):
     """Ellipse vectors by photutils, held at fixed geometry inside 1.5 px and beyond the extent."""
     from photutils.isophote import Ellipse, EllipseGeometry
 
-    from p2p_keras import ellipse
+    from p2p_keras.core import ellipse
 
     at = int(np.argmin(np.abs(sma - np.sqrt(2.0 * max(extent, 4.0)))))
     geometry = EllipseGeometry(x0, y0, sma[at], np.clip(ellipticity[at], 0.05, 0.9), np.deg2rad(pa[at]))

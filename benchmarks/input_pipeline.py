@@ -27,10 +27,10 @@ def main(images: int, size: int, batch_size: int, epochs: int) -> None:
     """Print images per second, plain and augmented."""
     import numpy as np
 
-    from p2p_keras import radii
-    from p2p_keras.labelled import LabelledGalaxy
-    from p2p_keras.pipeline import make_dataset
-    from p2p_keras.shards import ShardWriter, shard_name, write_manifest
+    from p2p_keras.core import radii
+    from p2p_keras.data.labelled import LabelledGalaxy
+    from p2p_keras.data.pipeline import make_dataset
+    from p2p_keras.data.shards import ShardWriter, shard_name, write_manifest
 
     rng = np.random.default_rng(1)
     pixels = rng.normal(size=(size, size)).astype(np.float32)

@@ -32,10 +32,10 @@ def check_label(arguments: tuple[str, int, int, int]) -> tuple[str, float, float
     -------
     kind, extent in half sides of the image, magnitude of growth minus `mag_total` (NaN where not compared), problems
     """
-    from p2p_keras.growth import curve_of_growth
-    from p2p_keras.mocks.scene import simulate_galaxy
-    from p2p_keras.shards import check_galaxy
-    from p2p_keras.units import intensity_from_mu
+    from p2p_keras.core.growth import curve_of_growth
+    from p2p_keras.core.units import intensity_from_mu
+    from p2p_keras.data.mocks.scene import simulate_galaxy
+    from p2p_keras.data.shards import check_galaxy
 
     survey, seed, index, size = arguments
     problems = []

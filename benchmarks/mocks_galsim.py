@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 @click.option("--seed", default=1, show_default=True)
 def main(count: int, surveys: tuple[str, ...], seed: int) -> None:
     """Print milliseconds a galaxy and the ratio to GalSim's."""
-    from p2p_keras.mocks.surveys import SURVEYS
+    from p2p_keras.data.mocks.surveys import SURVEYS
 
     reference = galsim_seconds()
     click.echo(f"GalSim, bulge and disc alone: {1000 * reference:.0f} ms\n")
@@ -34,7 +34,7 @@ def main(count: int, surveys: tuple[str, ...], seed: int) -> None:
 
 def mock_seconds(survey: str, count: int, seed: int) -> float:
     """Mean seconds of one mock with its truth, in this process."""
-    from p2p_keras.mocks.scene import simulate_galaxy
+    from p2p_keras.data.mocks.scene import simulate_galaxy
 
     simulate_galaxy(survey, seed, 0)
     start = time.perf_counter()

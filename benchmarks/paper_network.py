@@ -38,8 +38,8 @@ def main(side: int, threads: int, batches: tuple[int, ...], seconds: float, mode
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
 
-    from p2p_keras.backends import load_backend
-    from p2p_keras.models import PRESETS, build_network
+    from p2p_keras.measure.backends import load_backend
+    from p2p_keras.network.models import PRESETS, build_network
 
     if preset not in PRESETS:
         raise click.UsageError(f"there is no preset {preset!r} here; there are {', '.join(PRESETS)}")
@@ -63,7 +63,7 @@ def main(side: int, threads: int, batches: tuple[int, ...], seconds: float, mode
 
 def images_of(side: int, count: int) -> dict[str, Any]:
     """Images of galaxies as the warm-up of a server has them."""
-    from p2p_keras.serving.warmup import galaxy_like_image
+    from p2p_keras.network.export.warmup import galaxy_like_image
 
     return {
         "image": np.stack([galaxy_like_image(side, seed) for seed in range(count)]).astype(np.float32),

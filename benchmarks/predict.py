@@ -32,7 +32,7 @@ def make_images(folder: Path, count: int, side: int) -> None:
     from astropy.io import fits
     from astropy.wcs import WCS
 
-    from p2p_keras.serving.warmup import galaxy_like_image
+    from p2p_keras.network.export.warmup import galaxy_like_image
 
     folder.mkdir(parents=True, exist_ok=True)
     wcs = WCS(naxis=2)
@@ -93,7 +93,7 @@ def make_frames(folder: Path, galaxies: int, count: int, side: int) -> tuple[Pat
 
 def read_targets(inputs: list[InputFile]) -> list[GalaxyImage]:
     """Images of some targets, as `predict` reads them."""
-    from p2p_keras.reading_ahead import read_ahead
+    from p2p_keras.measure.reading_ahead import read_ahead
 
     return [cutting.image for cutting in read_ahead(inputs, readers=1) if cutting.image is not None]
 
@@ -101,7 +101,7 @@ def read_targets(inputs: list[InputFile]) -> list[GalaxyImage]:
 def stages(inputs: list[InputFile], model: str | None, batch: int) -> str:
     """What each stage takes of a galaxy: the network by the clock, the others in processor time."""
     from p2p_keras import Predictor
-    from p2p_keras.derived import complete_profile
+    from p2p_keras.profile.derived import complete_profile
 
     predictor = Predictor.load(model)
     read_targets(inputs)
@@ -132,7 +132,7 @@ def stages(inputs: list[InputFile], model: str | None, batch: int) -> str:
 def largest_difference(table: Path, inputs: dict[str, Target], model: str | None, checked: int) -> tuple[float, int]:
     """Largest difference of mu (mag) from galaxies measured alone, and galaxies whose radii differ."""
     from p2p_keras import Predictor
-    from p2p_keras.profile_files import read_profiles
+    from p2p_keras.profile.tables.files import read_profiles
 
     predictor = Predictor.load(model)
     profiles = read_profiles(table)

@@ -30,7 +30,7 @@ class Run:
     def __init__(self, folder: Path) -> None:
         import tensorflow as tf
 
-        from p2p_keras.training.run import load_run_model
+        from p2p_keras.network.training.run import load_run_model
 
         self.config = json.loads((folder / "config.json").read_text())
         self.metrics = json.loads((folder / "metrics.json").read_text())
@@ -67,10 +67,10 @@ class Run:
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="JSON file of all figures.")
 def main(runs: tuple[Path, ...], data: str, repeats: int, output: Path | None) -> None:
     """Print a row a run."""
+    from p2p_keras.data.shards import find_shards, read_shards
     from p2p_keras.evaluation import evaluate_models, summarise_evaluation
     from p2p_keras.evaluation.report import plain
     from p2p_keras.evaluation.run import image_of_label
-    from p2p_keras.shards import find_shards, read_shards
 
     labels = list(read_shards(find_shards(data, "test")))
     largest = max(label.image.shape for label in labels)

@@ -2,9 +2,9 @@
 
 ``python benchmarks/real_galaxies.py FOLDER_OF_FITS [--output real_galaxies.json] [--only NAME ...]``
 
-The classical measurement is `p2p_keras.packing.measuring`: sky, mask and first ellipse found automatically, isophotes
-by photutils. Nothing of one measurement helps the other. Differences are taken from 2 pixels to where mu = 25, as far
-as both reach; a difference of sky levels shows at the faint end.
+The classical measurement is `p2p_keras.data.packing.measuring`: sky, mask and first ellipse found automatically,
+isophotes by photutils. Nothing of one measurement helps the other. Differences are taken from 2 pixels to where mu =
+25, as far as both reach; a difference of sky levels shows at the faint end.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ FAINTEST = 25.0
 def main(folder: str, model: str | None, only: tuple[str, ...], output: str) -> None:
     """Compare profiles of the real galaxies in FOLDER."""
     from p2p_keras import Predictor
-    from p2p_keras.errors import P2PError
+    from p2p_keras.core.errors import P2PError
+    from p2p_keras.data.packing.measuring import measure_galaxy
     from p2p_keras.images import read_image
-    from p2p_keras.packing.measuring import measure_galaxy
 
     predictor = Predictor.load(model)
     rows, drawn = [], []
@@ -99,7 +99,7 @@ def line_of(row: dict[str, Any]) -> str:
 
 def differences(profile, classical, pixel_scale: float) -> tuple[np.ndarray, np.ndarray]:
     """Radii (arcsec) of the isophotes, and mu of the model less mu of photutils there."""
-    from p2p_keras.accuracy import profile_residuals
+    from p2p_keras.core.accuracy import profile_residuals
 
     use = (classical.sma >= 2.0 * pixel_scale) & (classical.mu <= FAINTEST)
     found = profile_residuals(classical.sma[use], classical.mu[use], profile["sma"].value, profile["mu"].value)

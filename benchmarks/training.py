@@ -40,9 +40,9 @@ def main() -> None:
 
 
 def _parts(options: argparse.Namespace, precision: str):
-    from p2p_keras.pipeline import make_dataset
-    from p2p_keras.training.config import FitConfig, parse_assignment
-    from p2p_keras.training.run import make_trainer
+    from p2p_keras.data.pipeline import make_dataset
+    from p2p_keras.network.training.config import FitConfig, parse_assignment
+    from p2p_keras.network.training.run import make_trainer
 
     settings = {f"model.{name}": value for name, value in map(parse_assignment, options.set)}
     values = {"preset": options.preset, "precision": precision, "batch_size": options.batch_size, **settings}

@@ -124,7 +124,7 @@ def draw_scene(galaxy, rng: np.random.Generator, size: int) -> Scene:
 
 @dataclass(frozen=True)
 class MockScene:
-    """A noise-free mock of `p2p_keras.mocks`, which exists in the telescope's pixels only."""
+    """A noise-free mock of `p2p_keras.data.mocks`, which exists in the telescope's pixels only."""
 
     pixels: np.ndarray
     x0: float
@@ -139,9 +139,9 @@ class MockScene:
 
 def draw_mock(kind: str, rng: np.random.Generator, size: int) -> MockScene:
     """Draw a mock of one kind as the SDSS would see it in r, well inside the image."""
-    from p2p_keras.mocks.galaxies import draw_brightness, draw_galaxy
-    from p2p_keras.mocks.psf import PSF
-    from p2p_keras.mocks.rendering import Canvas, render
+    from p2p_keras.data.mocks.galaxies import draw_brightness, draw_galaxy
+    from p2p_keras.data.mocks.psf import PSF
+    from p2p_keras.data.mocks.rendering import Canvas, render
 
     r50 = np.exp(rng.uniform(np.log(2.5), np.log(0.12 * size * PIXEL_SCALE)))
     mag = draw_brightness(kind, r50, rng) - 2.5 * np.log10(2.0 * np.pi * r50**2)
@@ -163,10 +163,10 @@ def compare(scene: Scene | MockScene) -> tuple[np.ndarray, np.ndarray] | None:
     """
     from photutils.isophote import Ellipse, EllipseGeometry
 
-    from p2p_keras.ellipse import vector_from_angles
-    from p2p_keras.extent import annulus_snr, profile_extent
-    from p2p_keras.mocks.sampler import GalaxySampler
-    from p2p_keras.mocks.truth import mean_along_ellipses, measure_truth
+    from p2p_keras.core.ellipse import vector_from_angles
+    from p2p_keras.core.extent import annulus_snr, profile_extent
+    from p2p_keras.data.mocks.truth import mean_along_ellipses, measure_truth
+    from p2p_keras.profile.isophotes.sampler import GalaxySampler
 
     image, x0, y0 = scene.image()
     truth = measure_truth(image, x0, y0)
@@ -198,7 +198,7 @@ def compare(scene: Scene | MockScene) -> tuple[np.ndarray, np.ndarray] | None:
 
 def galaxies_per_second(scenes: list[Scene | MockScene]) -> float:
     """Galaxies a second of processor time on one core, median of three rounds."""
-    from p2p_keras.mocks.truth import measure_truth
+    from p2p_keras.data.mocks.truth import measure_truth
 
     images = [scene.image() for scene in scenes]
     times = []

@@ -26,12 +26,12 @@ WRONG_CENTRE_PX = 3.0
 def main(data: str, picture: str, model: str | None, split: str, count: int) -> None:
     """Draw the worst galaxies of DATA."""
     from p2p_keras import Predictor
+    from p2p_keras.data.shards import find_shards, read_shards
     from p2p_keras.evaluation import evaluate_models
     from p2p_keras.evaluation.drawings import galaxies_at
     from p2p_keras.evaluation.summary import worst_galaxies
-    from p2p_keras.plots import STYLE, save_figure
-    from p2p_keras.plots.style import new_figure
-    from p2p_keras.shards import find_shards, read_shards
+    from p2p_keras.profile.plots import STYLE, save_figure
+    from p2p_keras.profile.plots.style import new_figure
 
     shards = find_shards(data, split)
     evaluation = evaluate_models([Predictor.load(model)], read_shards(shards))[0]
@@ -71,8 +71,8 @@ def what_is_wrong(result) -> str:
 def draw_image_with_truth(ax, image, label, profile) -> None:
     """The whole image with ellipses."""
     from p2p_keras.evaluation.galaxy import half_light_radius
-    from p2p_keras.plots.image_panel import PixelGeometry, draw_image, pixel_geometry
-    from p2p_keras.plots.style import BLUE, ORANGE
+    from p2p_keras.profile.plots.image_panel import PixelGeometry, draw_image, pixel_geometry
+    from p2p_keras.profile.plots.style import BLUE, ORANGE
 
     draw_image(ax, image, profile, ellipses=False, compass=False, half=np.inf)
     truth = PixelGeometry(label.x0, label.y0, label.sma / label.pixel_scale, *vectors(label))
@@ -89,16 +89,16 @@ def draw_image_with_truth(ax, image, label, profile) -> None:
 
 def vectors(label):
     """Ellipse vectors of the label."""
-    from p2p_keras.ellipse import vector_from_angles
+    from p2p_keras.core.ellipse import vector_from_angles
 
     return vector_from_angles(label.ellipticity, label.pa)
 
 
 def draw_profiles(ax, label, profile) -> None:
     """Truth within its extent, and what was measured."""
-    from p2p_keras.plots.style import BLUE, TRUTH, log_radius_axis
-    from p2p_keras.plots.truth import label_arrays
-    from p2p_keras.profile import plain_arrays
+    from p2p_keras.profile.columns import plain_arrays
+    from p2p_keras.profile.plots.style import BLUE, TRUTH, log_radius_axis
+    from p2p_keras.profile.plots.truth import label_arrays
 
     sma, mu = label_arrays(label)
     found = plain_arrays(profile)

@@ -10,13 +10,13 @@ import matplotlib
 import numpy as np
 
 from p2p_keras import Predictor
-from p2p_keras.accuracy import coverage, profile_error, profile_residuals, summarise
+from p2p_keras.core.accuracy import coverage, profile_error, profile_residuals, summarise
+from p2p_keras.core.units import FAINT_MU, MAG_PER_RELATIVE_ERROR
+from p2p_keras.data.mocks.scene import simulate_galaxy
 from p2p_keras.images import GalaxyImage
-from p2p_keras.mocks.scene import simulate_galaxy
-from p2p_keras.plots import plot_profile, save_figure
-from p2p_keras.plots.style import SERIES, STYLE, TRUTH, new_figure
-from p2p_keras.profile import plain_arrays
-from p2p_keras.units import FAINT_MU, MAG_PER_RELATIVE_ERROR
+from p2p_keras.profile.columns import plain_arrays
+from p2p_keras.profile.plots import plot_profile, save_figure
+from p2p_keras.profile.plots.style import SERIES, STYLE, TRUTH, new_figure
 
 output, count = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 24
 mocks = [simulate_galaxy("sdss", seed=7, index=i, band="r") for i in range(count)]

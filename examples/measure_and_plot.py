@@ -10,8 +10,8 @@ import numpy as np
 
 from p2p_keras import Predictor
 from p2p_keras.images import read_image
-from p2p_keras.plots import plot_ellipticity, plot_image, plot_position_angle, plot_profile, save_figure
-from p2p_keras.plots.style import STYLE, new_figure
+from p2p_keras.profile.plots import plot_ellipticity, plot_image, plot_position_angle, plot_profile, save_figure
+from p2p_keras.profile.plots.style import STYLE, new_figure
 
 path, output = sys.argv[1:]
 image = read_image(path)

@@ -9,7 +9,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from p2p_keras.mocks.scene import simulate_galaxy
+from p2p_keras.data.mocks.scene import simulate_galaxy
 
 parser = argparse.ArgumentParser()
 parser.add_argument("output")

@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from p2p_keras import __version__
-from p2p_keras.program import Program, user_errors
+from p2p_keras.core.program import Program, user_errors
+from p2p_keras.core.version import __version__
 
 PROGRAMS = {
     "fit": "Train a network on TFRecord shards.",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from p2p_keras.program import Program
+from p2p_keras.core.program import Program
 
 
 @click.command(cls=Program)
@@ -71,11 +71,11 @@ def main(
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
+    from p2p_keras.data.shards import find_shards, read_shards
     from p2p_keras.evaluation import ClassicalMethod, evaluate_models, summarise_evaluation
     from p2p_keras.evaluation.report import text_tables
     from p2p_keras.evaluation.write import write_evaluation
-    from p2p_keras.predictor import Predictor
-    from p2p_keras.shards import find_shards, read_shards
+    from p2p_keras.measure.predictor import Predictor
 
     shards = find_shards(data, split)
     console = Console(stderr=True)

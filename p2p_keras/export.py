@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from p2p_keras.program import Program
+from p2p_keras.core.program import Program
 
 
 @click.command(cls=Program)
@@ -26,7 +26,7 @@ def main(run: Path, name: str, version: int | None, saved_models: Path) -> None:
     metrics.json. Every form is loaded again in a fresh process and compared with Keras first; where one differs,
     nothing is left behind and the exit status is 1. An existing version is never overwritten.
     """
-    from p2p_keras.serving.run_export import export_run
+    from p2p_keras.network.training.run_export import export_run
 
     result = export_run(run, saved_models, name, version)
     for line in result.check:

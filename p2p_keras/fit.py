@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from p2p_keras.program import Program
-from p2p_keras.training.config import CHOICES, FitConfig, parse_assignment, read_config
+from p2p_keras.core.program import Program
+from p2p_keras.network.training.config import CHOICES, FitConfig, parse_assignment, read_config
 
 _KINDS: dict[str, Any] = {"int": int, "float": float, "str": str, "list[int]": str}
 _METAVARS = {"int": "INTEGER", "float": "FLOAT", "str": "TEXT", "list[int]": "PX,PX,..."}
@@ -63,7 +63,7 @@ def main(config: str | None, assignments: tuple[str, ...], resume: bool, quiet: 
     settings.update({name: value for name, value in options.items() if value is not None}, "command line")
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # a machine without a GPU is no error
-    from p2p_keras.training.session import train_and_export
+    from p2p_keras.network.training.session import train_and_export
 
     train_and_export(settings, resume=resume, verbose=2 if quiet else 1)
 

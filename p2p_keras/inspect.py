@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from p2p_keras.program import Program
+from p2p_keras.core.program import Program
 
 
 @click.command(cls=Program)
@@ -23,8 +23,8 @@ def main(shards: str, split: str | None, picture: Path | None, count: int, check
     from rich.console import Console
     from rich.table import Table
 
-    from p2p_keras.shards import find_shards, read_manifest, verify_checksums
-    from p2p_keras.shards.summary import summarise
+    from p2p_keras.data.shards import find_shards, read_manifest, verify_checksums
+    from p2p_keras.data.shards.summary import summarise
 
     paths = find_shards(shards, split)
     summary = summarise(paths, num_examples=count if picture else 0)
@@ -50,7 +50,7 @@ def main(shards: str, split: str | None, picture: Path | None, count: int, check
         table.add_row(name, f"{low:.4g}", f"{middle:.4g}", f"{high:.4g}", str(known))
     console.print(table)
     if picture:
-        from p2p_keras.plots.shard_sheet import draw_sheet
+        from p2p_keras.data.shard_sheet import draw_sheet
 
         draw_sheet(summary.examples, picture)
         console.print(f"{picture}: {len(summary.examples)} galaxies drawn", soft_wrap=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from p2p_keras.program import Program
+from p2p_keras.core.program import Program
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -55,9 +55,15 @@ def main(
     Rows that can't be used are named on standard error and in failures.csv; the others are packed (exit status 1).
     A galaxy's split is a hash of its name. Started again, the same command goes on where it was.
     """
-    from p2p_keras.errors import InputError, UsageError
-    from p2p_keras.packing import pack_rows, rows_of_catalogue, rows_of_frames, rows_of_images, rows_of_paper_layout
-    from p2p_keras.shards.splits import parse_fractions
+    from p2p_keras.core.errors import InputError, UsageError
+    from p2p_keras.data.packing import (
+        pack_rows,
+        rows_of_catalogue,
+        rows_of_frames,
+        rows_of_images,
+        rows_of_paper_layout,
+    )
+    from p2p_keras.data.shards.splits import parse_fractions
 
     if not (inputs or layout or catalogue) or (layout and (inputs or catalogue)):
         raise UsageError("give images, or --layout, or --catalogue, or frames and a --catalogue of positions")

@@ -12,28 +12,59 @@ from typing import Any
 
 import click
 
-from p2p_keras.program import Program
+from p2p_keras.core.program import Program
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 COMMON = (
-    "output", "model", "catalogue", "zero_point", "pixel_scale", "band", "hdu", "plane", "ra", "dec", "size", "mask", "forced",
-    "plot", "summary", "resume",
-)  # fmt: skip
+    "output",
+    "model",
+    "catalogue",
+    "zero_point",
+    "pixel_scale",
+    "band",
+    "hdu",
+    "plane",
+    "ra",
+    "dec",
+    "size",
+    "mask",
+    "forced",
+    "plot",
+    "summary",
+    "resume",
+)
 """Options that --help shows."""
 
 GROUPS = {
-    "Output": ("output", "table_format", "resume", "summary", "plot", "plot_format", "attention", "model_image", "mask_image"),
+    "Output": (
+        "output",
+        "table_format",
+        "resume",
+        "summary",
+        "plot",
+        "plot_format",
+        "attention",
+        "model_image",
+        "mask_image",
+    ),
     "Which galaxies": ("catalogue", "columns", "ra", "dec", "x", "y", "size"),
     "Which pixels": ("hdu", "plane", "mask", "mask_bits", "sigma", "variance", "weight", "companions"),
     "Calibration": ("zero_point", "pixel_scale", "band", "to_ab"),
     "Several bands": ("forced", "reference", "align"),
     "Derived quantities": (
-        "isophotes", "psf_fwhm", "redshift", "cosmology", "extinction", "ebv", "extinction_system", "catalogue_extinction",
+        "isophotes",
+        "psf_fwhm",
+        "redshift",
+        "cosmology",
+        "extinction",
+        "ebv",
+        "extinction_system",
+        "catalogue_extinction",
     ),
     "Running": ("model", "server", "batch_size", "readers", "threads", "quiet"),
-}  # fmt: skip
+}
 """All options, as --help-all shows them."""
 
 
@@ -91,8 +122,8 @@ GROUPS = {
 @click.option(
     "--mask-bits",
     metavar="BITS",
-    help="Bits of the mask that count: values as 1,2,16, or names of its header's planes as SAT,CR.  [default: all, or a "
-    "survey's bad ones]",
+    help="Bits of the mask that count: values as 1,2,16, or names of its header's planes as SAT,CR.  [default: all, or "
+    "a survey's bad ones]",
 )
 @click.option(
     "--sigma", metavar="FILE[HDU]", help="Map of the pixels' 1-sigma noise.  [default: one in or beside the file]"
@@ -191,12 +222,12 @@ def main(
     Exit status: 0 all done, 1 some inputs failed (each is named on standard error with its cause, the others are
     written), 2 wrong usage. Ctrl-C keeps what is measured; --resume goes on from there.
     """
-    from p2p_keras.attention import attention_drawer
-    from p2p_keras.errors import P2PError
-    from p2p_keras.outputs.products import Products
-    from p2p_keras.prediction_run import PredictionRun
-    from p2p_keras.profile_files import ProfileWriter
-    from p2p_keras.progress import Progress
+    from p2p_keras.core.errors import P2PError
+    from p2p_keras.core.progress import Progress
+    from p2p_keras.measure.outputs.attention_drawing import attention_drawer
+    from p2p_keras.measure.outputs.prediction_run import PredictionRun
+    from p2p_keras.measure.outputs.products import Products
+    from p2p_keras.profile.tables.files import ProfileWriter
 
     hush = ExitStack()
     context.call_on_close(hush.close)
@@ -280,12 +311,12 @@ def _stopped_as_by_ctrl_c() -> Iterator[None]:
 def _measurer(model: str | None, server: str | None, threads: int | None) -> Any:
     """Load the model, or connect to the server."""
     if server is not None:
-        from p2p_keras.backends import DEFAULT_MODEL
         from p2p_keras.client import ProfileClient
-        from p2p_keras.prediction import ServerMeasurer
+        from p2p_keras.measure.backends import DEFAULT_MODEL
+        from p2p_keras.measure.many_files import ServerMeasurer
 
         return ServerMeasurer(ProfileClient(server, model=model or DEFAULT_MODEL))
-    from p2p_keras.predictor import Predictor
+    from p2p_keras.measure.predictor import Predictor
 
     return Predictor.load(model, threads=threads)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from p2p_keras.program import Program
+from p2p_keras.core.program import Program
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -86,9 +86,9 @@ def main(
 
     import tensorflow as tf
 
-    from p2p_keras.server import logs
-    from p2p_keras.server.limits import MIB, Limits
-    from p2p_keras.server.model_server import ServerSettings, serve
+    from p2p_keras.serving.server import logs
+    from p2p_keras.serving.server.limits import MIB, Limits
+    from p2p_keras.serving.server.model_server import ServerSettings, serve
 
     logs.configure(log_level)
     tf.config.threading.set_intra_op_parallelism_threads(num_threads)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from p2p_keras.program import Program
+from p2p_keras.core.program import Program
 
 _SURVEYS = ("sdss", "legacy", "panstarrs", "hsc", "rubin", "mixed")
 
@@ -53,11 +53,11 @@ def main(
     """
     import os
 
-    from p2p_keras.errors import UsageError
-    from p2p_keras.mocks.generate import generate, preview_job
-    from p2p_keras.mocks.job import Job
-    from p2p_keras.mocks.streams import BANDS
-    from p2p_keras.shards.splits import parse_fractions
+    from p2p_keras.core.errors import UsageError
+    from p2p_keras.data.mocks.generate import generate, preview_job
+    from p2p_keras.data.mocks.job import Job
+    from p2p_keras.data.mocks.streams import BANDS
+    from p2p_keras.data.shards.splits import parse_fractions
 
     if not output and not preview:
         raise UsageError("nothing to make: give --output DIR or --preview FILE.png")

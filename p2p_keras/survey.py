@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from p2p_keras.program import Program
+from p2p_keras.core.program import Program
 
 
 def _bytes(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:

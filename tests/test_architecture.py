@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 from pathlib import Path
@@ -10,58 +11,88 @@ from pathlib import Path
 import pytest
 
 from p2p_keras.cli import PROGRAMS
-from p2p_keras.program import EXTRA_OF_PACKAGE
+from p2p_keras.core.program import EXTRA_OF_PACKAGE
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "p2p_keras"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-# Part of the package -> parts and packages that it may not import, not even inside a function (docs/architecture.md).
-FORBIDDEN = {
-    "models": ("images", "shards", "mocks", "pipeline", "training", "serving", "server", "predictor", "plots"),
-    "layers": (
-        "images",
-        "shards",
-        "mocks",
-        "pipeline",
-        "models",
-        "training",
-        "serving",
-        "server",
+# A wing imports only wings that stand above it here; the root's files stand below all of them.
+WINGS = (
+    "core",
+    "images",
+    "profile",
+    "data",
+    "network",
+    "measure",
+    "evaluation",
+    "serving",
+    "sky_survey",
+    "page",
+)
+# Inside a wing that has rooms of its own: the same rule.
+ROOMS = {
+    "profile": ("isophotes", "columns", "flags", "painting", "plots", "tables", "derived"),
+    "data": ("labelled", "shards", "pipeline", "mocks", "packing", "shard_sheet"),
+    "network": ("layers", "models", "export", "training"),
+    "measure": (
+        "backends",
         "predictor",
-        "plots",
+        "attention",
+        "attention_figure",
+        "reading_ahead",
+        "many_files",
+        "bands",
+        "outputs",
     ),
-    "images": ("shards", "mocks", "pipeline", "layers", "models", "training", "serving", "tensorflow", "keras"),
-    "mocks": ("pipeline", "layers", "models", "training", "serving", "predictor", "tensorflow", "keras"),
-    "shards": ("pipeline", "layers", "models", "training", "serving", "predictor", "tensorflow", "keras"),
-    "pipeline": ("layers", "models", "training", "serving", "predictor"),
-    "client": ("layers", "models", "training", "mocks", "pipeline", "server"),
-    "server": ("layers", "models", "training", "mocks", "pipeline"),
-    "sky_survey": ("layers", "models", "training", "mocks", "pipeline", "server", "tensorflow", "keras"),
+    "serving": ("server", "client"),
 }
-CORE = ("errors", "units", "ellipse", "radii", "extent", "labelled")
+# Wings that start at once and run in small workers: they import neither TensorFlow nor Keras.
+WITHOUT_TENSORFLOW = ("core", "images", "profile", "sky_survey")
+MAX_LOOSE_FILES = 15
 MAX_LINES = 350
 
 
-def imports_of(path: Path) -> set[str]:
-    """Everything that a file imports, at any depth, as dotted names; relative imports are resolved."""
+@functools.cache
+def modules() -> dict[str, Path]:
+    """Every module of the package by its dotted name."""
+    named = {}
+    for path in FILES:
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        named[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return named
+
+
+@functools.cache
+def imports_of(path: Path) -> frozenset[str]:
+    """Modules that a file imports, at any depth and for types alone too, as dotted names.
+
+    ``from package import name`` imports the module ``package.name`` where there is one, else the package.
+    """
     package = path.relative_to(ROOT).with_suffix("").parts[:-1]
-    found: set[str] = set()
+    targets: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
+            targets.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
-            module = ".".join(part for part in (base, node.module or "") if part)
-            found.add(module)
-            found.update(f"{module}.{alias.name}" for alias in node.names)
-    return found
+            base = ".".join(part for part in (base, node.module or "") if part)
+            for alias in node.names:
+                full = f"{base}.{alias.name}"
+                targets.add(full if full in modules() else base)
+    return frozenset(targets)
 
 
-def parts_of(imported: set[str]) -> set[str]:
-    """``p2p_keras.images.read`` -> ``images``; ``tensorflow.io`` -> ``tensorflow``."""
-    names = (name.split(".") for name in imported)
-    return {name[1] if name[0] == "p2p_keras" and len(name) > 1 else name[0] for name in names}
+@functools.cache
+def arrows() -> dict[str, set[str]]:
+    """Module -> modules of the package that it imports."""
+    return {name: {target for target in imports_of(path) if target in modules()} for name, path in modules().items()}
+
+
+def wing_of(module: str) -> str:
+    """``p2p_keras.images.reading`` -> ``images``; a file of the root -> ``""``."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 and parts[1] in WINGS else ""
 
 
 def tracked_texts() -> list[tuple[str, str]]:
@@ -79,22 +110,84 @@ def tracked_texts() -> list[tuple[str, str]]:
     return texts
 
 
-@pytest.mark.parametrize("part", FORBIDDEN)
-def test_arrows_run_one_way(part):
-    """A part could no longer be used, tested or installed without the parts further down the street."""
+def test_every_folder_is_a_wing():
+    """A room outside the plan is found by nobody, and nothing says what it may import."""
+    folders = {path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert folders <= set(WINGS)
+
+
+def test_few_files_stand_loose():
+    """The root is the hall of the house: programs and doors, no furniture."""
+    loose = sorted(path.name for path in PACKAGE.glob("*.py"))
+    assert len(loose) <= MAX_LOOSE_FILES, loose
+
+
+def test_arrows_run_one_way():
+    """A wing could no longer be used, tested or installed without the wings below it."""
+    order = {wing: i for i, wing in enumerate((*WINGS, ""))}
+    wrong = [
+        f"{module} -> {target}"
+        for module, targets in arrows().items()
+        for target in targets
+        if order[wing_of(target)] > order[wing_of(module)]
+    ]
+    assert sorted(wrong) == []
+
+
+@pytest.mark.parametrize("wing", ROOMS)
+def test_arrows_run_one_way_inside(wing):
+    """The rooms of a wing would lean on each other, and none could be read alone."""
+    order = {f"p2p_keras.{wing}.{room}": i for i, room in enumerate(ROOMS[wing])}
+
+    def room_of(module: str) -> int | None:
+        return next((i for room, i in order.items() if module == room or module.startswith(f"{room}.")), None)
+
+    wrong = [
+        f"{module} -> {target}"
+        for module, targets in arrows().items()
+        for target in targets
+        if (here := room_of(module)) is not None and (there := room_of(target)) is not None and there > here
+    ]
+    assert sorted(wrong) == []
+
+
+def test_no_circle():
+    """Two modules that import each other are one module in two files, and one of them loads half made."""
+    graph = arrows()
+    done: set[str] = set()
+
+    def walk(module: str, way: tuple[str, ...]) -> list[str] | None:
+        if module in way:
+            return [*way[way.index(module) :], module]
+        if module in done:
+            return None
+        for target in sorted(graph[module]):
+            if circle := walk(target, (*way, module)):
+                return circle
+        done.add(module)
+        return None
+
+    # The root's names are imported on first use: a module that imports the root needs its version alone.
+    graph["p2p_keras"] = set()
+    assert [circle for module in sorted(graph) if (circle := walk(module, ()))] == []
+
+
+@pytest.mark.parametrize("wing", WITHOUT_TENSORFLOW)
+def test_wings_without_tensorflow(wing):
+    """Reading an image, or a worker of a survey, would load gigabytes that it doesn't use."""
+    heavy = {"tensorflow", "keras"}
     wrong = {
-        str(path.relative_to(ROOT)): sorted(set(FORBIDDEN[part]) & parts_of(imports_of(path)))
-        for path in (PACKAGE / part).rglob("*.py")
+        name: sorted(heavy & {target.split(".")[0] for target in imports_of(path)})
+        for name, path in modules().items()
+        if wing_of(name) == wing
     }
-    assert {path: found for path, found in wrong.items() if found} == {}
+    assert {name: found for name, found in wrong.items() if found} == {}
 
 
-@pytest.mark.parametrize("name", CORE)
-def test_core_modules_import_no_part(name):
-    """The definitions that all parts share would drag a part in with them."""
-    parts = parts_of(imports_of(PACKAGE / f"{name}.py"))
-    folders = {path.name for path in PACKAGE.iterdir() if path.is_dir()}
-    assert parts & (folders | set(PROGRAMS)) == set()
+def test_the_root_is_imported_by_nobody():
+    """The package's doors would be part of its rooms."""
+    users = {name for name, targets in arrows().items() if "p2p_keras" in targets}
+    assert users <= {"p2p_keras.__main__"}
 
 
 def test_programs_are_imported_by_nobody():

@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from p2p_keras import cli
-from p2p_keras.errors import InputError, UsageError
-from p2p_keras.program import Program
+from p2p_keras.core.errors import InputError, UsageError
+from p2p_keras.core.program import Program
 
 HEAVY = (
     "astropy",

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from p2p_keras import Predictor
-from p2p_keras.accuracy import interpolate_log_sma
-from p2p_keras.errors import P2PError
+from p2p_keras.core.accuracy import interpolate_log_sma
+from p2p_keras.core.errors import P2PError
 from p2p_keras.images import read_image
 
 # File, options that its README calls for, and the range of total magnitudes that catalogues allow.

@@ -2,7 +2,7 @@
 
 ``run`` measures them, ``galaxy`` compares one with its truth, ``classical`` is photutils as a method beside the models,
 ``summary`` puts the figures together. ``report`` prints them, ``drawings`` and ``html`` show them, ``write`` puts all
-into a folder; single panels are in `p2p_keras.plots.errors` and `p2p_keras.plots.calibration`.
+into a folder; single panels are in `p2p_keras.evaluation.error_figures` and `p2p_keras.evaluation.coverage_figures`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The classical measurement as a method to be evaluated: photutils' isophotes, without any help from the truth.
 
-Sky, mask and first ellipse come from the image alone (`p2p_keras.packing.measuring`); where that fails, the galaxy has
-no profile and the cause is kept.
+Sky, mask and first ellipse come from the image alone (`p2p_keras.data.packing.measuring`); where that fails, the
+galaxy has no profile and the cause is kept.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from p2p_keras.errors import InputError
-from p2p_keras.growth import curve_of_growth
-from p2p_keras.packing.measuring import StartEllipse, measure_galaxy
-from p2p_keras.units import FILL_MU, FILL_MU_ERR, intensity_from_mu, mag_from_flux
+from p2p_keras.core.errors import InputError
+from p2p_keras.core.growth import curve_of_growth
+from p2p_keras.core.units import FILL_MU, FILL_MU_ERR, intensity_from_mu, mag_from_flux
+from p2p_keras.data.packing.measuring import StartEllipse, measure_galaxy
 
 if TYPE_CHECKING:
+    from p2p_keras.data.labelled import LabelledGalaxy
     from p2p_keras.images import GalaxyImage
-    from p2p_keras.labelled import LabelledGalaxy
 
 COLUMNS = ("sma", "mu", "mu_err", "ellipticity", "pa", "growth")
 _FILL = {"sma": 1.0, "mu": FILL_MU, "mu_err": FILL_MU_ERR, "growth": FILL_MU}

@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from p2p_keras.errors import InputError
+from p2p_keras.core.errors import InputError
+from p2p_keras.data.shards import read_shards
+from p2p_keras.evaluation.error_figures import radius_figure, violins_figure
 from p2p_keras.evaluation.galaxy import GalaxyResult
 from p2p_keras.evaluation.run import Evaluation, image_of_label
-from p2p_keras.plots import comparison_figure, save_figure
-from p2p_keras.plots.errors import radius_figure, violins_figure
-from p2p_keras.profile import COLUMN_UNITS, profile_table
-from p2p_keras.shards import read_shards
+from p2p_keras.profile.columns import COLUMN_UNITS
+from p2p_keras.profile.plots import comparison_figure, save_figure
+from p2p_keras.profile.tables.building import profile_table
 
 if TYPE_CHECKING:
     from astropy.table import QTable
     from matplotlib.figure import Figure
 
+    from p2p_keras.data.labelled import LabelledGalaxy
     from p2p_keras.images import GalaxyImage
-    from p2p_keras.labelled import LabelledGalaxy
 
 
 class DrawnGalaxy(NamedTuple):

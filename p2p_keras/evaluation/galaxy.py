@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from p2p_keras.accuracy import interpolate_log_sma, profile_error, profile_residuals
-from p2p_keras.ellipse import angles_from_vector, vector_from_angles
-from p2p_keras.extent import annulus_snr
-from p2p_keras.growth import curve_of_growth, radius_of_light
-from p2p_keras.labelled import LabelledGalaxy
-from p2p_keras.profile import valid_rows
-from p2p_keras.units import FAINT_MU, intensity_from_mu
+from p2p_keras.core.accuracy import interpolate_log_sma, profile_error, profile_residuals
+from p2p_keras.core.ellipse import angles_from_vector, vector_from_angles
+from p2p_keras.core.extent import annulus_snr
+from p2p_keras.core.growth import curve_of_growth, radius_of_light
+from p2p_keras.core.units import FAINT_MU, intensity_from_mu
+from p2p_keras.data.labelled import LabelledGalaxy
+from p2p_keras.profile.columns import valid_rows
 
 MIN_PA_ELLIPTICITY = 0.25
 """Position angles are compared where the truth is at least this elliptical: that of a circle means nothing."""

@@ -13,15 +13,15 @@ from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import p2p_keras
+from p2p_keras.core.version import __version__
+from p2p_keras.evaluation.coverage_figures import plot_coverage, plot_coverage_deciles
 from p2p_keras.evaluation.drawings import DrawnGalaxy, galaxy_picture
+from p2p_keras.evaluation.error_figures import plot_bias_by_mu, plot_error_by_mu, plot_error_by_radius, plot_violins
 from p2p_keras.evaluation.report import band_table, decile_table, number, summary_rows, write_text
 from p2p_keras.evaluation.run import Evaluation
 from p2p_keras.evaluation.summary import DECILES, worst_galaxies
 from p2p_keras.images.bands import sorted_bands
-from p2p_keras.plots.calibration import plot_coverage, plot_coverage_deciles
-from p2p_keras.plots.errors import plot_bias_by_mu, plot_error_by_mu, plot_error_by_radius, plot_violins
-from p2p_keras.plots.style import figure_bytes
+from p2p_keras.profile.plots.style import figure_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -134,7 +134,7 @@ _PAGE = """<!DOCTYPE html>
 
 def _head(title: str, about: dict[str, Any]) -> str:
     said = [f"{escape(key.replace('_', ' '))}: <code>{escape(str(value))}</code>" for key, value in about.items()]
-    said.append(f"p2p_keras {escape(p2p_keras.__version__)}")
+    said.append(f"p2p_keras {escape(__version__)}")
     return f"<h1>{escape(title)}</h1>\n<p class='about'>{' &middot; '.join(said)}</p>"
 
 

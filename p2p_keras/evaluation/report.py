@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from p2p_keras.errors import InputError
+from p2p_keras.core.errors import InputError
 from p2p_keras.evaluation.run import Evaluation
 from p2p_keras.evaluation.summary import DECILES
 

@@ -7,15 +7,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from p2p_keras.errors import InputError
+from p2p_keras.core.errors import InputError
+from p2p_keras.data.labelled import LabelledGalaxy
 from p2p_keras.evaluation.galaxy import GalaxyResult, compare_with_truth, has_bright_radii, within_extent
 from p2p_keras.images import GalaxyImage
-from p2p_keras.labelled import LabelledGalaxy
-from p2p_keras.predictor import DEFAULT_BATCH_SIZE, as_galaxy_image, group_by_shape
+from p2p_keras.images.reading import as_galaxy_image
+from p2p_keras.measure.predictor import DEFAULT_BATCH_SIZE, group_by_shape
 
 
 class Method(Protocol):
-    """What can be evaluated: a `p2p_keras.predictor.Predictor`, or `p2p_keras.evaluation.ClassicalMethod`."""
+    """What can be evaluated: a `p2p_keras.measure.predictor.Predictor`, or `p2p_keras.evaluation.ClassicalMethod`."""
 
     @property
     def model_name(self) -> str:
@@ -60,7 +61,7 @@ def evaluate_models(
     ----------
     methods : sequence of Predictor or ClassicalMethod
     galaxies : iterable of LabelledGalaxy
-        For instance ``p2p_keras.shards.read_shards(paths)``.
+        For instance ``p2p_keras.data.shards.read_shards(paths)``.
     batch_size : int
     on_galaxy : callable, optional
         Called after each galaxy, for a progress bar.

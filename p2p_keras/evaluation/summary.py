@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from p2p_keras.accuracy import coverage, summarise
+from p2p_keras.core.accuracy import coverage, summarise
 from p2p_keras.evaluation.galaxy import GalaxyResult
 from p2p_keras.evaluation.run import Evaluation
 from p2p_keras.images.bands import sorted_bands

@@ -138,7 +138,7 @@ def _of_system(letters: str, name: str) -> str:
 
 
 def band_from_name(path: str | os.PathLike[str]) -> str:
-    """Band that a file's name ends in or holds as a word of its own (``m31_mosaic_j.fits``); ``""`` if none or several."""
+    """Band that a file's name holds as a word of its own (``m31_mosaic_j.fits``); ``""`` if none or several."""
     stem = re.sub(r"\.(fits|fit|fts)(\.(gz|bz2|fz))?$", "", os.path.basename(os.fspath(path)), flags=re.IGNORECASE)
     words = {short_band(word) for word in re.split(r"[-_. ]+", stem) if word}
     found = sorted(words & set(BROAD_BANDS))

@@ -28,7 +28,7 @@ def binned_flux(pixels: np.ndarray, factor: int) -> np.ndarray:
 
 
 def binned_sigma(sigma: np.ndarray, factor: int, correlation: float = 1.0) -> np.ndarray:
-    """1-sigma of `binned_flux` by that of the pixels; `correlation` as `p2p_keras.images.noise.correlation` gives it."""
+    """1-sigma of `binned_flux` by that of the pixels; `correlation` as `p2p_keras.images.noise` gives it."""
     variance = binned_flux(np.square(sigma, dtype=np.float64), factor)
     return correlation * np.sqrt(variance)
 

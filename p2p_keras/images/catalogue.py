@@ -21,8 +21,8 @@ what            column names                                        meaning
 ``ebv``         ebv, e_bv, e(b-v)                                   Galactic E(B-V), mag
 ==============  ==================================================  ==========================================
 
-A column's unit is honoured: angles come in degrees, ``pixel_scale`` in arcsec, ``size`` in pixels (one in arcsec needs a
-pixel scale beside it). Extinction is corrected for only where the caller asks for it, by ``extinction_columns`` or by
+A column's unit is honoured: angles come in degrees, ``pixel_scale`` in arcsec, ``size`` in pixels (one in arcsec needs
+a pixel scale beside it). Extinction is corrected for only where the caller asks for it, by ``extinction_columns`` or by
 naming the column.
 """
 
@@ -36,11 +36,10 @@ from typing import Any
 
 import numpy as np
 
-from p2p_keras.errors import UsageError
+from p2p_keras.core.errors import UsageError
 from p2p_keras.images.cutout import check_size
-from p2p_keras.images.frame import sky_position
 from p2p_keras.images.inputs import stem_of
-from p2p_keras.images.targets import InputFile, Target
+from p2p_keras.images.targets import InputFile, Target, sky_position
 
 COLUMNS = {
     "name": ("name", "id", "objid", "object", "galaxy"),
@@ -101,7 +100,7 @@ def read_catalogue(path: str | os.PathLike[str], columns: Mapping[str, str] | No
     size_in_arcsec = "size" in chosen and _is_on_sky(table[chosen["size"]])
     if size_in_arcsec and "pixel_scale" not in chosen:
         raise UsageError(
-            f"{path}: the sizes are in {table[chosen['size']].unit}: they are needed in px, or with a column pixel_scale"
+            f"{path}: the sizes are in {table[chosen['size']].unit}: px are needed, or a column pixel_scale"
         )
     for i in range(len(table)):
         row = {key: cells[i] for key, cells in values.items() if cells[i] is not None}

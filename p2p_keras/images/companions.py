@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from p2p_keras.errors import InputError
-from p2p_keras.images.hdus import ImageChoice, choose_image, companion_hdus, full_header
+from p2p_keras.core.errors import InputError
+from p2p_keras.images.choosing import ImageChoice, choose_image, companion_hdus
+from p2p_keras.images.hdus import full_header
 from p2p_keras.images.inputs import is_fits_name
 from p2p_keras.images.masks import bad_bits
 from p2p_keras.images.planes import CubePlane, cube_index
@@ -161,7 +162,7 @@ def from_file(
 def _choose(
     file: Any, hdu: str | None, role: str, path: str, shape: tuple[int, int], plane: Any, band: str | None
 ) -> ImageChoice:
-    from p2p_keras.images.hdus import hdus_of_role
+    from p2p_keras.images.choosing import hdus_of_role
 
     if hdu is None:
         named = hdus_of_role(file, role, shape)

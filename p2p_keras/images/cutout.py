@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from astropy.io.fits import Section
 
-from p2p_keras.errors import InputError, UsageError
+from p2p_keras.core.errors import InputError, UsageError
 from p2p_keras.images.planes import CubePlane
 
 MIN_SIDE = 48

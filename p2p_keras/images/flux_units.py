@@ -20,7 +20,8 @@ _PER_PIXEL = r"( ?(/| per ) ?pix(el)?s?)?"
 _NANOMAGGY = re.compile(rf"(nano[- ]?(maggy|maggies|maggie|mgys?|maggys)|nmgys?|nmaggy|nmaggies){_PER_PIXEL}")
 _MAGGY = re.compile(rf"(maggy|maggies|maggie|mgys?){_PER_PIXEL}")
 _COUNT = (
-    r"(adus?|dns?|counts?|cts?|electrons?|elec|els?|e-?|photons?|phot?|photoelectrons?|data ?numbers?|digital ?numbers?)"
+    r"(adus?|dns?|counts?|cts?|electrons?|elec|els?|e-?|photons?|phot?|photoelectrons?|data ?numbers?|"
+    r"digital ?numbers?)"
     r"(/pix(el)?)?"
 )
 _RATE = (
@@ -32,7 +33,8 @@ _COUNT_RATE = re.compile(f"(cps|{_COUNT}{_RATE}(/pix(el)?)?)")
 # Spellings that astropy would read as another unit or not at all. "MJY" alone may be mega or milli: left out.
 _SPELLINGS = (
     (
-        r"^(M|[Mm]ega-?)(JY|Jy|[Jj]ansk(y|ys)|JANSKY)( ?/ ?| per | )(SR|STR|STER|STERADIAN|sr|str|ster|steradian)(\*\*-1|\^-1|-1)?$",
+        r"^(M|[Mm]ega-?)(JY|Jy|[Jj]ansk(y|ys)|JANSKY)( ?/ ?| per | )"
+        r"(SR|STR|STER|STERADIAN|sr|str|ster|steradian)(\*\*-1|\^-1|-1)?$",
         "MJy/sr",
     ),
     (r"\b[Nn]ano-?([Jj]ansk(ys|y)|[Jj]y)\b|\bNJY\b|\bNANOJY\b", "nJy"),
@@ -49,13 +51,25 @@ _SPELLINGS = (
 )
 
 
+UNIT_KEYWORDS = ("BUNIT", "BUNITS", "ZUNITS", "SIGUNIT", "UNITS", "FLUXUNIT", "DATAUNIT", "PIXUNIT")
+"""Keywords of the unit of pixel values, the first one that says something counts."""
+
 _PIVOTS: Mapping[str, Mapping[str, float]] = {
     "SDSS": {"u": 3557.0, "g": 4702.0, "r": 6176.0, "i": 7490.0, "z": 8947.0},
     "GALEX": {"FUV": 1535.1, "NUV": 2300.8},
     "2MASS": {"J": 12358.0, "H": 16458.0, "Ks": 21603.0},
 }
-"""Pivot wavelengths (Angstrom) by survey and band, for images in flux per wavelength without PHOTPLAM: Doi et al. (2010,
-AJ 139, 1628) and the profile service of the Spanish Virtual Observatory."""
+"""Pivot wavelengths (Angstrom) by survey and band, for images in flux per wavelength without PHOTPLAM: Doi et al.
+(2010, AJ 139, 1628) and the profile service of the Spanish Virtual Observatory."""
+
+
+def unit_text(header: Mapping[str, Any]) -> str:
+    """What the header says the pixels' unit is, ``""`` where it doesn't."""
+    for key in UNIT_KEYWORDS:
+        value = header.get(key)
+        if isinstance(value, str) and value.strip():
+            return value.strip()
+    return ""
 
 
 def pivot_wavelength(header: Mapping[str, Any]) -> float:

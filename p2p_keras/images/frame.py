@@ -12,25 +12,17 @@ from typing import Any
 
 import numpy as np
 from astropy import units as u
-from astropy.coordinates import Angle, SkyCoord
+from astropy.coordinates import SkyCoord
 from astropy.wcs import WCS
 
-from p2p_keras.errors import InputError, UsageError
+from p2p_keras.core.errors import InputError
 from p2p_keras.images.bands import band_from_header, band_from_name
+from p2p_keras.images.choosing import ImageChoice, band_hdus, choose_image, images_of_sky
 from p2p_keras.images.companions import section_of
 from p2p_keras.images.cutout import check_size
-from p2p_keras.images.flux_units import read_unit
+from p2p_keras.images.flux_units import read_unit, unit_text
 from p2p_keras.images.galaxy_image import GalaxyImage, check_calibration
-from p2p_keras.images.hdus import (
-    ImageChoice,
-    band_hdus,
-    choose_image,
-    full_header,
-    images_of_sky,
-    naming_hdu,
-    open_fits,
-    reading_errors,
-)
+from p2p_keras.images.hdus import full_header, naming_hdu, open_fits, reading_errors
 from p2p_keras.images.image_companions import CompanionsOfImage, asked_companions
 from p2p_keras.images.inputs import stem_of
 from p2p_keras.images.noise import electrons_per_unit, read_noise, scatter
@@ -42,15 +34,10 @@ from p2p_keras.images.planes import plane_bands
 from p2p_keras.images.roles import MASK, NOISE_ROLES, SCIENCE, role_of_file
 from p2p_keras.images.sky_geometry import celestial_wcs, icrs_to_pixel, pixel_to_icrs
 from p2p_keras.images.stamp import Stamp, cut_stamp
-from p2p_keras.images.targets import Target, check_position
-from p2p_keras.images.zero_point import (
-    SURVEY_UNITS,
-    ZeroPoint,
-    exposure_time,
-    find_zero_point,
-    survey_of_nanomaggies,
-    unit_text,
-)
+from p2p_keras.images.survey_grids import scale_notes
+from p2p_keras.images.targets import Target, sky_position
+from p2p_keras.images.zero_point import find_zero_point
+from p2p_keras.images.zero_point_value import ZeroPoint, exposure_time
 
 
 @dataclass(frozen=True)
@@ -318,54 +305,5 @@ def named_as_companion(source: str) -> list[str]:
     return [f"the file's name says that it is another image's {what}: it was read as an image, as asked"]
 
 
-def sky_position(ra: Any, dec: Any, x: Any, y: Any) -> tuple[float, float] | None:
-    """Check a target's place and return its (ra, dec) in degrees; None where it is given in pixels or not at all.
-
-    Raises
-    ------
-    UsageError
-        It is half a position, two positions, or none at all.
-    """
-    check_position(ra, dec, x, y)
-    if ra is None:
-        return None
-    try:
-        ra_deg = Angle(ra, unit="hourangle").deg if isinstance(ra, str) and not _is_number(ra) else float(ra)
-        dec_deg = Angle(dec, unit="deg").deg if isinstance(dec, str) and not _is_number(dec) else float(dec)
-    except ValueError as error:
-        raise UsageError(f"RA {ra!r}, Dec {dec!r}: not a position") from error
-    if not (-360.0 <= ra_deg <= 360.0 and -90.0 <= dec_deg <= 90.0):
-        raise UsageError(f"RA {ra}, Dec {dec}: not a position (degrees are expected)")
-    return float(ra_deg), float(dec_deg)
-
-
 def _number(value: Any) -> float:
     return float(value) if isinstance(value, float | int) else math.nan
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def scale_notes(header: Any, zero: ZeroPoint, scale: float, wcs_scale: float, *, given: bool) -> list[str]:
-    """Note what follows from a pixel scale that isn't the grid's, and the zero point that makes all of it right."""
-    if given and math.isfinite(wcs_scale) and abs(scale / wcs_scale - 1.0) > 0.02:
-        better = zero.value + 5.0 * math.log10(scale / wcs_scale)
-        return [
-            f"the given pixel scale {scale:.4g} overrides the WCS's {wcs_scale:.4g} arcsec, for areas and for radii; "
-            f"if the flux is per pixel of {scale:.4g} arcsec on a grid of {wcs_scale:.4g}, mu is right but radii, "
-            f"growth and mag_total are not: all are with --zero-point {better:.3f} and no --pixel-scale"
-        ]
-    known = SURVEY_UNITS.get(survey_of_nanomaggies(header))
-    if not given and known is not None and math.isfinite(scale) and abs(scale / known[1] - 1.0) > 0.02:
-        better = zero.value + 5.0 * math.log10(known[1] / scale)
-        return [
-            f"the grid of {scale:.4g} arcsec isn't the survey's own ({known[1]} arcsec): if the image was interpolated "
-            f"without rescaling its flux, mu is off by {better - zero.value:+.2f} mag; "
-            f"then use --zero-point {better:.3f}"
-        ]
-    return []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from p2p_keras.errors import InputError, MissingCalibrationError, UsageError
+from p2p_keras.core.errors import InputError, MissingCalibrationError, UsageError
 from p2p_keras.images.cutout import MIN_SIDE
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ class GalaxyImage:
     notes : tuple of str
         What was cut, padded, assumed or looks odd; to be shown to the user.
     noise : float32 array (H, W) or None
-        1-sigma noise per pixel, where a map of it was found or given; NaN where a pixel is masked. The network finds its
-        own noise and never sees it.
+        1-sigma noise per pixel, where a map of it was found or given; NaN where a pixel is masked. The network finds
+        its own noise and never sees it.
     noise_origin : str
         Where `noise` is from: an HDU, a file; ``"gain"`` where `p2p_keras.images.noise.noise_map` makes it of the
         header's gain; ``"pixels"`` where there is neither.
@@ -243,7 +243,8 @@ class GalaxyImage:
         With a WCS the angle is east of north on the sky at pixel (x, y), whatever the image's rotation or flip.
         Floats for floats, arrays for arrays; NaN stays NaN.
         """
-        from p2p_keras.images.sky_geometry import half_turn, sky_position_angle
+        from p2p_keras.core.ellipse import half_turn
+        from p2p_keras.images.sky_geometry import sky_position_angle
 
         angle = half_turn(pa_from_x_deg) if self.wcs is None else sky_position_angle(self.wcs, pa_from_x_deg, x, y)
         return float(angle) if np.ndim(angle) == 0 else angle

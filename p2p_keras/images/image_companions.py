@@ -1,4 +1,4 @@
-"""The mask and the noise of one galaxy's window: what the caller named, else what was found in the file and beside it."""
+"""The mask and the noise of one galaxy's window: named by the caller, or found in and beside the file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from p2p_keras.errors import InputError, UsageError
+from p2p_keras.core.errors import InputError, UsageError
 from p2p_keras.images.companions import Companion, beside, from_file, in_file
 from p2p_keras.images.cutout import Window
 from p2p_keras.images.galaxy_image import as_sigma, mask_of_shape
@@ -39,7 +39,7 @@ def asked_companions(mask: Any, mask_bits: Any, sigma: Any, variance: Any, weigh
     }
     if len(maps) > 1:
         raise UsageError("give one noise map: --sigma, --variance or --weight")
-    if mask_bits is not None and (mask is not None and not _is_path(mask) or mask is not None and _is_region(mask)):
+    if mask_bits is not None and ((mask is not None and not _is_path(mask)) or (mask is not None and _is_region(mask))):
         raise UsageError("--mask-bits is for a mask in a FITS file")
     return {"mask": mask, "bits": mask_bits, "noise": maps}
 

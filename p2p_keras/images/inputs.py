@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from p2p_keras.errors import UsageError
+from p2p_keras.core.errors import UsageError
 from p2p_keras.images.roles import SCIENCE, image_stem, role_of_file
 
 _FITS_NAME = re.compile(r"\.(fits|fit|fts)(\.(gz|bz2|fz))?$", re.IGNORECASE)
@@ -54,8 +54,8 @@ def find_images(arguments: Iterable[str | os.PathLike[str]]) -> FoundInputs:
     ----------
     arguments : iterable of str or path
         Each one is a file; a folder (its FITS files, not those of its sub-folders); a pattern such as
-        ``"frames/*.fits"`` (``**`` goes into sub-folders); or ``@list.txt``, a text file with one of these a line, where
-        blank lines and lines that begin with ``#`` are skipped. A relative line is looked up from the working folder,
+        ``"frames/*.fits"`` (``**`` goes into sub-folders); or ``@list.txt``, a text file with one of these a line,
+        where blank lines and lines that begin with ``#`` are skipped. A relative line is looked up from the working folder,
         then from the list's own folder.
 
     Returns

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from p2p_keras.errors import InputError, UsageError
+from p2p_keras.core.errors import InputError, UsageError
 
 _LSST_BAD = ("BAD", "SAT", "CR", "NO_DATA", "UNMASKEDNAN", "EDGE", "SENSOR_EDGE")
 _BAD_BITS = {
@@ -119,8 +119,8 @@ def check_sense(mask: np.ndarray, where: str, source: object, centre: tuple[floa
     if share >= _ALL or (middle.size and middle.mean() > 0.5):
         raise InputError(
             source,
-            f"the mask ({where}) leaves no pixel of the target: it sets {100 * share:.1f} % of them, and what is set (not "
-            "0) is ignored here; if 1 marks its good pixels, invert it; if its bits mean several things, name the "
+            f"the mask ({where}) leaves no pixel of the target: it sets {100 * share:.1f} % of them, and what is set "
+            "(not 0) is ignored here; if 1 marks its good pixels, invert it; if its bits mean several things, name the "
             "bad ones with --mask-bits",
         )
 

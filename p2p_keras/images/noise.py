@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from p2p_keras.images.pixel_scale import header_number
 from p2p_keras.images.roles import INVERSE_VARIANCE, SIGMA, VARIANCE, WEIGHT
-
-if TYPE_CHECKING:
-    from p2p_keras.images.galaxy_image import GalaxyImage
 
 _LAG = 4
 """Pixels whose difference gives the scatter: resampling ties neighbours together, hardly pixels so far apart."""
@@ -132,7 +129,7 @@ def read_noise(header: Mapping[str, Any]) -> float:
     return 0.0
 
 
-def noise_map(image: GalaxyImage, sky: float = 0.0) -> np.ndarray | None:
+def noise_map(image: Any, sky: float = 0.0) -> np.ndarray | None:
     """1-sigma noise per pixel of an image: its own map, else its scatter with the photon noise of its light.
 
     Parameters

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from p2p_keras.errors import MissingCalibrationError
+from p2p_keras.core.errors import MissingCalibrationError
 from p2p_keras.images.galaxy_image import GalaxyImage
 
 SYSTEM_KEYWORDS = ("PHOTSYS", "MAGSYS", "ZPSYS", "MAGSYST", "MAGTYPE", "PHOTSYST", "ZPTSYS")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from p2p_keras.errors import MissingCalibrationError
+from p2p_keras.core.errors import MissingCalibrationError
 
 PIXEL_SCALE_KEYWORDS = (
     "PIXSCALE",
@@ -30,8 +30,12 @@ PIXEL_SCALE_KEYWORDS = (
 """Keywords of the side of a pixel, the first one that can be a scale counts."""
 
 _SECOND_AXIS = {
-    "PIXSCAL1": "PIXSCAL2", "SECPIX1": "SECPIX2", "PIXSCALX": "PIXSCALY", "PIXSIZE1": "PIXSIZE2", "XPIXSIZE": "YPIXSIZE",
-}  # fmt: skip
+    "PIXSCAL1": "PIXSCAL2",
+    "SECPIX1": "SECPIX2",
+    "PIXSCALX": "PIXSCALY",
+    "PIXSIZE1": "PIXSIZE2",
+    "XPIXSIZE": "YPIXSIZE",
+}
 _MAY_BE_LENGTHS = ("PIXSIZE", "PIXSIZE1", "XPIXSIZE", "PIXELSIZ", "SCALE")
 _LENGTH = re.compile(r"micron|\bum\b|\[um\]|\bmm\b|\bmicro", re.IGNORECASE)
 _DEGREES = re.compile(r"\bdeg", re.IGNORECASE)
@@ -75,8 +79,8 @@ def find_pixel_scale(header: Mapping[str, Any], wcs_scale: float, source: object
             if math.isfinite(second) and abs(second / first - 1.0) > 0.02:
                 raise MissingCalibrationError(
                     source,
-                    f"the pixels aren't square ({keyword} = {first:g}, {_SECOND_AXIS[keyword]} = {second:g}) and there is "
-                    "no celestial WCS to resample them by: resample the image to square pixels first",
+                    f"the pixels aren't square ({keyword} = {first:g}, {_SECOND_AXIS[keyword]} = {second:g}) and there "
+                    "is no celestial WCS to resample them by: resample the image to square pixels first",
                 )
             return first, keyword
     area = header_number(header, "PIXAR_A2")
@@ -90,8 +94,8 @@ def find_pixel_scale(header: Mapping[str, Any], wcs_scale: float, source: object
     raise MissingCalibrationError(
         source,
         "the pixel scale is unknown: looked for a celestial WCS (CTYPE, CRVAL with CD, PC or CDELT) and "
-        "PIXSCALE, PIXSCAL1, SECPIX, PIXSIZE, SCALE, PIXAR_A2, PIXAR_SR and their like; set it with --pixel-scale (pixel_scale= in "
-        "Python)",
+        "PIXSCALE, PIXSCAL1, SECPIX, PIXSIZE, SCALE, PIXAR_A2, PIXAR_SR and their like; set it with "
+        "--pixel-scale (pixel_scale= in Python)",
     )
 
 

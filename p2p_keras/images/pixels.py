@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from p2p_keras.errors import InputError
+from p2p_keras.core.errors import InputError
 from p2p_keras.images.pixel_scale import header_number
 
 _ASINH_ALPHA = 2.5 / np.log(10.0)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from p2p_keras.errors import InputError
+from p2p_keras.core.errors import InputError
 from p2p_keras.images.bands import short_band
 
 _LISTS = ("BANDS", "FILTERS", "FILTER", "BAND")

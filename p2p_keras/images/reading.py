@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from p2p_keras.errors import InputError
+from p2p_keras.core.errors import InputError
 from p2p_keras.images.cutout import MAX_SIDE, MIN_SIDE, check_size
-from p2p_keras.images.frame import open_frame, sky_position
+from p2p_keras.images.frame import open_frame
 from p2p_keras.images.galaxy_image import GalaxyImage, check_calibration
+from p2p_keras.images.targets import sky_position
 
 
 def read_image(

@@ -16,6 +16,8 @@ from astropy.coordinates import SkyCoord, angular_separation
 from astropy.wcs import WCS, Sip
 from astropy.wcs.utils import pixel_to_skycoord, skycoord_to_pixel
 
+from p2p_keras.core.ellipse import half_turn
+
 PLAUSIBLE_PIXEL_SCALE = (1e-3, 300.0)
 """Arcsec per pixel that an image of a galaxy may have; outside, a header's defaults (1 degree) are at work."""
 
@@ -169,12 +171,6 @@ def sky_position_angle(wcs: WCS, pa_from_x: Any, x: float, y: float) -> np.ndarr
     east = jacobian[0, 0] * np.cos(angle) + jacobian[0, 1] * np.sin(angle)
     north = jacobian[1, 0] * np.cos(angle) + jacobian[1, 1] * np.sin(angle)
     return half_turn(np.rad2deg(np.arctan2(east, north)))
-
-
-def half_turn(angle_deg: Any) -> np.ndarray:
-    """Bring an axis's angle to [0, 180)."""
-    turned = np.asarray(angle_deg, dtype=float) % 180.0
-    return np.where(turned >= 180.0, 0.0, turned)  # -1e-17 % 180 is 180 in floating point
 
 
 def shifted_wcs(wcs: WCS, x_offset: int, y_offset: int) -> WCS:

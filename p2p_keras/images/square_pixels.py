@@ -1,7 +1,7 @@
-"""Images whose pixels aren't square on the sky, resampled to square ones of the same area, so that flux per pixel stays.
+"""Images whose pixels aren't square on the sky, resampled to square ones of the same area: flux per pixel stays.
 
-Ellipses, position angles and areas of everything downstream are those of square pixels. With J the change on the sky per
-pixel step and its polar decomposition J = Q P (Q turns or flips, P stretches), the new grid is x = M u with
+Ellipses, position angles and areas of everything downstream are those of square pixels. With J the change on the sky
+per pixel step and its polar decomposition J = Q P (Q turns or flips, P stretches), the new grid is x = M u with
 M = s inverse(P), s = sqrt(det P): its pixels are squares of the old ones' area and orientation, and det M = 1, so that
 a pixel's flux needs no factor.
 """
@@ -23,7 +23,7 @@ _DISTORTED = ("sip", "cpdis1", "cpdis2", "det2im1", "det2im2")
 
 def square_grid(jacobian: np.ndarray) -> tuple[np.ndarray, float]:
     """The matrix M (2, 2) from steps on the square grid to steps on the image's, and the side of a square (arcsec)."""
-    u, singular, vt = np.linalg.svd(jacobian)
+    _, singular, vt = np.linalg.svd(jacobian)
     scale = math.sqrt(float(singular[0] * singular[1]))
     stretch = vt.T @ np.diag(scale / singular) @ vt
     return stretch, scale

@@ -1,4 +1,4 @@
-"""Cutting a galaxy's image out of a frame with its mask and noise, onto square pixels and to a size the network takes."""
+"""A galaxy's image cut out of a frame with mask and noise, on square pixels and of a size that the network takes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from p2p_keras.images.cutout import MAX_SIDE, MIN_SIDE, Window, target_window, w
 from p2p_keras.images.first_look import side_of_large
 from p2p_keras.images.noise import correlation
 from p2p_keras.images.pixels import clean_pixels
-from p2p_keras.images.sky_geometry import local_jacobian, shifted_wcs
+from p2p_keras.images.sky_geometry import PLAUSIBLE_PIXEL_SCALE, local_jacobian, shifted_wcs
 from p2p_keras.images.square_pixels import (
     LARGEST_ELONGATION,
     grid_shape,
@@ -121,9 +121,12 @@ def cut_stamp(
             stamp.wcs_scale = math.sqrt(abs(float(np.linalg.det(stamp.jacobian))))
         except Exception:  # the projection has no sky there
             stamp.jacobian = None
+        low, high = PLAUSIBLE_PIXEL_SCALE
+        if not low < stamp.wcs_scale < high:
+            stamp.jacobian, stamp.wcs_scale = None, math.nan
     stamp.pixels = clean_pixels(stamp.pixels, stamp.hidden, source)
     elongation = _elongation(stamp.jacobian)
-    if size is None and x is None and max(pixels.shape) > MAX_SIDE or size is not None and size > MAX_SIDE:
+    if (size is None and x is None and max(pixels.shape) > MAX_SIDE) or (size is not None and size > MAX_SIDE):
         _bin(stamp, binning_for(max(stamp.pixels.shape), MAX_SIDE), source)
     if elongation > LARGEST_ELONGATION:
         _make_square(stamp, elongation, size)
@@ -192,8 +195,8 @@ def _bin(stamp: Stamp, factor: int, source: str) -> None:
     if stamp.jacobian is not None:
         stamp.jacobian = stamp.jacobian @ matrix
     stamp.notes.append(
-        f"the image of {old[1]} x {old[0]} px was binned by {factor} x {factor} to {new[1]} x {new[0]} px: the innermost "
-        f"{2 * factor} px of the profile are less sharp than the image"
+        f"the image of {old[1]} x {old[0]} px was binned by {factor} x {factor} to {new[1]} x {new[0]} px: the "
+        f"innermost {2 * factor} px of the profile are less sharp than the image"
     )
 
 
@@ -214,6 +217,6 @@ def _make_square(stamp: Stamp, elongation: float, size: int | None) -> None:
     stamp.x_offset, stamp.y_offset = float(offset[0]), float(offset[1])
     stamp.matrix = before @ matrix
     stamp.notes.append(
-        f"the pixels are {elongation:.2f} times longer than wide: the image was resampled to square pixels of their area "
-        f"({new[1]} x {new[0]} px)"
+        f"the pixels are {elongation:.2f} times longer than wide: the image was resampled to square pixels of their "
+        f"area ({new[1]} x {new[0]} px)"
     )

@@ -9,7 +9,8 @@ The order of trust for the zero point, the magnitude of a pixel value of one (AB
 2. Keywords that state a zero point, `ZERO_POINT_KEYWORDS`: the magnitude of one unit of the pixel values as they are
    stored (the convention of SExtractor, SCAMP, DES, ZTF, Euclid MER). Where the card's comment says "per second" and
    the values are counts, 2.5 log10(EXPTIME) is added. FLUXMAG0 (HSC: counts of magnitude 0) and FLUX20 (SDSS DR7:
-   counts of magnitude 20) are the same said as a flux; JMAGZP, HMAGZP, KMAGZP (2MASS Large Galaxy Atlas) hold one a band.
+   counts of magnitude 20) are the same said as a flux; JMAGZP, HMAGZP, KMAGZP (2MASS Large Galaxy Atlas) are of a
+   band each.
 3. Pan-STARRS FPA.ZP: magnitude of one count per second, while stacks and warps hold counts: EXPTIME is needed.
 4. JWST PHOTMJSR: MJy/sr of one count per second.
 5. HST PHOTFLAM with PHOTPLAM: erg/s/cm2/Angstrom of one count per second; the unit must say if values are counts.
@@ -19,17 +20,17 @@ The order of trust for the zero point, the magnitude of a pixel value of one (AB
 from __future__ import annotations
 
 import math
-import os
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
-from p2p_keras.errors import InputError, MissingCalibrationError
-from p2p_keras.images.bands import band_from_header, is_galex, short_band
-from p2p_keras.images.flux_units import AB_ZERO_POINT_JY, PixelUnit, pivot_wavelength, read_unit
+from p2p_keras.core.errors import InputError, MissingCalibrationError
+from p2p_keras.images.flux_units import AB_ZERO_POINT_JY, PixelUnit, pivot_wavelength, read_unit, unit_text
 from p2p_keras.images.photometric_system import photometric_system
 from p2p_keras.images.pixel_scale import header_number
+from p2p_keras.images.survey_grids import SURVEY_UNITS, survey_of_nanomaggies
+from p2p_keras.images.zero_point_value import OPTION, PLAUSIBLE_ZERO_POINT, ZeroPoint, both_values, needed_exposure
+from p2p_keras.images.zero_points_by_band import galex, large_galaxy_atlas
 
 ZERO_POINT_KEYWORDS = (
     "MAGZERO",
@@ -69,31 +70,9 @@ ZERO_POINT_KEYWORDS = (
 )
 """Keywords of a zero point, all of them compared."""
 
-BAND_KEYWORDS_2MASS = {"J": "JMAGZP", "H": "HMAGZP", "Ks": "KMAGZP"}
-"""Zero points of the 2MASS Large Galaxy Atlas, whose headers hold all three in the image of each band."""
-
-_NOISE_2MASS = {"J": "JSKYSIG", "H": "HSKYSIG", "Ks": "KSKYSIG"}
-UNIT_KEYWORDS = ("BUNIT", "BUNITS", "ZUNITS", "SIGUNIT", "UNITS", "FLUXUNIT", "DATAUNIT", "PIXUNIT")
-"""Keywords of the unit of pixel values, the first one that says something counts."""
-
 FLUX_KEYWORDS = {"FLUXMAG0": 0.0, "FLUX20": 20.0}
 """Keywords that hold the counts of a source of a given magnitude."""
 
-SURVEY_UNITS = {
-    "LEGACYSURVEY": ("nanomaggy", 0.262),
-    "DECALS": ("nanomaggy", 0.262),
-    "DECAPS": ("nanomaggy", 0.262),
-    "BASS": ("nanomaggy", 0.262),
-    "MZLS": ("nanomaggy", 0.262),
-    "DELVE": ("nanomaggy", 0.262),
-    "SDSS": ("nanomaggy", 0.396),
-}
-"""Words of the SURVEY keyword of the Legacy Surveys' images and viewer -> their unit, and the pixel scale of the survey
-in arcsec."""
-
-EXPOSURE_KEYWORDS = ("EXPTIME", "CELL.EXPOSURE", "TEXPTIME", "EXPOSURE", "EFFEXPTM", "XPOSURE", "TOTEXPT", "EXP_TIME")
-
-_PLAUSIBLE_ZERO_POINT = (5.0, 50.0)
 _AGREE = 0.02
 _PER_SECOND = re.compile(
     r"(/ ?s\b|/ ?sec|per sec|per s\b|s-1|s\^-1|(?<!\d)1[ -]?s(ec(ond)?)?\b|count rate|cps)", re.IGNORECASE
@@ -103,32 +82,6 @@ _LOOKED_FOR = (
     f"BUNIT, {', '.join(ZERO_POINT_KEYWORDS[:8])} and their like (docs/surveys.md), {', '.join(FLUX_KEYWORDS)}, JMAGZP "
     "(HMAGZP, KMAGZP), FPA.ZP with EXPTIME, PHOTMJSR, PHOTFLAM with PHOTPLAM, SURVEY"
 )
-_OPTION = "set it with --zero-point (zero_point= in Python)"
-
-
-@dataclass(frozen=True)
-class ZeroPoint:
-    """A zero point and where it is from.
-
-    Attributes
-    ----------
-    value : float
-        Magnitude of a pixel value of one.
-    origin : str
-        Which keywords said so.
-    system : str
-        ``"AB"`` or ``"Vega"``.
-    band : str
-        Band that it is of, where it was found by bands.
-    notes : list of str
-        What a careful user wants to know about it.
-    """
-
-    value: float
-    origin: str
-    system: str = "AB"
-    band: str = ""
-    notes: list[str] = field(default_factory=list)
 
 
 def find_zero_point(
@@ -166,10 +119,10 @@ def find_zero_point(
             source, f"the pixels are magnitudes (BUNIT = {unit.text!r}): an image of linear flux is needed"
         )
     if unit.kind == "beam":
-        raise MissingCalibrationError(source, f"BUNIT = {unit.text!r}: a flux per beam has no zero point; {_OPTION}")
+        raise MissingCalibrationError(source, f"BUNIT = {unit.text!r}: a flux per beam has no zero point; {OPTION}")
     if unit.kind == "flux" and math.isnan(unit.zero_point):
         raise MissingCalibrationError(
-            source, f"BUNIT = {unit.text!r} needs PHOTPLAM or a known filter, which isn't there; {_OPTION}"
+            source, f"BUNIT = {unit.text!r} needs PHOTPLAM or a known filter, which isn't there; {OPTION}"
         )
     _refuse_casu(header, unit, source)
     stated = _stated(header, unit, source)
@@ -178,14 +131,14 @@ def find_zero_point(
     values = list(stated.values())
     if values and max(values) - min(values) > _AGREE:
         said = ", ".join(f"{keyword} gives {value:.3f}" for keyword, value in stated.items())
-        raise MissingCalibrationError(source, f"the header contradicts itself on the zero point ({said}); {_OPTION}")
+        raise MissingCalibrationError(source, f"the header contradicts itself on the zero point ({said}); {OPTION}")
     if stated:
         origin, value = next(iter(stated.items()))
         return _in_its_system(header, value, origin)
-    atlas = _large_galaxy_atlas(header, band, noise, source)
+    atlas = large_galaxy_atlas(header, band, noise, source)
     if atlas is not None:
         return atlas
-    for convention in (_pan_starrs, _webb, _hubble, _galex, _survey):
+    for convention in (_pan_starrs, _webb, _hubble, galex, _survey):
         found = convention(header, unit, source)
         if found is not None:
             return found
@@ -193,17 +146,8 @@ def find_zero_point(
     useless = [f"{key} = {header[key]}" for key in (*ZERO_POINT_KEYWORDS, *FLUX_KEYWORDS) if key in header]
     placeholder = f" ({', '.join(useless)} is no zero point)" if useless else ""
     raise MissingCalibrationError(
-        source, f"the zero point is unknown: {has_unit}{placeholder}; looked for {_LOOKED_FOR}; {_OPTION}"
+        source, f"the zero point is unknown: {has_unit}{placeholder}; looked for {_LOOKED_FOR}; {OPTION}"
     )
-
-
-def unit_text(header: Mapping[str, Any]) -> str:
-    """What the header says the pixels' unit is, ``""`` where it doesn't."""
-    for key in UNIT_KEYWORDS:
-        value = header.get(key)
-        if isinstance(value, str) and value.strip():
-            return value.strip()
-    return ""
 
 
 def _in_its_system(header: Any, value: float, origin: str, band: str = "") -> ZeroPoint:
@@ -221,13 +165,13 @@ def _stated(header: Any, unit: PixelUnit, source: object) -> dict[str, float]:
         value = header_number(header, keyword)
         # ESO's science products in maggies (KiDS) say PHOTZP = 0 and mean it.
         absolute = keyword == "PHOTZP" and value == 0.0 and str(header.get("FLUXCAL", "")).strip() == "ABSOLUTE"
-        if not (_PLAUSIBLE_ZERO_POINT[0] < value < _PLAUSIBLE_ZERO_POINT[1] or absolute):
+        if not (PLAUSIBLE_ZERO_POINT[0] < value < PLAUSIBLE_ZERO_POINT[1] or absolute):
             continue  # 0, -99, 99 stand for "not measured"; -21.1 in PHOTZPT is the constant of HST's ST magnitudes
         origin = keyword
         if unit.kind != "rate" and _PER_SECOND.search(header.comments[keyword] or ""):
             if unit.kind != "counts":
-                raise MissingCalibrationError(source, _both_values(header, keyword, value, unit))
-            value += 2.5 * math.log10(_exposure(header, source, f"{keyword} (per second, the pixels are counts)"))
+                raise MissingCalibrationError(source, both_values(header, keyword, value, unit))
+            value += 2.5 * math.log10(needed_exposure(header, source, f"{keyword} (per second, the pixels are counts)"))
             origin = f"{keyword} + 2.5 log10(EXPTIME)"
         stated[origin] = value
     for keyword, magnitude in FLUX_KEYWORDS.items():
@@ -235,71 +179,6 @@ def _stated(header: Any, unit: PixelUnit, source: object) -> dict[str, float]:
         if 0 < flux < math.inf:
             stated[keyword] = magnitude + 2.5 * math.log10(flux)
     return stated
-
-
-def _both_values(header: Any, origin: str, value: float, unit: PixelUnit) -> str:
-    """Say what the zero point is for counts per second and, with the exposure time, for counts."""
-    seconds = exposure_time(header)
-    counts = f", for counts {value + 2.5 * math.log10(seconds):.3f} (EXPTIME = {seconds:g} s)" if seconds > 0 else ""
-    return (
-        f"{origin}: the zero point for counts per second is {value:.3f}{counts}, but BUNIT ({unit.text or 'absent'}) "
-        f"doesn't say if the pixels are counts or counts per second; {_OPTION}"
-    )
-
-
-def exposure_time(header: Mapping[str, Any]) -> float:
-    """Seconds of exposure, NaN where the header doesn't say."""
-    for keyword in EXPOSURE_KEYWORDS:
-        seconds = header_number(header, keyword)
-        if 0 < seconds < math.inf:
-            return seconds
-    return math.nan
-
-
-def _large_galaxy_atlas(
-    header: Any, band: str | None, noise: Callable[[], float] | None, source: object
-) -> ZeroPoint | None:
-    """2MASS images whose header has the zero point of every band: by the band's name, or by the noise of each band."""
-    stated = {b: header_number(header, key) for b, key in BAND_KEYWORDS_2MASS.items()}
-    stated = {b: v for b, v in stated.items() if _PLAUSIBLE_ZERO_POINT[0] < v < _PLAUSIBLE_ZERO_POINT[1]}
-    if not stated:
-        return None
-    named = {"K": "Ks"}.get(short_band(band), short_band(band)) if band else band_from_header(header)
-    note = []
-    if not named and len(stated) == 1:
-        named = next(iter(stated))
-    elif not named and noise is not None:
-        named = _band_of_noise(header, noise())
-        note = [
-            f"its band was taken to be {named} by the noise of the pixels ({_NOISE_2MASS.get(named)}): --band says so"
-        ]
-    if named not in stated:
-        said = ", ".join(f"{BAND_KEYWORDS_2MASS[b]} = {v:.3f}" for b, v in stated.items())
-        raise MissingCalibrationError(
-            source, f"the zero point hangs on the band, which the header doesn't name ({said}): give --band J, H or Ks"
-        )
-    value, keyword = stated[named], BAND_KEYWORDS_2MASS[named]
-    why = "2MASS images"
-    notes = [f"the zero point is a Vega magnitude ({why}), and so is mu; --to-ab converts it"]
-    return ZeroPoint(value, keyword, "Vega", named, notes + note)
-
-
-def _band_of_noise(header: Any, scatter: float) -> str:
-    """Band whose noise by the header is the pixels' own within 15 %, and no other's within 40 %; ``""`` if none is."""
-    told = {band: header_number(header, key) for band, key in _NOISE_2MASS.items()}
-    off = sorted((abs(math.log(scatter / level)), band) for band, level in told.items() if level > 0 and scatter > 0)
-    if len(off) < 2 or off[0][0] > 0.15 or off[1][0] < 0.35:
-        return ""
-    return off[0][1]
-
-
-def _exposure(header: Any, source: object, needed_by: str) -> float:
-    seconds = exposure_time(header)
-    if math.isnan(seconds):
-        raise MissingCalibrationError(
-            source, f"{needed_by} needs the exposure time, and {', '.join(EXPOSURE_KEYWORDS)} don't give it; {_OPTION}"
-        )
-    return seconds
 
 
 def _refuse_casu(header: Any, unit: PixelUnit, source: object) -> None:
@@ -311,18 +190,18 @@ def _refuse_casu(header: Any, unit: PixelUnit, source: object) -> None:
         source,
         f"MAGZPT = {value:g} follows CASU's convention (VISTA, UKIDSS, VST): for one count per second, before "
         "extinction (EXTINCT, AIRMASS) and in the survey's own magnitude system; work out "
-        f"MAGZPT - EXTINCT (AIRMASS - 1) + 2.5 log10(EXPTIME) plus the AB offset of the band and {_OPTION}",
+        f"MAGZPT - EXTINCT (AIRMASS - 1) + 2.5 log10(EXPTIME) plus the AB offset of the band and {OPTION}",
     )
 
 
 def _pan_starrs(header: Any, unit: PixelUnit, source: object) -> ZeroPoint | None:
     """Stacks: 25 + 2.5 log10(EXPTIME); warps alike with their own FPA.ZP."""
     value = header_number(header, "FPA.ZP" if "FPA.ZP" in header else "HIERARCH FPA.ZP")
-    if not _PLAUSIBLE_ZERO_POINT[0] < value < _PLAUSIBLE_ZERO_POINT[1]:
+    if not PLAUSIBLE_ZERO_POINT[0] < value < PLAUSIBLE_ZERO_POINT[1]:
         return None
     if unit.kind == "rate":
         return ZeroPoint(value, "FPA.ZP")
-    return ZeroPoint(value + 2.5 * math.log10(_exposure(header, source, "FPA.ZP")), "FPA.ZP + 2.5 log10(EXPTIME)")
+    return ZeroPoint(value + 2.5 * math.log10(needed_exposure(header, source, "FPA.ZP")), "FPA.ZP + 2.5 log10(EXPTIME)")
 
 
 def _webb(header: Any, unit: PixelUnit, source: object) -> ZeroPoint | None:
@@ -348,47 +227,16 @@ def _hubble(header: Any, unit: PixelUnit, source: object) -> ZeroPoint | None:
         value, origin = AB_ZERO_POINT_JY - 2.5 * math.log10(photfnu), "PHOTFNU"
     elif photflam > 0:
         raise MissingCalibrationError(
-            source, f"PHOTFLAM is there, but no PHOTPLAM to make it an AB magnitude; {_OPTION}"
+            source, f"PHOTFLAM is there, but no PHOTPLAM to make it an AB magnitude; {OPTION}"
         )
     else:
         return None
     if unit.kind == "rate":
         return ZeroPoint(value, origin)
     if unit.kind == "counts":
-        seconds = _exposure(header, source, f"{origin} with BUNIT = {unit.text!r}")
+        seconds = needed_exposure(header, source, f"{origin} with BUNIT = {unit.text!r}")
         return ZeroPoint(value + 2.5 * math.log10(seconds), f"{origin} + 2.5 log10(EXPTIME)")
-    raise MissingCalibrationError(source, _both_values(header, origin, value, unit))
-
-
-GALEX_ZERO_POINTS = {"FUV": 18.82, "NUV": 20.08}
-"""AB magnitude of one photon per second (Morrissey et al. 2007, ApJS 173, 682)."""
-
-
-def _galex(header: Any, unit: PixelUnit, source: object) -> ZeroPoint | None:
-    """GALEX: its intensity maps (-int) are photons per second, its count maps (-cnt) photons; BUNIT is mostly empty."""
-    band = band_from_header(header)
-    if not is_galex(header) or band not in GALEX_ZERO_POINTS:
-        return None
-    value, origin = GALEX_ZERO_POINTS[band], f"GALEX {band}"
-    stem = os.path.basename(str(source)).lower()
-    if unit.kind == "rate" or "-int" in stem or "_int" in stem:
-        return ZeroPoint(value, origin, band=band)
-    if unit.kind == "counts" or "-cnt" in stem or "_cnt" in stem:
-        seconds = _exposure(header, source, f"{origin} (photons)")
-        return ZeroPoint(value + 2.5 * math.log10(seconds), f"{origin} + 2.5 log10(EXPTIME)", band=band)
-    raise MissingCalibrationError(source, _both_values(header, origin, value, unit))
-
-
-def survey_of_nanomaggies(header: Mapping[str, Any]) -> str:
-    """Word of `SURVEY_UNITS` that the SURVEY keyword, or an image in nanomaggies' ORIGIN or TELESCOP, names; or ``""``."""
-    words = set(re.split(r"[^A-Z0-9]+", str(header.get("SURVEY") or "").upper()))
-    found = next((name for name in SURVEY_UNITS if name in words), "")
-    if found or read_unit(unit_text(header)).zero_point != 22.5:
-        return found
-    told = " ".join(str(header.get(key) or "") for key in ("ORIGIN", "TELESCOP", "INSTRUME", "DATASET")).upper()
-    if "SDSS" in told or re.search(r"\b2\.5M\b", told):
-        return "SDSS"
-    return "LEGACYSURVEY" if "DECALS" in told or "LEGACY SURVEY" in told else ""
+    raise MissingCalibrationError(source, both_values(header, origin, value, unit))
 
 
 def _survey(header: Any, unit: PixelUnit, source: object) -> ZeroPoint | None:

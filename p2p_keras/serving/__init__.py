@@ -1,1 +1,1 @@
-"""From a trained Keras model to what is served: SavedModel, ONNX, their check, model card and server configuration."""
+"""Where a model is served: a gRPC server of TensorFlow Serving's API, and its client."""

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from p2p_keras.errors import UsageError
+from p2p_keras.core.errors import UsageError
 from p2p_keras.images.catalogue import COLUMNS as KNOWN
 from p2p_keras.sky_survey.place import Place
 

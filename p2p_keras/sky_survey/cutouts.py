@@ -14,24 +14,25 @@ from typing import Any
 import numpy as np
 from astropy.wcs import WCS
 
-from p2p_keras.errors import InputError, P2PError
+from p2p_keras.core.ellipse import half_turn
+from p2p_keras.core.errors import InputError, P2PError
 from p2p_keras.images import GalaxyImage
 from p2p_keras.images.bands import band_from_header
-from p2p_keras.images.pixel_scale import find_pixel_scale
-from p2p_keras.images.zero_point import find_zero_point
+from p2p_keras.images.choosing import choose_hdu
 from p2p_keras.images.cutout import MIN_SIDE, target_window, whole_window
+from p2p_keras.images.first_look import side_from_light
 from p2p_keras.images.galaxy_image import mask_of_shape
-from p2p_keras.images.hdus import choose_hdu, full_header, open_fits, reading_errors
+from p2p_keras.images.hdus import full_header, open_fits, reading_errors
+from p2p_keras.images.pixel_scale import find_pixel_scale
 from p2p_keras.images.pixels import clean_pixels, linear_flux
 from p2p_keras.images.sky_geometry import (
     celestial_wcs,
-    half_turn,
     icrs_to_pixels,
     local_pixel_scales,
     pixel_to_icrs_degrees,
     sky_position_angle,
 )
-from p2p_keras.images.first_look import side_from_light
+from p2p_keras.images.zero_point import find_zero_point
 from p2p_keras.sky_survey.place import Place
 from p2p_keras.sky_survey.row_frames import ON_NO_FRAME
 from p2p_keras.sky_survey.settings import SurveySettings, side_for

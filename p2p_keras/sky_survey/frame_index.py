@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from p2p_keras.errors import InputError, UsageError
+from p2p_keras.core.errors import InputError, UsageError
 from p2p_keras.sky_survey.footprints import SCHEMA
 from p2p_keras.sky_survey.healpix import cells_of
 from p2p_keras.sky_survey.place import Place

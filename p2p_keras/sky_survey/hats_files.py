@@ -12,7 +12,7 @@ from io import BytesIO
 import numpy as np
 import pyarrow.parquet as pq
 
-import p2p_keras
+from p2p_keras.core.version import __version__
 from p2p_keras.sky_survey.assembly import Done
 from p2p_keras.sky_survey.healpix import COLUMN, ORDER, Partition
 from p2p_keras.sky_survey.place import Place
@@ -63,7 +63,7 @@ def write_hats_files(output: Place, name: str, partitions: Sequence[Partition], 
         "hats_order": max((p.order for p in partitions), default=0),
         "hats_max_rows": max((done[p.file].rows for p in partitions), default=0),
         "moc_sky_fraction": f"{sky:.9g}",
-        "hats_builder": f"p2p_keras {p2p_keras.__version__}",
+        "hats_builder": f"p2p_keras {__version__}",
         "hats_version": "v1.0",
     }
     content = "#HATS catalog\n" + "".join(f"{key}={value}\n" for key, value in told.items())

@@ -7,8 +7,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-import p2p_keras
-from p2p_keras.errors import UsageError
+from p2p_keras.core.errors import UsageError
+from p2p_keras.core.version import __version__
 from p2p_keras.sky_survey.assembly import Done
 from p2p_keras.sky_survey.healpix import Partition
 from p2p_keras.sky_survey.place import Place
@@ -48,7 +48,7 @@ class Manifest:
         self.complete = complete
         told = {
             "format": FORMAT,
-            "program": f"p2p_keras.survey {p2p_keras.__version__}",
+            "program": f"p2p_keras.survey {__version__}",
             "identity": self.identity,
             "complete": complete,
             "partitions_in_all": len(partitions),

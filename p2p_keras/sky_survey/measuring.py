@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from p2p_keras.backends import ModelFiles, find_model
-from p2p_keras.predictor import Predictor, group_by_shape
-from p2p_keras.profile import profile_columns
+from p2p_keras.measure.backends import ModelFiles, find_model
+from p2p_keras.measure.predictor import Predictor, group_by_shape
+from p2p_keras.profile.tables.building import profile_columns
 from p2p_keras.sky_survey.cutouts import Failure, FrameCutout
 from p2p_keras.sky_survey.rows import failed_row, measured_row, table_of_rows
 

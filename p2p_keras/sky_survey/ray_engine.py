@@ -18,7 +18,7 @@ from typing import Any, cast
 import numpy as np
 import pyarrow as pa
 
-from p2p_keras.errors import UsageError
+from p2p_keras.core.errors import UsageError
 from p2p_keras.sky_survey.assembly import Done, assemble
 from p2p_keras.sky_survey.healpix import Partition
 from p2p_keras.sky_survey.place import Place

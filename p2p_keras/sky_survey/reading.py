@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset
 
-from p2p_keras.errors import InputError
+from p2p_keras.core.errors import InputError
 from p2p_keras.sky_survey.healpix import COLUMN, cells_of
 from p2p_keras.sky_survey.place import Place
 from p2p_keras.sky_survey.rows import SCHEMA, profile_of_row

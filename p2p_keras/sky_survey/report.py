@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from p2p_keras.flags import FLAGS
+from p2p_keras.profile.flags import FLAGS
 from p2p_keras.sky_survey.assembly import Done
 from p2p_keras.sky_survey.healpix import Partition, cells_of
 from p2p_keras.sky_survey.place import Place

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from p2p_keras.profile import COLUMN_DESCRIPTIONS, COLUMN_UNITS, META_KEYS, table_of_columns
+from p2p_keras.core.version import __version__
+from p2p_keras.profile.columns import COLUMN_DESCRIPTIONS, COLUMN_UNITS, META_KEYS
+from p2p_keras.profile.tables.building import table_of_columns
 from p2p_keras.sky_survey.healpix import COLUMN as CELL
 
 if TYPE_CHECKING:
@@ -20,8 +22,8 @@ FAILURE_FLAGS = {
     "bad_image": "the frame can't be read, or has no usable pixels or calibration there",
     "not_measured": "the model failed on the image",
 }
-"""Flags of rows that could not be measured, beside those of `p2p_keras.flags`; ``cause`` says more. Their quality is
-4."""
+"""Flags of rows that could not be measured, beside those of `p2p_keras.profile.flags`; ``cause`` says more. Their
+quality is 4."""
 
 _TARGET = {
     "id": (pa.string(), "", "identifier of the catalogue"),
@@ -94,13 +96,11 @@ def measured_row(
 
 def failed_row(planned: Mapping[str, Any], flag: str, cause: str, model: str, model_version: str) -> dict:
     """The row of a galaxy that was not measured."""
-    import p2p_keras
-
     row = _of_target(planned) | dict.fromkeys(_META)
     # Empty rather than null: astropy's reader of Parquet stops at a text that is null.
     row |= {name: "" if kind == pa.string() else 0 for name, kind in _NOT_NUMBERS.items()}
     row |= {"flags": flag, "quality": 4, "cause": cause, "source": planned["file"], "size": 0}
-    row |= {"model": model, "model_version": model_version, "software_version": p2p_keras.__version__}
+    row |= {"model": model, "model_version": model_version, "software_version": __version__}
     return row | {name: [] for name in COLUMN_UNITS}
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from p2p_keras.errors import UsageError
+from p2p_keras.core.errors import UsageError
 from p2p_keras.sky_survey.assembly import read_done
 from p2p_keras.sky_survey.catalogue import RADIUS, Catalogue
 from p2p_keras.sky_survey.footprints import find_frames

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from p2p_keras.errors import UsageError
+from p2p_keras.core.errors import UsageError
 from p2p_keras.images.cutout import DEFAULT_SIDE, MAX_SIDE, MIN_SIDE
 
 SIDES = (48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048)
@@ -42,7 +42,7 @@ class SurveySettings:
     hdu, zero_point, pixel_scale
         For all images, as `p2p_keras.images.read_image` takes them.
     model : str or None
-        As `p2p_keras.backends.find_model` takes it; None: the shipped one.
+        As `p2p_keras.measure.backends.find_model` takes it; None: the shipped one.
     batch_size : int
         Largest number of cutouts in a run of the model.
     rows_per_part : int

@@ -40,7 +40,7 @@ def decode(arrays: dict[str, np.ndarray], reset_after: bool) -> dict[str, np.nda
     """Outputs of the layer: each step's attention goes into the next."""
     import keras
 
-    from p2p_keras.layers.attention_gru import AttentionGRUCell
+    from p2p_keras.network.layers.attention_gru import AttentionGRUCell
 
     step = AttentionGRUCell(UNITS, ATTENTION_UNITS, reset_after=reset_after)
     mask = arrays.get("mask")

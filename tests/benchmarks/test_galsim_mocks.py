@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from p2p_keras.shards import find_shards, read_manifest, read_shards, verify_checksums
+from p2p_keras.data.shards import find_shards, read_manifest, read_shards, verify_checksums
 
 galsim = pytest.importorskip("galsim")
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "galsim_mocks.py"

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from p2p_keras import backends
+from p2p_keras.measure import backends
 
 ROOT = Path(__file__).resolve().parents[2]
 FRAME_POSITION = (150.1, 2.2)
@@ -25,7 +25,7 @@ def galaxy_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from astropy.io import fits
     from astropy.wcs import WCS
 
-    from p2p_keras.mocks.scene import simulate_galaxy
+    from p2p_keras.data.mocks.scene import simulate_galaxy
 
     folder = tmp_path_factory.mktemp("galaxies")
     (folder / "frames").mkdir()
@@ -55,7 +55,7 @@ def shared_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each model is loaded once, however often a page loads it; the shipped one from its ONNX file, which starts in a
     second (``tests/serving`` holds it against the SavedModel). Only while a page runs: other tests load for themselves.
     """
-    from p2p_keras import predictor
+    from p2p_keras.measure import predictor
 
     def load(model=None, **options):
         path = ROOT / "saved_models" / "isophote" / "model.onnx" if model is None else Path(model)

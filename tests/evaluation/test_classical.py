@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from p2p_keras.data.labelled import LabelledGalaxy
 from p2p_keras.evaluation import ClassicalMethod, evaluate_models, summarise_evaluation
-from p2p_keras.labelled import LabelledGalaxy
 
 pytest.importorskip("photutils")
 pytest.importorskip("sep")

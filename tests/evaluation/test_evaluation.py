@@ -11,14 +11,14 @@ import pytest
 from astropy.table import Table
 from click.testing import CliRunner
 
+from p2p_keras.core.growth import curve_of_growth
+from p2p_keras.data.labelled import LabelledGalaxy
 from p2p_keras.evaluate import main
 from p2p_keras.evaluation import compare_with_truth, evaluate_models, summarise_evaluation
 from p2p_keras.evaluation.drawings import measured_profile, random_galaxies
 from p2p_keras.evaluation.report import text_tables, write_json
 from p2p_keras.evaluation.run import image_of_label
-from p2p_keras.growth import curve_of_growth
-from p2p_keras.labelled import LabelledGalaxy
-from p2p_keras.predictor import Predictor
+from p2p_keras.measure.predictor import Predictor
 
 SCALE, ZERO = 0.4, 22.5
 SMA_PX = 0.5 * np.exp(np.arange(64) * np.log(0.65 * 96 / 0.5) / 63)
@@ -168,8 +168,8 @@ def test_nothing_known_still_sums_up(tmp_path):
 def test_program_prints_and_writes_everything(tmp_path, monkeypatch):
     """``python -m p2p_keras.evaluate`` would fail, or leave no report, table or figure of the paper."""
     labels = [label_of(seed) for seed in range(6)]
-    monkeypatch.setattr("p2p_keras.shards.find_shards", lambda data, split: [tmp_path / "test"])
-    monkeypatch.setattr("p2p_keras.shards.read_shards", lambda paths: iter(labels))
+    monkeypatch.setattr("p2p_keras.data.shards.find_shards", lambda data, split: [tmp_path / "test"])
+    monkeypatch.setattr("p2p_keras.data.shards.read_shards", lambda paths: iter(labels))
     monkeypatch.setattr("p2p_keras.evaluation.drawings.read_shards", lambda paths: iter(labels))
     monkeypatch.setattr(Predictor, "load", lambda model, threads=None: Predictor(KnownWrongs(labels, dmu=0.1)))
     out = tmp_path / "out"

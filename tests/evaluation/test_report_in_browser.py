@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from p2p_keras.data.labelled import LabelledGalaxy
 from p2p_keras.evaluation import Evaluation, compare_with_truth, summarise_evaluation
 from p2p_keras.evaluation.drawings import DrawnGalaxy, measured_profile
 from p2p_keras.evaluation.html import write_report
 from p2p_keras.evaluation.run import image_of_label
-from p2p_keras.labelled import LabelledGalaxy
 
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""

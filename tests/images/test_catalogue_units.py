@@ -6,7 +6,7 @@ import pytest
 from astropy import units as u
 from astropy.table import QTable
 
-from p2p_keras.errors import UsageError
+from p2p_keras.core.errors import UsageError
 from p2p_keras.images.catalogue import catalogue_inputs, read_catalogue
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from p2p_keras.errors import InputError
+from p2p_keras.core.errors import InputError
 from p2p_keras.images import find_inputs, open_frame, read_image
 from p2p_keras.images.inputs import find_images
 from p2p_keras.images.roles import image_stem, role_of_file, role_of_header, role_of_name
@@ -19,10 +19,32 @@ survey_files = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(survey_files)
 galaxy, sky_cards, write = survey_files.galaxy, survey_files.sky_cards, survey_files.write
 
-COMPANION_NAMES = (
-    "WHT WEIGHT INVVAR IVAR SIGMA ERR RMS NOISE UNC VAR VARIANCE VAR_POISSON EXP EXPMAP COV DQ MASK FLAG SEG CON PSF MODEL "
-    "PREVIEW SCI_ERR"
-).split()
+COMPANION_NAMES = [
+    "WHT",
+    "WEIGHT",
+    "INVVAR",
+    "IVAR",
+    "SIGMA",
+    "ERR",
+    "RMS",
+    "NOISE",
+    "UNC",
+    "VAR",
+    "VARIANCE",
+    "VAR_POISSON",
+    "EXP",
+    "EXPMAP",
+    "COV",
+    "DQ",
+    "MASK",
+    "FLAG",
+    "SEG",
+    "CON",
+    "PSF",
+    "MODEL",
+    "PREVIEW",
+    "SCI_ERR",
+]
 
 
 @pytest.mark.parametrize("name", COMPANION_NAMES)
@@ -31,7 +53,9 @@ def test_a_companion_before_the_image_is_not_measured(tmp_path, name, science):
     """A weight map at the front of a file would be measured as a galaxy."""
     pixels = galaxy()
     cards = sky_cards(BUNIT="nanomaggy")
-    path = write(tmp_path / "a.fits", (None, None, ""), (np.ones_like(pixels) * 3, cards, name), (pixels, cards, science))
+    path = write(
+        tmp_path / "a.fits", (None, None, ""), (np.ones_like(pixels) * 3, cards, name), (pixels, cards, science)
+    )
     image = read_image(path, companions=False)
     np.testing.assert_array_equal(image.pixels, pixels)
     assert image.hdu.startswith("HDU 2")
@@ -124,7 +148,15 @@ def test_roles_of_files(name, role, stem):
 
 def test_folders_and_patterns_leave_companions_out_and_say_so(tmp_path):
     """Noise maps of a folder would be measured as galaxies; files left out in silence would be missed."""
-    for name in ("a.fits", "a_sigma.fits", "b-image-r.fits", "b-invvar-r.fits", "c.fits.fz", "c.wht.fits.fz", "d_psf.fits"):
+    for name in (
+        "a.fits",
+        "a_sigma.fits",
+        "b-image-r.fits",
+        "b-invvar-r.fits",
+        "c.fits.fz",
+        "c.wht.fits.fz",
+        "d_psf.fits",
+    ):
         (tmp_path / name).write_bytes(b"x")
     for argument in (tmp_path, f"{tmp_path}/*.fits*"):
         found = find_images([argument])
@@ -178,7 +210,10 @@ def test_an_hdu_for_each_band(tmp_path):
     """Legacy subimages (image and invvar by turns) would be measured in the first band whatever was asked for."""
     hdus = [(None, fits.Header({"SURVEY": "DECaLS", "IMAGETYP": "image"}), "")]
     for i, band in enumerate("grz"):
-        for kind, data in (("image", galaxy(peak=1.0 + i)), ("invvar", np.full((80, 90), 2500.0 * (1 + i), np.float32))):
+        for kind, data in (
+            ("image", galaxy(peak=1.0 + i)),
+            ("invvar", np.full((80, 90), 2500.0 * (1 + i), np.float32)),
+        ):
             hdus.append((data, sky_cards(SURVEY="DECaLS", IMAGETYP=kind, BAND=band), ""))
     path = write(tmp_path / "decals.fits", *hdus)
     image = read_image(path, plane="r")

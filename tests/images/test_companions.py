@@ -10,7 +10,7 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from p2p_keras.errors import InputError, UsageError
+from p2p_keras.core.errors import InputError, UsageError
 from p2p_keras.images import GalaxyImage, read_image
 from p2p_keras.images.masks import bad_bits, parse_bits
 from p2p_keras.images.noise import correlation, noise_map, scatter
@@ -73,7 +73,10 @@ def test_noise_and_mask_beside_the_file(tmp_path, image_name, noise_name, kind):
     write(tmp_path / noise_name, (MAPS[kind][1].astype("f4"), None, ""))
     mask = np.zeros((80, 90), np.uint8)
     mask[60:70, 60:70] = 1
-    write(tmp_path / image_name.replace(".fits", "_mask.fits").replace("-image-r", "-r").replace("_sci", ""), (mask, None, ""))
+    write(
+        tmp_path / image_name.replace(".fits", "_mask.fits").replace("-image-r", "-r").replace("_sci", ""),
+        (mask, None, ""),
+    )
     image = read_image(path)
     assert image.noise_origin == f"{kind}: {noise_name}"
     np.testing.assert_array_equal(np.isnan(image.pixels), mask != 0)
@@ -97,7 +100,10 @@ def test_noise_named_by_the_caller(tmp_path, option):
     path = write(tmp_path / "a.fits", (galaxy(), sky_cards(BUNIT="nanomaggy"), ""))
     values = {"sigma": SIGMA, "variance": SIGMA**2, "weight": np.full((80, 90), 3.0)}[option]
     noise = write(
-        tmp_path / "n.fits", (None, None, ""), (np.full((80, 90), 9.0), None, "OTHER"), (without_weight(values), None, "MAP")
+        tmp_path / "n.fits",
+        (None, None, ""),
+        (np.full((80, 90), 9.0), None, "OTHER"),
+        (without_weight(values), None, "MAP"),
     )
     image = read_image(path, **{option: f"{noise}[MAP]"})
     good = np.isfinite(image.pixels)
@@ -189,7 +195,7 @@ def test_region_files(tmp_path):
     path = write(tmp_path / "a.fits", (galaxy(), sky_cards(BUNIT="nanomaggy"), ""))
     ra, dec = (float(v) for v in WCS(sky_cards()).pixel_to_world_values(20.0, 60.0))
     head = "# Region file format: DS9 version 4.1\n"
-    (tmp_path / "sky.reg").write_text(f"{head}fk5\ncircle({ra:.8f},{dec:.8f},{4 * 0.262:.4f}\")\n")
+    (tmp_path / "sky.reg").write_text(f'{head}fk5\ncircle({ra:.8f},{dec:.8f},{4 * 0.262:.4f}")\n')
     (tmp_path / "px.reg").write_text(f"{head}image\ncircle(21,61,4)\n")  # DS9 counts from 1
     (tmp_path / "less.reg").write_text(f"{head}image\nbox(21,61,20,20,0)\n-circle(21,61,4)\n")
     y, x = np.mgrid[:80, :90]
@@ -247,7 +253,12 @@ def test_zeros_that_are_values_and_zeros_that_are_none(tmp_path, rng):
     empty = galaxy()
     empty[:, :20] = 0.0
     model = np.clip(galaxy(noise=0.0) - 0.05, 0, None)
-    for name, pixels, missing in (("photons", photons, 0), ("steps", steps, 0), ("empty", empty, 1600), ("model", model, 0)):
+    for name, pixels, missing in (
+        ("photons", photons, 0),
+        ("steps", steps, 0),
+        ("empty", empty, 1600),
+        ("model", model, 0),
+    ):
         image = read_image(write(tmp_path / f"{name}.fits", (pixels, cards, "")))
         assert np.isnan(image.pixels).sum() == missing, name
         assert any("exactly 0" in note for note in image.notes) == bool(missing), name

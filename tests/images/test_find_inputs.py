@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from p2p_keras.errors import UsageError
+from p2p_keras.core.errors import UsageError
 from p2p_keras.images import find_inputs
 from p2p_keras.images.inputs import stem_of
 

@@ -70,7 +70,9 @@ def test_binning_with_masks_and_noise():
     mask = np.zeros(pixels.shape, bool)
     mask[1500:1504, 1500:1504] = True
     pixels[mask] = 1e6
-    image = GalaxyImage.from_array(pixels, zero_point=22.5, pixel_scale=0.4, mask=mask, sigma=np.full(pixels.shape, 0.1))
+    image = GalaxyImage.from_array(
+        pixels, zero_point=22.5, pixel_scale=0.4, mask=mask, sigma=np.full(pixels.shape, 0.1)
+    )
     assert image.binning == 2
     assert np.nanmax(image.pixels) < 400
     corner = image.pixels[:40, :40]
@@ -84,7 +86,7 @@ def test_profile_of_a_galaxy_of_5000_px(tmp_path, side, scale_px):
     """A galaxy of 5,000 px in a mosaic of 8,000 would be measured wrong by the binning: held against photutils."""
     photutils = pytest.importorskip("photutils.isophote")
     from p2p_keras import Predictor
-    from p2p_keras.profile import plain_arrays
+    from p2p_keras.profile.columns import plain_arrays
 
     pixels, header = mosaic(side, scale_px)
     fits.PrimaryHDU(pixels, header).writeto(tmp_path / "m.fits")

@@ -12,7 +12,7 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from p2p_keras.errors import InputError, MissingCalibrationError, UsageError
+from p2p_keras.core.errors import InputError, MissingCalibrationError, UsageError
 from p2p_keras.images import GalaxyImage, read_image
 
 

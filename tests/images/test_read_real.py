@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from p2p_keras.errors import MissingCalibrationError
+from p2p_keras.core.errors import MissingCalibrationError
 from p2p_keras.images import read_image
 
 

@@ -73,7 +73,9 @@ def distorted_frame(kind: str) -> fits.HDUList:
             hdus[0].header[f"DP{axis}"] = "AXIS.1: 1"
             hdus[0].header[f"DP{axis}"] = "AXIS.2: 2"
             table = fits.ImageHDU((0.05 * axis * (x - 9) * (y - 5)).astype(np.float32), name="WCSDVARR", ver=axis)
-            table.header.update({"CRPIX1": 1.0, "CRPIX2": 1.0, "CRVAL1": 1.0, "CRVAL2": 1.0, "CDELT1": 35.0, "CDELT2": 33.0})
+            table.header.update(
+                {"CRPIX1": 1.0, "CRPIX2": 1.0, "CRVAL1": 1.0, "CRVAL2": 1.0, "CDELT1": 35.0, "CDELT2": 33.0}
+            )
             hdus.append(table)
     elif kind == "sip":
         hdus[0].header["CTYPE1"], hdus[0].header["CTYPE2"] = "RA---TAN-SIP", "DEC--TAN-SIP"

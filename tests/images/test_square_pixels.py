@@ -111,7 +111,8 @@ def test_arrays_with_such_a_wcs():
 
 def test_angles_come_back_from_the_profile(fake_outputs_of_an_ellipse):
     """`pa_from_x` would turn a profile's angles to others than it was drawn with."""
-    from p2p_keras.profile import pa_from_x, profile_columns
+    from p2p_keras.profile.columns import pa_from_x
+    from p2p_keras.profile.tables.building import profile_columns
 
     pixels, header = sky_ellipse(SHEARS["wide"][0])
     image = GalaxyImage.from_array(pixels, zero_point=22.5, wcs=WCS(header))
@@ -128,10 +129,19 @@ def fake_outputs_of_an_ellipse():
         n = 12
         sma = np.geomspace(1.0, 30.0, n)
         return {
-            "sma": sma, "mu": np.linspace(20, 25, n), "mu_err": np.full(n, 0.05), "ellipticity": np.full(n, 0.4),
-            "pa": np.linspace(0.0, 165.0, n), "growth": np.linspace(18, 15, n), "valid": np.ones(n, bool),
-            "x0": (image.shape[1] - 1) / 2, "y0": (image.shape[0] - 1) / 2, "extent": 30.0, "mag_total": 14.9, "sky": 0.0,
-        }  # fmt: skip
+            "sma": sma,
+            "mu": np.linspace(20, 25, n),
+            "mu_err": np.full(n, 0.05),
+            "ellipticity": np.full(n, 0.4),
+            "pa": np.linspace(0.0, 165.0, n),
+            "growth": np.linspace(18, 15, n),
+            "valid": np.ones(n, bool),
+            "x0": (image.shape[1] - 1) / 2,
+            "y0": (image.shape[0] - 1) / 2,
+            "extent": 30.0,
+            "mag_total": 14.9,
+            "sky": 0.0,
+        }
 
     return make
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from p2p_keras.errors import InputError, MissingCalibrationError
+from p2p_keras.core.errors import InputError, MissingCalibrationError
 from p2p_keras.images import read_image
 from p2p_keras.images.bands import band_from_header, short_band
 from p2p_keras.images.flux_units import read_unit
@@ -26,7 +26,13 @@ SURVEYS = {
     "bass": (0.262, {"SURVEY": "BASS MzLS", "FILTER": "zd DECam k1038"}, 22.5, "AB", "z"),
     "delve": (0.262, {"SURVEY": "DELVE DR2", "BAND": "i"}, 22.5, "AB", "i"),
     "sdss": (0.396, {"ORIGIN": "SDSS", "BUNIT": "nanomaggy", "FILTER": "r"}, 22.5, "AB", "r"),
-    "des": (0.263, {"BUNIT": "ADU", "MAGZERO": 30.0, "SEXMGZPT": 30.0, "FILTER": "g DECam SDSS c0001"}, 30.0, "AB", "g"),
+    "des": (
+        0.263,
+        {"BUNIT": "ADU", "MAGZERO": 30.0, "SEXMGZPT": 30.0, "FILTER": "g DECam SDSS c0001"},
+        30.0,
+        "AB",
+        "g",
+    ),
     "kids": (0.2, {"ORIGIN": "ESO-PARANAL", "PHOTZP": 0.0, "PHOTSYS": "AB", "FLUXCAL": "ABSOLUTE"}, 0.0, "AB", ""),
     "unions": (0.187, {"TELESCOP": "CFHT 3.6m", "FILTER": "r.MP9602", "PHOTZP": 30.0}, 30.0, "AB", "r"),
     "ztf": (1.01, {"ORIGIN": "Zwicky Transient Facility", "FILTER": "ZTF_r", "MAGZP": 26.2}, 26.2, "AB", "r"),
@@ -36,16 +42,40 @@ SURVEYS = {
     "euclid nisp": (0.1, {"TELESCOP": "EUCLID", "FILTER": "NIR_H", "BUNIT": "uJy"}, 23.9, "AB", "NIR_H"),
     "galex": (1.5, {"MPSTYPE": "AIS", "GRELEASE": "ops", "BAND": 2, "BUNIT": "photons/s"}, 18.82, "AB", "FUV"),
     "2mass": (1.0, {"ORIGIN": "2MASS", "FILTER": "k", "MAGZP": 19.9}, 19.9, "Vega", "Ks"),
-    "2mass atlas": (1.0, {"ORIGIN": "2MASS", "FILTER": "h", "JMAGZP": 20.9, "HMAGZP": 20.7, "KMAGZP": 20.1}, 20.7, "Vega", "H"),
+    "2mass atlas": (
+        1.0,
+        {"ORIGIN": "2MASS", "FILTER": "h", "JMAGZP": 20.9, "HMAGZP": 20.7, "KMAGZP": 20.1},
+        20.7,
+        "Vega",
+        "H",
+    ),
     "wise": (1.375, {"TELESCOP": "WISE", "BAND": 1, "BUNIT": "DN", "MAGZP": 20.5}, 20.5, "Vega", "W1"),
-    "vista": (0.34, {"ORIGIN": "ESO", "TELESCOP": "ESO-VISTA", "BUNIT": "ADU", "PHOTZP": 23.0, "PHOTSYS": "VEGA", "FILTER": "Ks"}, 23.0, "Vega", "Ks"),
-    "spitzer": (0.6, {"TELESCOP": "Spitzer", "BUNIT": "MJy/sr"}, 8.9 - 15 - 2.5 * math.log10(0.36 * 2.3504431e-11), "AB", ""),
+    "vista": (
+        0.34,
+        {"ORIGIN": "ESO", "TELESCOP": "ESO-VISTA", "BUNIT": "ADU", "PHOTZP": 23.0, "PHOTSYS": "VEGA", "FILTER": "Ks"},
+        23.0,
+        "Vega",
+        "Ks",
+    ),
+    "spitzer": (
+        0.6,
+        {"TELESCOP": "Spitzer", "BUNIT": "MJy/sr"},
+        8.9 - 15 - 2.5 * math.log10(0.36 * 2.3504431e-11),
+        "AB",
+        "",
+    ),
     "herschel": (1.6, {"TELESCOP": "Herschel Space Observatory", "BUNIT": "Jy/pixel"}, 8.9, "AB", ""),
     "pan-starrs": (0.25, {"FPA__ZP": 25.0, "EXPTIME": 100.0, "FPA__FILTERID": "i.00000"}, 30.0, "AB", "i"),
-    "jwst dn/s": (0.03, {"BUNIT": "DN/s", "PHOTMJSR": 2.0, "PIXAR_SR": 2.115e-14, "FILTER": "F200W"}, 27.336, "AB", "F200W"),
+    "jwst dn/s": (
+        0.03,
+        {"BUNIT": "DN/s", "PHOTMJSR": 2.0, "PIXAR_SR": 2.115e-14, "FILTER": "F200W"},
+        27.336,
+        "AB",
+        "F200W",
+    ),
     "sigunit": (1.0, {"SIGUNIT": "MJy/sr"}, 8.9 - 15 - 2.5 * math.log10(2.3504431e-11), "AB", ""),
     "zunits": (1.0, {"ZUNITS": "nanomaggies"}, 22.5, "AB", ""),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("survey", SURVEYS)
@@ -88,9 +118,7 @@ def test_vega_by_the_comment(tmp_path):
 
 def test_a_band_of_the_galaxy_atlas(tmp_path):
     """The zero point of J would be taken for an H image of the 2MASS Large Galaxy Atlas."""
-    cards = sky_cards(
-        1.0, ORIGIN="2MASS", JMAGZP=20.9, HMAGZP=20.7, KMAGZP=20.1, JSKYSIG=0.5, HSKYSIG=1.3, KSKYSIG=0.9
-    )
+    cards = sky_cards(1.0, ORIGIN="2MASS", JMAGZP=20.9, HMAGZP=20.7, KMAGZP=20.1, JSKYSIG=0.5, HSKYSIG=1.3, KSKYSIG=0.9)
     quiet = np.random.default_rng(1).normal(0, 0.7, (80, 90)).astype("f4")
     path = write(tmp_path / "ngc1.fits", (quiet, cards, ""))
     with pytest.raises(MissingCalibrationError, match=r"JMAGZP = 20.900.*--band"):
@@ -132,7 +160,7 @@ def test_a_band_of_the_galaxy_atlas(tmp_path):
         ("mag", "magnitude", math.nan),
         ("K", "unknown", math.nan),
     ],
-)  # fmt: skip
+)
 def test_spellings_of_units(unit, kind, zero_point):
     """Units as observatories write them would be refused, or be a factor of a thousand off."""
     read = read_unit(unit)
@@ -206,11 +234,27 @@ def test_mosaics_on_another_grid_are_noted(tmp_path, cards):
 @pytest.mark.parametrize(
     ("written", "short"),
     [
-        ("j", "J"), ("h", "H"), ("Ks", "Ks"), ("K_s", "Ks"), ("zd DECam k1038", "z"), ("SDSS-r", "r"), ("HSC-I2", "i"),
-        ("F160W", "F160W"), ("VIS", "VIS"), ("sloan_r", "r"), ("r'", "r"), ("Bessell V", "V"), ("NUV", "NUV"), ("g_SDSS", "g"),
-        ("VISTA Ks", "Ks"), ("Y DECam c0005 10095.0 1130.0", "Y"), ("rp", "r"), ("w1", "W1"), ("Halpha", "Halpha"),
+        ("j", "J"),
+        ("h", "H"),
+        ("Ks", "Ks"),
+        ("K_s", "Ks"),
+        ("zd DECam k1038", "z"),
+        ("SDSS-r", "r"),
+        ("HSC-I2", "i"),
+        ("F160W", "F160W"),
+        ("VIS", "VIS"),
+        ("sloan_r", "r"),
+        ("r'", "r"),
+        ("Bessell V", "V"),
+        ("NUV", "NUV"),
+        ("g_SDSS", "g"),
+        ("VISTA Ks", "Ks"),
+        ("Y DECam c0005 10095.0 1130.0", "Y"),
+        ("rp", "r"),
+        ("w1", "W1"),
+        ("Halpha", "Halpha"),
     ],
-)  # fmt: skip
+)
 def test_names_of_bands(written, short):
     """Extinction and colours would not know a band by the name that its survey gives it."""
     assert short_band(written) == short
@@ -223,7 +267,7 @@ def test_names_of_bands(written, short):
 )
 def test_extinction_knows_the_headers_names(band, system, expected):
     """--ebv with FILTER='j' would say that 2MASS has no such band."""
-    from p2p_keras.derived.extinction import extinction_of
+    from p2p_keras.profile.derived.extinction import extinction_of
 
     assert extinction_of(band, ebv=1.0, system=system) == expected
 

@@ -102,7 +102,7 @@ class ServerInThread:
     """
 
     def __init__(self, base: Path, **settings) -> None:
-        from p2p_keras.server.model_server import ModelServer, ServerSettings
+        from p2p_keras.serving.server.model_server import ModelServer, ServerSettings
 
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)

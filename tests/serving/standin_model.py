@@ -9,8 +9,8 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from p2p_keras import radii, units
-from p2p_keras.serving.contract import OUTPUTS
+from p2p_keras.core import radii, units
+from p2p_keras.core.contract import OUTPUTS
 
 ANGLES = 16
 

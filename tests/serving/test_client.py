@@ -17,7 +17,7 @@ from served_model import galaxy
 from tensorflow_serving.apis import predict_pb2
 
 from p2p_keras.client import Attempts, ProfileClient, ServerError
-from p2p_keras.errors import InputError
+from p2p_keras.core.errors import InputError
 
 CALIBRATION = {"zero_point": 22.5, "pixel_scale": 0.396}
 
@@ -32,7 +32,7 @@ def client(serving):
 
 def test_the_same_table_as_predictor(client, serving, standin_models):
     """A galaxy would have one profile on the server and another on a laptop."""
-    from p2p_keras.predictor import Predictor
+    from p2p_keras.measure.predictor import Predictor
 
     if serving.server is None:
         pytest.skip("the model's files are not here")
@@ -205,7 +205,7 @@ def certificate(tmp_path_factory):
 
 def test_tls(certificate, standin_models):
     """Images would cross the network in the clear, or a client would trust anybody."""
-    from p2p_keras.server.model_server import ModelServer, ServerSettings
+    from p2p_keras.serving.server.model_server import ModelServer, ServerSettings
 
     key, cert = certificate
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from p2p_keras.serving.warmup import galaxy_like_image
+from p2p_keras.network.export.warmup import galaxy_like_image
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "saved_models" / "isophote" / "model.onnx"
@@ -82,7 +82,7 @@ def batch(size: int) -> dict[str, np.ndarray]:
 
 def test_profiles_are_those_of_onnx_runtime(url):
     """A KServe platform would measure other profiles than a laptop."""
-    from p2p_keras.backends import load_backend
+    from p2p_keras.measure.backends import load_backend
 
     expected = load_backend(MODEL).run(**batch(96))
     got = infer(url, **batch(96))

@@ -1,0 +1,36 @@
+"""Files that appear under their name only when they are whole, and names that are safe for files."""
+
+from __future__ import annotations
+
+import os
+import re
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from p2p_keras.core.errors import InputError
+
+_UNSAFE = re.compile(r"[^\w.+\-]+")
+
+
+def safe_name(name: str) -> str:
+    """Turn a galaxy's name into a file name: no separators, blanks or hidden files."""
+    return _UNSAFE.sub("_", name).strip("._") or "galaxy"
+
+
+def write_whole(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` write a file under a temporary name and rename it.
+
+    Raises
+    ------
+    InputError
+        The disk refuses.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise InputError(path, f"can't be written ({error.strerror or error})") from error
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,49 @@
+"""What a served model takes and gives: names, units, limits and fill values. Nothing here loads TensorFlow."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from p2p_keras.core.units import FILL_MU, SB_UNIT
+
+MIN_SIDE = 48
+MAX_SIDE = 2048
+"""Sides of an image that a model takes, in pixels."""
+
+BATCH_SIZES = (1, 8, 32, 64)
+"""Batch sizes that a server warms up and, where it joins requests, pads to."""
+
+INPUTS = {
+    "image": "flux per pixel, linear; NaN or inf where masked",
+    "zero_point": "mag (AB magnitude of unit flux)",
+    "pixel_scale": "arcsec per pixel",
+}
+"""Inputs of ``serving_default`` with their units; `image` is float32 [B, H, W], the others float32 [B]."""
+
+
+class Output(NamedTuple):
+    """One output: its unit, whether it has a value for each radius ([B, K], else [B]), and its fill value."""
+
+    unit: str
+    radial: bool
+    fill: float
+
+
+OUTPUTS = {
+    "sma": Output("arcsec", True, 0.0),
+    "mu": Output(SB_UNIT, True, FILL_MU),
+    # Nobody can take this fill for a measured uncertainty, as they could 0.
+    "mu_err": Output(SB_UNIT, True, FILL_MU),
+    "ellipticity": Output("", True, 0.0),
+    "pa": Output("deg, counter-clockwise from +x", True, 0.0),
+    "growth": Output("mag", True, FILL_MU),
+    "valid": Output("", True, 0.0),
+    "x0": Output("px", False, 0.0),
+    "y0": Output("px", False, 0.0),
+    "extent": Output("arcsec", False, 0.0),
+    "mag_total": Output("mag", False, FILL_MU),
+    "sky": Output("flux per pixel", False, 0.0),
+}
+"""Outputs of every signature that measures profiles. `valid` is bool, all others are float32."""
+
+FLOAT_OUTPUTS = tuple(name for name in OUTPUTS if name != "valid")

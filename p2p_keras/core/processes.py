@@ -1,0 +1,110 @@
+"""Work in many processes, its results in order: for `simulate` and `pack`, whose runs take hours."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context, parent_process
+from typing import Any, TypeVar
+
+from p2p_keras.core.errors import P2PError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_AHEAD = 16
+"""Items in flight for each process: enough that none waits, few enough that memory stays flat."""
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class ProcessKilledError(P2PError):
+    """A process of the run was ended from outside; what was finished is whole."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a worker process was ended from outside (was memory short?); finished shards are kept, so run the same "
+            "command again, with fewer --workers"
+        )
+
+
+def in_order(
+    task: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    workers: int,
+    setup: Callable[..., None] | None = None,
+    setup_arguments: tuple[Any, ...] = (),
+) -> Generator[Result, None, None]:
+    """Results of a task, in the order of the items; close it to end the processes early.
+
+    Parameters
+    ----------
+    task : callable
+        Of one item; it, the items and the results must be picklable unless there is one worker.
+    items : iterable
+    workers : int
+        Processes; with one, all is done in this process.
+    setup : callable, optional
+        Called once in each process before the first item, with `setup_arguments`.
+
+    Raises
+    ------
+    ProcessKilledError
+        When a process dies.
+    """
+    if workers <= 1:
+        if setup is not None:
+            setup(*setup_arguments)
+        yield from map(task, items)
+        return
+    # Spawned, not forked: whoever calls this may have loaded TensorFlow, whose threads don't survive a fork.
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start, (setup, setup_arguments))
+    coming: deque[Future[Result]] = deque()
+    try:
+        for item in items:
+            with _one_thread_each():  # the first item starts the processes
+                coming.append(pool.submit(task, item))
+            if len(coming) >= _AHEAD * workers:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
+    except BrokenProcessPool:
+        raise ProcessKilledError from None
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _start(setup: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+    """Set a process up: it leaves interrupts from the keyboard to its parent, and doesn't outlive it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if setup is not None:
+        setup(*arguments)
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed can't tell its children: they would wait for work for ever."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+class _one_thread_each:
+    """One thread in each process's numerical libraries: the processes already use all cores."""
+
+    def __enter__(self) -> None:
+        self._before = {name: os.environ.get(name) for name in _THREADS}
+        os.environ.update(dict.fromkeys(_THREADS, "1"))
+
+    def __exit__(self, *exc: object) -> None:
+        for name, value in self._before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

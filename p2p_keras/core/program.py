@@ -1,0 +1,143 @@
+"""What all programs share: how an error becomes a sentence on standard error and an exit status.
+
+A program is a click command of this class::
+
+    @click.command(cls=Program)
+    def main(...): ...
+
+Exit status: 0 all done, 1 some inputs failed, 2 wrong usage (also: a package of an extra isn't installed).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from click.utils import make_default_short_help
+
+from p2p_keras.core.errors import P2PError, UsageError
+
+EXTRA_OF_PACKAGE = {
+    "photutils": "pack",
+    "sep": "pack",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+    "tf2onnx": "onnx",
+    "grpc": "serve",
+    "grpc_health": "serve",
+    "grpc_reflection": "serve",
+    "prometheus_client": "serve",
+    "tensorflow_serving": "serve",
+    "pyarrow": "parquet",
+    "cdshealpix": "survey",
+    "fsspec": "survey",
+    "ray": "survey",
+}
+REQUIRED = ("astropy", "keras", "matplotlib", "numpy", "rich", "scipy", "tensorflow")
+
+
+class NotInstalled(click.ClickException):
+    """A package that the program needs is missing."""
+
+    exit_code = 2
+
+
+def missing_package(error: ModuleNotFoundError) -> str | None:
+    """Say how to install the package whose import failed; None if it is none of ours (then it is a bug)."""
+    package = (error.name or "").partition(".")[0]
+    if package in EXTRA_OF_PACKAGE:
+        return f"this needs the package {package!r}: pip install 'p2p-keras[{EXTRA_OF_PACKAGE[package]}]'"
+    if package in REQUIRED:
+        return f"this needs the package {package!r}, which is missing from this environment: pip install p2p-keras"
+    return None
+
+
+@contextmanager
+def user_errors() -> Iterator[None]:
+    """Turn errors that a user can mend into click's; anything else is a bug and keeps its traceback."""
+    try:
+        yield
+    except UsageError as error:
+        raise click.UsageError(str(error), click.get_current_context(silent=True)) from error
+    except P2PError as error:
+        raise click.ClickException(str(error)) from error  # exit status 1
+    except ModuleNotFoundError as error:
+        sentence = missing_package(error)
+        if sentence is None:
+            raise
+        raise NotInstalled(sentence) from error
+
+
+_SHOW_ALL = "p2p_keras.help_all"
+_HELP = "_click_default_help"  # the name that click gives its own option
+
+
+def _help_all_option() -> click.Option:
+    def show(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+        if value and not ctx.resilient_parsing:
+            ctx.meta[_SHOW_ALL] = True
+            click.echo(ctx.get_help(), color=ctx.color)
+            ctx.exit()
+
+    return click.Option(
+        ["--help-all"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=show,
+        help="Show all options, in groups.",
+    )
+
+
+class Program(click.Command):
+    """A click command whose errors are sentences and whose help shows every default.
+
+    Parameters
+    ----------
+    groups : mapping of str to sequence of str, optional
+        Heading -> names of its options. Then ``--help`` shows only the common ones, on one screen, and ``--help-all``
+        all of them under their headings.
+    common : sequence of str
+        Names of the options that ``--help`` shows.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        groups: Mapping[str, Sequence[str]] | None = None,
+        common: Sequence[str] = (),
+        **kwargs: Any,
+    ) -> None:
+        self.groups, self.common = groups, common
+        common = {"show_default": True, "max_content_width": 100, "help_option_names": ["-h", "--help"]}
+        kwargs["context_settings"] = common | (kwargs.get("context_settings") or {})
+        if groups is not None:
+            kwargs["params"] = [*(kwargs.get("params") or []), _help_all_option()]
+        super().__init__(*args, **kwargs)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options: the common ones, or all in groups."""
+        if self.groups is None:
+            super().format_options(ctx, formatter)
+            return
+        records = {param.name: param.get_help_record(ctx) for param in self.get_params(ctx)}
+        shown = {name: record for name, record in records.items() if record is not None}
+        if not ctx.meta.get(_SHOW_ALL):
+            with formatter.section("Common options"):
+                rows = [shown[name] for name in (*self.common, "help_all", _HELP) if name in shown]
+                formatter.write_dl([(name, make_default_short_help(text, 54)) for name, text in rows])
+            return
+        grouped = {name for names in self.groups.values() for name in names}
+        rest = [name for name in shown if name not in grouped]
+        for heading, names in (*self.groups.items(), ("Other", rest)):
+            rows = [shown[name] for name in names if name in shown]
+            if rows:
+                with formatter.section(heading):
+                    formatter.write_dl(rows)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with user_errors():
+            return super().invoke(ctx)

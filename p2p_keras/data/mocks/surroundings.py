@@ -1,0 +1,295 @@
+"""What else is in the picture: stars and other galaxies at real densities, companions, clusters.
+
+Drawn in arcsec about the image's centre and in r-band magnitudes, so that all bands and surveys see the same sky.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from p2p_keras.data.mocks import galaxies
+from p2p_keras.data.mocks.components import Galaxy, Spheroid
+from p2p_keras.data.mocks.light import Colour, MIDDLE, OLD, band_factor, jitter
+from p2p_keras.data.mocks.psf import PSF, stamp_radius
+from p2p_keras.data.mocks.rendering import Canvas, PAD_PX, add_knots, light_on_grid, point_source
+from p2p_keras.data.mocks.streams import clipped_normal, log_uniform
+from p2p_keras.data.mocks.surveys import Conditions
+from p2p_keras.core.units import flux_from_mag
+
+STARS_AT_20 = 0.45
+"""Stars brighter than r = 20 per square arcmin at high galactic latitude, 1600 a square degree; the counts rise by 0.19
+dex a magnitude (Juric et al. 2008, ApJ 673, 864; Bahcall & Soneira 1980)."""
+STAR_SLOPE = 0.19
+GALAXIES_AT_20 = 0.55
+"""Galaxies brighter than r = 20 per square arcmin, 2000 a square degree, rising by 0.42 dex a magnitude there and 0.35
+further down (Yasuda et al. 2001, AJ 122, 1104; Capak et al. 2007, ApJS 172, 99)."""
+GALAXY_SLOPE = 0.40
+
+BRIGHTEST_STAR = 8.0
+BRIGHTEST_NEIGHBOUR = 12.5
+MAX_OBJECTS = 250
+STAMP_LEVEL = 0.05
+"""A star is drawn out to where it has sunk to this share of the noise."""
+
+
+@dataclass(frozen=True)
+class Star:
+    """A star: place in arcsec from the image's centre, r magnitude, colour."""
+
+    x: float
+    y: float
+    mag: float
+    colour: Colour
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """Another galaxy: a Sersic body, or a whole one of any class."""
+
+    x: float
+    y: float
+    mag: float
+    body: Spheroid
+    whole: Galaxy | None = None
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """All other objects of a scene."""
+
+    stars: tuple[Star, ...]
+    neighbours: tuple[Neighbour, ...]
+
+
+def draw_surroundings(
+    half_side: float, faintest: float, target_mag: float, target_r50: float, rng: np.random.Generator
+) -> Surroundings:
+    """Objects within and just outside an image.
+
+    Parameters
+    ----------
+    half_side : float
+        Half the image's side, arcsec.
+    faintest : float
+        Faintest magnitude worth drawing, r.
+    target_mag, target_r50 : float
+        Of the target: companions are drawn about it, and no field galaxy closer to the centre than it.
+    rng : Generator
+    """
+    area = (2.0 * half_side / 60.0) ** 2
+    free = max(0.06 * half_side, 0.35 * target_r50)
+    # Star counts vary by a factor of ten with galactic latitude; lognormal here, to the plane's edge.
+    crowding = float(np.exp(rng.normal(0.3, 0.7)))
+    stars = []
+    for mag in _magnitudes(STARS_AT_20 * crowding * area, STAR_SLOPE, BRIGHTEST_STAR, min(faintest, 25.0), rng):
+        x, y = rng.uniform(-half_side, half_side, 2)
+        colour = _star_colour(rng)
+        # With a star as bright as that on its centre nobody would have chosen the galaxy.
+        if mag > target_mag + 1.5 or np.hypot(x, y) > free:
+            stars.append(Star(float(x), float(y), mag, colour))
+    # Light of bright stars just outside reaches in.
+    for mag in _magnitudes(8.0 * STARS_AT_20 * crowding * area, STAR_SLOPE, BRIGHTEST_STAR, 15.0, rng):
+        x, y = rng.uniform(-1.5 * half_side, 1.5 * half_side, 2)
+        if max(abs(x), abs(y)) > half_side:
+            stars.append(Star(float(x), float(y), mag, _star_colour(rng)))
+
+    neighbours = []
+    for mag in _magnitudes(GALAXIES_AT_20 * area, GALAXY_SLOPE, BRIGHTEST_NEIGHBOUR, faintest, rng):
+        x, y = rng.uniform(-1.1 * half_side, 1.1 * half_side, 2)
+        r50 = _size(mag, rng)
+        if np.hypot(x, y) > free + (r50 if mag < target_mag + 2.0 else 0.0):
+            neighbours.append(_neighbour(float(x), float(y), mag, r50, rng))
+    neighbours += _companions(half_side, target_mag, target_r50, rng)
+    if rng.random() < 0.07:
+        neighbours += _cluster(half_side, target_mag, free, rng)
+    return Surroundings(tuple(stars[:MAX_OBJECTS]), tuple(neighbours[:MAX_OBJECTS]))
+
+
+def draw_near_star(
+    target_mag: float, target_r50: float, fwhm: float, x: float, y: float, share: float, rng: np.random.Generator
+) -> tuple[Star, ...]:
+    """A star on the target or beside it, in a share of the scenes: the hard case of finding the centre.
+
+    Parameters
+    ----------
+    target_mag, target_r50 : float
+        Of the target, r-band magnitude and arcsec.
+    fwhm : float
+        Of the PSF, arcsec: nearer to the centre than 1.2 of it nobody could tell the two apart.
+    x, y : float
+        The target's place in arcsec from the image's centre.
+    share : float
+        Probability of a star.
+    rng : Generator
+    """
+    if rng.random() >= share:
+        return ()
+    distance = 1.2 * fwhm + target_r50 * rng.uniform(0.0, 2.5)
+    angle = rng.uniform(0.0, 2.0 * np.pi)
+    mag = target_mag + rng.uniform(-0.5, 4.0)
+    return (Star(x + distance * np.cos(angle), y + distance * np.sin(angle), mag, _star_colour(rng)),)
+
+
+def _magnitudes(
+    number_at_20: float, slope: float, bright: float, faint: float, rng: np.random.Generator
+) -> list[float]:
+    """Poisson draw from counts ``N(<m) = number_at_20 10^(slope (m - 20))`` between two magnitudes."""
+    low, high = 10.0 ** (slope * (bright - 20.0)), 10.0 ** (slope * (faint - 20.0))
+    number = min(int(rng.poisson(max(number_at_20 * (high - low), 0.0))), MAX_OBJECTS)
+    return [float(m) for m in 20.0 + np.log10(rng.uniform(low, high, number)) / slope]
+
+
+def _star_colour(rng: np.random.Generator) -> Colour:
+    """Main sequence: g-r of 0.2 to 1.5 (Covey et al. 2007, AJ 134, 2398)."""
+    red = rng.random()
+    g_r = 0.25 + 1.2 * red**1.3
+    r_i = 0.1 + 0.25 * red + 1.0 * red**4
+    return {"g": g_r, "i": -r_i, "z": -1.5 * r_i}
+
+
+def _size(mag: float, rng: np.random.Generator) -> float:
+    """Half-light radius of a field galaxy: 2.6 arcsec at r = 18, 0.12 dex less a magnitude, scatter 0.2 dex.
+
+    Shen et al. 2003, MNRAS 343, 978, through the counts.
+    """
+    return float(2.6 * 10.0 ** (-0.12 * (mag - 18.0) + rng.normal(0.0, 0.2)))
+
+
+def _neighbour(x: float, y: float, mag: float, r50: float, rng: np.random.Generator, old: bool = False) -> Neighbour:
+    early = old or rng.random() < 0.3
+    q = clipped_normal(rng, 0.75 if early else 0.6, 0.18, 0.2, 1.0)
+    colour = jitter(OLD if early else MIDDLE, rng, 0.12)
+    n = clipped_normal(rng, 3.5, 1.0, 2.0, 6.0) if early else clipped_normal(rng, 1.2, 0.4, 0.6, 2.5)
+    body = Spheroid(1.0, r50 / np.sqrt(q), n, q, rng.uniform(0.0, np.pi), colour)
+    whole = None
+    if not old and mag < 18.0 and rng.random() < 0.7:
+        kind = galaxies.draw_kind(rng)
+        whole = galaxies.draw_galaxy(kind, r50, mag, rng)
+    return Neighbour(x, y, mag, body, whole)
+
+
+def _companions(half_side: float, target_mag: float, target_r50: float, rng: np.random.Generator) -> list[Neighbour]:
+    """A companion in an eighth of the scenes, and in a twentieth a neighbour brighter than the target."""
+    found = []
+    if rng.random() < 0.12:
+        distance = target_r50 * rng.uniform(1.3, 4.0)
+        mag = target_mag + rng.uniform(0.0, 3.5)
+        r50 = target_r50 * 10.0 ** (-0.2 * 0.7 * (mag - target_mag) + rng.normal(0.0, 0.1))
+        angle = rng.uniform(0.0, 2.0 * np.pi)
+        found.append(_neighbour(distance * np.cos(angle), distance * np.sin(angle), mag, r50, rng))
+    if rng.random() < 0.05:
+        mag = target_mag - rng.exponential(0.9)
+        r50 = max(target_r50, _size(mag, rng)) * log_uniform(rng, 0.7, 1.5)
+        distance = max(target_r50 * 1.5 + r50, half_side * rng.uniform(0.25, 1.1))
+        angle = rng.uniform(0.0, 2.0 * np.pi)
+        found.append(_neighbour(distance * np.cos(angle), distance * np.sin(angle), mag, r50, rng))
+    return found
+
+
+def _cluster(half_side: float, target_mag: float, free: float, rng: np.random.Generator) -> list[Neighbour]:
+    """Red galaxies crowded around a point, at times a giant whose halo is a gradient over the image."""
+    members = []
+    cx, cy = rng.normal(0.0, 0.6 * half_side, 2)
+    for _ in range(int(rng.integers(6, 30))):
+        x, y = cx + rng.normal(0.0, 0.6 * half_side), cy + rng.normal(0.0, 0.6 * half_side)
+        mag = float(target_mag + rng.normal(2.5, 1.6))
+        if mag < target_mag - 0.5 or np.hypot(x, y) < 1.5 * free:
+            continue
+        members.append(_neighbour(float(x), float(y), mag, _size(mag, rng), rng, old=True))
+    if rng.random() < 0.4:
+        angle = rng.uniform(0.0, 2.0 * np.pi)
+        distance = half_side * rng.uniform(1.0, 2.2)
+        mag = target_mag - rng.uniform(0.5, 2.5)
+        r50 = half_side * rng.uniform(0.4, 1.0)
+        members.append(_neighbour(distance * np.cos(angle), distance * np.sin(angle), mag, r50, rng, old=True))
+    return members
+
+
+def render_neighbours(objects: Surroundings, canvas: Canvas, band: str, zero_point: float, noise: float) -> np.ndarray:
+    """Image of the other galaxies (size, size), flux per pixel, through the PSF.
+
+    Those smaller than a pixel or so, or too faint to show more than a blob, are drawn as a broadened PSF, the others on
+    the pixel grid and convolved: neither needs the care of the target, since no truth is measured on them.
+    """
+    side, scale = canvas.side, canvas.pixel_scale
+    middle = PAD_PX + 0.5 * (canvas.size - 1)
+    plane = np.zeros((side, side))
+    small = np.zeros((side, side))
+    used = False
+    for galaxy in objects.neighbours:
+        unit = float(flux_from_mag(galaxy.mag, zero_point))
+        cx, cy = middle + galaxy.x / scale, middle + galaxy.y / scale
+        re = galaxy.body.re / scale
+        flux = unit * band_factor(galaxy.body.colour, band)
+        faint = flux < 60.0 * noise * (canvas.psf.fwhm + 2.0 * re) and re < 4.0 * canvas.psf.fwhm
+        if re < 1.3 or faint:
+            fwhm = float(np.hypot(canvas.psf.fwhm, 2.0 * re))
+            blurred = PSF(fwhm, canvas.psf.beta, canvas.psf.wing, canvas.psf.e1, canvas.psf.e2)
+            half = stamp_radius(canvas.psf, flux, STAMP_LEVEL * noise) + fwhm
+            _add_stamp(small, blurred, flux, cx, cy, half)
+            continue
+        used = True
+        if galaxy.whole is not None:
+            x = ((np.arange(side) - cx) * scale).astype(np.float32)
+            y = ((np.arange(side) - cy) * scale).astype(np.float32)
+            plane += light_on_grid(galaxy.whole, x, y, band).astype(float) * (unit * scale * scale)
+            for knots in galaxy.whole.knots:
+                add_knots(plane, knots, cx, cy, scale, unit * band_factor(knots.colour, band))
+            continue
+        _add_body(plane, galaxy.body, unit, cx, cy, scale, band, noise)
+    if used:
+        small += canvas.convolved(plane)
+    return canvas.cropped(small)
+
+
+def _add_body(
+    plane: np.ndarray, body: Spheroid, unit: float, cx: float, cy: float, scale: float, band: str, noise: float
+) -> None:
+    """Add a Sersic body within the radius where it sinks into the noise."""
+    side = plane.shape[0]
+    re = body.re / scale
+    # Mean intensity within re over the noise, then the radius where the law has fallen to a tenth of the noise.
+    level = np.log(max(0.5 * unit / (np.pi * re * re * body.q) / (0.1 * noise), 1.01))
+    b = 2.0 * body.n - 1.0 / 3.0
+    half = int(np.ceil(min(max(re * (1.0 + level / b) ** body.n, 3.0 * re), 2.0 * side)))
+    left, right = max(round(cx) - half, 0), min(round(cx) + half + 1, side)
+    bottom, top = max(round(cy) - half, 0), min(round(cy) + half + 1, side)
+    if left >= right or bottom >= top:
+        return
+    x = ((np.arange(left, right) - cx) * scale).astype(np.float32)
+    y = ((np.arange(bottom, top) - cy) * scale).astype(np.float32)
+    soft = np.float32(0.3 * scale)  # no pixel sees the cusp itself
+    x2, y2 = np.broadcast_arrays(x[None, :], y[:, None])
+    x2 = np.where(x2 >= 0, 1.0, -1.0).astype(np.float32) * np.sqrt(x2 * x2 + soft * soft)
+    plane[bottom:top, left:right] += body.light(x2, y2, band) * (unit * scale * scale)
+
+
+def _add_stamp(plane: np.ndarray, psf: PSF, flux: float, cx: float, cy: float, radius: float) -> None:
+    """Add a star or a star-like object within a radius in pixels."""
+    half = int(np.ceil(radius))
+    side = plane.shape[0]
+    left, right = max(round(cx) - half, 0), min(round(cx) + half + 1, side)
+    bottom, top = max(round(cy) - half, 0), min(round(cy) + half + 1, side)
+    if left >= right or bottom >= top:
+        return
+    if half > side // 3:
+        plane += flux * point_source(psf, side, cx, cy)
+        return
+    x = (np.arange(left, right) - cx).astype(np.float32)
+    y = (np.arange(bottom, top) - cy).astype(np.float32)
+    plane[bottom:top, left:right] += flux * psf(x[None, :], y[:, None])
+
+
+def render_stars(objects: Surroundings, canvas: Canvas, band: str, conditions: Conditions) -> np.ndarray:
+    """Image of the stars (size, size), flux per pixel, without halos and spikes; each with the PSF of its place."""
+    half = 0.5 * (canvas.size - 1)
+    plane = np.zeros((canvas.side, canvas.side))
+    for star in objects.stars:
+        flux = float(flux_from_mag(star.mag, conditions.zero_point)) * band_factor(star.colour, band)
+        dx, dy = star.x / canvas.pixel_scale, star.y / canvas.pixel_scale
+        radius = stamp_radius(canvas.psf, flux, STAMP_LEVEL * conditions.noise)
+        psf = conditions.psf(dx / half, dy / half)
+        _add_stamp(plane, psf, flux, PAD_PX + half + dx, PAD_PX + half + dy, radius)
+    return canvas.cropped(plane)

@@ -1,0 +1,234 @@
+"""Read a measured profile, whichever program wrote it.
+
+============================  ===========================  ====================================
+program                       known by                     conventions
+============================  ===========================  ====================================
+p2p_keras (ECSV and others)   columns ``sma``, ``mu``      arcsec; pa by `pa_reference`
+AutoProf ``.prof``            columns ``R``, ``SB``/``I``  arcsec; pa from +y; centre from the ``.aux`` file beside it
+photutils isophote table      columns ``sma``, ``intens``  pixels; pa from +x
+text of one column            the paper's layout           mu at equal steps of radius
+text of two or three columns  ending .txt or .dat          sma (arcsec), mu, mu_err
+============================  ===========================  ====================================
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from p2p_keras.core import units
+from p2p_keras.core.errors import InputError
+from p2p_keras.profile.columns import plain_arrays
+
+_MISSING_MAG = 90.0
+"""AutoProf and others write 99.999 for a surface brightness that could not be measured."""
+
+
+@dataclass(frozen=True)
+class ProfileLabel:
+    """A profile as its program measured it.
+
+    Attributes
+    ----------
+    sma : float array (N,), arcsec, increasing
+    mu : float array (N,), mag arcsec^-2; NaN where not measured
+    mu_err, ellipticity, pa : float array (N,) or None
+    pa_reference : str
+        What pa counts from: ``"+x"`` or ``"+y"`` of the image (counter-clockwise), or ``"north"`` (through east).
+    x0, y0 : float
+        Centre in pixels of the image file; NaN where the file doesn't say.
+    mag_total : float
+        Total magnitude; NaN where the file doesn't say.
+    """
+
+    sma: np.ndarray
+    mu: np.ndarray
+    mu_err: np.ndarray | None = None
+    ellipticity: np.ndarray | None = None
+    pa: np.ndarray | None = None
+    pa_reference: str = "+x"
+    x0: float = float("nan")
+    y0: float = float("nan")
+    mag_total: float = float("nan")
+
+
+def read_profile(
+    path: str | os.PathLike,
+    *,
+    zero_point: float,
+    pixel_scale: float,
+    radius_start: float | None = None,
+    radius_step: float | None = None,
+) -> ProfileLabel:
+    """Read one profile.
+
+    Parameters
+    ----------
+    path : path
+    zero_point, pixel_scale : float
+        Of its image: they turn photutils' flux per pixel into mag arcsec^-2, its pixels into arcsec.
+    radius_start, radius_step : float, optional
+        Arcsec, for files of one column, which say nothing of their radii: those are start, start + step, ... Default:
+        one pixel and one pixel.
+
+    Raises
+    ------
+    InputError
+        When the file is missing, in no known form, or has no two finite values.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(path, "there is no such profile")
+    try:
+        if path.suffix.lower() == ".prof":
+            label = _from_columns(_read_autoprof(path), _read_aux(path), zero_point, pixel_scale, path)
+        elif path.suffix.lower() in (".txt", ".dat"):
+            label = _from_text(path, pixel_scale, radius_start, radius_step)
+        else:
+            label = _from_table(path, zero_point, pixel_scale)
+    except InputError:
+        raise
+    except Exception as error:  # whatever the many table readers raise
+        raise InputError(path, f"can't be read as a profile ({type(error).__name__}: {error})") from None
+    return _sorted(label, path)
+
+
+def _read_autoprof(path: Path) -> dict[str, np.ndarray]:
+    """Columns of a .prof file: comments, a line of names, perhaps one of units, comma-separated rows.
+
+    AutoProf once wrote the units as a line of their own; 1.3.4 writes them as a comment.
+    """
+    lines = [line for line in path.read_text().splitlines() if line.strip() and not line.startswith("#")]
+    if len(lines) < 3:
+        raise InputError(path, "is no AutoProf profile: it needs a line of names and rows")
+    names = [name.strip() for name in lines[0].split(",")]
+    first_is_row = np.isfinite(_number(lines[1].split(",")[0]))
+    rows = [[_number(cell) for cell in line.split(",")] for line in lines[1 if first_is_row else 2 :]]
+    if any(len(row) != len(names) for row in rows):
+        raise InputError(path, f"a row hasn't the {len(names)} columns that the first line names: cut off?")
+    return dict(zip(names, np.array(rows, dtype=float).T, strict=True))
+
+
+def _number(cell: str) -> float:
+    """A number; NaN for text, such as that of AutoProf's column `sampling_method`."""
+    try:
+        return float(cell)
+    except ValueError:
+        return float("nan")
+
+
+def _read_aux(path: Path) -> dict[str, Any]:
+    """The centre that AutoProf writes into ``NAME.aux`` beside ``NAME.prof``: "center x: 64.1 pix, y: 63.2 pix"."""
+    aux = path.with_suffix(".aux")
+    if not aux.is_file():
+        return {}
+    found = re.search(r"^center x:\s*([-+.\deE]+)\s*pix, y:\s*([-+.\deE]+)", aux.read_text(), re.MULTILINE)
+    return {"x0": float(found[1]), "y0": float(found[2])} if found else {}
+
+
+def _from_text(path: Path, pixel_scale: float, start: float | None, step: float | None) -> ProfileLabel:
+    if not path.read_text().strip():
+        raise InputError(path, "the profile is empty")
+    values = np.genfromtxt(path, dtype=float, comments="#", ndmin=2, delimiter=_delimiter(path))
+    if values.shape[1] == 1:
+        step = pixel_scale if step is None else step
+        sma = (step if start is None else start) + step * np.arange(len(values))
+        return ProfileLabel(sma=sma, mu=values[:, 0])
+    return ProfileLabel(sma=values[:, 0], mu=values[:, 1], mu_err=values[:, 2] if values.shape[1] > 2 else None)
+
+
+def _delimiter(path: Path) -> str | None:
+    first = next((line for line in path.read_text().splitlines() if line.strip() and not line.startswith("#")), "")
+    return "," if "," in first else None
+
+
+def _from_table(path: Path, zero_point: float, pixel_scale: float) -> ProfileLabel:
+    from astropy.table import QTable
+
+    table = QTable.read(path)
+    plain: dict[str, Any] = plain_arrays(table)  # columns that have our names, in our units
+    for name in table.colnames:
+        if name not in plain or name == "sma":
+            column = getattr(table[name], "value", table[name])
+            if np.ndim(column) == 1 and np.asarray(column).dtype.kind in "fiu":
+                plain[name] = np.ma.filled(np.ma.asarray(column, dtype=float), np.nan)
+    if {"sma", "mu"} <= plain.keys() and str(getattr(table["sma"], "unit", None)) not in ("None", "pix", ""):
+        plain["sma"] = plain_arrays(table)["sma"]
+    return _from_columns(plain, dict(table.meta), zero_point, pixel_scale, path)
+
+
+def _from_columns(
+    columns: dict[str, np.ndarray], meta: dict[str, Any], zero_point: float, pixel_scale: float, path: Path
+) -> ProfileLabel:
+    """Tell the program by its columns."""
+    centre: dict[str, Any] = {key: float(meta.get(key, np.nan)) for key in ("x0", "y0")}
+    if "R" in columns and {"SB", "I"} & columns.keys():
+        if "SB" in columns:
+            mu, error = np.where(columns["SB"] > _MISSING_MAG, np.nan, columns["SB"]), columns.get("SB_e")
+        else:  # flux per square arcsec
+            flux = np.where(columns["I"] > 0, columns["I"], np.nan)
+            mu, error = units.mu_from_intensity(flux, zero_point, 1.0), columns.get("I_e")
+            error = None if error is None else units.mag_error_from_log(error / flux)
+        return ProfileLabel(
+            columns["R"], mu, error, columns.get("ellip"), columns.get("pa"), pa_reference="+y", **centre
+        )
+    if {"sma", "mu"} <= columns.keys():
+        return ProfileLabel(
+            columns["sma"],
+            columns["mu"],
+            columns.get("mu_err"),
+            columns.get("ellipticity"),
+            columns.get("pa"),
+            pa_reference=str(meta.get("pa_reference", "+x")),
+            mag_total=float(meta.get("mag_total", np.nan)),
+            **centre,
+        )
+    if {"sma", "intens"} <= columns.keys():
+        intensity = np.where(columns["intens"] > 0, columns["intens"], np.nan)
+        error = columns.get("intens_err")
+        centre = {key: float(np.nanmedian(columns[key][:20])) if key in columns else np.nan for key in ("x0", "y0")}
+        return ProfileLabel(
+            columns["sma"] * pixel_scale,
+            units.mu_from_intensity(intensity, zero_point, pixel_scale),
+            None if error is None else units.mag_error_from_log(error / intensity),
+            columns.get("ellipticity"),
+            columns.get("pa"),
+            **centre,
+        )
+    raise InputError(
+        path,
+        f"is no known profile: expected columns sma, mu or sma, intens or R, SB or R, I; it has {', '.join(columns)}",
+    )
+
+
+def _sorted(label: ProfileLabel, path: Path) -> ProfileLabel:
+    """Radii increasing, positive and each once; at least two values of mu must be left."""
+    sma = np.asarray(label.sma, dtype=float)
+    usable = np.flatnonzero(np.isfinite(sma) & (sma > 0))
+    _, first = np.unique(sma[usable].astype(np.float32), return_index=True)
+    keep = usable[first]
+    mu = np.asarray(label.mu, dtype=float)[keep]
+    finite = np.flatnonzero(np.isfinite(mu))
+    if finite.size < 2:
+        raise InputError(path, f"the profile has {finite.size} finite values of mu at positive radii, 2 are needed")
+    keep, mu = keep[: finite[-1] + 1], mu[: finite[-1] + 1]
+
+    def picked(values: np.ndarray | None) -> np.ndarray | None:
+        return None if values is None else np.asarray(values, dtype=float)[keep]
+
+    return ProfileLabel(
+        sma[keep],
+        np.where(np.isfinite(mu), mu, np.nan),
+        picked(label.mu_err),
+        picked(label.ellipticity),
+        picked(label.pa),
+        label.pa_reference,
+        label.x0,
+        label.y0,
+        label.mag_total,
+    )

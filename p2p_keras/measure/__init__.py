@@ -1,0 +1,1 @@
+"""Image to profile: exported models, many files, forced bands, and what is written of them."""

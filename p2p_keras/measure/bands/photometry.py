@@ -1,0 +1,141 @@
+"""Intensities of a band along given ellipses, from its pixels.
+
+A ring between the geometric means of neighbouring radii gives the sigma-clipped mean of its pixels; near the centre,
+where rings hold few pixels, the image is read along the ellipse itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from p2p_keras.core.ellipse import axis_ratio, points
+from p2p_keras.core.errors import InputError
+
+if TYPE_CHECKING:
+    from p2p_keras.images import GalaxyImage
+    from p2p_keras.measure.bands.places import PlaceMap
+    from p2p_keras.profile.painting import Isophotes
+
+CLIP_SIGMA = 3.0
+RING_MIN_SMA = 6.0
+"""Rings of pixels from this semi-major axis (px of the band) on; inside, points along the ellipse."""
+
+_NUM_POINTS = 256
+
+
+@dataclass(frozen=True)
+class BandPixels:
+    """One band's image with the reference's ellipses laid on it.
+
+    Attributes
+    ----------
+    image : GalaxyImage
+    radius : float array (H, W)
+        Semi-major axis through each pixel, in pixels of the reference.
+    angle : float array (H, W)
+        Direction from the centre, radians.
+    ignored : bool array (H, W)
+    """
+
+    image: GalaxyImage
+    radius: np.ndarray
+    angle: np.ndarray
+    ignored: np.ndarray
+
+
+def ring_edges(sma: np.ndarray) -> np.ndarray:
+    """Edges of the rings: geometric means of neighbouring radii."""
+    middle = np.sqrt(sma[:-1] * sma[1:])
+    return np.concatenate([[sma[0] ** 2 / middle[0]], middle, [sma[-1] ** 2 / middle[-1]]])
+
+
+def ring_medians(pixels: BandPixels, isophotes: Isophotes) -> np.ndarray:
+    """Median of each ring, interpolated over rings without a pixel.
+
+    Raises
+    ------
+    InputError
+        The ellipses don't lie on the image.
+    """
+    edges = ring_edges(isophotes.sma)
+    place = np.digitize(pixels.radius, edges) - 1
+    values = np.full(isophotes.sma.size, np.nan)
+    for i in range(values.size):
+        ring = pixels.image.pixels[(place == i) & ~pixels.ignored]
+        if ring.size:
+            values[i] = np.median(ring)
+    known = np.isfinite(values)
+    if not known.any():
+        raise InputError(pixels.image.source, "the reference's ellipses don't lie on this image")
+    return np.interp(np.log(isophotes.sma), np.log(isophotes.sma[known]), values[known])
+
+
+def clipped_mean(values: np.ndarray) -> tuple[float, float, int]:
+    """Mean, scatter and number of values after clipping about the median at `CLIP_SIGMA` robust sigma, thrice."""
+    for _ in range(3):
+        if values.size < 5:
+            break
+        middle = np.median(values)
+        scatter = 1.4826 * np.median(np.abs(values - middle))
+        keep = np.abs(values - middle) <= CLIP_SIGMA * max(scatter, 1e-30)
+        if keep.all():
+            break
+        values = values[keep]
+    if not values.size:
+        return np.nan, np.nan, 0
+    return float(values.mean()), float(values.std(ddof=1)) if values.size > 1 else np.nan, int(values.size)
+
+
+def intensities(pixels: BandPixels, isophotes: Isophotes, to_band: PlaceMap) -> tuple[np.ndarray, np.ndarray]:
+    """Flux per pixel along each ellipse, sky included, and its 1-sigma uncertainty; NaN where nothing is left.
+
+    The uncertainty is the clipped scatter over the root of the number of pixels: noise and the galaxy's own structure.
+    """
+    image = pixels.image
+    edges = ring_edges(isophotes.sma)
+    place = np.digitize(pixels.radius, edges) - 1
+    good = ~pixels.ignored
+    scale = _pixels_per_reference_pixel(isophotes, to_band)
+    mean = np.full(isophotes.sma.size, np.nan)
+    error = mean.copy()
+    for i, sma in enumerate(isophotes.sma):
+        q = float(axis_ratio(isophotes.e1[i], isophotes.e2[i]))
+        if sma * scale >= RING_MIN_SMA:
+            chosen = image.pixels[(place == i) & good].astype(float)
+            level, scatter, count = clipped_mean(chosen)
+            independent = count
+        else:
+            chosen = _along_ellipse(image, good, isophotes, i, to_band)
+            level, scatter, count = clipped_mean(chosen)
+            # Points along a small ellipse share pixels: it has no more of them than its length, or its area.
+            independent = min(count, max(1.0, 2.0 * np.pi * sma * scale * np.sqrt(q)))
+        if count:
+            mean[i], error[i] = level, np.nan_to_num(scatter) / np.sqrt(independent)
+    return mean, error
+
+
+def _pixels_per_reference_pixel(isophotes: Isophotes, to_band: PlaceMap) -> float:
+    x, y = to_band(np.array([isophotes.x0, isophotes.x0 + 1.0]), np.array([isophotes.y0, isophotes.y0]))
+    return float(np.hypot(x[1] - x[0], y[1] - y[0]))
+
+
+def _along_ellipse(image: GalaxyImage, good: np.ndarray, isophotes: Isophotes, i: int, to_band: PlaceMap) -> np.ndarray:
+    """Values at points of an ellipse, by a cubic spline; those beside an ignored pixel are left out."""
+    from scipy import ndimage
+
+    t = np.linspace(0.0, 2.0 * np.pi, _NUM_POINTS, endpoint=False)
+    dx, dy = points(isophotes.sma[i], isophotes.e1[i], isophotes.e2[i], np.cos(t), np.sin(t))
+    x, y = to_band(isophotes.x0 + dx, isophotes.y0 + dy)
+    reach = 16
+    left, low = int(np.floor(x.min())) - reach, int(np.floor(y.min())) - reach
+    right, high = int(np.ceil(x.max())) + reach + 1, int(np.ceil(y.max())) + reach + 1
+    left, low = max(left, 0), max(low, 0)
+    part = np.where(good, image.pixels, 0.0)[low:high, left:right].astype(float)
+    if min(part.shape, default=0) < 4:
+        return np.empty(0)
+    values = ndimage.map_coordinates(part, [y - low, x - left], order=3, mode="nearest")
+    bad = ndimage.map_coordinates((~good)[low:high, left:right].astype(float), [y - low, x - left], order=1, cval=1.0)
+    return values[bad <= 0.0]

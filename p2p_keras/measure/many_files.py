@@ -1,0 +1,188 @@
+"""Many files -> profiles: threads read ahead while the model works on batches of one image shape."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from p2p_keras.core.errors import InputError, P2PError
+from p2p_keras.measure.predictor import DEFAULT_BATCH_SIZE, group_by_shape
+from p2p_keras.measure.reading_ahead import Cutting, read_ahead
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
+
+    from p2p_keras.images import GalaxyImage, InputFile, Target
+
+_AHEAD = 2
+"""Batches that are measured while another one is written."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What became of one galaxy: an image with its profile, or an error.
+
+    Attributes
+    ----------
+    source : str
+        Its file.
+    image : GalaxyImage or None
+    profile : QTable or None
+    error : P2PError or None
+    target : Target or None
+        Which galaxy of the file was meant; None where the file as a whole is at fault.
+    """
+
+    source: str
+    image: GalaxyImage | None = None
+    profile: QTable | None = None
+    error: P2PError | None = None
+    target: Target | None = None
+
+
+class Measurer(Protocol):
+    """What measures a batch: `Predictor`, or `ServerMeasurer`."""
+
+    def measure(self, images: Sequence[GalaxyImage]) -> Sequence[QTable | P2PError]:
+        """Profiles of images of one shape; an error in the place of one that can't be measured."""
+        ...
+
+
+class ServerMeasurer:
+    """Measures by a model server, see `p2p_keras.client.ProfileClient`.
+
+    Parameters
+    ----------
+    client : ProfileClient
+    """
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+
+    def measure(self, images: Sequence[GalaxyImage]) -> Sequence[QTable | P2PError]:
+        """Ask for the profiles of some images, several at a time."""
+        return self.client.profiles(images, on_error="return")
+
+
+def predict_files(
+    predictor: Measurer,
+    paths: Iterable[str | os.PathLike[str]],
+    *,
+    batch_size: int = DEFAULT_BATCH_SIZE,
+    readers: int = 4,
+    **options: Any,
+) -> Iterator[Prediction]:
+    """Measure many files with the same options for all, yielding each as soon as its batch is done.
+
+    Parameters
+    ----------
+    predictor : Predictor or ServerMeasurer
+    paths : iterable of str or path
+    batch_size, readers : int
+        As for `predict_inputs`.
+    **options
+        As `p2p_keras.images.read_image` takes them.
+
+    Yields
+    ------
+    Prediction
+        One per file.
+
+    Raises
+    ------
+    UsageError
+        The options contradict each other.
+    """
+    from p2p_keras.images.targets import files_as_inputs
+
+    inputs = files_as_inputs(paths, **options)
+    return predict_inputs(predictor, inputs, batch_size=batch_size, readers=readers)
+
+
+def predict_inputs(
+    predictor: Measurer,
+    inputs: Iterable[InputFile],
+    *,
+    batch_size: int = DEFAULT_BATCH_SIZE,
+    readers: int = 4,
+    skip: Callable[[str, Target], bool] | None = None,
+) -> Iterator[Prediction]:
+    """Measure galaxies of many files, yielding each as soon as its batch is done.
+
+    The order is that in which batches fill up: images of a rare shape come last. No more than a few batches of images
+    are in memory at a time, however many files there are, and a file is open once for all its galaxies.
+
+    Parameters
+    ----------
+    predictor : Predictor or ServerMeasurer
+    inputs : iterable of InputFile
+        See `p2p_keras.images.targets` and `p2p_keras.images.catalogue`.
+    batch_size : int
+        Largest number of images in one run of the model; only images of one shape share one.
+    readers : int
+        Threads that read files.
+    skip : callable, optional
+        Called with a file and a target; true: leave it out.
+
+    Yields
+    ------
+    Prediction
+        One per galaxy that isn't skipped. What can't be used is yielded with its error and stops nothing else.
+
+    Raises
+    ------
+    UsageError
+        The options contradict each other.
+    """
+    failed: list[Prediction] = []
+    cuttings: dict[int, Cutting] = {}
+
+    def usable() -> Iterator[tuple[int, GalaxyImage]]:
+        reading = read_ahead(inputs, readers=readers, ahead=2 * batch_size, skip=skip)
+        for number, cutting in enumerate(reading):
+            if cutting.image is None:
+                failed.append(Prediction(cutting.source, error=cutting.error, target=cutting.target))
+            else:
+                cuttings[number] = cutting
+                yield number, cutting.image
+
+    def failures() -> Iterator[Prediction]:
+        while failed:
+            yield failed.pop(0)
+
+    for group, answers in _measured(predictor, group_by_shape(usable(), batch_size)):
+        yield from failures()
+        for (number, image), measured in zip(group, answers, strict=True):
+            done = Prediction(image.source, target=cuttings.pop(number).target)
+            if isinstance(measured, P2PError):
+                named = measured if image.source in str(measured) else InputError(image.source, str(measured))
+                yield replace(done, error=named)
+            else:
+                yield replace(done, image=image, profile=measured)
+    yield from failures()
+
+
+def _measured(
+    predictor: Measurer, groups: Iterable[list[tuple[int, GalaxyImage]]]
+) -> Iterator[tuple[list[tuple[int, GalaxyImage]], Sequence[QTable | P2PError]]]:
+    """Measure the next batches in threads while the caller writes the last one.
+
+    Two at a time: while the tables of one are made, the network has the other.
+    """
+    pool = ThreadPoolExecutor(max_workers=_AHEAD, thread_name_prefix="measure")
+    running: deque[tuple[list[tuple[int, GalaxyImage]], Future[Sequence[QTable | P2PError]]]] = deque()
+    try:
+        for group in groups:
+            running.append((group, pool.submit(predictor.measure, [image for _, image in group])))
+            if len(running) > _AHEAD:
+                done, answers = running.popleft()
+                yield done, answers.result()
+        while running:
+            done, answers = running.popleft()
+            yield done, answers.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,1 @@
+"""What is written of measured galaxies beside their profiles: summaries, drawings, model and mask images, colours."""

@@ -1,0 +1,135 @@
+"""All that is written of a measured galaxy: its profile, row of the summary, drawing, model and mask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from p2p_keras.core.atomic_files import safe_name
+from p2p_keras.measure.outputs.colours import ColourWriter
+from p2p_keras.measure.outputs.summary import SummaryWriter
+from p2p_keras.profile.derived import DerivedSettings, complete_profile
+from p2p_keras.profile.tables.files import ProfileWriter
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
+
+    from p2p_keras.images import GalaxyImage, Target
+
+
+class Products:
+    """Writes what a run was asked for; a context manager that finishes the tables, also after an interrupt.
+
+    Parameters
+    ----------
+    writer : ProfileWriter
+    settings : DerivedSettings
+    summary : path, optional
+    plot, model_image, mask_image : path, optional
+        Folders.
+    plot_format : str
+    draw_attention : callable, optional
+        Draws which pixels made which radius, of an image, a profile and a name (`p2p_keras.measure.attention`).
+    resume : bool
+    """
+
+    def __init__(
+        self,
+        writer: ProfileWriter,
+        settings: DerivedSettings,
+        *,
+        summary: Path | None = None,
+        plot: Path | None = None,
+        plot_format: str = "png",
+        model_image: Path | None = None,
+        mask_image: Path | None = None,
+        draw_attention: Callable[[GalaxyImage, QTable, str], None] | None = None,
+        resume: bool = False,
+    ) -> None:
+        self.writer, self.settings, self.plot, self.plot_format = writer, settings, plot, plot_format
+        self.model_image, self.mask_image, self.resume = model_image, mask_image, resume
+        self.draw_attention = draw_attention
+        try:
+            self.summary = SummaryWriter(summary, resume=resume) if summary else None
+        except BaseException:
+            writer.close()  # leaves nothing behind of a run that never began
+            raise
+        self.colours: ColourWriter | None = None
+        for folder in (plot, model_image, mask_image):
+            if folder is not None:
+                folder.mkdir(parents=True, exist_ok=True)
+
+    def __enter__(self) -> Products:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        with ExitStack() as closing:  # each is closed, whatever becomes of the others
+            for part in (self.colours, self.summary, self.writer):
+                if part is not None:
+                    closing.callback(part.close)
+
+    def add(self, image: GalaxyImage, profile: QTable, target: Target | None = None) -> str:
+        """Write everything of one galaxy; returns its name."""
+        complete, name = self._keep(profile, target)
+        file = safe_name(name)
+        if self.plot is not None:
+            from p2p_keras.profile.plots import galaxy_figure, save_figure
+
+            save_figure(galaxy_figure(image, complete), self.plot / f"{file}.{self.plot_format}")
+        if self.draw_attention is not None:
+            self.draw_attention(image, complete, name)
+        if self.model_image is not None or self.mask_image is not None:
+            self._paint(image, profile, file)
+        return name
+
+    def add_bands(self, name: str, profiles: Mapping[str, QTable], target: Target | None = None) -> None:
+        """Write the bands of one galaxy, measured by force, and their colours."""
+        from p2p_keras.measure.bands import colour_table
+
+        if self.colours is None:
+            self.colours = ColourWriter(self.writer, resume=self.resume)
+        complete = {band: self._keep(profile, target)[0] for band, profile in profiles.items()}
+        self.colours.add(colour_table(complete, name))
+        if self.plot is not None:
+            from p2p_keras.profile.plots import save_figure
+            from p2p_keras.profile.plots.bands import bands_figure
+
+            figure = bands_figure(complete, title=_title_of_bands(name, complete))
+            save_figure(figure, self.plot / f"{safe_name(name)}-bands.{self.plot_format}")
+
+    def _paint(self, image: GalaxyImage, profile: QTable, file: str) -> None:
+        """Write model and mask; a galaxy without two radii has neither."""
+        from p2p_keras.measure.outputs.images import write_mask_image, write_model_image
+        from p2p_keras.profile.painting import paint
+
+        painted = paint(profile, image)
+        if painted is None:
+            return
+        if self.model_image is not None:
+            write_model_image(image, profile, painted, self.model_image / f"{file}-model.fits")
+        if self.mask_image is not None:
+            write_mask_image(image, profile, painted, self.mask_image / f"{file}-mask.fits")
+
+    def _keep(self, profile: QTable, target: Target | None) -> tuple[QTable, str]:
+        own: dict[str, Any] = {}
+        if target is not None:
+            own = {key: getattr(target, key) for key in ("redshift", "extinction", "ebv")}
+        complete = complete_profile(profile, self.settings, **own)
+        name = self.writer.add(complete)
+        if name != complete.meta["name"]:
+            complete.meta["name"] = name
+        if self.summary is not None:
+            self.summary.add(complete)
+        return complete, name
+
+
+def _title_of_bands(name: str, profiles: Mapping[str, QTable]) -> str:
+    """Name of the galaxy, and its flags with the bands that have them."""
+    bands: dict[str, list[str]] = {}
+    for band, profile in profiles.items():
+        for word in profile.meta.get("flags", []):
+            bands.setdefault(word, []).append(band)
+    said = ", ".join(f"{word.replace('_', ' ')} ({' '.join(where)})" for word, where in bands.items())
+    return f"{name}\nflags: {said}" if said else name

@@ -1,0 +1,205 @@
+"""Image -> profile with an exported model."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import numpy as np
+
+from p2p_keras.core.errors import InputError
+from p2p_keras.images.reading import as_galaxy_image
+from p2p_keras.measure.backends import Backend, load_backend
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
+
+    from p2p_keras.images import GalaxyImage
+
+DEFAULT_BATCH_SIZE = 16
+PIXELS_PER_BATCH = 64 * 256 * 256
+"""A batch holds no more pixels than this (one image at least): large images would fill the memory."""
+
+WAITING_PIXELS = 4 * PIXELS_PER_BATCH
+"""Images of rare shapes wait for others of theirs until so many pixels wait, then the fullest batch is run."""
+
+
+class Predictor:
+    """Measures profiles with an exported model.
+
+    Parameters
+    ----------
+    backend : Backend
+        A loaded model; `Predictor.load` makes one from files.
+
+    Examples
+    --------
+    >>> predictor = Predictor.load()
+    >>> profile = predictor.predict("galaxy.fits")
+    >>> profile = predictor.predict(array, zero_point=22.5, pixel_scale=0.396)
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self._running = threading.Lock()
+
+    @classmethod
+    def load(cls, model: str | os.PathLike[str] | None = None, *, threads: int | None = None) -> Predictor:
+        """Load a SavedModel (NAME/VERSION, or NAME for its newest version) or an ONNX file.
+
+        Parameters
+        ----------
+        model : str or path, optional
+            By default the newest version of the shipped model ``isophote``; see
+            `p2p_keras.measure.backends.find_model`.
+        threads : int, optional
+            Threads of the computation; by default all cores.
+
+        Raises
+        ------
+        UsageError
+            There is no such model.
+        """
+        return cls(load_backend(model, threads=threads))
+
+    @property
+    def model_name(self) -> str:
+        """Name of the model."""
+        return self.backend.name
+
+    @property
+    def model_version(self) -> str:
+        """Version of the model, '' where it has none."""
+        return self.backend.version
+
+    def predict(self, image: Any, **options: Any) -> QTable:
+        """Measure the profile of one galaxy.
+
+        Parameters
+        ----------
+        image : str, path, array (H, W) or GalaxyImage
+            FITS file; or linear flux with NaN (or a numpy mask) where a pixel is to be ignored.
+        **options
+            ``zero_point`` (AB magnitude of unit flux) and ``pixel_scale`` (arcsec), needed for an array;
+            ``name``, ``mask`` (true or non-zero where a pixel is to be ignored), ``band``; for a file also ``hdu``,
+            ``ra``, ``dec`` or ``x``, ``y``, and ``size``, as `p2p_keras.images.read_image` takes them.
+
+        Returns
+        -------
+        astropy.table.QTable
+            See `p2p_keras.profile`.
+
+        Raises
+        ------
+        InputError
+            The image can't be used; it says why.
+        """
+        return self.predict_batch([image], **options)[0]
+
+    @overload
+    def predict_batch(
+        self, images: Iterable[Any], *, on_error: Literal["raise"] = ..., batch_size: int = ..., **options: Any
+    ) -> list[QTable]: ...
+    @overload
+    def predict_batch(
+        self, images: Iterable[Any], *, on_error: Literal["return"], batch_size: int = ..., **options: Any
+    ) -> list[QTable | InputError]: ...
+
+    def predict_batch(
+        self,
+        images: Iterable[Any],
+        *,
+        on_error: Literal["raise", "return"] = "raise",
+        batch_size: int = DEFAULT_BATCH_SIZE,
+        **options: Any,
+    ) -> Any:
+        """Measure many galaxies; images of one shape share a batch.
+
+        Parameters
+        ----------
+        images : iterable of str, path, array or GalaxyImage
+        on_error : {"raise", "return"}
+            What becomes of an image that can't be used: raise its `InputError`, or put it in the list in place of the
+            profile.
+        batch_size : int
+            Largest number of images in one batch.
+        **options
+            As for `predict`, the same for all.
+
+        Returns
+        -------
+        list of QTable
+            In the order of `images`.
+        """
+        if on_error not in ("raise", "return"):
+            raise ValueError(f"on_error must be 'raise' or 'return', not {on_error!r}")
+        usable: list[tuple[int, GalaxyImage]] = []
+        results: dict[int, QTable | InputError] = {}
+        number = -1
+        for number, image in enumerate(images):
+            try:
+                usable.append((number, as_galaxy_image(image, index=number, **options)))
+            except InputError as error:
+                if on_error == "raise":
+                    raise
+                results[number] = error
+        for group in group_by_shape(usable, batch_size):
+            for (index, _), profile in zip(group, self.measure([image for _, image in group]), strict=True):
+                results[index] = profile
+        return [results[i] for i in range(number + 1)]
+
+    def measure(self, images: Sequence[GalaxyImage]) -> list[QTable]:
+        """Profiles of images that all have one shape, in one run of the model."""
+        from p2p_keras.profile.tables.building import profile_table
+
+        outputs = self.run(images)
+        return [
+            profile_table(
+                {name: values[i] for name, values in outputs.items()},
+                image,
+                model=self.model_name,
+                model_version=self.model_version,
+            )
+            for i, image in enumerate(images)
+        ]
+
+    def run(self, images: Sequence[GalaxyImage]) -> dict[str, np.ndarray]:
+        """Raw outputs (CONTRACT of the SavedModel) of images that all have one shape, with a batch axis."""
+        inputs = (
+            np.stack([np.asarray(image.pixels, dtype=np.float32) for image in images]),
+            np.array([image.zero_point for image in images], dtype=np.float32),
+            np.array([image.pixel_scale for image in images], dtype=np.float32),
+        )
+        with self._running:  # a run takes all cores: two at a time would only take twice the memory
+            return self.backend.run(*inputs)
+
+
+def group_by_shape(
+    images: Iterable[tuple[int, GalaxyImage]], batch_size: int = DEFAULT_BATCH_SIZE
+) -> Iterator[list[tuple[int, GalaxyImage]]]:
+    """Yield batches of one shape each as soon as they are full, the rest at the end.
+
+    Parameters
+    ----------
+    images : iterable of (index, GalaxyImage)
+    batch_size : int
+        Largest number of images in a batch; fewer for large ones (`PIXELS_PER_BATCH`).
+    """
+    waiting: dict[tuple[int, ...], list[tuple[int, GalaxyImage]]] = {}
+    pixels = 0
+    for index, image in images:
+        shape = np.shape(image.pixels)
+        group = waiting.setdefault(shape, [])
+        group.append((index, image))
+        area = shape[0] * shape[1]
+        pixels += area
+        if len(group) >= min(batch_size, max(1, PIXELS_PER_BATCH // area)):
+            pixels -= area * len(group)
+            yield waiting.pop(shape)
+        elif pixels > WAITING_PIXELS:
+            fullest = max(waiting, key=lambda shape: shape[0] * shape[1] * len(waiting[shape]))
+            pixels -= fullest[0] * fullest[1] * len(waiting[fullest])
+            yield waiting.pop(fullest)
+    yield from waiting.values()

@@ -1,0 +1,114 @@
+"""Keras model -> ONNX file with the inputs and outputs of ``serving_default``, by tf2onnx."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from p2p_keras.core.contract import INPUTS, OUTPUTS
+from p2p_keras.network.export.signatures import IMAGE_SIGNATURE, RADII_FORMULA, make_measure
+
+OPSET = 17
+_DIMENSIONS = {"image": ("batch", "height", "width"), "zero_point": ("batch",), "pixel_scale": ("batch",)}
+
+
+def write_onnx(model: keras.Model, path: Path, name: str, version: int, card: Mapping[str, Any]) -> None:
+    """Write `model` as ONNX, with free batch, height and width, and with its description as metadata.
+
+    Checks of inputs stay behind: ONNX has no assertion. The size of images is for the caller to check.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Float32, with the outputs of `contract.OUTPUTS`.
+    path : Path
+    name, version : str, int
+    card : mapping
+        Model card.
+
+    Raises
+    ------
+    ValueError
+        If the converter left an operation that ONNX doesn't have (it logs that, but doesn't fail).
+    """
+    import onnx
+    import tf2onnx
+
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    function = tf.function(make_measure(model), input_signature=IMAGE_SIGNATURE, autograph=False)
+    proto, _ = tf2onnx.convert.from_function(
+        function,
+        input_signature=IMAGE_SIGNATURE,
+        opset=OPSET,
+        custom_op_handlers={"SelectV2": (_where, [])},
+    )
+    _refuse_unknown_operations(proto)
+    for value in proto.graph.input:
+        for dimension, label in zip(value.type.tensor_type.shape.dim, _DIMENSIONS[value.name], strict=True):
+            dimension.dim_param = label
+    for value in proto.graph.output:
+        sizes = value.type.tensor_type.shape
+        del sizes.dim[:]
+        sizes.dim.add().dim_param = "batch"
+        if OUTPUTS[value.name].radial:
+            sizes.dim.add().dim_param = "radii"
+    proto.producer_name, proto.model_version = "p2p_keras", version
+    proto.doc_string = str(card.get("summary", ""))
+    onnx.helper.set_model_props(proto, metadata(name, version, card))
+    onnx.checker.check_model(proto, full_check=True)
+    Path(path).write_bytes(proto.SerializeToString())
+
+
+def metadata(name: str, version: int, card: Mapping[str, Any]) -> dict[str, str]:
+    """Custom metadata of the file: what the SavedModel's ``describe`` signature tells."""
+    return {
+        "model_name": name,
+        "model_version": str(version),
+        "software_version": str(card.get("software_version", "")),
+        "commit": str(card.get("commit", "")),
+        "training_data_hash": str(card.get("training_data_hash", "")),
+        "inputs": json.dumps(INPUTS),
+        "units": json.dumps({output: about.unit for output, about in OUTPUTS.items()}),
+        "radii": RADII_FORMULA,
+        "precision": "float32",
+        "card": json.dumps(card, sort_keys=True, default=str),
+    }
+
+
+def _where(context, node, name, args):
+    """Convert SelectV2 to Where.
+
+    tf2onnx itself makes ``condition * x + (1 - condition) * y`` of it, where a masked NaN or inf survives as 0 * NaN:
+    every ``tf.where(tf.math.is_finite(x), x, 0)`` would let it through.
+    """
+    node.type = "Where"
+    return node
+
+
+def _refuse_unknown_operations(proto) -> None:
+    """Say which operations tf2onnx could not convert."""
+    from onnx.defs import OpSchema, get_schema
+
+    def names(graph):
+        for node in graph.node:
+            yield node.domain, node.op_type
+            for attribute in node.attribute:
+                if attribute.HasField("g"):
+                    yield from names(attribute.g)
+
+    unknown = []
+    for domain, kind in sorted(set(names(proto.graph))):
+        try:
+            schema: OpSchema | None = get_schema(kind, OPSET, domain)
+        except Exception:  # onnx's SchemaError is a plain C++ exception class
+            schema = None
+        if schema is None:
+            unknown.append(kind)
+    if unknown:
+        raise ValueError(f"tf2onnx can't convert these operations: {', '.join(unknown)}; use others in the layer")

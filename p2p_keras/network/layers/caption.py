@@ -1,0 +1,48 @@
+"""Captions, the paper's way to write a profile, and the contract's radial grid."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from p2p_keras.core import radii, units
+from p2p_keras.network.layers.geometry import _Float32Layer
+
+_CORE_PX = 2.0
+
+
+def smooth_radius(radius, xp=tf):
+    """The variable in which profiles are interpolated: ``sqrt(r^2 + 2^2)`` (px).
+
+    Under the PSF a profile is a parabola in r, further out it is straight in r (a disc's) or nearly so: in this
+    variable it is straight in both, and linear interpolation between whole pixels costs 0.001 mag in the median of
+    mock galaxies and 0.03 at the worst radius.
+    """
+    return xp.sqrt(radius * radius + _CORE_PX * _CORE_PX)
+
+
+@keras.saving.register_keras_serializable(package="p2p_keras")
+class CaptionToGrid(_Float32Layer):
+    """A caption's surface brightness at the radii of the contract.
+
+    Inputs: caption (batch, steps), normalised as `units.caption_from_mu`, of the radii `radii.caption_px`; length
+    (batch,), steps before the sky; sma (batch, K) in pixels.
+    Outputs: mu (batch, K) in mag arcsec^-2; inside (batch, K), 1 where the caption reaches the radius before it ends,
+    else 0.
+    """
+
+    def call(self, caption, length, sma):
+        """See the class."""
+        last = tf.cast(tf.shape(caption)[1] - 1, tf.float32)
+        step = tf.clip_by_value(tf.floor(sma - radii.SMA_MIN_PX), 0.0, tf.maximum(last - 1.0, 0.0))
+        low, high = (smooth_radius(step + radii.SMA_MIN_PX + i) for i in (0.0, 1.0))
+        weight = tf.clip_by_value((smooth_radius(sma) - low) / (high - low), 0.0, 1.0)
+        index = tf.cast(step, tf.int32)
+        left, right = tf.gather(caption, index, batch_dims=1), tf.gather(caption, index + 1, batch_dims=1)
+        mu = units.mu_from_caption(left + weight * (right - left))
+        end = tf.reshape(length, [-1, 1]) - (1.0 - radii.SMA_MIN_PX)
+        return mu, tf.cast(sma <= end + 1e-3, tf.float32)
+
+    def compute_output_shape(self, caption_shape, length_shape, sma_shape):
+        """Shapes of mu and inside."""
+        return tuple(sma_shape), tuple(sma_shape)

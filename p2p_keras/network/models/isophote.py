@@ -1,0 +1,208 @@
+"""The default preset: the network decides where to look and what to ignore, the pixels carry the flux.
+
+1. The image in units of its own noise, as a pyramid of means (`ImagePyramid`).
+2. Centre: see `p2p_keras.network.models.centre`.
+3. First look, along circles: an ellipse for every radius, and where the rings say that the centre is.
+4. Second look, along those ellipses: attention over angle (which samples are the galaxy) and, from the harmonics of the
+   intensity under that attention, corrected ellipses and a corrected centre: one iteration of the classical fit, for
+   all radii at once.
+5. Third look, along the corrected ellipses: the attention's mean of the pixels is the copied intensity; a further
+   harmonic correction gives the geometry that is reported.
+6. Decoder: transformer blocks over radius find the sky, mend the copied intensity and say how sure they are.
+
+Flux never passes through a weight: scaling an image shifts mu exactly.
+"""
+
+from __future__ import annotations
+
+import keras
+from keras import layers
+
+from p2p_keras.network import layers as p2p
+from p2p_keras.network.models.centre import find_centre
+
+NUM_ANGLES = 32
+
+
+def polar_unet(x, filters, depths, name, policy):
+    """U-Net over (radius, angle); returns full-resolution and half-resolution features."""
+    x = p2p.PolarConv2D(filters[0], dtype=policy, name=f"{name}_stem")(x)
+    skips = [x]
+    for level, width in enumerate(filters[1:], start=1):
+        x = layers.Activation("silu", dtype=policy, name=f"{name}_act{level}")(x)
+        x = p2p.PolarDown(width, dtype=policy, name=f"{name}_down{level}")(x)
+        for i in range(depths[level]):
+            x = p2p.PolarResidual(width, dtype=policy, name=f"{name}_enc{level}_{i}")(x)
+        skips.append(x)
+    half = x
+    for level in range(len(filters) - 2, -1, -1):
+        x = p2p.PolarUp(filters[level], dtype=policy, name=f"{name}_up{level}")(x, skips[level])
+        if level:
+            x = p2p.PolarResidual(filters[level], dtype=policy, name=f"{name}_dec{level}")(x)
+        if level == 1:
+            half = x
+    x = layers.Activation("silu", dtype=policy, name=f"{name}_act_top")(x)
+    x = p2p.PolarConv2D(filters[0], dtype=policy, name=f"{name}_top")(x)
+    return layers.Activation("silu", dtype=policy, name=f"{name}_act_out")(x), half
+
+
+def displacements(features, name, policy):
+    """What each ring of a look says of the centre, learned: (batch, radii, 1, 2), zero before training."""
+    maps = layers.Conv2D(1, 1, kernel_initializer="zeros", dtype=policy, name=f"{name}_displacement")(features)
+    return p2p.HarmonicPool(harmonic=1, name=f"{name}_displacements")(maps)
+
+
+def build_network(
+    *,
+    filters=(16, 32, 40, 48),
+    depths=(0, 1, 1, 2),
+    centre_filters=(12, 32),
+    dim=64,
+    num_heads=4,
+    sky_blocks=2,
+    decoder_blocks=2,
+    dtype="float32",
+):
+    """Functional model from an image to the decoder's answer and all that training supervises.
+
+    Parameters
+    ----------
+    filters, depths : tuple of int
+        Channels, and residual blocks, of each depth of both U-Nets.
+    centre_filters : tuple of int
+        Channels of the centre's network.
+    dim, num_heads : int
+        Width and heads of the transformer over radii.
+    sky_blocks, decoder_blocks : int
+        Transformer blocks before and after the sky is subtracted.
+    dtype : str
+        Precision policy of convolutions and transformers; statistics, coordinates and outputs stay in float32.
+
+    Returns
+    -------
+    keras.Model
+        Inputs dict image (batch, height, width), zero_point, pixel_scale (batch,); outputs dict: the physical profile
+        (`PhysicalProfile`) without fills, `covered`, and the answers of each stage for deep supervision.
+    """
+    # === Inputs ===
+    image = keras.Input((None, None), name="image", dtype="float32")
+    zero_point = keras.Input((), name="zero_point", dtype="float32")
+    pixel_scale = keras.Input((), name="pixel_scale", dtype="float32")
+
+    # === Image in noise units, centre ===
+    pyramid = p2p.ImagePyramid(name="pyramid")(image)
+    log_noise = pyramid[2]
+    centres = find_centre(image, pyramid, centre_filters, dtype)
+    found = p2p.CentreJitter(name="centre_jitter")(centres["centre_nearest"], image)
+    sma = p2p.RadialGrid(name="grid")(image)
+    sampler = p2p.PyramidSampler(name="samples")
+    look_features = p2p.LookFeatures(name="look")
+
+    # === First look: circles ===
+    circle = p2p.Circles(name="circles")(sma)
+    points = p2p.EllipsePoints(NUM_ANGLES, name="points")
+    x, y, width = points(found, sma, circle)
+    value, good, level = sampler(image, *pyramid, x, y, width)
+    features, half = polar_unet(look_features(value, good, level, sma), filters, depths, "first", dtype)
+    maps = layers.Conv2D(2, 1, dtype=dtype, name="first_geometry")(features)
+    vectors = p2p.HarmonicPool(name="first_harmonics")(maps)
+    e_first = p2p.EllipseCorrection(name="first_ellipse")(circle, p2p.SumVectors(name="first_sum")(vectors))
+    dipoles = p2p.SumVectors(name="first_shift")(displacements(features, "first", dtype))
+    say = layers.Dense(1, dtype=dtype, name="first_say")(p2p.RingPool(name="first_ring_pool")(half))
+    moved = p2p.MovedCentre(name="first_centre")(found, sma, circle, dipoles, say)
+
+    # === Second look: attention and the classical correction ===
+    x, y, width = points(moved, sma, e_first)
+    value, good, level = sampler(image, *pyramid, x, y, width)
+    features, half = polar_unet(look_features(value, good, level, sma), filters, depths, "second", dtype)
+    logits = layers.Conv2D(1, 1, dtype=dtype, name="attention_logits")(features)
+    logits = layers.Reshape((-1, NUM_ANGLES), dtype="float32", name="attention_flat")(logits)
+    attention = p2p.AngularAttention(name="attention")
+    weight, _, _, _ = attention(logits, value, good)
+    harmonics = p2p.IntensityHarmonics(name="second_intensity_harmonics")(value, weight, sma)
+    maps = layers.Conv2D(2, 1, dtype=dtype, name="second_geometry")(features)
+    vectors = p2p.HarmonicPool(name="second_harmonics")(maps)
+    half_ring = p2p.RingPool(name="ring_pool")(half)
+    gates = layers.Dense(3, dtype=dtype, name="second_gates")(half_ring)
+    e_second = p2p.EllipseCorrection(name="second_ellipse")(
+        e_first, p2p.GatedVectors(name="second_sum")(harmonics, gates, vectors)
+    )
+
+    dipoles = p2p.GatedVectors(name="second_shift")(
+        p2p.IntensityHarmonics(harmonic=1, name="second_dipoles")(value, weight, sma),
+        layers.Dense(3, dtype=dtype, name="second_shift_gates")(half_ring),
+        displacements(features, "second", dtype),
+    )
+    say = layers.Dense(1, dtype=dtype, name="second_say")(half_ring)
+    centre = p2p.MovedCentre(name="centre")(moved, sma, e_first, dipoles, say)
+
+    # === Third look: the copied intensity ===
+    x, y, width = p2p.EllipsePoints(2 * NUM_ANGLES, name="fine_points")(centre, sma, e_second)
+    value, good, level = sampler(image, *pyramid, x, y, width)
+    weight, intensity, number, covered = attention(logits, value, good)
+    harmonics = p2p.IntensityHarmonics(name="third_intensity_harmonics")(value, weight, sma)
+
+    # === Decoder over radii ===
+    copied = p2p.CopiedFeatures(name="copied")(
+        value, weight, intensity, number, covered, level, sma, e_second, harmonics
+    )
+    tokens = layers.Concatenate(dtype="float32", name="tokens_in")([copied, half_ring])
+    tokens = layers.Dense(dim, dtype=dtype, name="tokens")(tokens)
+    tokens = p2p.RadialPosition(name="tokens_position")(tokens)
+    for i in range(sky_blocks):
+        tokens = p2p.RadialTransformer(dim, num_heads, dtype=dtype, name=f"sky_block{i}")(tokens)
+    sky_logits = layers.Dense(1, dtype="float32", name="sky_logits")(tokens)
+    sky_logits = layers.Reshape((-1,), dtype="float32", name="sky_logits_flat")(sky_logits)
+    pooled = layers.GlobalAveragePooling1D(dtype="float32", name="sky_pool")(tokens)
+    pooled = layers.Dense(dim, activation="silu", dtype="float32", name="sky_hidden")(pooled)
+    correction = layers.Dense(1, kernel_initializer="zeros", dtype="float32", name="sky_correction")(pooled)
+    sky, net, error, sky_features = p2p.SkyLevel(name="sky")(intensity, number, level, sma, sky_logits, correction)
+    tokens = layers.Add(dtype="float32", name="tokens_sky")(
+        [tokens, layers.Dense(dim, dtype=dtype, name="sky_embed")(sky_features)]
+    )
+    for i in range(decoder_blocks):
+        tokens = p2p.RadialTransformer(dim, num_heads, dtype=dtype, name=f"decoder_block{i}")(tokens)
+    tokens = layers.LayerNormalization(dtype="float32", name="tokens_out")(tokens)
+    answer = layers.Dense(2, kernel_initializer="zeros", dtype="float32", name="answer")(tokens)
+    gates = layers.Dense(3, kernel_initializer="zeros", dtype="float32", name="third_gates")(tokens)
+    e = p2p.EllipseCorrection(name="ellipse")(e_second, p2p.GatedVectors(name="third_sum")(harmonics, gates))
+    where = layers.Dense(1, kernel_initializer="zeros", dtype="float32", name="total_where")(tokens)
+    pooled = p2p.RadialPool(name="total_pool")(tokens, where)
+    pooled = layers.Dense(dim, activation="silu", dtype="float32", name="total_hidden")(pooled)
+    mag_correction = layers.Dense(1, kernel_initializer="zeros", dtype="float32", name="mag_correction")(pooled)
+    log_intensity, log_scale = p2p.MendedIntensity(name="mended")(answer, net, error)
+
+    # === Physical units ===
+    profile = p2p.PhysicalProfile(by_snr=True, by_scale=True, gated_total=True, name="physical")(
+        {
+            "log_intensity": log_intensity,
+            "log_scale": log_scale,
+            "sma": sma,
+            "e": e,
+            "centre": centre,
+            "sky": sky,
+            "log_noise": log_noise,
+            "mag_correction": mag_correction,
+            "zero_point": zero_point,
+            "pixel_scale": pixel_scale,
+        }
+    )
+    stages = {
+        "covered": covered,
+        "log_noise": log_noise,
+        "e": e,
+        "e_first": e_first,
+        "e_second": e_second,
+        "copied": net,
+        "copied_error": error,
+        "sky_noise_units": sky,
+        "attention": weight,
+        **centres,
+        "centre_moved": moved,
+        "centre": centre,
+    }
+    return keras.Model(
+        {"image": image, "zero_point": zero_point, "pixel_scale": pixel_scale},
+        {**profile, **stages},
+        name="isophote",
+    )

@@ -1,0 +1,49 @@
+"""What networks that write captions are trained for: the paper's squared error, and beside it ellipse and centre."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from p2p_keras.network.training.captions import caption_targets
+from p2p_keras.network.training.centre_losses import centre_distance
+from p2p_keras.network.training.means import galaxy_mean, ring_mean
+
+WEIGHTS = {"caption": 1.0, "ellipse": 1e-3, "centre": 1e-3}
+"""Factor of every term of the loss. A caption right to 0.1 mag has a squared error of 1e-5: ellipse and centre, whose
+errors are absolute, would rule the encoder with factors near one; Adam trains their own weights alike with any."""
+
+
+def loss_terms(inputs: dict, targets: dict, outputs: dict, likelihood_weight=1.0) -> dict[str, tf.Tensor]:
+    """Weighted terms of the loss, scalars.
+
+    Parameters
+    ----------
+    inputs, targets : dict
+        A batch of `p2p_keras.data.pipeline.make_dataset`.
+    outputs : dict
+        `caption`, `e` and `centre` of a network, written by itself or with a teacher.
+    likelihood_weight : float or tensor
+        Of no effect: there is no likelihood.
+
+    Notes
+    -----
+    `caption` is the mean squared error of every step whose truth is known, in the caption's normalised units; the sky
+    after the profile's end counts as the paper has it.
+    """
+    side = tf.reduce_max(tf.shape(inputs["image"])[1:])
+    truth, known = caption_targets(targets, side)
+    steps = tf.minimum(tf.shape(truth)[1], tf.shape(outputs["caption"])[1])
+    truth, known, caption = truth[:, :steps], known[:, :steps], outputs["caption"][:, :steps]
+    weight = tf.cast(known, tf.float32)
+    squared = tf.reduce_sum(weight * tf.square(caption - truth)) / tf.maximum(tf.reduce_sum(weight), 1.0)
+    terms = {"caption": squared, **shape_terms(targets, outputs, side)}
+    return {name: WEIGHTS[name] * term for name, term in terms.items()}
+
+
+def shape_terms(targets: dict, outputs: dict, side) -> dict[str, tf.Tensor]:
+    """Errors of the one ellipse and the one centre, as shares of one and of a hundredth of the image's side."""
+    e_true = tf.stack([targets["e1"], targets["e2"]], axis=-1)
+    use = tf.cast(targets["geometry_known"] & targets["within"], tf.float32)
+    e_error = tf.sqrt(tf.reduce_sum(tf.square(outputs["e"] - e_true), axis=-1) + 1e-6)
+    distance = galaxy_mean(centre_distance(outputs["centre"], targets), tf.cast(targets["centre_known"], tf.float32))
+    return {"ellipse": ring_mean(e_error, use), "centre": distance / (0.01 * tf.cast(side, tf.float32))}

@@ -1,0 +1,279 @@
+"""A training run, from a configuration to a folder that holds everything it made."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from p2p_keras.core.errors import InputError, UsageError
+from p2p_keras.core.version import __version__
+from p2p_keras.data.pipeline import Augmentation, make_dataset
+from p2p_keras.data.shards import find_damage, find_shards, read_manifest, read_records, read_shards
+from p2p_keras.network import load_network
+from p2p_keras.network.models import build_network, finish_model
+from p2p_keras.network.training.checkpoint import BEST, LAST, Checkpoint, KeepStatistics, load_state
+from p2p_keras.network.training.config import FitConfig
+from p2p_keras.network.training.optimizer import make_optimizer
+from p2p_keras.network.training.recipes import RECIPES
+from p2p_keras.network.training.teaching import teaching_of
+from p2p_keras.network.training.trainer import ProfileTrainer
+from p2p_keras.network.training.uncertainty import calibrate, reset_calibration
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class RunResult:
+    """What a run made: its folder, the figures of the best epoch, and how many epochs were trained."""
+
+    folder: Path
+    metrics: dict
+    epochs: int
+
+
+def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResult:
+    """Train a preset on shards.
+
+    Parameters
+    ----------
+    config : FitConfig
+    resume : bool
+        Go on with the run of the same folder where its last checkpoint is; without one, start.
+    verbose : int
+        Of Keras' progress: 0 none, 1 a bar, 2 a line an epoch.
+
+    Raises
+    ------
+    UsageError
+        For a missing folder, shards of another schema, an empty split, or a run folder in use.
+    """
+    folder = Path(config.run)
+    if (folder / LAST).exists() and not resume:
+        raise UsageError(f"{folder} holds a run already: go on with --resume, or choose another --run")
+    keras.utils.set_random_seed(config.seed)
+    sizes = tuple(config.image_sizes) or (stored_size(config.data),)
+    steps = config.steps_per_epoch or max(1, count_galaxies(config.data, "train") // config.batch_size)
+    validation = _held_out(config, "val", sizes)
+    trainer = make_trainer(config, steps * config.epochs)
+    progress: dict = {"epoch": 0, "steps_per_epoch": steps, "version": __version__}
+    resuming = resume and (folder / LAST).exists()
+    if resuming:
+        progress = load_state(trainer, folder / LAST)
+        if progress.setdefault("steps_per_epoch", steps) != steps:
+            raise UsageError(
+                f"{folder}: its epochs have {progress['steps_per_epoch']} steps, these settings make {steps}; "
+                "resume with the same --data, --batch-size and --steps-per-epoch"
+            )
+        _keep_rows(folder / "metrics.csv", progress["epoch"])
+        log.info("resuming %s after epoch %d", folder, progress["epoch"])
+    elif config.init:
+        load_initial(trainer.whole, config.init)
+        # Calibration is fitted to the weights at the end, not trained.
+        reset_calibration(trainer.whole)
+        trainer.reset_averages()
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_text(folder / "config.json", config.to_json())
+
+    done = int(trainer.steps.numpy())
+    train = make_dataset(
+        config.data,
+        "train",
+        batch_size=config.batch_size,
+        image_sizes=sizes,
+        augment=Augmentation(wobble=config.wobble, flip=config.flip) if config.augment else False,
+        shuffle=True,
+        seed=(config.seed + 1000003 * done) % 2**31,  # a resumed run goes on with other galaxies
+        repeat=True,
+    )
+    monitor = f"val_{_loss_of(config)[1]}"
+    checkpoint = Checkpoint(folder, config.checkpoint_minutes, progress, monitor, config.patience)
+    callbacks = [
+        keras.callbacks.TerminateOnNaN(raise_error=True),  # before the checkpoint: the last good state stays
+        keras.callbacks.CSVLogger(str(folder / "metrics.csv"), append=resuming),
+        keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
+        KeepStatistics(round(RECIPES[config.preset].own_statistics * config.epochs)),
+        checkpoint,
+    ]
+    common = {
+        "callbacks": callbacks,
+        "validation_data": validation.repeat(),
+        "validation_steps": -(-count_galaxies(config.data, "val") // config.batch_size),
+        "verbose": verbose,
+        "shuffle": False,  # the dataset shuffles
+    }
+    first = done // steps
+    with _explained(config, checkpoint):
+        # A run killed within an epoch has done some of its steps: those are not done again.
+        if done % steps:
+            trainer.fit(train, initial_epoch=first, epochs=first + 1, steps_per_epoch=steps - done % steps, **common)
+            first += 1
+        if first < config.epochs and not trainer.stop_training:
+            trainer.fit(train, initial_epoch=first, epochs=config.epochs, steps_per_epoch=steps, **common)
+    if not (folder / BEST).exists():
+        raise InputError(folder, "no epoch was finished with a finite validation figure; there is nothing to export")
+
+    steps_done = int(trainer.steps.numpy())
+    if config.part:  # figures are of the whole network
+        trainer = make_trainer(replace(config, part=""), steps)
+    trainer.network.load_weights(folder / BEST)
+    trainer.reset_averages()
+    calibrate(trainer.network, validation)
+    trainer.network.save_weights(folder / ("part." + BEST))
+    os.replace(folder / ("part." + BEST), folder / BEST)
+    metrics: dict = {
+        "epochs": progress["epoch"],
+        "best_epoch": progress.get("best_epoch"),
+        "steps": steps_done,
+        "core_hours": round(progress.get("cpu_seconds", 0.0) / 3600, 3),
+    }
+    for split in held_out_splits(config.data):
+        figures = trainer.evaluate(_held_out(config, split, sizes), return_dict=True, verbose=0)
+        metrics[split] = {name: float(value) if np.isfinite(value) else None for name, value in figures.items()}
+    _write_text(folder / "metrics.json", json.dumps(metrics, indent=2, allow_nan=False) + "\n")
+    return RunResult(folder, metrics, progress["epoch"])
+
+
+def _held_out(config: FitConfig, split: str, sizes: tuple[int, ...]) -> tf.data.Dataset:
+    """Batches of a split that isn't trained on, each image as large as the training may see it."""
+    return make_dataset(
+        config.data, split, batch_size=config.batch_size, image_sizes=sizes, largest=True, seed=config.seed
+    )
+
+
+@contextmanager
+def _explained(config: FitConfig, checkpoint: Checkpoint) -> Iterator[None]:
+    """Turn what can end a training into a sentence; an interrupted one is saved first."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        checkpoint.save()
+        raise UsageError(f"interrupted; {config.run} goes on where it was with --resume") from None
+    except tf.errors.DataLossError as error:
+        damage = find_damage(find_shards(config.data, "train")) or find_damage(find_shards(config.data, "val"))
+        raise damage or InputError(config.data, str(error)) from error
+    except RuntimeError as error:
+        if "NaN" not in str(error) and "nvalid loss" not in str(error):
+            raise
+        cause = f"the loss became NaN; {LAST} is from before it: go on with --resume and a lower --learning-rate"
+        raise InputError(config.run, cause) from error
+
+
+def make_trainer(config: FitConfig, total_steps: int) -> ProfileTrainer:
+    """Network, optimizer and trainer of a configuration, built and compiled."""
+    network = build_network(config.preset, dtype=config.precision, **config.model)
+    recipe = RECIPES[config.preset]
+    losses = import_module(f"p2p_keras.network.training.{_loss_of(config)[0]}")
+    trainer = ProfileTrainer(
+        network,
+        losses=losses,
+        outputs=losses.OUTPUTS if config.part else (),
+        teaching=teaching_of(network, recipe.teaching, total_steps),
+        ema=config.ema ** (1.0 / config.accumulate),
+        ease_in_steps=min(500, total_steps // 5),
+        dtype=config.precision,
+    )
+    trainer.compile(optimizer=make_optimizer(config, total_steps), jit_compile=False)
+    trainer.optimizer.build(trainer.trainable_variables)
+    return trainer
+
+
+def _loss_of(config: FitConfig) -> tuple[str, str]:
+    """Loss and monitored term of a configuration."""
+    recipe = RECIPES[config.preset]
+    return recipe.parts[config.part] if config.part else (recipe.loss, recipe.monitor)
+
+
+def load_run_model(folder: str | Path) -> keras.Model:
+    """The float32 model of a run's best weights, with the contract's outputs, to export or predict with.
+
+    Raises
+    ------
+    UsageError
+        When the folder holds no run with a finished epoch.
+    """
+    folder = Path(folder)
+    if not (folder / "config.json").exists() or not (folder / BEST).exists():
+        raise UsageError(f"{folder} holds no run: no config.json and {BEST}; train one with python -m p2p_keras.fit")
+    config = FitConfig.from_mapping(json.loads((folder / "config.json").read_text()), str(folder / "config.json"))
+    # A float32 twin, whatever the run's precision: ONNX Runtime refuses bfloat16 graphs.
+    network = build_network(config.preset, **config.model)
+    network.load_weights(folder / BEST)
+    return finish_model(network)
+
+
+def load_initial(network: keras.Model, source: str) -> None:
+    """Start a network from a run folder or a shipped model (a folder with model.keras, or one of its versions)."""
+    folder = Path(source)
+    if (folder / BEST).exists():
+        try:
+            network.load_weights(folder / BEST)
+        except ValueError as error:
+            cause = "is of a network with other settings; use those of its config.json"
+            raise UsageError(f"{folder / BEST} {cause}") from error
+        return
+    for candidate in (folder, folder / "model.keras", folder.parent / "model.keras"):
+        if candidate.suffix == ".keras" and candidate.is_file():
+            given = load_network(candidate)
+            weights = {v.path: v for v in given.weights}
+            # Its calibration belongs to its own weights alone.
+            wanted = [v for v in network.weights if "/calibration" not in v.path]
+            missing = [v.path for v in wanted if v.path not in weights or weights[v.path].shape != v.shape]
+            if missing:
+                raise UsageError(f"{candidate} is a network with other settings: it lacks {missing[0]}")
+            for variable in wanted:
+                variable.assign(weights[variable.path])
+            return
+    raise UsageError(f"{source}: neither a run folder ({BEST}) nor a model (model.keras)")
+
+
+def stored_size(data: str) -> int:
+    """Longer side in pixels of the first training image."""
+    galaxy = next(iter(read_shards(find_shards(data, "train"))))
+    return int(max(galaxy.image.shape))
+
+
+def count_galaxies(data: str, split: str) -> int:
+    """Training examples of a split, from dataset.json where there is one."""
+    manifest = read_manifest(data)
+    if manifest is not None and split in manifest.counts:
+        return int(manifest.counts[split])
+    return sum(1 for path in find_shards(data, split) for _ in read_records(path))
+
+
+def held_out_splits(data: str) -> list[str]:
+    """Splits that no weight saw: `val`, on which epoch and calibration are chosen, and `test` where there is one."""
+    try:
+        find_shards(data, "test")
+    except UsageError:
+        return ["val"]
+    return ["val", "test"]
+
+
+def _write_text(path: Path, text: str) -> None:
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(text)
+    os.replace(temporary, path)
+
+
+def _keep_rows(path: Path, epochs: int) -> None:
+    """Drop rows of the metrics table that a killed run wrote after its last checkpoint."""
+    if not path.exists():
+        return
+    with open(path, newline="") as file:
+        rows = list(csv.reader(file))
+    kept = [row for i, row in enumerate(rows) if i == 0 or (row and row[0].isdigit() and int(row[0]) < epochs)]
+    temporary = path.with_name(path.name + ".part")
+    with open(temporary, "w", newline="") as file:
+        csv.writer(file).writerows(kept)
+    os.replace(temporary, path)

@@ -1,0 +1,131 @@
+"""The main job: train, export, draw, and say what was done."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import subprocess
+import time
+from itertools import islice
+from pathlib import Path
+
+import click
+import numpy as np
+
+from p2p_keras.network.training.config import FitConfig
+
+log = logging.getLogger(__name__)
+NUM_EXAMPLES = 6
+
+
+def train_and_export(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> Path:
+    """Train by a configuration, export the result, draw held-out galaxies and print a summary on stdout.
+
+    Returns
+    -------
+    Path
+        The run's folder.
+    """
+    from p2p_keras.network.training.run import fit, load_run_model
+
+    started = time.monotonic()
+    result = fit(config, resume=resume, verbose=verbose)
+    trained = time.monotonic() - started
+    model = load_run_model(result.folder)
+    picture = draw_examples(model, config, result.folder / "examples.png")
+    exported = None
+    if config.export:
+        from p2p_keras.network.export.write_version import export_model
+
+        name = config.name or config.preset
+        root = result.folder / "saved_models"
+        version = 1 + max((int(p.name) for p in (root / name).glob("[0-9]*") if p.name.isdigit()), default=0)
+        exported = export_model(
+            model, root, name, version, card=run_card(config, result.metrics), metrics=result.metrics
+        )
+    _report(result, picture, exported, trained, time.monotonic() - started)
+    return result.folder
+
+
+def run_card(config: FitConfig, metrics: dict) -> dict:
+    """What a model's card says of how it was trained."""
+    from p2p_keras.data.shards import data_hash, read_manifest
+
+    manifest = read_manifest(config.data)
+    return {
+        "preset": config.preset,
+        "data": config.data,
+        "training_data_hash": data_hash(config.data),
+        "data_origin": {"program": manifest.program, "seed": manifest.seed, "settings": dict(manifest.settings)}
+        if manifest
+        else None,
+        "seed": config.seed,
+        "epochs": metrics.get("epochs"),
+        "steps": metrics.get("steps"),
+        "batch_size": config.batch_size,
+        "precision": config.precision,
+        "settings": config.model,
+        "commit": _commit(),
+        "date": datetime.date.today().isoformat(),
+    }
+
+
+def draw_examples(model, config: FitConfig, path: Path) -> Path:
+    """Draw held-out galaxies with true and predicted profiles and their uncertainty."""
+    from p2p_keras.data.shards import find_shards, read_shards
+    from p2p_keras.images import GalaxyImage
+    from p2p_keras.network.training.run import held_out_splits
+    from p2p_keras.profile.plots import comparison_figure, save_figure
+    from p2p_keras.profile.tables.building import profile_table
+
+    entries = []
+    for galaxy in islice(read_shards(find_shards(config.data, held_out_splits(config.data)[-1])), NUM_EXAMPLES):
+        image = GalaxyImage.from_array(
+            galaxy.image,
+            zero_point=galaxy.zero_point,
+            pixel_scale=galaxy.pixel_scale,
+            name=galaxy.name,
+            band=galaxy.band,
+        )
+        inputs = {
+            "image": galaxy.image[None],
+            "zero_point": np.full(1, galaxy.zero_point, "float32"),
+            "pixel_scale": np.full(1, galaxy.pixel_scale, "float32"),
+        }
+        outputs = {name: np.asarray(value)[0] for name, value in model(inputs, training=False).items()}
+        entries.append((image, galaxy, profile_table(outputs, image)))
+    figure = comparison_figure(entries, title="Held-out galaxies: true and predicted profiles")
+    return save_figure(figure, path)
+
+
+def _commit() -> str:
+    """Commit of the working tree; empty outside a checkout."""
+    try:
+        here = Path(__file__).parent
+        run = subprocess.run(
+            ["git", "describe", "--always", "--dirty"], cwd=here, capture_output=True, text=True, timeout=10, check=True
+        )
+        return run.stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def _report(result, picture: Path, exported: Path | None, trained: float, total: float) -> None:
+    split = "test" if "test" in result.metrics else "val"
+    figures = {name: float("nan") if value is None else value for name, value in result.metrics[split].items()}
+    click.echo(
+        f"Trained {result.epochs} epochs ({result.metrics['steps']} steps) in {trained / 60:.1f} min; "
+        f"{total / 60:.1f} min in all.\n"
+        f"Galaxies of the {split} split: median error {figures['error_bright']:.3f} mag where mu < 26.5 "
+        f"(worst tenth from {figures['error_bright_p90']:.3f}), {figures['error_all']:.3f} to the profile's end; "
+        f"{100 * figures['coverage']:.0f} % of truths inside 1 sigma.\n"
+        f"Run folder    {result.folder} (config.json, metrics.csv, metrics.json, tensorboard/)\n"
+        f"Picture       {picture}"
+    )
+    if exported is not None:
+        click.echo(
+            f"SavedModel    {exported}\nONNX          {exported.parent / 'model.onnx'}\n"
+            f"Next          python -m p2p_keras.predict IMAGE.fits --model {exported} "
+            "--output profile.ecsv --plot plots"
+        )
+    click.echo(f"Curves        tensorboard --logdir {result.folder / 'tensorboard'}")

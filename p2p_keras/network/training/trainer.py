@@ -1,0 +1,158 @@
+"""The trained object: a network, its loss and the moving average of its weights, for Keras' own `fit`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import keras
+import tensorflow as tf
+
+from p2p_keras.core import units
+from p2p_keras.network.training import losses as isophote_losses
+from p2p_keras.network.training.metrics import GalaxyQuantile, masked_median
+from p2p_keras.network.training.teaching import Teaching
+
+
+class ProfileTrainer(keras.Model):
+    """Wraps a network for training; `evaluate` uses the moving average of the weights.
+
+    Parameters
+    ----------
+    network : keras.Model
+        From `p2p_keras.network.models.build_network`.
+    ema : float
+        Momentum of the moving average; it warms up as (1 + n) / (10 + n) after n steps, so that short runs profit too.
+    ease_in_steps : int
+        Steps over which the likelihood's weight rises from 0.05 to 1.
+    losses : module
+        With ``WEIGHTS`` and ``loss_terms``, see `p2p_keras.network.training.losses`.
+    teaching : Teaching, optional
+        Feeds a network that writes captions while it is trained; validation is always of what it writes by itself.
+    outputs : sequence of str, optional
+        Train only what leads to these outputs of the network, and freeze its other layers; by default all.
+
+    Attributes
+    ----------
+    whole : keras.Model
+        The network that was given.
+    network : keras.Model
+        What of it is trained: shares its weights.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        ema: float = 0.998,
+        ease_in_steps: int = 500,
+        losses=isophote_losses,
+        teaching: Teaching | None = None,
+        outputs: Sequence[str] = (),
+        **kwargs,
+    ):
+        # Fluxes and zero points must reach the network in float32 under every policy: float16 overflows at 65504.
+        super().__init__(**{"autocast": False, **kwargs})
+        self.whole = network
+        if outputs:
+            network = keras.Model(network.input, {name: network.output[name] for name in outputs})
+            for layer in self.whole.layers:
+                layer.trainable = layer in network.layers
+        self.network, self.ema, self.ease_in_steps = network, ema, ease_in_steps
+        self.loss_terms, self.teaching = losses.loss_terms, teaching
+        # The statistics of batch normalisation belong to the weights that they were taken with.
+        statistics = [v for v in network.non_trainable_variables if "/moving_" in v.path]
+        self.averaged_variables = [*network.trainable_variables, *statistics]
+        self.averages = [
+            self.add_weight(
+                name=f"average_{i}",
+                shape=v.shape,
+                dtype="float32",
+                trainable=False,
+                initializer="zeros",
+                autocast=False,
+            )
+            for i, v in enumerate(self.averaged_variables)
+        ]
+        self.steps = self.add_weight(name="steps", shape=(), dtype="float32", trainable=False, initializer="zeros")
+        self.reset_averages()
+        self.term_means = {name: keras.metrics.Mean(name=name) for name in losses.WEIGHTS}
+        self.profile_metrics = [
+            GalaxyQuantile(0.5, name="error_bright"),
+            GalaxyQuantile(0.9, name="error_bright_p90"),
+            GalaxyQuantile(0.5, name="error_all"),
+            GalaxyQuantile(0.5, name="ellipticity_error"),
+            GalaxyQuantile(0.5, name="centre_error"),
+            GalaxyQuantile(0.5, name="mag_error"),
+        ]
+        self.coverage = keras.metrics.Mean(name="coverage")
+
+    def call(self, inputs, training=False):
+        """Outputs of the network, or what it writes with a teacher where the inputs have one."""
+        if self.teaching is not None and "teacher" in inputs:
+            return self.teaching.model(inputs, training=training)
+        return self.network(inputs, training=training)
+
+    def reset_averages(self):
+        """Set the moving average to the present weights (after loading them)."""
+        for average, variable in zip(self.averages, self.averaged_variables, strict=True):
+            average.assign(variable)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Sum of the weighted terms."""
+        # Validation figures of different epochs must be comparable: no easing there.
+        ease = (
+            tf.minimum(1.0, 0.05 + tf.convert_to_tensor(self.steps) / max(1, self.ease_in_steps)) if training else 1.0
+        )
+        terms = self.loss_terms(x, y, y_pred, likelihood_weight=ease)
+        for name, value in terms.items():
+            self.term_means[name].update_state(value)
+        return tf.add_n(list(terms.values()))
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """The paper's error and the rest of the profile's, per galaxy."""
+        if "mu" not in y_pred:  # of a part there is no profile, and with a teacher errors mean nothing
+            return {name: v for name, v in self.get_metrics_result().items() if name in {"loss", *self.term_means}}
+        error = tf.abs(y_pred["mu"] - y["mu"])
+        use = y["known"] & y["within"]
+        bright = use & (y["mu"] <= units.FAINT_MU)
+        for metric in self.profile_metrics[:2]:
+            metric.update_state(masked_median(error, bright))
+        self.profile_metrics[2].update_state(masked_median(error, use))
+        true_length = tf.sqrt(tf.square(y["e1"]) + tf.square(y["e2"]))
+        e_error = tf.abs(y_pred["ellipticity"] - 2.0 * true_length / (1.0 + true_length))
+        self.profile_metrics[3].update_state(masked_median(e_error, use & y["geometry_known"]))
+        distance = tf.sqrt(tf.square(y_pred["x0"] - y["x0"]) + tf.square(y_pred["y0"] - y["y0"]))
+        self.profile_metrics[4].update_state(distance, y["centre_known"])
+        self.profile_metrics[5].update_state(tf.abs(y_pred["mag_total"] - y["mag_total"]), y["mag_known"])
+        inside = tf.cast(error <= y_pred["mu_err"], tf.float32)
+        self.coverage.update_state(inside, sample_weight=tf.cast(use, tf.float32))
+        return self.get_metrics_result()
+
+    def train_step(self, data):
+        """One step, then the moving average."""
+        if self.teaching is not None:
+            inputs, targets, _ = keras.utils.unpack_x_y_sample_weight(data)
+            data = ({**inputs, "teacher": self.teaching.tokens(inputs, targets, self.steps)}, targets)
+        logs = super().train_step(data)
+        self.steps.assign_add(1.0)
+        momentum = tf.minimum(self.ema, (1.0 + self.steps) / (10.0 + self.steps))
+        for average, variable in zip(self.averages, self.averaged_variables, strict=True):
+            average.assign(average + (1.0 - momentum) * (tf.cast(variable, tf.float32) - average))
+        return logs
+
+    def evaluate(self, *args, **kwargs):
+        """Evaluate the moving average of the weights."""
+        with self.averaged():
+            return super().evaluate(*args, **kwargs)
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Within, the network has the moving average of its weights."""
+        kept = [variable.numpy() for variable in self.averaged_variables]
+        for average, variable in zip(self.averages, self.averaged_variables, strict=True):
+            variable.assign(average)
+        try:
+            yield
+        finally:
+            for variable, value in zip(self.averaged_variables, kept, strict=True):
+                variable.assign(value)

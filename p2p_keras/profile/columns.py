@@ -1,0 +1,153 @@
+"""The profile table: columns, units, meta and the quantities derived from them.
+
+One galaxy's raw model outputs (numbers on a fixed radial grid, position angles from +x, pixels of the cutout) and its
+image become one `astropy.table.QTable` that holds what a user may rely on: only radii that the model stands behind, the
+position angle east of north where the image has a WCS, the centre in pixels of the file.
+
+Nothing here raises for odd numbers: a quantity that can't be had is NaN, a profile without radii is an empty table with
+the flag ``no_profile``.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from p2p_keras.core.accuracy import interpolate_log_sma
+from p2p_keras.core.ellipse import half_turn
+from p2p_keras.core.units import SB_UNIT
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
+
+COLUMN_UNITS = {"sma": "arcsec", "mu": SB_UNIT, "mu_err": SB_UNIT, "ellipticity": "", "pa": "deg", "growth": "mag"}
+"""Columns of a profile in their order, with their units ('' for a plain number)."""
+
+EXTRA_COLUMN_UNITS = {"sma_kpc": "kpc", "intensity": "uJy / arcsec2", "intensity_err": "uJy / arcsec2"}
+"""Columns that some profiles have: with a redshift, and measured by force along another band's ellipses."""
+
+ALL_COLUMN_UNITS = COLUMN_UNITS | EXTRA_COLUMN_UNITS
+
+COLUMN_DESCRIPTIONS = {
+    "sma": "semi-major axis of the isophote",
+    "mu": "surface brightness",
+    "mu_err": "1-sigma uncertainty of mu",
+    "ellipticity": "1 - b/a",
+    "pa": "position angle of the major axis",
+    "growth": "magnitude inside this ellipse",
+    "sma_kpc": "semi-major axis at the redshift of meta",
+    "intensity": "surface brightness as a flux (AB), also where it is negative",
+    "intensity_err": "1-sigma uncertainty of intensity",
+}
+
+META_KEYS = (
+    "name", "band", "x0", "y0", "ra", "dec", "pixel_scale", "zero_point", "pa_reference", "pa_of_x", "parity",
+    "mag_total", "r50", "r90", "concentration", "r_iso25", "extent", "sky", "flags", "quality", "source", "x_offset",
+    "y_offset", "binning", "hdu", "photometric_system", "zero_point_origin", "pixel_scale_origin", "noise_origin",
+    "notes", "model", "model_version", "software_version",
+)  # fmt: skip
+"""Keys of every profile's ``meta``, in their order."""
+
+ISOPHOTE_MU = 25.0
+"""Surface brightness of `r_iso25`, mag arcsec^-2 (as R25 of the RC3)."""
+
+
+def valid_rows(outputs: Mapping[str, Any]) -> np.ndarray:
+    """Rows of one galaxy's raw outputs that make up its profile: `valid`, finite in sma and mu, sma above 0.
+
+    Returns
+    -------
+    bool array (K,)
+    """
+    sma, mu = np.asarray(outputs["sma"], dtype=float), np.asarray(outputs["mu"], dtype=float)
+    return np.asarray(outputs["valid"], dtype=bool) & np.isfinite(sma) & np.isfinite(mu) & (sma > 0)
+
+
+@functools.cache
+def unit_of(text: str) -> Any:
+    """A unit by its name; astropy would parse the text for each column of each galaxy."""
+    from astropy import units as u
+
+    return u.Unit(text)
+
+
+def isophotal_radius(sma: np.ndarray, mu: np.ndarray, level: float = ISOPHOTE_MU) -> float:
+    """Outermost semi-major axis where the surface brightness falls through a level; NaN where it never does.
+
+    Parameters
+    ----------
+    sma : array (N,), increasing
+    mu : array (N,), mag arcsec^-2
+    level : float, mag arcsec^-2
+
+    Returns
+    -------
+    float, in the unit of `sma`
+    """
+    sma, mu = np.asarray(sma, dtype=float), np.asarray(mu, dtype=float)
+    good = np.isfinite(sma) & np.isfinite(mu)
+    if not good.any():
+        return float("nan")
+    return float(isophotal_radii(sma[good], mu[None, good], level)[0])
+
+
+def isophotal_radii(sma: np.ndarray, mu: np.ndarray, level: float) -> np.ndarray:
+    """`isophotal_radius` of many profiles on the same radii: sma (N,), mu (M, N), finite -> (M,)."""
+    if sma.size < 2:
+        return np.where(mu[:, -1] == level, sma[-1], np.nan)
+    crossing = (mu[:, :-1] <= level) & (mu[:, 1:] > level)
+    i = crossing.shape[1] - 1 - np.argmax(crossing[:, ::-1], axis=1)
+    rows = np.arange(len(mu))
+    low, high = mu[rows, i], mu[rows, i + 1]
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # where nothing crosses, nothing of it counts
+        part = (level - low) / (high - low)
+        radius = np.exp(np.log(sma[i]) + part * (np.log(sma[i + 1]) - np.log(sma[i])))
+    return np.where(crossing.any(axis=1), radius, np.where(mu[:, -1] == level, sma[-1], np.nan))
+
+
+def plain_arrays(profile: QTable) -> dict[str, np.ndarray]:
+    """Columns of a profile as plain float arrays in the units of `ALL_COLUMN_UNITS`.
+
+    A column without units (a table read from .csv) is taken to be in them already.
+    """
+    from astropy import units as u
+
+    arrays: dict[str, np.ndarray] = {}
+    for name, unit in ALL_COLUMN_UNITS.items():
+        if name not in profile.colnames:
+            continue
+        column = profile[name]
+        if type(column) is u.Quantity and column.unit is unit_of(unit):  # as nearly always, and ten times as fast
+            arrays[name] = np.array(column.value, dtype=float)
+            continue
+        if unit and getattr(column, "unit", None) is not None:
+            column = u.Quantity(column).to_value(unit_of(unit))
+        arrays[name] = np.ma.filled(np.ma.asarray(column, dtype=float), np.nan)
+    return arrays
+
+
+def surface_brightness_at(profile: QTable, sma: np.ndarray) -> np.ndarray:
+    """Surface brightness of a profile at other radii (arcsec), linear in ln(sma); NaN outside its range."""
+    arrays = plain_arrays(profile)
+    return interpolate_log_sma(sma, arrays["sma"], arrays["mu"])
+
+
+def pa_from_x(pa: Any, meta: Mapping[str, Any]) -> np.ndarray:
+    """Position angles of a profile counter-clockwise from the image's +x axis, in [0, 180); see `profile_table`.
+
+    Parameters
+    ----------
+    pa : array, degrees
+    meta : mapping
+        The profile's; without ``pa_of_x`` and ``parity`` the angles are taken to be from +x already.
+    """
+    turned = float(meta.get("parity", 1)) * (np.asarray(pa, dtype=float) - float(meta.get("pa_of_x", 0.0)))
+    return half_turn(turned)
+
+
+def whole_or_float(value: float) -> int | float:
+    """An integer where it is one: the offset of a cutout that was neither binned nor resampled."""
+    return int(value) if float(value).is_integer() else float(value)

@@ -1,0 +1,120 @@
+"""Everything that can be said of a measured profile, put into its meta; and its corrections, where asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from p2p_keras.profile.columns import ISOPHOTE_MU, isophotal_radius, plain_arrays
+from p2p_keras.profile.derived.distance import DEFAULT_COSMOLOGY, distances
+from p2p_keras.profile.derived.extinction import extinction_of
+from p2p_keras.profile.derived.fits import fit_laws, inner_limit
+from p2p_keras.profile.derived.quantities import derived_quantities
+from p2p_keras.profile.tables.building import table_of_columns
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
+
+_LENGTHS = ("r50", "r90", "extent", "sersic_re", "disc_h")
+
+
+@dataclass(frozen=True)
+class DerivedSettings:
+    """What to derive, the same for all galaxies of a run.
+
+    Attributes
+    ----------
+    isophotes : tuple of float
+        Surface brightnesses (mag arcsec^-2) for radii and magnitudes inside.
+    psf_fwhm : float, optional
+        Arcsec: where the fits begin, see `p2p_keras.profile.derived.fits.inner_limit`.
+    redshift : float, optional
+    cosmology : str
+        Name of an astropy cosmology.
+    extinction : float or mapping of band to float, optional
+        A_lambda, mag, to correct for.
+    ebv : float, optional
+        E(B-V), to correct for.
+    extinction_system : str
+        One of `p2p_keras.profile.derived.extinction.COEFFICIENTS`.
+    """
+
+    isophotes: tuple[float, ...] = (ISOPHOTE_MU,)
+    psf_fwhm: float | None = None
+    redshift: float | None = None
+    cosmology: str = DEFAULT_COSMOLOGY
+    extinction: float | Mapping[str, float] | None = None
+    ebv: float | None = None
+    extinction_system: str = "sdss"
+
+
+def complete_profile(
+    profile: QTable,
+    settings: DerivedSettings | None = None,
+    *,
+    redshift: float | None = None,
+    extinction: float | None = None,
+    ebv: float | None = None,
+) -> QTable:
+    """Add the derived quantities to a profile's meta, lengths in kpc, and correct for extinction where asked for.
+
+    Parameters
+    ----------
+    profile : QTable
+        As `p2p_keras.profile` makes it; not changed.
+    settings : DerivedSettings, optional
+    redshift, extinction, ebv : float, optional
+        This galaxy's own, before those of `settings`.
+
+    Returns
+    -------
+    QTable
+        A copy. With an extinction, ``mu``, ``growth`` and ``mag_total`` are brighter by it and ``extinction`` in meta
+        says so; with a redshift there are a column ``sma_kpc`` and ``r50_kpc``, ``kpc_per_arcsec``,
+        ``distance_modulus``, ... in meta. ``mag_total_err`` and the like:
+        `p2p_keras.profile.derived.derived_quantities`; ``sersic_n`` and the like:
+        `p2p_keras.profile.derived.fits.fit_laws`.
+
+    Raises
+    ------
+    UsageError
+        The extinction of this band isn't known, or the cosmology.
+    """
+    settings = settings or DerivedSettings()
+    arrays, meta = plain_arrays(profile), dict(profile.meta)
+    own = extinction is not None or ebv is not None
+    a_lambda = extinction_of(
+        str(meta.get("band", "")),
+        given=extinction if own else settings.extinction,
+        ebv=ebv if own else settings.ebv,
+        system=settings.extinction_system,
+    )
+    if a_lambda:
+        _correct(arrays, meta, a_lambda)
+    meta["extinction"] = a_lambda
+    levels = tuple(dict.fromkeys((ISOPHOTE_MU, *settings.isophotes)))
+    meta.update(derived_quantities(arrays, float(meta["mag_total"]), levels))
+    inner = inner_limit(float(meta["pixel_scale"]) * int(meta.get("binning", 1)), settings.psf_fwhm)
+    meta.update(fit_laws(arrays, float(meta["r50"]), inner))
+    z = settings.redshift if redshift is None else redshift
+    if z is not None:
+        meta.update(redshift=float(z), cosmology=settings.cosmology, **distances(float(z), settings.cosmology))
+        arrays["sma_kpc"] = arrays["sma"] * meta["kpc_per_arcsec"]
+        for key in (*_LENGTHS, *(f"r_iso{level:g}" for level in levels)):
+            meta[f"{key}_kpc"] = float(meta[key] * meta["kpc_per_arcsec"])
+    completed = table_of_columns(arrays)
+    completed.meta.update(meta)
+    return completed
+
+
+def _correct(arrays: dict[str, np.ndarray], meta: dict, a_lambda: float) -> None:
+    for key in ("mu", "growth"):
+        arrays[key] = arrays[key] - a_lambda
+    for key in ("intensity", "intensity_err"):
+        if key in arrays:
+            arrays[key] = arrays[key] * 10.0 ** (0.4 * a_lambda)
+    meta["mag_total"] = meta["mag_total"] - a_lambda
+    meta["r_iso25"] = isophotal_radius(arrays["sma"], arrays["mu"], ISOPHOTE_MU)

@@ -1,0 +1,83 @@
+"""Galactic extinction by dust, where the user asks for its correction; nothing is looked up in maps.
+
+R_lambda = A_lambda / E(B-V), E(B-V) on the scale of Schlegel, Finkbeiner & Davis (1998, SFD):
+
+* SDSS, Pan-STARRS, 2MASS: Schlafly & Finkbeiner (2011, ApJ 737, 103), table 6, R_V = 3.1.
+* DECam (DESI Legacy Surveys): the coefficients of the survey's own catalogues, data release 9.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from p2p_keras.core.errors import UsageError
+from p2p_keras.images.bands import short_band
+
+COEFFICIENTS: Mapping[str, Mapping[str, float]] = {
+    "sdss": {"u": 4.239, "g": 3.303, "r": 2.285, "i": 1.698, "z": 1.263},
+    "panstarrs": {"g": 3.172, "r": 2.271, "i": 1.682, "z": 1.322, "y": 1.087},
+    "decam": {"u": 3.995, "g": 3.214, "r": 2.165, "i": 1.592, "z": 1.211, "Y": 1.064},
+    "2mass": {"J": 0.723, "H": 0.460, "Ks": 0.310},
+}
+"""A_lambda / E(B-V) by photometric system and band."""
+
+
+def parse_extinction(text: str | None) -> float | dict[str, float] | None:
+    """Read ``"0.11"`` (any band) or ``"g=0.33,r=0.23"``.
+
+    Raises
+    ------
+    UsageError
+        It is neither.
+    """
+    if text is None:
+        return None
+    try:
+        if "=" not in text:
+            return float(text)
+        parts = (part.split("=") for part in text.split(","))
+        return {band.strip(): float(value) for band, value in parts}
+    except ValueError as error:
+        raise UsageError(f"--extinction {text}: expected magnitudes, as 0.11 or g=0.33,r=0.23") from error
+
+
+def extinction_of(
+    band: str,
+    *,
+    given: float | Mapping[str, float] | None = None,
+    ebv: float | None = None,
+    system: str = "sdss",
+) -> float:
+    """Extinction A_lambda (mag) of a band; 0 where none is asked for.
+
+    Parameters
+    ----------
+    band : str
+    given : float or mapping of band to float, optional
+        A_lambda itself.
+    ebv : float, optional
+        E(B-V); needs a band with a known coefficient.
+    system : str
+        One of `COEFFICIENTS`.
+
+    Raises
+    ------
+    UsageError
+        The band is unknown, or isn't among the given ones.
+    """
+    if isinstance(given, Mapping):
+        if band not in given:
+            raise UsageError(f"no extinction was given for the band {band!r} (only for {', '.join(given)})")
+        return float(given[band])
+    if given is not None:
+        return float(given)
+    if ebv is None:
+        return 0.0
+    known = COEFFICIENTS[system]
+    short = short_band(band)
+    band = next((name for name in (band, short, {"K": "Ks"}.get(short, short)) if name in known), band)
+    if band not in known:
+        raise UsageError(
+            f"A/E(B-V) of the band {band!r} isn't known in the system {system} ({', '.join(known)}): give --extinction"
+        )
+    return known[band] * ebv

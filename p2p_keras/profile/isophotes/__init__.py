@@ -1,0 +1,1 @@
+"""Photometry along ellipses: sampling and the classical fit, with numpy alone."""

@@ -1,0 +1,93 @@
+"""AutoProf's profile file: comments, a line of names, a line of units, a row per radius, separated by commas.
+
+This is the layout that every version of AutoProf reads (as the profile of a forced measurement), and `pack` too
+(Stone et al. 2021, MNRAS 508, 1870). Position angles there are counter-clockwise from the image's +y axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from p2p_keras.measure.outputs.lists import SENTENCES, joined, split
+
+_UNITS = {
+    "R": "arcsec",
+    "SB": "mag*arcsec^-2",
+    "SB_e": "mag*arcsec^-2",
+    "totmag": "mag",
+    "ellip": "unitless",
+    "pa": "deg",
+}
+_MISSING = 99.999
+_COMMENTS = (
+    "name", "band", "x0", "y0", "ra", "dec", "pixel_scale", "zero_point", "mag_total", "r50", "r90", "flags", "quality",
+    "source", "photometric_system", "zero_point_origin", "pixel_scale_origin", "noise_origin", "hdu", "notes", "model",
+    "model_version", "software_version",
+)  # fmt: skip
+
+
+def write_prof(meta: Mapping[str, Any], columns: Mapping[str, np.ndarray], path: Path) -> None:
+    """Write one profile; what has no value is 99.999, as AutoProf has it.
+
+    Parameters
+    ----------
+    meta : mapping
+        Of a profile. ``pa_of_x`` and ``parity`` turn its position angles back to the image.
+    columns : mapping of arrays
+        ``sma``, ``mu``, ``mu_err``, ``ellipticity``, ``pa``, ``growth`` in the units of `p2p_keras.profile`.
+    path : Path
+    """
+    from p2p_keras.profile.columns import pa_from_x
+
+    rows = np.stack(
+        [
+            columns["sma"],
+            columns["mu"],
+            columns["mu_err"],
+            columns["growth"],
+            columns["ellipticity"],
+            (pa_from_x(columns["pa"], meta) - 90.0) % 180.0,
+        ],
+        axis=1,
+    )
+    with open(path, "w", encoding="utf-8", newline="\n") as file:
+        for key in _COMMENTS:
+            if key in meta:
+                value = meta[key]
+                text = joined(value) if isinstance(value, list) else str(value)
+                file.write(f"# {key}: {' '.join(text.split())}\n")
+        file.write(",".join(_UNITS) + "\n" + ",".join(_UNITS.values()) + "\n")
+        for row in np.where(np.isfinite(rows), rows, _MISSING):
+            file.write(",".join(f"{value:.5f}" for value in row) + "\n")
+
+
+def read_prof(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Read what `write_prof` wrote: meta (as text, but for flags) and columns; angles from +x."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    comments = (line[1:].partition(":") for line in lines if line.startswith("#"))
+    meta: dict[str, Any] = {key.strip(): _value(value.strip()) for key, colon, value in comments if colon}
+    for key in ("flags", *SENTENCES):
+        if key in meta:
+            meta[key] = split(key, str(meta[key]))
+    body = [line for line in lines if line.strip() and not line.startswith("#")]
+    names = body[0].split(",")
+    numbers = [[float(cell) for cell in line.split(",")] for line in body[2:]]
+    table = np.array(numbers, dtype=float).reshape(len(numbers), len(names))
+    table[table > _MISSING - 1e-6] = np.nan
+    found = dict(zip(names, table.T, strict=True))
+    meta["pa_reference"] = "+x"
+    columns = {"sma": "R", "mu": "SB", "mu_err": "SB_e", "ellipticity": "ellip", "pa": "pa", "growth": "totmag"}
+    out = {ours: found[theirs] for ours, theirs in columns.items()}
+    out["pa"] = (out["pa"] + 90.0) % 180.0
+    return meta, out
+
+
+def _value(text: str) -> Any:
+    try:
+        return float(text)
+    except ValueError:
+        return text

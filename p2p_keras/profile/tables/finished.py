@@ -1,0 +1,85 @@
+"""What an output holds already, so that a resumed run doesn't measure it again."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+_SOURCE_LINES = {
+    "ecsv": re.compile(rb'^# - \{"source": "(.*)"\}$', re.MULTILINE),
+    "prof": re.compile(rb"^# source: (.*)$", re.MULTILINE),
+}
+
+
+def _same_file(one: str, other: str) -> bool:
+    """Whether two names are of one file; a name that isn't known counts as the same."""
+    return not one or not other or os.path.abspath(one) == os.path.abspath(other)
+
+
+class FinishedGalaxies:
+    """Galaxies of one table, by their meta: ``name`` and ``source``."""
+
+    def __init__(self, metas: Iterable[Mapping[str, Any]]) -> None:
+        self._sources = {str(meta.get("name", "")).casefold(): str(meta.get("source", "")) for meta in metas}
+
+    def names(self) -> set[str]:
+        """Their names, in lower case."""
+        return set(self._sources)
+
+    def holds(self, source: str, name: str) -> bool:
+        """Whether the galaxy of this name and file is there, be it as NAME_2 because of a namesake."""
+        found, number = name.casefold(), 1
+        while found in self._sources:
+            if _same_file(self._sources[found], source):
+                return True
+            number += 1
+            found = f"{name.casefold()}_{number}"
+        return False
+
+
+class FinishedFiles:
+    """Galaxies of a folder with a file each, or of the one file where `place` is one.
+
+    Only the file of a galaxy that is asked for is opened: a folder may hold a hundred thousand.
+    """
+
+    def __init__(self, place: Path, table_format: str) -> None:
+        self._format = table_format
+        if place.is_dir():
+            ending = f".{table_format}"
+            paths = [Path(entry.path) for entry in os.scandir(place) if entry.name.endswith(ending)]
+        else:
+            paths = [place] if place.exists() else []
+        self._paths = {path.stem.casefold(): path for path in paths if not path.name.startswith(".")}
+
+    def names(self) -> set[str]:
+        """Their names, in lower case."""
+        return set(self._paths)
+
+    def holds(self, source: str, name: str) -> bool:
+        """See `FinishedGalaxies.holds`."""
+        found, number = name.casefold(), 1
+        while found in self._paths:
+            if _same_file(self._source_of(self._paths[found]), source):
+                return True
+            number += 1
+            found = f"{name.casefold()}_{number}"
+        return False
+
+    def _source_of(self, path: Path) -> str:
+        if self._format in _SOURCE_LINES:
+            with open(path, "rb") as file:
+                match = _SOURCE_LINES[self._format].search(file.read(16384))
+            return match[1].decode("utf-8", "replace") if match else ""
+        if self._format == "csv":
+            return ""
+        from p2p_keras.core.errors import InputError
+        from p2p_keras.profile.tables.reading import read_profiles
+
+        try:
+            return str(read_profiles(path)[0].meta.get("source", ""))
+        except (InputError, IndexError):
+            return "\0"  # a file that can't be read is measured again, under another name

@@ -1,0 +1,278 @@
+"""Tables of galaxies written piece by piece: ECSV, FITS, Parquet and CSV, each as astropy reads it.
+
+astropy's own writers hold a whole table, and more than once; these hold one galaxy at a time. What they write is what
+astropy's writers would: a test reads it back by astropy alone.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TextIO
+
+import numpy as np
+
+from p2p_keras.profile.columns import ALL_COLUMN_UNITS, COLUMN_DESCRIPTIONS, COLUMN_UNITS
+from p2p_keras.profile.tables.fits_galaxies import write_galaxies_hdu
+from p2p_keras.profile.tables.lists import joined
+from p2p_keras.profile.tables.spool import SpooledGalaxy
+
+GALAXIES = "galaxies"
+"""Key of a table's meta, and name of the second HDU, that holds the meta of each galaxy."""
+
+_BLOCK_ROWS = 65536
+
+
+class Galaxies(Protocol):
+    """What can be written: a `p2p_keras.profile.tables.spool.Spool`, or `ListedGalaxies`."""
+
+    def galaxies(self) -> Iterator[SpooledGalaxy]:
+        """Each galaxy; can be gone through again."""
+
+    def metas(self) -> Iterator[dict[str, Any]]:
+        """Meta of each galaxy."""
+
+    def column_names(self) -> list[str]:
+        """Columns that any galaxy has."""
+
+
+class ListedGalaxies:
+    """Galaxies in memory."""
+
+    def __init__(self, galaxies: Sequence[SpooledGalaxy]) -> None:
+        self._galaxies = galaxies
+
+    def galaxies(self) -> Iterator[SpooledGalaxy]:
+        """Each galaxy."""
+        return iter(self._galaxies)
+
+    def metas(self) -> Iterator[dict[str, Any]]:
+        """Meta of each galaxy."""
+        return (galaxy.meta for galaxy in self._galaxies)
+
+    def column_names(self) -> list[str]:
+        """Columns that any galaxy has."""
+        return list(dict.fromkeys(name for galaxy in self._galaxies for name in galaxy.columns))
+
+
+def write_galaxies(
+    galaxies: Galaxies,
+    path: Path,
+    table_format: str,
+    *,
+    single: bool = False,
+    units: Mapping[str, str] | None = None,
+) -> None:
+    """Write one table.
+
+    Parameters
+    ----------
+    galaxies : Galaxies
+    path : Path
+    table_format : {"ecsv", "fits", "csv", "parquet"}
+    single : bool
+        The table of one galaxy alone: no column ``name``, its meta is the table's.
+    units : mapping of str to str, optional
+        Columns and their units ('' for plain numbers); by default those of a profile, as far as any galaxy has them.
+    """
+    present = galaxies.column_names()
+    columns = dict(units or {})
+    if units is None:
+        columns = {k: unit for k, unit in ALL_COLUMN_UNITS.items() if k in present or k in COLUMN_UNITS}
+    writer = {"ecsv": _write_ecsv, "fits": _write_fits, "csv": _write_csv, "parquet": _write_parquet}[table_format]
+    writer(galaxies, path, columns, single)
+
+
+def _blocks(galaxies: Galaxies, columns: Mapping[str, str]) -> Iterator[tuple[str, np.ndarray]]:
+    """Name and rows (N, number of columns) of each galaxy; NaN where it lacks a column."""
+    for galaxy in galaxies.galaxies():
+        rows = np.full((len(galaxy), len(columns)), np.nan)
+        for i, name in enumerate(columns):
+            if name in galaxy.columns:
+                rows[:, i] = galaxy.columns[name]
+        yield galaxy.name, rows
+
+
+def _number_text(value: float) -> str:
+    return repr(float(value)) if np.isfinite(value) else "nan" if np.isnan(value) else "inf" if value > 0 else "-inf"
+
+
+# --- ECSV ---
+
+
+def _yaml(value: Any) -> str:
+    """One value as YAML in flow style: JSON, but for the numbers that JSON lacks or YAML 1.1 reads as text."""
+    if isinstance(value, bool) or value is None:
+        return "null" if value is None else str(value).lower()
+    if isinstance(value, float):
+        if not np.isfinite(value):
+            return ".nan" if np.isnan(value) else ".inf" if value > 0 else "-.inf"
+        text = repr(value)
+        mantissa, e, exponent = text.partition("e")
+        return text if not e or "." in mantissa else f"{mantissa}.0e{exponent}"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{json.dumps(str(key))}: {_yaml(v)}" for key, v in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_yaml(v) for v in value) + "]"
+    return json.dumps(value)
+
+
+def _header_lines(galaxies: Galaxies, columns: Mapping[str, str], single: bool) -> Iterator[str]:
+    """The YAML header of ECSV, which astropy also puts into Parquet's metadata."""
+    yield "datatype:"
+    if not single:
+        yield "- {name: name, datatype: string}"
+    for name, unit in columns.items():
+        about = json.dumps(COLUMN_DESCRIPTIONS.get(name, name))
+        given = f"unit: {unit}, " if unit else ""
+        yield f"- {{name: {json.dumps(name)}, {given}datatype: float64, description: {about}}}"
+    yield "meta: !!omap"
+    if single:
+        for meta in galaxies.metas():
+            for key, value in meta.items():
+                yield f"- {{{json.dumps(key)}: {_yaml(value)}}}"
+    else:
+        yield f"- {GALAXIES}:"
+        for meta in galaxies.metas():
+            yield "  - " + _yaml(meta)
+    yield "- __serialized_columns__:"
+    for name in columns:
+        if columns[name]:
+            yield f"    {json.dumps(name)}:"
+            yield "      __class__: astropy.units.quantity.Quantity"
+            yield f"      unit: !astropy.units.Unit {{unit: {columns[name]}}}"
+            yield f"      value: !astropy.table.SerializedColumn {{name: {json.dumps(name)}}}"
+
+
+def _write_ecsv(galaxies: Galaxies, path: Path, columns: Mapping[str, str], single: bool) -> None:
+    with open(path, "w", encoding="utf-8", newline="\n") as file:
+        file.write("# %ECSV 1.0\n# ---\n")
+        for line in _header_lines(galaxies, columns, single):
+            file.write(f"# {line}\n")
+        file.write("# schema: astropy-2.0\n")
+        _write_rows(file, galaxies, columns, single, delimiter=" ")
+
+
+def _write_rows(file: TextIO, galaxies: Galaxies, columns: Mapping[str, str], single: bool, delimiter: str) -> None:
+    rows = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+    rows.writerow(list(columns) if single else ["name", *columns])
+    for name, block in _blocks(galaxies, columns):
+        first = [] if single else [name]
+        for row in block:
+            rows.writerow([*first, *(_number_text(value) for value in row)])
+
+
+# --- CSV ---
+
+
+def _write_csv(galaxies: Galaxies, path: Path, columns: Mapping[str, str], single: bool) -> None:
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        _write_rows(file, galaxies, columns, single, delimiter=",")
+
+
+# --- FITS ---
+
+
+def _write_fits(galaxies: Galaxies, path: Path, columns: Mapping[str, str], single: bool) -> None:
+    """Profiles in the first table, one row per galaxy with its meta in the second: header cards hold too little."""
+    from astropy.io import fits
+
+    sizes = [(len(name.encode()), len(block)) for name, block in _blocks(galaxies, columns)]
+    width = max([size for size, _ in sizes], default=1) or 1
+    kinds = [] if single else [("name", f"S{width}")]
+    record = np.dtype(kinds + [(name, ">f8") for name in columns])
+    units = {name: _fits_unit(columns[name]) for name in columns}
+    defined = [] if single else [fits.Column("name", f"{width}A")]
+    defined += [fits.Column(name, "D", unit=units[name] or None) for name in columns]
+    header = fits.BinTableHDU.from_columns(defined, nrows=0, name="PROFILES").header
+    header["NAXIS2"] = sum(rows for _, rows in sizes)
+    with open(path, "wb") as file:
+        file.write(fits.PrimaryHDU().header.tostring().encode("ascii"))
+        file.write(header.tostring().encode("ascii"))
+        written = 0
+        for name, block in _blocks(galaxies, columns):
+            rows = np.zeros(len(block), dtype=record)
+            if not single:
+                rows["name"] = name.encode()
+            for i, column in enumerate(columns):
+                rows[column] = block[:, i]
+            file.write(rows.tobytes())
+            written += rows.nbytes
+        file.write(b"\0" * (-written % 2880))
+        write_galaxies_hdu(file, galaxies.metas, GALAXIES.upper())
+
+
+def _fits_unit(unit: str) -> str:
+    from astropy import units as u
+
+    return u.Unit(unit).to_string("fits") if unit else ""
+
+
+def meta_table(
+    metas: Iterable[Mapping[str, Any]], units_of: Callable[[Sequence[str]], Mapping[str, str]] | None = None
+) -> Any:
+    """One row per galaxy: what their meta hold, lists joined by blanks, NaN or '' where one lacks a key."""
+    from astropy.table import Table
+
+    columns: dict[str, list[Any]] = {}
+    count = 0
+    for meta in metas:
+        for key, value in meta.items():
+            cells = columns.setdefault(key, [])
+            cells += [None] * (count - len(cells))
+            cells.append(joined(value) if isinstance(value, list) else value)
+        count += 1
+    table = Table()
+    units = units_of(list(columns)) if units_of else {}
+    for key, cells in columns.items():
+        cells += [None] * (count - len(cells))
+        table[key] = _column_of(cells)
+        if key in units and table[key].dtype.kind in "fi":
+            table[key].unit = units[key]
+    return table
+
+
+def _column_of(cells: list[Any]) -> np.ndarray:
+    known = [cell for cell in cells if cell is not None]
+    if known and all(isinstance(cell, bool) for cell in known) and len(known) == len(cells):
+        return np.array(cells)
+    if known and all(isinstance(cell, int) and not isinstance(cell, bool) for cell in known):
+        if len(known) == len(cells):
+            return np.array(cells, dtype=np.int64)
+        return np.array([np.nan if cell is None else float(cell) for cell in cells])
+    if known and all(isinstance(cell, (int, float)) for cell in known):
+        return np.array([np.nan if cell is None else float(cell) for cell in cells])
+    return np.array(["" if cell is None else str(cell) for cell in cells], dtype=str)
+
+
+# --- Parquet ---
+
+
+def _write_parquet(galaxies: Galaxies, path: Path, columns: Mapping[str, str], single: bool) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    fields = [] if single else [pa.field("name", pa.string())]
+    schema = pa.schema(fields + [pa.field(name, pa.float64()) for name in columns])
+    with pq.ParquetWriter(path, schema, store_schema=False) as writer:
+        waiting: list[tuple[str, np.ndarray]] = []
+
+        def flush() -> None:
+            arrays: list[Any] = []
+            if not single:
+                arrays.append(pa.array([name for name, block in waiting for _ in range(len(block))], pa.string()))
+            rows = np.concatenate([block for _, block in waiting]) if waiting else np.empty((0, len(columns)))
+            arrays += [pa.array(rows[:, i]) for i in range(len(columns))]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+            waiting.clear()
+
+        for name, block in _blocks(galaxies, columns):
+            waiting.append((name, block))
+            if sum(len(rows) for _, rows in waiting) >= _BLOCK_ROWS:
+                flush()
+        flush()
+        # Not with the schema, which would be in the file twice: this is most of it.
+        header = "\n".join(_header_lines(galaxies, columns, single))
+        writer.add_key_value_metadata({"table_meta_yaml": header})

@@ -1,0 +1,134 @@
+"""Profiles from the files that `p2p_keras.profile.tables.files` wrote."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from p2p_keras.core.errors import InputError, UsageError
+from p2p_keras.profile.columns import plain_arrays
+from p2p_keras.profile.tables.autoprof import read_prof
+from p2p_keras.profile.tables.building import table_of_columns
+from p2p_keras.profile.tables.formats import GALAXIES
+from p2p_keras.profile.tables.lists import SENTENCES, split
+
+if TYPE_CHECKING:
+    from astropy.table import QTable, Table
+
+TABLE_FORMATS = ("ecsv", "fits", "csv", "parquet")
+"""Formats of a table of many galaxies, which are also the endings of its file."""
+
+FORMATS = (*TABLE_FORMATS, "prof")
+"""Those, and AutoProf's, which holds one galaxy."""
+
+_ASTROPY_FORMAT = {"ecsv": "ascii.ecsv", "csv": "ascii.csv"}
+
+
+def format_of(path: str | os.PathLike[str]) -> str | None:
+    """Format by a file name's ending; None for a folder's name.
+
+    Raises
+    ------
+    UsageError
+        The name ends as a file of another kind would.
+    """
+    suffix = Path(path).suffix.lower().lstrip(".")
+    if suffix in FORMATS:
+        return suffix
+    if suffix in ("txt", "dat", "json", "hdf5", "h5", "votable", "xml", "fit", "gz") and not Path(path).is_dir():
+        raise UsageError(f"{path}: unknown kind of table; use .{', .'.join(FORMATS)} or a folder")
+    return None
+
+
+def read_profiles(path: str | os.PathLike[str]) -> list[QTable]:
+    """Read the profiles of a file or folder that `write_profiles` wrote.
+
+    Returns
+    -------
+    list of QTable
+        One per galaxy, in the order of the file (of the names in a folder), with units, and ``meta`` as far as the
+        format keeps it. Galaxies without a single radius come back too, as empty tables, except from ``.csv``.
+
+    Raises
+    ------
+    InputError
+        It can't be read as such a table.
+    """
+    path = Path(path)
+    if path.is_dir():
+        files = sorted(p for p in path.iterdir() if p.suffix.lower().lstrip(".") in FORMATS)
+        return [profile for file in files for profile in read_profiles(file)]
+    suffix = path.suffix.lower().lstrip(".")
+    if suffix not in FORMATS:
+        raise InputError(path, f"not a table of profiles (.{', .'.join(FORMATS)})")
+    try:
+        if suffix == "prof":
+            meta, columns = read_prof(path)
+            profile = table_of_columns(columns)
+            profile.meta.update({"name": path.stem} | meta)
+            return [profile]
+        table, metas = _read_table(path, suffix)
+    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        raise InputError(path, f"can't be read as a table of profiles ({error})") from error
+    missing = [name for name in ("sma", "mu") if name not in table.colnames]
+    if missing:
+        raise InputError(path, f"not a table of profiles, it lacks {', '.join(missing)}")
+    return _split(table, metas, default_name=path.stem)
+
+
+def _read_table(path: Path, suffix: str) -> tuple[Table, list[dict[str, Any]]]:
+    from astropy.table import QTable, Table
+
+    if suffix != "fits":
+        table = _read_parquet(path) if suffix == "parquet" else QTable.read(path, format=_ASTROPY_FORMAT[suffix])
+        metas = table.meta.get(GALAXIES)
+        return table, [dict(meta) for meta in metas] if metas is not None else [dict(table.meta)]
+    # Without mask_invalid=False astropy turns NaN and empty text into masked entries.
+    how: dict[str, Any] = {"format": "fits", "character_as_bytes": False, "mask_invalid": False}
+    galaxies = Table.read(path, hdu=GALAXIES.upper(), **how)
+    metas = []
+    for row in galaxies:
+        meta = {key: row[key].item() if hasattr(row[key], "item") else row[key] for key in galaxies.colnames}
+        meta = {key: str(value) if isinstance(value, (bytes, np.str_)) else value for key, value in meta.items()}
+        for key in ("flags", *SENTENCES):
+            meta[key] = split(key, str(meta.get(key, "")))
+        metas.append(meta)
+    return QTable.read(path, hdu="PROFILES", **how), metas
+
+
+def _read_parquet(path: Path) -> Table:
+    """Read what astropy wrote; its own reader wants pandas, pyarrow alone is enough."""
+    import pyarrow.parquet
+    from astropy.table import QTable, meta
+
+    rows = pyarrow.parquet.read_table(path)
+    header = meta.get_header_from_yaml((rows.schema.metadata or {})[b"table_meta_yaml"].decode().split("\n"))
+    table = QTable(meta=header.get("meta", {}))
+    for name in rows.column_names:
+        table[name] = np.asarray(rows[name].to_pylist(), dtype=str if name == "name" else float)
+    return table
+
+
+def _split(table: Table, metas: list[dict[str, Any]], default_name: str) -> list[QTable]:
+    """Cut one table into those of its galaxies."""
+    arrays = plain_arrays(table)
+    if "name" not in table.colnames:
+        meta = metas[0] if metas else {}
+        profile = table_of_columns(arrays)
+        profile.meta.update({"name": default_name} | meta)
+        return [profile]
+    row_names = np.asarray(table["name"]).astype(str)
+    # A galaxy's rows follow each other: where they begin and how many they are.
+    starts = np.flatnonzero(np.r_[True, row_names[1:] != row_names[:-1]]) if row_names.size else np.empty(0, int)
+    ends = np.r_[starts[1:], row_names.size].astype(int)
+    rows = {str(row_names[a]): slice(int(a), int(b)) for a, b in zip(starts, ends, strict=True)}
+    known = {str(meta.get("name")): meta for meta in metas if "name" in meta}
+    profiles = []
+    for name in list(known) or list(rows):
+        profile = table_of_columns({key: values[rows.get(name, slice(0, 0))] for key, values in arrays.items()})
+        profile.meta.update(known.get(name, {"name": name}))
+        profiles.append(profile)
+    return profiles

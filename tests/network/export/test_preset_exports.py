@@ -1,0 +1,41 @@
+"""Every preset's exported forms agree: Keras, SavedModel, the v1 Session and ONNX."""
+
+import keras
+import numpy as np
+import pytest
+
+from p2p_keras.network.export import check
+from p2p_keras.network.export.onnx_export import write_onnx
+from p2p_keras.network.export.write_version import write_saved_model
+from p2p_keras.network.models import build_network, finish_model
+
+pytest.importorskip("tf2onnx", reason="needs p2p-keras[onnx]")
+pytest.importorskip("tensorflow_serving", reason="needs p2p-keras[serve]")
+# Captions that halt, but not at once, as untrained ones would by the paper's rule.
+HALTING = {"window": 20, "tolerance": 1e-4}
+SETTINGS = {
+    "pix2prof": {"width": 1 / 16, **HALTING},
+    "pix2prof_attention": {"width": 1 / 16, **HALTING},
+    "pix2prof_transformer": {"width": 1 / 16, "blocks": 2, "num_heads": 4},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", SETTINGS)
+def test_exported_forms_agree(preset, tmp_path):
+    """A decoder's loop would write another profile in a server, or in ONNX Runtime, than in Keras."""
+    keras.utils.set_random_seed(1)
+    network = build_network(preset, **SETTINGS[preset])
+    rng = np.random.default_rng(0)
+    for variable in network.trainable_variables:
+        variable.assign(variable + rng.normal(0, 0.02, variable.shape))
+    if "decoder" in {layer.name for layer in network.layers}:
+        network.get_layer("decoder").head.bias.assign([0.5])  # of a galaxy: mu = 16
+    model = finish_model(network)
+    write_saved_model(model, tmp_path / "1", preset, 1, {})
+    model.save(tmp_path / "model.keras")
+    write_onnx(model, tmp_path / "model.onnx", preset, 1, {})
+    report = check.check_export(tmp_path, 1)
+    reference = check.run_keras(tmp_path / "model.keras", check.right_cases(), ())
+    assert sum(outputs["valid"].sum() for outputs in reference.values()) > 50, "nothing valid was compared"
+    assert all(values["mu"] < 1e-3 for name, values in report.items() if "mu" in values)

@@ -1,0 +1,138 @@
+"""A training run: learns, survives being killed, refuses nonsense."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from p2p_keras.core.errors import UsageError
+from p2p_keras.network.training.config import FitConfig, parse_assignment, read_config
+from p2p_keras.network.training.uncertainty import calibration_factors
+
+SMALL = {
+    "model.filters": [8, 12, 12, 12],
+    "model.centre_filters": [8, 12],
+    "model.dim": 16,
+    "model.num_heads": 2,
+    "model.sky_blocks": 1,
+    "model.decoder_blocks": 1,
+}
+
+
+def _config(shards, run, **settings) -> FitConfig:
+    values = {"data": str(shards), "run": str(run), "batch_size": 4, "warmup_steps": 5, "export": False, **SMALL}
+    return FitConfig.from_mapping({**values, **settings}, "test")
+
+
+def test_overfits_four_galaxies(shards, tmp_path):
+    """Something between labels, network and loss would not fit together."""
+    from p2p_keras.data.pipeline import make_dataset
+    from p2p_keras.network.training.run import make_trainer
+
+    config = _config(shards, tmp_path / "run", learning_rate=4e-3)
+    trainer = make_trainer(config, 120)
+    data = make_dataset(shards, "train", batch_size=4, image_sizes=(64,), seed=0, repeat=True)
+    trainer.fit(data, epochs=1, steps_per_epoch=120, verbose=0)
+    batch = make_dataset(shards, "train", batch_size=4, image_sizes=(64,), seed=0)
+    figures = trainer.evaluate(batch, verbose=0, return_dict=True)
+    assert figures["error_bright"] < 0.02
+    assert figures["centre_error"] < 0.3
+
+
+def _command(shards, run, *more):
+    settings = [f"--set={name}={json.dumps(value)}" for name, value in SMALL.items()]
+    options = ["--data", str(shards), "--run", str(run), "--batch-size", "4", "--quiet", "--no-export"]
+    return [sys.executable, "-m", "p2p_keras.fit", *options, *settings, *more]
+
+
+@pytest.mark.slow
+def test_killed_run_goes_on(shards, tmp_path):
+    """A night of training would be lost with the power."""
+    run = tmp_path / "run"
+    command = _command(shards, run, "--epochs", "400", "--steps-per-epoch", "3", "--checkpoint-minutes", "0.001")
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 240
+        while time.monotonic() < deadline and not (run / "best.weights.h5").exists():
+            time.sleep(0.2)
+        time.sleep(1)
+        process.send_signal(signal.SIGKILL)
+    with np.load(run / "last.npz") as saved:
+        epochs_done = json.loads(str(saved["progress"]))["epoch"]
+    assert epochs_done >= 1
+    again = _command(shards, run, "--epochs", str(epochs_done + 2), "--steps-per-epoch", "3", "--resume")
+    done = subprocess.run(again, capture_output=True, text=True, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"})
+    assert done.returncode == 0, done.stderr[-2000:]
+    with open(run / "metrics.csv", newline="") as file:
+        epochs = [int(row["epoch"]) for row in csv.DictReader(file)]
+    assert epochs == list(range(epochs_done + 2)), "an epoch is missing or there twice"
+    assert (run / "examples.png").stat().st_size > 10_000
+
+
+def test_a_part_is_trained_alone(shards, tmp_path):
+    """Training the search for the centre would change the rest of a good network, or nothing at all."""
+    from p2p_keras.network.training.run import fit, load_run_model, make_trainer
+
+    whole = make_trainer(_config(shards, tmp_path / "whole"), 1).network
+    (tmp_path / "whole").mkdir()
+    whole.save_weights(tmp_path / "whole" / "best.weights.h5")
+    before = {v.path: np.asarray(v) for v in whole.weights}
+    settings = {"part": "centre", "init": str(tmp_path / "whole"), "epochs": 1, "steps_per_epoch": 4}
+    result = fit(_config(shards, tmp_path / "part", **settings), verbose=0)
+    assert np.isfinite(result.metrics["val"]["error_bright"])
+    changed = {
+        v.path.split("/")[0]
+        for v in load_run_model(tmp_path / "part").weights
+        if v.path in before and not np.array_equal(before[v.path], np.asarray(v))
+    }
+    calibration = {"physical"}
+    assert {"centre_1", "centre_7", "centre_heat", "fine_heat"} <= changed
+    assert {name for name in changed - calibration if not name.startswith(("centre_", "fine_"))} == set()
+    with pytest.raises(UsageError, match="part 'sky': isophote has centre"):
+        _config(shards, tmp_path, part="sky")
+
+
+def test_wrong_use_is_said(shards, tmp_path):
+    """A typing error would cost a night, or end in a traceback."""
+    from p2p_keras.network.training.run import fit
+
+    with pytest.raises(UsageError, match="learning_rat"):
+        _config(shards, tmp_path, learning_rat=1)
+    with pytest.raises(UsageError, match="precision"):
+        _config(shards, tmp_path, precision="float8")
+    with pytest.raises(UsageError, match="epochs"):
+        _config(shards, tmp_path, epochs="many")
+    with pytest.raises(UsageError, match="nowhere"):
+        fit(_config(tmp_path / "nowhere", tmp_path / "run"))
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / "last.npz").write_bytes(b"")
+    with pytest.raises(UsageError, match="--resume"):
+        fit(_config(shards, tmp_path / "used"))
+    with pytest.raises(UsageError, match="NAME=VALUE"):
+        parse_assignment("dim")
+    (tmp_path / "bad.toml").write_text("epochs = ")
+    with pytest.raises(UsageError, match=r"bad\.toml"):
+        read_config(tmp_path / "bad.toml")
+
+
+def test_config_round_trip(tmp_path):
+    """A run folder's config.json would not make the same run again."""
+    config = FitConfig.from_mapping({"image_sizes": "128,256", "model.dim": 96, "augment": "false"}, "test")
+    (tmp_path / "config.json").write_text(config.to_json())
+    assert FitConfig.from_mapping(read_config(tmp_path / "config.json"), "test") == config
+    assert config.image_sizes == [128, 256] and config.model == {"dim": 96} and config.augment is False
+
+
+def test_calibration_makes_uncertainties_honest():
+    """Error bars would be too small or too large, in a way that depends on their size."""
+    rng = np.random.default_rng(0)
+    raw = np.exp(rng.uniform(np.log(0.004), np.log(0.4), 600_000))
+    true = raw * np.where(raw < 0.05, 3.0, 0.5)
+    factors = calibration_factors(raw, rng.normal(0, 1, raw.size) * true)
+    assert factors[1] == pytest.approx(np.log(3.0), abs=0.1)
+    assert factors[6] == pytest.approx(np.log(0.5), abs=0.1)

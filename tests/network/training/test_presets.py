@@ -1,0 +1,118 @@
+"""The paper's presets can be trained: they learn, are taught as they should be, and keep their own defaults."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from p2p_keras.data.pipeline import make_dataset
+from p2p_keras.network.models import PRESETS, build_network, finish_model
+from p2p_keras.network.training.captions import caption_targets
+from p2p_keras.network.training.checkpoint import KeepStatistics
+from p2p_keras.network.training.config import FitConfig
+from p2p_keras.network.training.recipes import RECIPES
+from p2p_keras.network.training.run import load_initial, make_trainer
+from p2p_keras.network.training.teaching import SEQUENCE_SHARE, Teaching
+
+WRITER = {"model.width": 1 / 4, "model.dropout": 0.0, "learning_rate": 6e-3, "schedule": "cosine", "ema": 0.95}
+SMALL = {
+    "pix2prof": (WRITER, 480),
+    "pix2prof_attention": (WRITER, 480),
+    "pix2prof_transformer": ({"model.width": 1 / 8, "model.blocks": 2, "learning_rate": 3e-3, "ema": 0.9}, 200),
+}
+
+
+def four_galaxies(folder, **settings):
+    return make_dataset(folder, "train", batch_size=4, image_sizes=(64,), seed=0, **settings)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", SMALL)
+def test_overfits_four_galaxies(preset, faint_shards):
+    """Something between labels, captions, network and loss would not fit together."""
+    settings, steps = SMALL[preset]
+    config = FitConfig.from_mapping({"preset": preset, "batch_size": 4, "warmup_steps": 5, **settings}, "test")
+    trainer = make_trainer(config, steps)
+    trainer.fit(four_galaxies(faint_shards, repeat=True), epochs=1, steps_per_epoch=steps, verbose=0)
+    figures = trainer.evaluate(four_galaxies(faint_shards), verbose=0, return_dict=True)
+    assert figures["error_bright"] < 0.02
+    assert figures["centre_error"] < 0.3
+    assert figures["ellipticity_error"] < 0.03
+
+
+def test_statistics_are_kept_from_an_epoch_on(faint_shards):
+    """Trained by the statistics of each batch, a network would be another when it is used."""
+    config = FitConfig.from_mapping({"preset": "pix2prof_transformer", "model.width": 1 / 16, "batch_size": 4}, "test")
+    trainer = make_trainer(config, 4)
+    data = four_galaxies(faint_shards, repeat=True)
+    seen = []
+
+    def remember(epoch, logs):
+        seen.append({v.path: np.array(v) for v in trainer.whole.variables})
+
+    callbacks = [KeepStatistics(1), keras.callbacks.LambdaCallback(on_epoch_end=remember)]
+    trainer.fit(data, epochs=3, steps_per_epoch=2, verbose=0, callbacks=callbacks)
+    moving = [path for path in seen[0] if "/moving_" in path]
+    assert moving
+    assert any(np.any(value) for path, value in seen[0].items() if path.endswith("moving_mean"))
+    for path in moving:
+        np.testing.assert_array_equal(seen[0][path], seen[2][path])
+    changed = [path for path in seen[0] if not np.array_equal(seen[0][path], seen[2][path])]
+    assert any("stem/kernel" in path for path in changed), "the encoder no longer learns"
+
+
+def test_every_preset_has_a_recipe():
+    """A preset could be built and not trained."""
+    assert set(RECIPES) == set(PRESETS)
+
+
+def test_defaults_are_the_presets_own(tmp_path):
+    """The paper's network would be trained with another's learning rate, or old runs could not go on."""
+    config = FitConfig.from_mapping({"preset": "pix2prof"}, "test")
+    assert (config.optimizer, config.schedule, config.learning_rate, config.ema) == ("adam", "constant", 2e-4, 0.0)
+    assert FitConfig.from_mapping({"preset": "pix2prof", "learning_rate": 1e-3}, "test").learning_rate == 1e-3
+    old = {"preset": "isophote", "learning_rate": 1e-3, "weight_decay": 1e-3, "model": {"dim": 96}}
+    config = FitConfig.from_mapping(old, "config.json")
+    assert (config.optimizer, config.schedule, config.flip) == ("adamw", "cosine", True)
+    assert FitConfig.from_mapping(json.loads(config.to_json()), "again") == config
+
+
+def test_teachers_tell_the_truth_as_often_as_they_should(faint_shards):
+    """Teacher forcing would be always, never, or of a label that isn't known."""
+    network = build_network("pix2prof", width=1 / 16)
+    inputs, targets = next(iter(four_galaxies(faint_shards)))
+    targets = {**targets, "known": targets["known"] & (np.arange(64) > 20)}
+    many = {name: np.repeat(np.asarray(value), 200, 0) for name, value in {**inputs, **targets}.items()}
+    caption, known = (np.asarray(v) for v in caption_targets(many, 64))
+
+    told = np.asarray(Teaching(network, "sequence", 1).tokens(many, many, 0.0))
+    whole = np.isfinite(told).any(1)
+    assert whole.mean() == pytest.approx(SEQUENCE_SHARE, abs=0.06)
+    np.testing.assert_array_equal(np.isfinite(told), whole[:, None] & known)
+    np.testing.assert_array_equal(told[whole & known.all(1)], caption[whole & known.all(1)])
+
+    scheduled = Teaching(build_network("pix2prof", width=1 / 16), "scheduled", 100)
+    for step, share in ((0.0, 1.0), (60.0, 0.4), (150.0, 0.0)):
+        told = np.isfinite(np.asarray(scheduled.tokens(many, many, step)))
+        assert told[known].mean() == pytest.approx(share, abs=0.02)
+        assert not told[~known].any()
+
+
+@pytest.mark.parametrize("preset", ["isophote", "pix2prof"])
+def test_starts_from_a_shipped_model(preset, tmp_path, faint_shards):
+    """Fine-tuning would start from nothing, or keep another model's calibration."""
+    settings = {"width": 1 / 16} if preset != "isophote" else {"dim": 16, "num_heads": 2, "filters": (8, 12, 12, 12)}
+    shipped = build_network(preset, **settings)
+    rng = np.random.default_rng(0)
+    for variable in [*shipped.trainable_variables, *shipped.get_layer("physical").weights]:
+        variable.assign(variable + rng.normal(0, 0.05, variable.shape))
+    (tmp_path / "1").mkdir()
+    finish_model(shipped).save(tmp_path / "model.keras")
+    network = build_network(preset, **settings)
+    load_initial(network, str(tmp_path / "1"))
+    inputs, _ = next(iter(four_galaxies(faint_shards)))
+    first, second = (model(inputs, training=False) for model in (shipped, network))
+    for name in ("mu", "ellipticity", "x0"):
+        np.testing.assert_allclose(first[name], second[name], rtol=1e-5, err_msg=name)
+    assert np.abs(first["mu_err"] / second["mu_err"] - 1).max() > 1e-3, "the calibration is not taken over"

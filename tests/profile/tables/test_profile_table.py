@@ -1,0 +1,204 @@
+"""The profile table: rows, derived quantities, position angles, flags."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from astropy.wcs import WCS
+
+from p2p_keras.core.growth import radius_of_light
+from p2p_keras.images import GalaxyImage
+from p2p_keras.profile.columns import COLUMN_UNITS, META_KEYS, isophotal_radius, pa_from_x, plain_arrays
+from p2p_keras.profile.flags import FLAGS, quality_of
+from p2p_keras.profile.tables.building import profile_table
+
+SCALE, ZERO = 0.4, 22.5
+
+
+def exponential_outputs(shape, *, flux=400.0, h=6.0, e=0.3, pa=30.0, x0=None, y0=None, mu_err=0.05, last=None, sky=0.0):
+    """Exact raw outputs for an exponential disc of semi-major scale length `h` px; rows up to `last` px are valid."""
+    sma = 0.5 * np.exp(np.arange(64) * np.log(0.65 * max(shape) / 0.5) / 63)
+    central = flux / (2 * np.pi * h**2 * (1 - e))
+    mu = ZERO - 2.5 * np.log10(central * np.exp(-sma / h) / SCALE**2)
+    inside = flux * (1 - np.exp(-sma / h) * (1 + sma / h))
+    fill = np.ones(64)
+    return {
+        "sma": sma * SCALE,
+        "mu": mu,
+        "mu_err": mu_err * fill,
+        "ellipticity": e * fill,
+        "pa": pa * fill,
+        "growth": ZERO - 2.5 * np.log10(inside),
+        "valid": sma <= (0.45 * max(shape) if last is None else last),
+        "x0": (shape[1] - 1) / 2 if x0 is None else x0,
+        "y0": (shape[0] - 1) / 2 if y0 is None else y0,
+        "extent": 0.45 * max(shape) * SCALE,
+        "mag_total": ZERO - 2.5 * np.log10(flux),
+        "sky": sky,
+    }
+
+
+def paint(shape, *, flux=400.0, h=6.0, e=0.3, pa=30.0, x0=None, y0=None, noise=0.02, seed=0, sky=0.0):
+    """Pixels of the same disc on noise."""
+    y, x = np.mgrid[: shape[0], : shape[1]].astype(float)
+    x -= (shape[1] - 1) / 2 if x0 is None else x0
+    y -= (shape[0] - 1) / 2 if y0 is None else y0
+    t = np.deg2rad(pa)
+    major, minor = x * np.cos(t) + y * np.sin(t), y * np.cos(t) - x * np.sin(t)
+    r = np.hypot(major, minor / (1 - e))
+    disc = flux / (2 * np.pi * h**2 * (1 - e)) * np.exp(-r / h)
+    return disc + sky + noise * np.random.default_rng(seed).normal(size=shape)
+
+
+def image_of(pixels, *, wcs=None, **kwargs):
+    return GalaxyImage.from_array(pixels, zero_point=ZERO, pixel_scale=SCALE, name="disc", wcs=wcs, **kwargs)
+
+
+def turned_wcs(turn_deg, *, flip=False):
+    """TAN projection whose north is `turn_deg` from +y; flipped: east to the right."""
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    wcs.wcs.crval, wcs.wcs.crpix = [150.0, 2.0], [48.5, 48.5]
+    t = np.deg2rad(turn_deg)
+    turn = np.array([[np.cos(t), -np.sin(t)], [np.sin(t), np.cos(t)]])
+    wcs.wcs.cd = np.diag([SCALE if flip else -SCALE, SCALE]) / 3600 @ turn
+    return wcs
+
+
+def test_only_valid_finite_rows_come_back():
+    """Fill values of radii that the model doesn't stand behind would be taken for measurements."""
+    outputs = exponential_outputs((96, 96))
+    outputs["valid"][5] = False
+    outputs["mu"][7] = np.nan
+    profile = profile_table(outputs, image_of(paint((96, 96))), model="m", model_version=3)
+    assert profile.colnames == list(COLUMN_UNITS)
+    assert len(profile) == outputs["valid"].sum() - 1
+    assert np.all(np.diff(profile["sma"].value) > 0)
+    assert profile.meta["extent"] == profile["sma"][-1].value
+    assert list(profile.meta) == list(META_KEYS)
+    assert (profile.meta["model"], profile.meta["model_version"]) == ("m", "3")
+
+
+def test_half_light_radius_of_an_exponential():
+    """r50, r90 and the concentration would be off for every galaxy."""
+    meta = profile_table(exponential_outputs((96, 96)), image_of(paint((96, 96)))).meta
+    assert meta["r50"] == pytest.approx(1.67835 * 6 * SCALE, rel=2e-3)
+    assert meta["r90"] == pytest.approx(3.88972 * 6 * SCALE, rel=2e-3)
+    assert meta["concentration"] == pytest.approx(meta["r90"] / meta["r50"])
+    central = ZERO - 2.5 * np.log10(400 / (2 * np.pi * 36 * 0.7) / SCALE**2)
+    assert meta["r_iso25"] == pytest.approx((25 - central) / 1.0857 * 6 * SCALE, rel=2e-3)
+
+
+def test_what_cannot_be_had_is_nan():
+    """A profile that ends early would report a wrong r90 instead of none, or stop a night's run."""
+    short = profile_table(exponential_outputs((96, 96), last=8.0), image_of(paint((96, 96)))).meta
+    assert np.isnan(short["r90"])
+    assert np.isnan(short["concentration"])
+    assert np.isnan(short["r50"])
+    assert np.isnan(short["r_iso25"])
+    assert np.isnan(short["ra"])
+    outputs = exponential_outputs((96, 96))
+    outputs |= {"valid": np.zeros(64, bool), "mag_total": np.nan, "x0": np.inf}
+    empty = profile_table(outputs, image_of(paint((96, 96))))
+    assert len(empty) == 0
+    assert empty.meta["quality"] == 4
+    assert empty.meta["flags"] == ["out_of_distribution", "no_profile"]
+    assert all(np.isnan(empty.meta[key]) for key in ("r50", "r90", "extent", "mag_total", "x0"))
+
+
+def test_unresolved_half_light():
+    """A point-like galaxy would have no half-light radius, or that of the first row."""
+    assert radius_of_light(np.array([1.0, 2.0]), np.array([0.0, -0.1]), -0.1, 0.5) == pytest.approx(0.74, abs=0.01)
+    assert isophotal_radius(np.array([1.0, 2.0, 4.0]), np.array([24.0, 25.5, 24.5])) == pytest.approx(2 ** (1 / 1.5))
+
+
+@pytest.mark.parametrize(("turn", "flip"), [(0, False), (25, False), (-70, False), (0, True), (40, True)])
+def test_position_angle_is_east_of_north(turn, flip):
+    """Position angles would be wrong for every image that isn't north up, east left."""
+    wcs = turned_wcs(turn, flip=flip)
+    profile = profile_table(exponential_outputs((96, 96), pa=30.0), image_of(paint((96, 96)), wcs=wcs))
+    assert profile.meta["pa_reference"] == "north"
+    end = [47.5 + np.cos(np.deg2rad(30.0)), 47.5 + np.sin(np.deg2rad(30.0))]
+    centre, end = wcs.pixel_to_world(47.5, 47.5), wcs.pixel_to_world(*end)
+    expected = centre.position_angle(end).deg % 180
+    np.testing.assert_allclose(profile["pa"].value, expected, atol=0.05)
+    np.testing.assert_allclose(pa_from_x(profile["pa"].value, profile.meta), 30.0, atol=0.05)
+
+
+def test_centre_is_in_pixels_of_the_file():
+    """A centre from a cutout would point elsewhere in the user's frame."""
+    from dataclasses import replace
+
+    image = replace(image_of(paint((96, 96))), x_offset=1000, y_offset=500)
+    meta = profile_table(exponential_outputs((96, 96)), image).meta
+    assert (meta["x0"], meta["y0"]) == (1047.5, 547.5)
+    assert (meta["x_offset"], meta["y_offset"]) == (1000, 500)
+
+
+def test_a_clean_galaxy_has_no_flags():
+    """Flags that are always set would be worth nothing."""
+    meta = profile_table(exponential_outputs((96, 96)), image_of(paint((96, 96)))).meta
+    assert (meta["flags"], meta["quality"]) == ([], 0)
+
+
+def neighbour(flux, x, y, h=3.0):
+    return paint((96, 96), flux=flux, h=h, e=0.0, x0=x, y0=y, noise=0)
+
+
+def with_hole(pixels):
+    pixels[45:51, 45:51] = np.nan
+    return pixels
+
+
+@pytest.mark.parametrize(
+    ("word", "pixels", "settings"),
+    [
+        ("bright_neighbour", lambda: paint((96, 96)) + neighbour(300, 68, 60), {}),
+        ("bright_neighbour", lambda: paint((96, 96)) + neighbour(3000, 88, 88, h=2.0), {"last": 30.0}),
+        ("near_edge", lambda: paint((96, 96), x0=12), {"x0": 12.0}),
+        ("truncated", lambda: paint((96, 96), h=20), {"last": 62.0, "h": 20, "e": 0.0}),
+        ("low_snr", lambda: paint((96, 96), flux=4), {"mu_err": 0.4, "flux": 4}),
+        ("saturated", lambda: np.minimum(paint((96, 96), h=3), 5.0), {"h": 3}),
+        ("masked_centre", lambda: with_hole(paint((96, 96))), {}),
+        ("out_of_distribution", lambda: paint((96, 96), x0=12), {"x0": 12.0}),
+        ("unresolved", lambda: paint((96, 96), h=0.9), {"h": 0.9}),
+        ("uneven_sky", lambda: paint((96, 96)) + np.linspace(-0.6, 0.6, 96), {"last": 24.0}),
+        ("masked_centre", lambda: with_hole(paint((96, 96))), {"x0": 51.0, "y0": 49.0}),
+        ("truncated", lambda: paint((96, 96), h=20), {"last": 40.0, "h": 20, "e": 0.0}),
+        ("bright_neighbour", lambda: paint((96, 96)) + neighbour(300, 80, 70), {"last": 30.0}),
+        ("no_profile", lambda: paint((96, 96)), {"last": 0.51}),
+    ],
+)
+def test_flag_is_set(word, pixels, settings):
+    """A galaxy whose profile can't be trusted would come without a warning."""
+    meta = profile_table(exponential_outputs((96, 96), **settings), image_of(pixels())).meta
+    assert word in meta["flags"]
+    assert meta["quality"] >= FLAGS[word].quality
+
+
+@pytest.mark.parametrize("h", [1.42, 1.46, 1.5, 1.54])
+def test_unresolved_means_the_half_light_radius_of_the_meta(h):
+    """A star whose r50 is 2.4 px would pass for a galaxy, since the grid's next radius lies beyond the limit."""
+    meta = profile_table(exponential_outputs((128, 128), h=h), image_of(paint((128, 128), h=h))).meta
+    assert ("unresolved" in meta["flags"]) == (meta["r50"] < 2.5 * SCALE)
+
+
+def test_quality_is_the_worst_flag():
+    """A bad profile would be counted as merely suspect."""
+    assert [quality_of(words) for words in ([], ["near_edge"], ["near_edge", "masked_centre"], ["no_profile"])] == [
+        0,
+        1,
+        2,
+        4,
+    ]
+    assert quality_of(["a word of a later version"]) == 1
+
+
+def test_plain_arrays_convert_units():
+    """A column in other units (arcmin) would be read as arcsec."""
+    import astropy.units as u
+
+    profile = profile_table(exponential_outputs((96, 96)), image_of(paint((96, 96))))
+    expected = profile["sma"].value
+    profile["sma"] = profile["sma"].to(u.arcmin)
+    np.testing.assert_allclose(plain_arrays(profile)["sma"], expected)
