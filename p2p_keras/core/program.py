@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from textwrap import shorten
 from typing import Any
 
 import click
-from click.utils import make_default_short_help
 
 from p2p_keras.core.errors import P2PError, UsageError
 
@@ -111,8 +111,8 @@ class Program(click.Command):
         **kwargs: Any,
     ) -> None:
         self.groups, self.common = groups, common
-        common = {"show_default": True, "max_content_width": 100, "help_option_names": ["-h", "--help"]}
-        kwargs["context_settings"] = common | (kwargs.get("context_settings") or {})
+        defaults = {"show_default": True, "max_content_width": 100, "help_option_names": ["-h", "--help"]}
+        kwargs["context_settings"] = defaults | (kwargs.get("context_settings") or {})
         if groups is not None:
             kwargs["params"] = [*(kwargs.get("params") or []), _help_all_option()]
         super().__init__(*args, **kwargs)
@@ -122,16 +122,19 @@ class Program(click.Command):
         if self.groups is None:
             super().format_options(ctx, formatter)
             return
-        records = {param.name: param.get_help_record(ctx) for param in self.get_params(ctx)}
+        params: list[click.Parameter] = self.get_params(ctx)
+        records = {param.name: param.get_help_record(ctx) for param in params}
         shown = {name: record for name, record in records.items() if record is not None}
         if not ctx.meta.get(_SHOW_ALL):
             with formatter.section("Common options"):
                 rows = [shown[name] for name in (*self.common, "help_all", _HELP) if name in shown]
-                formatter.write_dl([(name, make_default_short_help(text, 54)) for name, text in rows])
+                formatter.write_dl(
+                    [(name, shorten(text.split(".  [")[0], 54, placeholder="...")) for name, text in rows]
+                )
             return
         grouped = {name for names in self.groups.values() for name in names}
         rest = [name for name in shown if name not in grouped]
-        for heading, names in (*self.groups.items(), ("Other", rest)):
+        for heading, names in (*self.groups.items(), ("Other", tuple(rest))):
             rows = [shown[name] for name in names if name in shown]
             if rows:
                 with formatter.section(heading):

@@ -74,7 +74,7 @@ class CompanionsOfImage:
         self._notes: list[str] = []
         self._found: list[Companion] = []
         shape = image.shape
-        named = {"plane": image.choice.plane if plane is not None else None, "band": band}
+        named: dict[str, Any] = {"plane": image.choice.plane if plane is not None else None, "band": band}
         for role, value in asked["noise"].items():
             if _is_path(value):
                 self._found.append(from_file(value, role, frame.opened, shape, **named))

@@ -55,8 +55,8 @@ def find_images(arguments: Iterable[str | os.PathLike[str]]) -> FoundInputs:
     arguments : iterable of str or path
         Each one is a file; a folder (its FITS files, not those of its sub-folders); a pattern such as
         ``"frames/*.fits"`` (``**`` goes into sub-folders); or ``@list.txt``, a text file with one of these a line,
-        where blank lines and lines that begin with ``#`` are skipped. A relative line is looked up from the working folder,
-        then from the list's own folder.
+        where blank lines and lines that begin with ``#`` are skipped. A relative line is looked up from the working
+        folder, then from the list's own folder.
 
     Returns
     -------

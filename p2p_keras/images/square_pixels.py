@@ -18,6 +18,9 @@ from p2p_keras.images.sky_geometry import local_jacobian, pixel_to_icrs_degrees
 LARGEST_ELONGATION = 1.02
 """Pixels up to so much longer than wide are taken as square: the ellipticity is off by less than 0.02."""
 
+MOST_ELONGATED = 20.0
+"""Beyond, a WCS is taken to be damaged."""
+
 _DISTORTED = ("sip", "cpdis1", "cpdis2", "det2im1", "det2im2")
 
 

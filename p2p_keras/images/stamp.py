@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from astropy.wcs import WCS
 
+from p2p_keras.core.errors import InputError
 from p2p_keras.images.binning import binned_flux, binned_sigma, binning_for
 from p2p_keras.images.cutout import MAX_SIDE, MIN_SIDE, Window, target_window, whole_window
 from p2p_keras.images.first_look import side_of_large
@@ -18,6 +19,7 @@ from p2p_keras.images.pixels import clean_pixels
 from p2p_keras.images.sky_geometry import PLAUSIBLE_PIXEL_SCALE, local_jacobian, shifted_wcs
 from p2p_keras.images.square_pixels import (
     LARGEST_ELONGATION,
+    MOST_ELONGATED,
     grid_shape,
     remapped_wcs,
     resampled,
@@ -129,7 +131,7 @@ def cut_stamp(
     if (size is None and x is None and max(pixels.shape) > MAX_SIDE) or (size is not None and size > MAX_SIDE):
         _bin(stamp, binning_for(max(stamp.pixels.shape), MAX_SIDE), source)
     if elongation > LARGEST_ELONGATION:
-        _make_square(stamp, elongation, size)
+        _make_square(stamp, elongation, size, source)
     if stamp.sigma is not None:
         stamp.sigma = np.where(np.isfinite(stamp.pixels), stamp.sigma, np.nan)
     return stamp
@@ -200,13 +202,19 @@ def _bin(stamp: Stamp, factor: int, source: str) -> None:
     )
 
 
-def _make_square(stamp: Stamp, elongation: float, size: int | None) -> None:
+def _make_square(stamp: Stamp, elongation: float, size: int | None, source: str) -> None:
     """Resample to square pixels of the same area; the target stays in the middle."""
+    if stamp.jacobian is None:
+        return
+    if elongation > MOST_ELONGATED:
+        raise InputError(
+            source, f"its WCS makes pixels {elongation:.0f} times longer than wide: no image of the sky has such ones"
+        )
     matrix, _ = square_grid(stamp.jacobian)
     old = stamp.pixels.shape
     new = grid_shape(old, matrix) if size is None else (min(size, MAX_SIDE),) * 2
     new = (min(max(new[0], MIN_SIDE), MAX_SIDE), min(max(new[1], MIN_SIDE), MAX_SIDE))
-    stamp.pixels = resampled(stamp.pixels, matrix, new).astype(np.float32)
+    stamp.pixels = clean_pixels(resampled(stamp.pixels, matrix, new), None, source)
     if stamp.sigma is not None:
         stamp.sigma = resampled(stamp.sigma, matrix, new, order=1)
     if stamp.wcs is not None:

@@ -9,6 +9,7 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 
+from p2p_keras.core.errors import InputError
 from p2p_keras.images import GalaxyImage, read_image
 from p2p_keras.images.sky_geometry import local_jacobian, pixel_elongation
 
@@ -184,3 +185,11 @@ def test_square_pixels_stay_as_they_are(tmp_path):
     image = read_image(tmp_path / "a.fits")
     np.testing.assert_array_equal(image.pixels, pixels)
     assert (image.notes, image.file_matrix) == ((), None)
+
+
+def test_a_damaged_wcs_is_refused(tmp_path):
+    """An image whose WCS is broken would be resampled to a line of nothing."""
+    pixels, header = sky_ellipse([[-0.4, 0.0], [0.0, 40.0]])
+    fits.PrimaryHDU(pixels, header).writeto(tmp_path / "a.fits")
+    with pytest.raises(InputError, match="100 times longer than wide"):
+        read_image(tmp_path / "a.fits")

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from p2p_keras.measure.outputs.lists import SENTENCES, joined, split
+from p2p_keras.profile.tables.lists import SENTENCES, joined, split
 
 _UNITS = {
     "R": "arcsec",

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from p2p_keras.measure.outputs.lists import joined
+from p2p_keras.profile.tables.lists import joined
 
 _BLOCK = 1024
 
