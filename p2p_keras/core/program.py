@@ -22,6 +22,7 @@ from p2p_keras.core.errors import P2PError, UsageError
 EXTRA_OF_PACKAGE = {
     "photutils": "pack",
     "sep": "pack",
+    "regions": "regions",
     "onnx": "onnx",
     "onnxruntime": "onnx",
     "tf2onnx": "onnx",
@@ -72,6 +73,11 @@ def user_errors() -> Iterator[None]:
 
 _SHOW_ALL = "p2p_keras.help_all"
 _HELP = "_click_default_help"  # the name that click gives its own option
+
+
+def _first_words(text: str) -> str:
+    """What an option's help begins with, on one line."""
+    return shorten(text.split(".  [")[0], 54, placeholder="...")
 
 
 def _help_all_option() -> click.Option:

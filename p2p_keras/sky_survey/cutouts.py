@@ -29,9 +29,11 @@ from p2p_keras.images.sky_geometry import (
     celestial_wcs,
     icrs_to_pixels,
     local_pixel_scales,
+    pixel_elongation,
     pixel_to_icrs_degrees,
     sky_position_angle,
 )
+from p2p_keras.images.square_pixels import LARGEST_ELONGATION
 from p2p_keras.images.zero_point import find_zero_point
 from p2p_keras.sky_survey.place import Place
 from p2p_keras.sky_survey.row_frames import ON_NO_FRAME
@@ -200,6 +202,13 @@ class _Plane:
         self.wcs = celestial_wcs(file[number].header, file)
         self.band = band_from_header(self.header)
         self.shape = (self.pixels.shape[-2], self.pixels.shape[-1])
+        if self.wcs is not None:
+            middle = (self.shape[1] - 1) / 2, (self.shape[0] - 1) / 2
+            elongation = pixel_elongation(self.wcs, *middle)
+            if elongation > LARGEST_ELONGATION:
+                raise InputError(
+                    name, f"the pixels are {elongation:.2f} times longer than wide: `predict` measures such images"
+                )
         self._masks: dict[str, np.ndarray] = {}
         self._zero_points: dict[float | None, float] = {}
         self._whole = False

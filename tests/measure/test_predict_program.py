@@ -215,7 +215,7 @@ def test_resume_measures_only_what_is_missing(predict, write_galaxy, tmp_path, m
 
 def test_catalogue_on_frames(predict, write_galaxy, galaxy_pixels, tmp_path, monkeypatch):
     """Galaxies of a catalogue would be cut out elsewhere, or a frame be read once for each of them."""
-    from p2p_keras.images import frame
+    from p2p_keras.images import choosing, frame
 
     path = write_galaxy("frame.fits", (300, 300), x0=100, y0=120)
     image = fits.getdata(path) + galaxy_pixels((300, 300), x0=210, y0=190, seed=3, noise=0)

@@ -18,6 +18,7 @@ from p2p_keras.core.growth import curve_of_growth, radius_of_light
 from p2p_keras.core.units import mag_error_from_log, mag_from_flux, mu_from_intensity
 from p2p_keras.core.version import __version__
 from p2p_keras.measure.bands.alignment import shift_of_light
+from p2p_keras.measure.bands.noise import ring_noise
 from p2p_keras.measure.bands.photometry import BandPixels, intensities, ring_medians
 from p2p_keras.measure.bands.places import PlaceMap
 from p2p_keras.measure.bands.sky import Sky, band_sky, rough_sky
@@ -93,6 +94,7 @@ def measure_bands(
         sky = band_sky(ready, isophotes, intensity, (skies or {}).get(band))
         shift = float(np.hypot(*shifts[band]))
         flags = _flags(reference, sky, misaligned=shift > MISALIGNED_PX and not align)
+        error = np.where(np.isfinite(error), np.maximum(error, ring_noise(ready, isophotes)), error)
         net, net_err = intensity - sky.level, np.hypot(error, sky.error)
         profile = _profile(reference, pixels.image, net, net_err)
         profile.meta.update(_meta(reference, profile, pixels.image, band, reference_band))
