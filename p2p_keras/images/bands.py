@@ -20,7 +20,6 @@ BAND_KEYWORDS = (
     "FILTERID",
     "INSFLNAM",
     "INSFILTE",
-    "HIERARCH ESO INS FILT1 NAME",
     "ESO INS FILT1 NAME",
     "FILTNAM2",
 )
@@ -81,8 +80,9 @@ def band_from_header(header: Mapping[str, Any]) -> str:
     (Pan-STARRS), ``"r.MP9601"`` (MegaCam), ``"sdss_r"`` and ``"HSC-R2"`` are all ``"r"``. Others stay as written
     (``"F814W"``, ``"VIS"``). 2MASS's ``"k"`` is ``"Ks"``; WISE's and GALEX's bands have numbers there.
     """
-    words = " ".join(str(header.get(key) or "") for key in ("ORIGIN", "TELESCOP", "INSTRUME", "SURVEY")).upper()
-    for keyword in BAND_KEYWORDS:
+    present = set(header)  # to ask a header for a card that it lacks is slow
+    words = " ".join(str(header[key]) for key in ("ORIGIN", "TELESCOP", "INSTRUME", "SURVEY") if key in present).upper()
+    for keyword in (key for key in BAND_KEYWORDS if key in present):
         value = header.get(keyword)
         if isinstance(value, int) and not isinstance(value, bool) and keyword == "BAND":
             if "WISE" in words and value in _WISE_BANDS:

@@ -25,7 +25,7 @@ from p2p_keras.images.galaxy_image import GalaxyImage, check_calibration
 from p2p_keras.images.hdus import full_header, naming_hdu, open_fits, reading_errors
 from p2p_keras.images.image_companions import CompanionsOfImage, asked_companions
 from p2p_keras.images.inputs import stem_of
-from p2p_keras.images.noise import electrons_per_unit, read_noise, scatter
+from p2p_keras.images.noise import electrons, scatter
 from p2p_keras.images.photometric_system import ab_offset
 from p2p_keras.images.photometric_system import to_ab as convert_to_ab
 from p2p_keras.images.pixel_scale import find_pixel_scale
@@ -180,8 +180,7 @@ class Frame:
             ab_offset=ab_offset(header, own_band) if zero.system == "Vega" else None,
             hdu=image.label,
             noise_origin=found.noise_origin,
-            electrons_per_unit=electrons_per_unit(header, unit.kind, exposure_time(header)),
-            read_noise=read_noise(header),
+            **(electrons(header, unit.kind, exposure_time(header)) if unit.kind in ("counts", "rate") else {}),
         )
         if made.noise is None and made.electrons_per_unit > 0:
             made = replace(made, noise_origin="gain")

@@ -129,6 +129,11 @@ def read_noise(header: Mapping[str, Any]) -> float:
     return 0.0
 
 
+def electrons(header: Mapping[str, Any], kind: str, seconds: float) -> dict[str, float]:
+    """`electrons_per_unit` and `read_noise` of a header, as fields of an image."""
+    return {"electrons_per_unit": electrons_per_unit(header, kind, seconds), "read_noise": read_noise(header)}
+
+
 def noise_map(image: Any, sky: float = 0.0) -> np.ndarray | None:
     """1-sigma noise per pixel of an image: its own map, else its scatter with the photon noise of its light.
 

@@ -72,8 +72,9 @@ def role_of_header(name: str, header: Mapping[str, Any]) -> str:
     named = role_of_name(name)
     if named:
         return named
-    for key in _CARDS:
-        value = header.get(key)
+    present = set(header)
+    for key in (key for key in _CARDS if key in present):
+        value = header[key]
         if isinstance(value, str) and (said := _role_of_card(value)):
             return said
     squared = _SQUARED_UNIT.fullmatch(str(header.get("BUNIT") or "").replace(" ", ""))

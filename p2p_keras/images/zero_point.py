@@ -113,7 +113,9 @@ def find_zero_point(
     InputError
         The values are magnitudes.
     """
-    unit = read_unit(unit_text(header), pixel_scale, pivot_wavelength(header))
+    text = unit_text(header)
+    per_wavelength = "erg" in text.lower() or text.upper().startswith("W")
+    unit = read_unit(text, pixel_scale, pivot_wavelength(header) if per_wavelength else math.nan)
     if unit.kind == "magnitude":
         raise InputError(
             source, f"the pixels are magnitudes (BUNIT = {unit.text!r}): an image of linear flux is needed"
@@ -161,7 +163,8 @@ def _in_its_system(header: Any, value: float, origin: str, band: str = "") -> Ze
 def _stated(header: Any, unit: PixelUnit, source: object) -> dict[str, float]:
     """Zero points that the header's keywords state for the values as stored, by keyword; placeholders left out."""
     stated = {}
-    for keyword in ZERO_POINT_KEYWORDS:
+    present = set(header)  # to ask a header for a card that it lacks is slow
+    for keyword in (key for key in ZERO_POINT_KEYWORDS if key in present):
         value = header_number(header, keyword)
         # ESO's science products in maggies (KiDS) say PHOTZP = 0 and mean it.
         absolute = keyword == "PHOTZP" and value == 0.0 and str(header.get("FLUXCAL", "")).strip() == "ABSOLUTE"
@@ -174,7 +177,7 @@ def _stated(header: Any, unit: PixelUnit, source: object) -> dict[str, float]:
             value += 2.5 * math.log10(needed_exposure(header, source, f"{keyword} (per second, the pixels are counts)"))
             origin = f"{keyword} + 2.5 log10(EXPTIME)"
         stated[origin] = value
-    for keyword, magnitude in FLUX_KEYWORDS.items():
+    for keyword, magnitude in ((key, value) for key, value in FLUX_KEYWORDS.items() if key in present):
         flux = header_number(header, keyword)
         if 0 < flux < math.inf:
             stated[keyword] = magnitude + 2.5 * math.log10(flux)

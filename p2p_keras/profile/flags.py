@@ -247,9 +247,8 @@ class _Surroundings(NamedTuple):
             return None
         noise = 1.4826 * _median(np.abs(sample - _median(sample)))
         with np.errstate(invalid="ignore"):
-            other = (excess > _DETECTION_SIGMA * _noise_of_pixels(image, noise)) & (
-                excess > _EXCESS_OVER_PROFILE * model
-            )
+            other = excess > _DETECTION_SIGMA * _noise_of_pixels(image, noise)
+            other &= excess > _EXCESS_OVER_PROFILE * model
         other &= radius > max(3.0, 0.1 * shape.sma[-1])  # the PSF's core and a bulge that one shape can't follow
         return cls(radius, dx, dy, excess, other, noise, intensity)
 
