@@ -1,7 +1,7 @@
 """Sizes that a FITS file's headers state, looked at before astropy does.
 
 A damaged size sends astropy back to where it came from, for ever, or into a loop over two thousand million axes: both
-fill the memory and never end.
+fill the memory and never end. Damaged settings of a tile compression end the process.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from p2p_keras.core.errors import InputError
 
 _BLOCK = 2880
 _SIZE_CARD = re.compile(rb"(Z?NAXIS\d{0,3}|ZTILE\d{1,3}|BITPIX|PCOUNT|GCOUNT|TFIELDS|ZPCOUNT|ZGCOUNT) *= *([-+]?\d+)")
+_CODEC_NAME = re.compile(rb"ZNAME(\d{1,2}) *= *'(BLOCKSIZE|BYTEPIX) *'")
+_CODEC_VALUE = re.compile(rb"ZVAL(\d{1,2}) *= *([-+]?\d+)")
+_CODEC_VALUES = {b"BLOCKSIZE": (16, 32, 64, 128), b"BYTEPIX": (1, 2, 4, 8)}
 _COUNTS = ("NAXIS", "ZNAXIS", "TFIELDS")
 _MOST = 999
 """Axes and columns that the FITS standard allows at most."""
@@ -52,10 +55,25 @@ def _walk(stream: BinaryIO, source: str) -> None:
             return
         sizes = {card[1].decode(): int(card[2]) for card in _SIZE_CARD.finditer(header) if card.start() % 80 == 0}
         for key, value in sizes.items():
-            if (value < 0 and key != "BITPIX") or (key in _COUNTS and value > _MOST):
+            if (
+                (value < 0 and key != "BITPIX")
+                or (value < 1 and key.startswith("ZTILE"))
+                or (key in _COUNTS and value > _MOST)
+            ):
                 raise InputError(source, f"not a FITS file, or its header is damaged (HDU {number}: {key} = {value})")
+        _check_codec(header, number, source)
         stream.seek(stream.tell() + _data_size(sizes))
         number += 1
+
+
+def _check_codec(header: bytes, number: int, source: str) -> None:
+    """Raise `InputError` for settings with which the decompression of tiles would end the whole process."""
+    values = {card[1]: int(card[2]) for card in _CODEC_VALUE.finditer(header) if card.start() % 80 == 0}
+    for card in _CODEC_NAME.finditer(header):
+        value = values.get(card[1])
+        if value not in _CODEC_VALUES[card[2]]:
+            name = card[2].decode()
+            raise InputError(source, f"its compression is damaged (HDU {number}: {name} = {value})")
 
 
 def _header(stream: BinaryIO) -> bytes | None:

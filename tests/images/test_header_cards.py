@@ -219,3 +219,18 @@ def test_damaged_sizes_end(tmp_path, key, size, packed):
     path.write_bytes(gzip.compress(data) if packed else data)
     with pytest.raises(InputError, match=f"header is damaged.*{key} = {size}"):
         read_image(path, zero_point=22.5, pixel_scale=0.4)
+
+
+@pytest.mark.parametrize(("name", "value"), [("BYTEPIX", "-32"), ("BLOCKSIZE", "0"), ("BYTEPIX", "4000")])
+def test_damaged_compression_ends(tmp_path, name, value):
+    """One damaged .fz file would end the whole program by a segmentation fault."""
+    pixels = np.random.default_rng(1).normal(1.0, 0.1, (50, 52)).astype(np.float32)
+    fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(pixels)]).writeto(tmp_path / "a.fits.fz")
+    data = (tmp_path / "a.fits.fz").read_bytes()
+    card = data.index(f"'{name}".encode())
+    number = data[card - 10 : card].split(b"=")[0].strip()[5:].decode()
+    place = data.index(f"ZVAL{number}".encode())
+    data = data[:place] + f"ZVAL{number}   = {value:>20}".encode() + data[place + 30 :]
+    (tmp_path / "a.fits.fz").write_bytes(data)
+    with pytest.raises(InputError, match=name):
+        read_image(tmp_path / "a.fits.fz", zero_point=22.5, pixel_scale=0.4)
