@@ -50,7 +50,7 @@ GROUPS = {
         "mask_image",
     ),
     "Which galaxies": ("catalogue", "columns", "ra", "dec", "x", "y", "size"),
-    "Which pixels": ("hdu", "plane", "mask", "mask_bits", "sigma", "variance", "weight", "companions"),
+    "Which pixels": ("hdu", "plane", "mask", "mask_bits", "sigma", "variance", "weight", "companions", "sky"),
     "Calibration": ("zero_point", "pixel_scale", "band", "to_ab"),
     "Several bands": ("forced", "reference", "align"),
     "Derived quantities": (
@@ -137,6 +137,12 @@ GROUPS = {
 )
 @click.option("--to-ab", is_flag=True, help="Convert Vega zero points to AB by published offsets.")
 @click.option(
+    "--sky",
+    metavar="VALUE|unknown",
+    help="Subtract this level (flux per pixel) first; unknown: the image's zero says nothing of its sky.  "
+    "[default: the model finds it, and takes a zero near it for knowledge]",
+)
+@click.option(
     "--forced",
     is_flag=True,
     help="IMAGEs are BAND=FILE (g=a.fits r=b.fits): measure all bands along the --reference's ellipses, write colours.",
@@ -208,6 +214,7 @@ def main(
     output: Path,
     model: str | None,
     server: str | None,
+    sky: str | None,
     attention: Path | None,
     threads: int | None,
     quiet: bool,
@@ -224,6 +231,7 @@ def main(
     """
     from p2p_keras.core.errors import P2PError
     from p2p_keras.core.progress import Progress
+    from p2p_keras.measure.known_sky import KnownSky, sky_option
     from p2p_keras.measure.outputs.attention_drawing import attention_drawer
     from p2p_keras.measure.outputs.prediction_run import PredictionRun
     from p2p_keras.measure.outputs.products import Products
@@ -234,7 +242,10 @@ def main(
 
     run = PredictionRun(images, options)
     resume = options["resume"]
+    known = sky_option(sky)
     predictor = _measurer(model, server, threads)
+    if known is not None:
+        predictor = KnownSky(predictor, known)
     writer = ProfileWriter(output, options["table_format"], resume=resume)
     parts = {key: options[key] for key in ("summary", "plot", "plot_format", "model_image", "mask_image")}
     parts["draw_attention"] = attention_drawer(attention, model, options["plot_format"], server)
@@ -312,7 +323,7 @@ def _measurer(model: str | None, server: str | None, threads: int | None) -> Any
     """Load the model, or connect to the server."""
     if server is not None:
         from p2p_keras.client import ProfileClient
-        from p2p_keras.measure.backends import DEFAULT_MODEL
+        from p2p_keras.core.contract import DEFAULT_MODEL
         from p2p_keras.measure.many_files import ServerMeasurer
 
         return ServerMeasurer(ProfileClient(server, model=model or DEFAULT_MODEL))
