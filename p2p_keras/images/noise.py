@@ -129,7 +129,7 @@ def read_noise(header: Mapping[str, Any]) -> float:
     return 0.0
 
 
-def electrons(header: Mapping[str, Any], kind: str, seconds: float) -> dict[str, float]:
+def electrons(header: Mapping[str, Any], kind: str, seconds: float) -> dict[str, Any]:
     """`electrons_per_unit` and `read_noise` of a header, as fields of an image."""
     return {"electrons_per_unit": electrons_per_unit(header, kind, seconds), "read_noise": read_noise(header)}
 

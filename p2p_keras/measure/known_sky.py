@@ -89,7 +89,7 @@ class KnownSky:
     def _level(self, image: GalaxyImage) -> tuple[float, float]:
         """What is subtracted from an image, and its noise."""
         if self.sky != UNKNOWN:
-            return image.from_file_flux(float(self.sky)), 0.0
+            return image.from_file_flux(float(self.sky or 0.0)), 0.0
         good = np.asarray(image.pixels, np.float64)
         steps = np.abs(np.diff(good, axis=1))
         noise = 1.0483 * float(np.nanmedian(steps)) if np.isfinite(steps).any() else 0.0
