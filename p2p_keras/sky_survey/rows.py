@@ -11,6 +11,7 @@ import pyarrow as pa
 from p2p_keras.core.version import __version__
 from p2p_keras.profile.columns import COLUMN_DESCRIPTIONS, COLUMN_UNITS, META_KEYS
 from p2p_keras.profile.tables.building import table_of_columns
+from p2p_keras.profile.tables.lists import joined, split
 from p2p_keras.sky_survey.healpix import COLUMN as CELL
 
 if TYPE_CHECKING:
@@ -43,6 +44,13 @@ _NOT_NUMBERS = {
     "parity": pa.int8(),
     "x_offset": pa.int32(),
     "y_offset": pa.int32(),
+    "binning": pa.int32(),
+    "hdu": pa.string(),
+    "photometric_system": pa.string(),
+    "zero_point_origin": pa.string(),
+    "pixel_scale_origin": pa.string(),
+    "noise_origin": pa.string(),
+    "notes": pa.string(),
     "model": pa.string(),
     "model_version": pa.string(),
     "software_version": pa.string(),
@@ -53,7 +61,7 @@ _META_UNITS = {
     "ra": ("deg", "fitted centre"),
     "dec": ("deg", "fitted centre"),
     "pixel_scale": ("arcsec", "arcsec per pixel"),
-    "zero_point": ("mag", "AB magnitude of a pixel value of one"),
+    "zero_point": ("mag", "magnitude of a pixel value of one, see photometric_system"),
     "pa_of_x": ("deg", "position angle of the frame's +x axis at the centre"),
     "mag_total": ("mag", "total magnitude"),
     "r50": ("arcsec", "semi-major axis that holds half of the light"),
@@ -65,6 +73,8 @@ _META_UNITS = {
     "flags": ("", "words of warning, separated by blanks"),
     "quality": ("", "0 good, 1 suspect, 2 bad, 4 no profile"),
     "source": ("", "the frame"),
+    "photometric_system": ("", "AB or Vega, of zero_point"),
+    "notes": ("", "sentences on the image, separated by bars"),
 }
 _META = tuple(key for key in META_KEYS if key not in ("name", "band"))
 
@@ -93,6 +103,7 @@ def measured_row(
     """The row of a galaxy that was measured: `columns` and `meta` of `p2p_keras.profile.profile_columns`."""
     row = _of_target(planned) | {key: meta.get(key) for key in _META}
     row |= {"size": size, "band": meta["band"], "flags": " ".join(meta["flags"]), "cause": ""}
+    row["notes"] = joined(meta.get("notes") or [])
     return row | {name: np.asarray(columns[name], dtype=np.float32) for name in COLUMN_UNITS}
 
 
@@ -131,6 +142,8 @@ def profile_of_row(row: Mapping[str, Any]) -> QTable:
         value = row[key]
         if key == "flags":
             value = str(value or "").split()
+        elif key == "notes":
+            value = split(key, str(value or ""))
         elif value is None:
             value = "" if _NOT_NUMBERS.get(key) == pa.string() else float("nan")
         table.meta[key] = value

@@ -31,6 +31,7 @@ from p2p_keras.network.training.checkpoint import (
     LossIsNaN,
     StopAtNaN,
     load_state,
+    save_best,
 )
 from p2p_keras.network.training.config import FitConfig
 from p2p_keras.network.training.optimizer import make_optimizer
@@ -64,7 +65,7 @@ class RunResult:
 
 
 def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResult:
-    """Train a preset on shards.
+    """Train a preset on shards; or, for no epochs, only calibrate given weights on their `val` split.
 
     Parameters
     ----------
@@ -82,11 +83,14 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
     folder = Path(config.run)
     if (folder / LAST).exists() and not resume:
         raise UsageError(f"{folder} holds a run already: go on with --resume, or choose another --run")
+    if not config.epochs and not config.init:
+        raise UsageError("0 epochs calibrate given weights: name them by --init")
     keras.utils.set_random_seed(config.seed)
-    sizes = tuple(config.image_sizes) or (stored_size(config.data),)
-    steps = config.steps_per_epoch or max(1, count_galaxies(config.data, "train") // config.batch_size)
+    seen = "train" if config.epochs else "val"
+    sizes = tuple(config.image_sizes) or (stored_size(config.data, seen),)
+    steps = config.steps_per_epoch or max(1, count_galaxies(config.data, seen) // config.batch_size)
     validation = _held_out(config, "val", sizes)
-    trainer = make_trainer(config, steps * config.epochs)
+    trainer = make_trainer(config, steps * max(config.epochs, 1))
     progress: dict = {"epoch": 0, "steps_per_epoch": steps, "version": __version__}
     resuming = resume and (folder / LAST).exists()
     if resuming:
@@ -106,40 +110,10 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
     folder.mkdir(parents=True, exist_ok=True)
     _write_text(folder / "config.json", config.to_json())
 
-    done = int(trainer.steps.numpy())
-    train = make_dataset(
-        config.data,
-        "train",
-        batch_size=config.batch_size,
-        image_sizes=sizes,
-        augment=Augmentation(wobble=config.wobble, flip=config.flip) if config.augment else False,
-        shuffle=True,
-        seed=(config.seed + 1000003 * done) % 2**31,  # a resumed run goes on with other galaxies
-        repeat=True,
-    )
-    monitor = f"val_{_loss_of(config)[1]}"
-    checkpoint = Checkpoint(folder, config.checkpoint_minutes, progress, monitor, config.patience)
-    callbacks = [
-        StopAtNaN(),  # before the checkpoint: the last good state stays
-        keras.callbacks.CSVLogger(str(folder / "metrics.csv"), append=resuming),
-        keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
-        KeepStatistics(round(RECIPES[config.preset].own_statistics * config.epochs)),
-        checkpoint,
-    ]
-    common = {
-        "callbacks": callbacks,
-        "validation_data": validation.repeat(),
-        "validation_steps": -(-count_galaxies(config.data, "val") // config.batch_size),
-        "verbose": verbose,
-    }
-    first = done // steps
-    with _explained(config, checkpoint):
-        # A run killed within an epoch has done some of its steps: those are not done again.
-        if done % steps:
-            trainer.fit(train, initial_epoch=first, epochs=first + 1, steps_per_epoch=steps - done % steps, **common)
-            first += 1
-        if first < config.epochs and not trainer.stop_training:
-            trainer.fit(train, initial_epoch=first, epochs=config.epochs, steps_per_epoch=steps, **common)
+    if config.epochs:
+        _train(config, trainer, validation, progress, sizes, verbose)
+    else:
+        save_best(trainer, folder / BEST)
     if not (folder / BEST).exists():
         raise InputError(folder, "no epoch was finished with a finite validation figure; there is nothing to export")
 
@@ -162,6 +136,52 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
         metrics[split] = {name: float(value) if np.isfinite(value) else None for name, value in figures.items()}
     _write_text(folder / "metrics.json", json.dumps(metrics, indent=2, allow_nan=False) + "\n")
     return RunResult(folder, metrics, progress["epoch"])
+
+
+def _train(
+    config: FitConfig,
+    trainer: ProfileTrainer,
+    validation: tf.data.Dataset,
+    progress: dict,
+    sizes: tuple[int, ...],
+    verbose: int,
+) -> None:
+    """Train from where `progress` is to the last epoch; the folder then has the best weights and the last state."""
+    folder, steps = Path(config.run), progress["steps_per_epoch"]
+    done = int(trainer.steps.numpy())
+    train = make_dataset(
+        config.data,
+        "train",
+        batch_size=config.batch_size,
+        image_sizes=sizes,
+        augment=Augmentation(wobble=config.wobble, flip=config.flip) if config.augment else False,
+        shuffle=True,
+        seed=(config.seed + 1000003 * done) % 2**31,  # a resumed run goes on with other galaxies
+        repeat=True,
+    )
+    monitor = f"val_{_loss_of(config)[1]}"
+    checkpoint = Checkpoint(folder, config.checkpoint_minutes, progress, monitor, config.patience)
+    callbacks = [
+        StopAtNaN(),  # before the checkpoint: the last good state stays
+        keras.callbacks.CSVLogger(str(folder / "metrics.csv"), append=progress["epoch"] > 0),
+        keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
+        KeepStatistics(round(RECIPES[config.preset].own_statistics * config.epochs)),
+        checkpoint,
+    ]
+    common = {
+        "callbacks": callbacks,
+        "validation_data": validation.repeat(),
+        "validation_steps": -(-count_galaxies(config.data, "val") // config.batch_size),
+        "verbose": verbose,
+    }
+    first = done // steps
+    with _explained(config, checkpoint):
+        # A run killed within an epoch has done some of its steps: those are not done again.
+        if done % steps:
+            trainer.fit(train, initial_epoch=first, epochs=first + 1, steps_per_epoch=steps - done % steps, **common)
+            first += 1
+        if first < config.epochs and not trainer.stop_training:
+            trainer.fit(train, initial_epoch=first, epochs=config.epochs, steps_per_epoch=steps, **common)
 
 
 def _held_out(config: FitConfig, split: str, sizes: tuple[int, ...]) -> tf.data.Dataset:
@@ -265,9 +285,9 @@ def _initial_file(source: Path) -> Path:
     return keras_file(source, needed_by="--init")
 
 
-def stored_size(data: str) -> int:
-    """Longer side in pixels of the first training image."""
-    galaxy = next(iter(read_shards(find_shards(data, "train"))))
+def stored_size(data: str, split: str = "train") -> int:
+    """Longer side in pixels of the first image of a split."""
+    galaxy = next(iter(read_shards(find_shards(data, split))))
     return int(max(galaxy.image.shape))
 
 

@@ -97,7 +97,7 @@ def complete_profile(
     meta["extinction"] = a_lambda
     levels = tuple(dict.fromkeys((ISOPHOTE_MU, *settings.isophotes)))
     meta.update(derived_quantities(arrays, float(meta["mag_total"]), levels))
-    inner = inner_limit(float(meta["pixel_scale"]), settings.psf_fwhm)
+    inner = inner_limit(float(meta["pixel_scale"]) * int(meta.get("binning", 1)), settings.psf_fwhm)
     meta.update(fit_laws(arrays, float(meta["r50"]), inner))
     z, cosmology = settings.redshift if redshift is None else redshift, settings.cosmology
     if z is None and "redshift" in meta:
