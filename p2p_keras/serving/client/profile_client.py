@@ -30,7 +30,7 @@ class ImageOptions(TypedDict, total=False):
     """What an image's header lacks or has wrong; as `p2p_keras.images.read_image` takes it.
 
     An array needs ``zero_point`` (AB magnitude of unit flux) and ``pixel_scale`` (arcsec per pixel), and may have
-    ``band``, ``mask`` (true or non-zero where a pixel is to be ignored), ``name`` and ``wcs``.
+    ``band``, ``mask`` (true or non-zero where a pixel is to be ignored), ``name``, ``sigma`` and ``wcs``.
     """
 
     zero_point: float
@@ -44,6 +44,13 @@ class ImageOptions(TypedDict, total=False):
     size: int
     mask: Any
     name: str
+    plane: int | str
+    mask_bits: int | str
+    sigma: Any
+    variance: Any
+    weight: Any
+    companions: bool
+    to_ab: bool
     wcs: Any
 
 
