@@ -52,6 +52,18 @@ def displacements(features, name, policy):
     return p2p.HarmonicPool(harmonic=1, name=f"{name}_displacements")(maps)
 
 
+def profile_errors(tokens, trust, e, dim):
+    """Uncertainties of all but mu, and the probability that the profile is bad, from what the decoder knows."""
+    of_rings = layers.Dense(2, kernel_initializer="zeros", dtype="float32", name="ring_errors")(tokens)
+    where = layers.Dense(1, kernel_initializer="zeros", dtype="float32", name="doubt_where")(tokens)
+    pooled = p2p.RadialPool(name="doubt_pool")(tokens, where)
+    pooled = layers.Concatenate(dtype="float32", name="doubt_in")([pooled, trust])
+    hidden = layers.Dense(dim, activation="silu", dtype="float32", name="doubt_hidden")(pooled)
+    hidden = layers.Dense(dim, activation="silu", dtype="float32", name="doubt_deep")(hidden)
+    of_galaxy = layers.Dense(3, kernel_initializer="zeros", dtype="float32", name="doubt")(hidden)
+    return p2p.ProfileErrors(name="errors")(of_rings, of_galaxy, e)
+
+
 def build_network(
     *,
     filters=(16, 32, 40, 48),
@@ -61,6 +73,7 @@ def build_network(
     num_heads=4,
     sky_blocks=2,
     decoder_blocks=2,
+    errors=True,
     dtype="float32",
 ):
     """Functional model from an image to the decoder's answer and all that training supervises.
@@ -75,6 +88,8 @@ def build_network(
         Width and heads of the transformer over radii.
     sky_blocks, decoder_blocks : int
         Transformer blocks before and after the sky is subtracted.
+    errors : bool
+        Answer with the uncertainties of all that is measured, and with `p_bad` (`ProfileErrors`).
     dtype : str
         Precision policy of convolutions and transformers; statistics, coordinates and outputs stay in float32.
 
@@ -201,8 +216,24 @@ def build_network(
         "centre_moved": moved,
         "centre": centre,
     }
+    doubts = {}
+    if errors:
+        trust = p2p.TrustFeatures(name="trust")(
+            {
+                "image": image,
+                "mu": profile["mu"],
+                "log_scale": log_scale,
+                "covered": covered,
+                "copied_features": copied,
+                "e": e,
+                "e_first": e_first,
+                "sky": sky,
+                **{name: stages[name] for name in ("centre_heat", "centre_nearest", "centre_moved", "centre")},
+            }
+        )
+        doubts = profile_errors(tokens, trust, e, dim)
     return keras.Model(
         {"image": image, "zero_point": zero_point, "pixel_scale": pixel_scale},
-        {**profile, **stages},
+        {**profile, **doubts, **stages},
         name="isophote",
     )
