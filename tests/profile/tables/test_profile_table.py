@@ -226,7 +226,7 @@ def test_quality_follows_from_p_bad_where_the_model_knows_it(flags, p_bad, quali
 def test_uncertainties_of_a_model_that_knows_them_are_in_the_table():
     """Error bars that the model gives would be lost on the way to the file, or turned into numbers of another row."""
     outputs = exponential_outputs((64, 64), last=15.0)
-    image = GalaxyImage.from_array(np.zeros((64, 64), np.float32), zero_point=ZERO, pixel_scale=SCALE, name="a")
+    image = GalaxyImage.from_array(np.eye(64, dtype="float32"), zero_point=ZERO, pixel_scale=SCALE, name="a")
     plain = profile_table(outputs, image)
     assert set(plain.colnames) == set(COLUMN_UNITS)
     assert "p_bad" not in plain.meta
