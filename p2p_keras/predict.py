@@ -66,6 +66,12 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
     help="FITS image of the same shape; not 0: ignore the pixel.",
 )
 @click.option(
+    "--sky",
+    metavar="VALUE|unknown",
+    help="Subtract this level (flux per pixel) first; unknown: the image's zero says nothing of its sky.  "
+    "[default: the model finds it, and takes a zero near it for knowledge]",
+)
+@click.option(
     "--forced",
     is_flag=True,
     help="IMAGEs are BAND=FILE (g=a.fits r=b.fits): measure all bands along the --reference's ellipses, write colours.",
@@ -132,6 +138,7 @@ def main(
     output: Path,
     model: str | None,
     server: str | None,
+    sky: str | None,
     attention: Path | None,
     threads: int | None,
     quiet: bool,
@@ -148,6 +155,7 @@ def main(
     """
     from p2p_keras.core.errors import P2PError
     from p2p_keras.core.progress import Progress
+    from p2p_keras.measure.known_sky import KnownSky, sky_option
     from p2p_keras.measure.outputs.attention_drawing import attention_drawer
     from p2p_keras.measure.outputs.prediction_run import PredictionRun
     from p2p_keras.measure.outputs.products import Products
@@ -155,7 +163,10 @@ def main(
 
     run = PredictionRun(images, options)
     resume = options["resume"]
+    known = sky_option(sky)
     predictor = _measurer(model, server, threads)
+    if known is not None:
+        predictor = KnownSky(predictor, known)
     writer = ProfileWriter(output, options["table_format"], resume=resume)
     parts = {key: options[key] for key in ("summary", "plot", "plot_format", "model_image", "mask_image")}
     parts["draw_attention"] = attention_drawer(attention, model, options["plot_format"], server)
@@ -215,7 +226,7 @@ def _measurer(model: str | None, server: str | None, threads: int | None) -> Any
     """Load the model, or connect to the server."""
     if server is not None:
         from p2p_keras.client import ProfileClient
-        from p2p_keras.measure.backends import DEFAULT_MODEL
+        from p2p_keras.core.contract import DEFAULT_MODEL
         from p2p_keras.measure.many_files import ServerMeasurer
 
         return ServerMeasurer(ProfileClient(server, model=model or DEFAULT_MODEL))

@@ -37,6 +37,7 @@ ROOMS = {
     "network": ("layers", "models", "export", "training"),
     "measure": (
         "backends",
+        "installation",
         "predictor",
         "attention",
         "attention_figure",

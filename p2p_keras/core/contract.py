@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from p2p_keras.core.units import FILL_MU, SB_UNIT
+from p2p_keras.core.units import FILL_MU, FILL_MU_ERR, SB_UNIT
+
+DEFAULT_MODEL = "isophote"
+"""Name of the shipped model, by which programs find it and clients ask for it."""
 
 MIN_SIDE = 48
 MAX_SIDE = 2048
@@ -34,7 +37,7 @@ OUTPUTS = {
     "sma": Output("arcsec", True, 0.0),
     "mu": Output(SB_UNIT, True, FILL_MU),
     # Nobody can take this fill for a measured uncertainty, as they could 0.
-    "mu_err": Output(SB_UNIT, True, FILL_MU),
+    "mu_err": Output(SB_UNIT, True, FILL_MU_ERR),
     "ellipticity": Output("", True, 0.0),
     "pa": Output("deg, counter-clockwise from +x", True, 0.0),
     "growth": Output("mag", True, FILL_MU),

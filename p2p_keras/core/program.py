@@ -21,9 +21,6 @@ from p2p_keras.core.errors import P2PError, UsageError
 EXTRA_OF_PACKAGE = {
     "photutils": "pack",
     "sep": "pack",
-    "onnx": "onnx",
-    "onnxruntime": "onnx",
-    "tf2onnx": "onnx",
     "grpc": "serve",
     "grpc_health": "serve",
     "grpc_reflection": "serve",
@@ -34,7 +31,22 @@ EXTRA_OF_PACKAGE = {
     "fsspec": "survey",
     "ray": "survey",
 }
-REQUIRED = ("astropy", "keras", "matplotlib", "numpy", "rich", "scipy", "tensorflow")
+REQUIRED = {
+    "astropy": "astropy",
+    "google": "protobuf",
+    "google_crc32c": "google-crc32c",
+    "keras": "TensorFlow with Keras",
+    "matplotlib": "matplotlib",
+    "numpy": "numpy",
+    "onnx": "onnx",
+    "onnxruntime": "onnxruntime",
+    "rich": "rich",
+    "scipy": "scipy",
+    "tensorboard": "tensorboard",
+    "tensorflow": "TensorFlow with Keras",
+    "tf2onnx": "tf2onnx",
+}
+"""What the package itself needs, by the name of the import. Who only measures may have left some of it out."""
 
 
 class NotInstalled(click.ClickException):
@@ -49,7 +61,7 @@ def missing_package(error: ModuleNotFoundError) -> str | None:
     if package in EXTRA_OF_PACKAGE:
         return f"this needs the package {package!r}: pip install 'p2p-keras[{EXTRA_OF_PACKAGE[package]}]'"
     if package in REQUIRED:
-        return f"this needs the package {package!r}, which is missing from this environment: pip install p2p-keras"
+        return f"this needs {REQUIRED[package]}, not installed here: pip install p2p-keras brings what is missing"
     return None
 
 

@@ -94,7 +94,7 @@ def classical_outputs(image: GalaxyImage, start: StartEllipse | None = None) -> 
 
 
 def raw_outputs(found: LabelledGalaxy) -> dict[str, Any]:
-    """A measured label as raw outputs of its radii (CONTRACT of the SavedModel, without the batch axis).
+    """A measured label as raw outputs of its radii (`p2p_keras.core.contract`, without the batch axis).
 
     Returns
     -------

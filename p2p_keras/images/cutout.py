@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from astropy.io.fits import Section
 
-from p2p_keras.core.errors import InputError, UsageError
+from p2p_keras.core.errors import OutsideImageError, UsageError
 
 MIN_SIDE = 48
 MAX_SIDE = 2048
@@ -67,11 +67,18 @@ def target_window(shape: tuple[int, int], x: float, y: float, size: int | None, 
     """Place a square of `size` pixels (`DEFAULT_SIDE` if None) round the target, which must be on the frame.
 
     The target lies within half a pixel of the window's centre.
+
+    Raises
+    ------
+    OutsideImageError
+        The target isn't on the frame.
     """
     height, width = shape
     if not (-0.5 <= x < width - 0.5 and -0.5 <= y < height - 0.5):
         where = f"x = {x:.1f}, y = {y:.1f}" if np.isfinite(x) and np.isfinite(y) else "far from it"
-        raise InputError(source, f"the target is outside the image ({where}; the image is {width} x {height} px)")
+        raise OutsideImageError(
+            source, f"the target is outside the image ({where}; the image is {width} x {height} px)"
+        )
     side = size or DEFAULT_SIDE
     start = (side - 1) / 2
     return Window(int(np.floor(x - start + 0.5)), int(np.floor(y - start + 0.5)), side, side)

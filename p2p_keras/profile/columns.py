@@ -59,6 +59,12 @@ META_KEYS = (
 ERROR_META = ("x0_err", "y0_err", "mag_total_err")
 """Keys of ``meta``, px and mag, that come with `ERROR_COLUMN_UNITS`; and `p_bad`, a probability."""
 
+TEXT_KEYS = (
+    "name", "band", "pa_reference", "flags", "source", "model", "model_version", "software_version", "forced",
+    "sky_origin", "cosmology",
+)  # fmt: skip
+"""Keys whose values are text, also where they look like numbers: a name may be of digits."""
+
 ISOPHOTE_MU = 25.0
 """Surface brightness of `r_iso25`, mag arcsec^-2 (as R25 of the RC3)."""
 
@@ -96,7 +102,7 @@ def isophotal_radius(sma: np.ndarray, mu: np.ndarray, level: float = ISOPHOTE_MU
     float, in the unit of `sma`
     """
     sma, mu = np.asarray(sma, dtype=float), np.asarray(mu, dtype=float)
-    good = np.isfinite(sma) & np.isfinite(mu)
+    good = np.isfinite(sma) & np.isfinite(mu) & (sma > 0.0)
     if not good.any():
         return float("nan")
     return float(isophotal_radii(sma[good], mu[None, good], level)[0])
@@ -135,6 +141,19 @@ def plain_arrays(profile: QTable) -> dict[str, np.ndarray]:
             column = u.Quantity(column).to_value(unit_of(unit))
         arrays[name] = np.ma.filled(np.ma.asarray(column, dtype=float), np.nan)
     return arrays
+
+
+def extinction_corrected(meta: Mapping[str, Any]) -> float:
+    """Galactic extinction (mag) that a profile's magnitudes are corrected for already; 0 where its meta says nothing.
+
+    Parameters
+    ----------
+    meta : mapping
+        The profile's, also as files give it back: text, or NaN where a table of many has no value.
+    """
+    value = meta.get("extinction")
+    number = 0.0 if value in (None, "") else float(value)
+    return number if np.isfinite(number) else 0.0
 
 
 def surface_brightness_at(profile: QTable, sma: np.ndarray) -> np.ndarray:

@@ -53,8 +53,13 @@ FLAGS = {
     ),
     "out_of_distribution": Flag(
         2,
-        "unlike what the model was made for: a pixel scale outside 0.1 to 2.0 arcsec, a centre further from the middle "
-        "than a quarter of the image's shorter side, or a profile that rises outward by more than 1 mag",
+        "unlike what the model was made for: a centre further from the middle than a quarter of the image's shorter "
+        "side, or a profile that rises outward by more than 1 mag",
+    ),
+    "masked_rings": Flag(
+        1,
+        "(forced bands) less than three tenths of some ellipse are unmasked in this band: it has no mu there, and its "
+        "curve of growth the reference's light at the colour of the neighbouring radii",
     ),
     "misaligned": Flag(
         2, "(forced bands) the light of this band lies more than 1.5 px from where its WCS puts it on the reference"
@@ -67,7 +72,6 @@ NEIGHBOUR_SHARE = 0.2
 NEIGHBOUR_REACH = 1.5
 LOW_SNR = 5.0
 MIN_ROWS = 3
-PIXEL_SCALE_RANGE = (0.1, 2.0)
 MAX_OFFSET_FRACTION = 0.25
 MAX_RISE_MAG = 1.0
 UNRESOLVED_PX = 2.5
@@ -215,8 +219,6 @@ def _saturated(shape: _Shape, pixels: np.ndarray) -> bool:
 
 def _out_of_distribution(shape: _Shape, image: GalaxyImage) -> bool:
     height, width = np.shape(image.pixels)
-    if not PIXEL_SCALE_RANGE[0] <= float(image.pixel_scale) <= PIXEL_SCALE_RANGE[1]:
-        return True
     offset = np.hypot(shape.x0 - (width - 1) / 2.0, shape.y0 - (height - 1) / 2.0)
     if not offset <= MAX_OFFSET_FRACTION * min(height, width):
         return True

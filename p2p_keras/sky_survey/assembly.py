@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from p2p_keras.profile.tables.text_lengths import text_lengths
 from p2p_keras.sky_survey.healpix import COLUMN as CELL
 from p2p_keras.sky_survey.healpix import Partition
 from p2p_keras.sky_survey.place import Place
@@ -68,7 +69,8 @@ def assemble(partition: Partition, part_files: Sequence[str], output: Place) -> 
         tables.append(table.filter(inside))
     rows = pa.concat_tables(tables).combine_chunks()
     order = pc.sort_indices(rows, sort_keys=[(name, "ascending") for name in (CELL, "id", "band", "source")])
-    content = parquet_bytes(rows.take(order).replace_schema_metadata(SCHEMA.metadata))
+    metadata = {**(SCHEMA.metadata or {}), **text_lengths(rows)}
+    content = parquet_bytes(rows.take(order).replace_schema_metadata(metadata))
     output.write(partition.file, content)
     return _told(partition.file, rows, content)
 

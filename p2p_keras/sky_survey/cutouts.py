@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from astropy.wcs import WCS
 
-from p2p_keras.core.errors import InputError, P2PError
+from p2p_keras.core.errors import InputError, OutsideImageError, P2PError
 from p2p_keras.images import GalaxyImage
 from p2p_keras.images.bands import band_from_header
 from p2p_keras.images.cutout import MIN_SIDE, target_window, whole_window
@@ -214,7 +214,7 @@ class _Plane:
             try:
                 yield self._cut_one(row, float(x[i]), float(y[i]), sides[i], float(scales[i]))
             except InputError as error:
-                yield Failure("no_image" if "outside the image" in error.cause else "bad_image", error.cause)
+                yield Failure("no_image" if isinstance(error, OutsideImageError) else "bad_image", error.cause)
 
     def _cut_one(self, row: Row, x: float, y: float, side: float | None, wcs_scale: float) -> FrameCutout:
         if not (np.isfinite(x) and np.isfinite(y)) and not self._placed(row):

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from p2p_keras.measure.backends import ModelFiles, find_model
+from p2p_keras.core.errors import InputError
+from p2p_keras.core.model_files import ModelFiles, find_model
 from p2p_keras.measure.predictor import Predictor, group_by_shape
 from p2p_keras.profile.tables.building import profile_columns
 from p2p_keras.sky_survey.cutouts import Failure, FrameCutout
@@ -61,6 +62,36 @@ class ShippedModel:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
             return Predictor.load(target, threads=threads)
+
+    def to_bytes(self) -> bytes:
+        """The files as an Arrow table, which holds nothing but names and bytes: reading it runs no code."""
+        contents = pa.array(list(self.files.values()), pa.large_binary())
+        table = pa.table({"file": pa.array(list(self.files), pa.string()), "content": contents})
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table)
+        return bytes(sink.getvalue().to_pybytes())
+
+    @classmethod
+    def from_bytes(cls, content: bytes, name: str, sha256: str, source: str) -> ShippedModel:
+        """Read what `to_bytes` gave, if it is the model of this checksum.
+
+        The bytes may come from a store that others write to, so nothing of them is used before they are known.
+
+        Raises
+        ------
+        InputError
+            They are no such table, or of another model.
+        """
+        try:
+            table = pa.ipc.open_file(pa.BufferReader(content)).read_all()
+            files = dict(zip(table["file"].to_pylist(), table["content"].to_pylist(), strict=True))
+            model = cls(name, {str(file): bytes(data) for file, data in files.items()})
+        except (pa.ArrowException, KeyError, TypeError) as error:
+            raise InputError(source, "isn't the model that this run left there: something else wrote it") from error
+        if model.sha256 != sha256:
+            raise InputError(source, "holds another model than this run's: another run writes to the same output")
+        return model
 
     @property
     def sha256(self) -> str:

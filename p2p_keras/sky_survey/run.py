@@ -86,7 +86,7 @@ def run_survey(
         from p2p_keras.sky_survey.ray_engine import RayEngine
 
         engine = RayEngine(resources)
-    job = Job(settings, images, output, resources.threads, engine.finish_apart)
+    job = Job(settings, images, output, resources.threads, engine.finish_apart, model.name, model.sha256)
     with engine:
         started = time.perf_counter()
         plan = _plan(settings, catalogue, images, output, manifest, engine, reindex, say)

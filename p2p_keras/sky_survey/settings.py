@@ -42,7 +42,7 @@ class SurveySettings:
     hdu, zero_point, pixel_scale
         For all images, as `p2p_keras.images.read_image` takes them.
     model : str or None
-        As `p2p_keras.measure.backends.find_model` takes it; None: the shipped one.
+        As `p2p_keras.core.model_files.find_model` takes it; None: the shipped one.
     batch_size : int
         Largest number of cutouts in a run of the model.
     rows_per_part : int

@@ -1,7 +1,7 @@
 """What is done with a part, wherever it runs: read its rows and cutouts, run the model, write its rows.
 
-The stages hand on pickled values in a column of one table, which is what Ray Data streams; `inline_engine` calls them
-one after the other.
+The stages hand on pickled values in a column of one table, which is what Ray Data streams from process to process;
+`inline_engine` calls them one after the other. No file is ever unpickled: others may write to where the output lies.
 """
 
 from __future__ import annotations
@@ -27,13 +27,26 @@ MODEL = f"{WORK}/model"
 
 @dataclass(frozen=True)
 class Job:
-    """What every worker is told; the model's files lie in the output, so that any node finds them at any time."""
+    """What every worker is told; the model's files lie in the output, so that any node finds them at any time.
+
+    Attributes
+    ----------
+    settings : SurveySettings
+    images, output : Place
+    threads : int
+    finish_apart : bool
+        Rows are made by a stage of their own.
+    model_name, model_sha256 : str
+        Of the `ShippedModel` that lies in the output.
+    """
 
     settings: SurveySettings
     images: Place
     output: Place
     threads: int
     finish_apart: bool
+    model_name: str
+    model_sha256: str
 
 
 @dataclass(frozen=True)
@@ -59,7 +72,7 @@ def units_of(parts: Sequence[Part], numbers: Sequence[int]) -> Units:
 
 def write_model(model: ShippedModel, output: Place) -> None:
     """Leave the model for the workers."""
-    output.write(MODEL, pickle.dumps(model))
+    output.write(MODEL, model.to_bytes())
 
 
 def payload(value: Any) -> pa.Table:
@@ -93,7 +106,8 @@ class ModelWorker:
     def __init__(self, job: Job) -> None:
         limit_threads(job.threads)
         self._job = job
-        model: ShippedModel = pickle.loads(job.output.read(MODEL))
+        content = job.output.read(MODEL)
+        model = ShippedModel.from_bytes(content, job.model_name, job.model_sha256, job.output.url_of(MODEL))
         self._predictor = model.load(None if job.finish_apart else job.threads)
 
     def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:

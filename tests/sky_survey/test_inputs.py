@@ -42,6 +42,17 @@ def test_catalogues_say_the_same_in_every_format(sky, survey, tmp_path, kind):
         np.testing.assert_allclose(table[name].to_numpy(), first[name].to_numpy(), rtol=1e-13)
 
 
+@pytest.mark.parametrize("kind", ["csv", "txt"])
+def test_names_of_digits_stay_names(tmp_path, kind):
+    """The result's rows could not be joined to the catalogue: 007 would be called 7."""
+    path = tmp_path / f"digits.{kind}"
+    comma = "," if kind == "csv" else " "
+    rows = [["mine", "ra", "dec"], ["007", "10.0", "20.0"], ["1237648720693755918", "11.0", "20.0"]]
+    path.write_text("".join(comma.join(row) + "\n" for row in rows))
+    (table,) = Catalogue(str(path), {"name": "mine"}).tables()
+    assert table["name"].to_pylist() == ["007", "1237648720693755918"]
+
+
 def test_a_cell_that_is_no_number_spoils_its_row_only(tmp_path):
     """One typing error in a catalogue of millions would stop it."""
     path = tmp_path / "odd.csv"

@@ -23,6 +23,10 @@ CLIP_SIGMA = 3.0
 RING_MIN_SMA = 6.0
 """Rings of pixels from this semi-major axis (px of the band) on; inside, points along the ellipse."""
 
+MIN_SHARE = 0.3
+"""A ring of which less is left unmasked isn't measured: so short an arc says little of the whole ellipse (as
+photutils' isophotes have it, `fflag` of 0.7)."""
+
 _NUM_POINTS = 256
 
 
@@ -90,7 +94,9 @@ def clipped_mean(values: np.ndarray) -> tuple[float, float, int]:
 
 
 def intensities(pixels: BandPixels, isophotes: Isophotes, to_band: PlaceMap) -> tuple[np.ndarray, np.ndarray]:
-    """Flux per pixel along each ellipse, sky included, and its 1-sigma uncertainty; NaN where nothing is left.
+    """Flux per pixel along each ellipse, sky included, and its 1-sigma uncertainty.
+
+    Both are NaN where less than `MIN_SHARE` of the ellipse is left, masked or off the image as the rest may be.
 
     The uncertainty is the clipped scatter over the root of the number of pixels: noise and the galaxy's own structure.
     """
@@ -107,13 +113,16 @@ def intensities(pixels: BandPixels, isophotes: Isophotes, to_band: PlaceMap) -> 
             chosen = image.pixels[(place == i) & good].astype(float)
             level, scatter, count = clipped_mean(chosen)
             independent = count
+            whole = np.pi * q * (edges[i + 1] ** 2 - edges[i] ** 2) * scale**2
         else:
             chosen = _along_ellipse(image, good, isophotes, i, to_band)
             level, scatter, count = clipped_mean(chosen)
-            # Points along a small ellipse share pixels: it has no more of them than its length, or its area.
-            independent = min(count, max(1.0, 2.0 * np.pi * sma * scale * np.sqrt(q)))
-        if count:
-            mean[i], error[i] = level, np.nan_to_num(scatter) / np.sqrt(independent)
+            # Points along a small ellipse share pixels: what is left of it has no more of them than its length.
+            length = 2.0 * np.pi * sma * scale * np.sqrt(q) * chosen.size / _NUM_POINTS
+            independent = min(count, max(1.0, length))
+            whole = _NUM_POINTS
+        if count > 1 and chosen.size >= MIN_SHARE * whole:
+            mean[i], error[i] = level, scatter / np.sqrt(independent)
     return mean, error
 
 
@@ -133,9 +142,12 @@ def _along_ellipse(image: GalaxyImage, good: np.ndarray, isophotes: Isophotes, i
     left, low = int(np.floor(x.min())) - reach, int(np.floor(y.min())) - reach
     right, high = int(np.ceil(x.max())) + reach + 1, int(np.ceil(y.max())) + reach + 1
     left, low = max(left, 0), max(low, 0)
-    part = np.where(good, image.pixels, 0.0)[low:high, left:right].astype(float)
-    if min(part.shape, default=0) < 4:
+    part, usable = image.pixels[low:high, left:right].astype(float), good[low:high, left:right]
+    if min(part.shape, default=0) < 4 or not usable.any():
         return np.empty(0)
+    # The nearest good pixel for a masked one: a spline would carry the dip of a zero on to its neighbours.
+    nearest = ndimage.distance_transform_edt(~usable, return_distances=False, return_indices=True)
+    part = part[tuple(nearest)]
     values = ndimage.map_coordinates(part, [y - low, x - left], order=3, mode="nearest")
-    bad = ndimage.map_coordinates((~good)[low:high, left:right].astype(float), [y - low, x - left], order=1, cval=1.0)
+    bad = ndimage.map_coordinates((~usable).astype(float), [y - low, x - left], order=1, cval=1.0)
     return values[bad <= 0.0]

@@ -9,6 +9,7 @@ import numpy as np
 
 from p2p_keras.core.atomic_files import write_whole
 from p2p_keras.profile.painting import Painted, deviating_pixels
+from p2p_keras.profile.tables.text import to_fits
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -54,9 +55,9 @@ def _header(image: GalaxyImage, profile: QTable) -> Any:
 
     header = fits.Header() if image.wcs is None else image.wcs.to_header(relax=True)
     meta = profile.meta
-    header["OBJECT"] = (str(meta["name"])[:60], "galaxy")
+    header["OBJECT"] = (to_fits(str(meta["name"]))[:58], "galaxy")
     if image.band:
-        header["FILTER"] = image.band
+        header["FILTER"] = to_fits(image.band)
     header["MAGZERO"] = (float(image.zero_point), "AB magnitude of a pixel value of 1")
     header["PIXSCALE"] = (float(image.pixel_scale), "arcsec")
     header["SKYLEVEL"] = (float(np.nan_to_num(meta["sky"])), "sky removed, flux per pixel")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ class PredictionRun:
 
         self.options = options
         self.skipped = 0
+        self._counting = threading.Lock()
         levels = numbers(options["isophotes"])
         self.settings = DerivedSettings(
             isophotes=levels,
@@ -89,7 +91,9 @@ class PredictionRun:
         def skip(source: str, target: Any) -> bool:
             ending = f"_{self.options['reference']}" if self.options["forced"] else ""
             there = writer.holds(source, (target.name or stem_of(source)) + ending)
-            self.skipped += there
+            if there:
+                with self._counting:  # files are opened by several threads at once
+                    self.skipped += 1
             return there
 
         resumed = skip if self.options["resume"] else None

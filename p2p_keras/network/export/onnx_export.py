@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +43,13 @@ def write_onnx(model: keras.Model, path: Path, name: str, version: int, card: Ma
 
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     function = tf.function(make_measure(model), input_signature=IMAGE_SIGNATURE, autograph=False)
-    proto, _ = tf2onnx.convert.from_function(
-        function,
-        input_signature=IMAGE_SIGNATURE,
-        opset=OPSET,
-        custom_op_handlers={"SelectV2": (_where, [])},
-    )
+    with _branches_in_reasonable_time():
+        proto, _ = tf2onnx.convert.from_function(
+            function,
+            input_signature=IMAGE_SIGNATURE,
+            opset=OPSET,
+            custom_op_handlers={"SelectV2": (_where, [])},
+        )
     _refuse_unknown_operations(proto)
     for value in proto.graph.input:
         for dimension, label in zip(value.type.tensor_type.shape.dim, _DIMENSIONS[value.name], strict=True):
@@ -63,6 +65,28 @@ def write_onnx(model: keras.Model, path: Path, name: str, version: int, card: Ma
     onnx.helper.set_model_props(proto, metadata(name, version, card))
     onnx.checker.check_model(proto, full_check=True)
     Path(path).write_bytes(proto.SerializeToString())
+
+
+@contextmanager
+def _branches_in_reasonable_time() -> Iterator[None]:
+    """Within, tf2onnx looks only at the nodes that use a name when it renames that name in a branch.
+
+    By itself (1.17) it notes every node of a branch as a user of every name in it: gigabytes, and many minutes, for a
+    branch of a few thousand nodes.
+    """
+    from tf2onnx.graph import Graph
+
+    original = Graph.replace_all_inputs
+
+    def replace_all_inputs(self: Any, old_input: str, new_input: str, ops: Any = None) -> None:
+        users = None if ops is None else [node for node in ops if old_input in node.input]
+        original(self, old_input, new_input, users)
+
+    Graph.replace_all_inputs = replace_all_inputs
+    try:
+        yield
+    finally:
+        Graph.replace_all_inputs = original
 
 
 def metadata(name: str, version: int, card: Mapping[str, Any]) -> dict[str, str]:

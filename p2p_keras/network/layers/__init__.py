@@ -23,6 +23,7 @@ from p2p_keras.network.layers.radial import (
     Circles,
     CopiedFeatures,
     GatedVectors,
+    MeanOverAngle,
     MendedIntensity,
     PositionBias,
     RadialPool,
@@ -32,6 +33,7 @@ from p2p_keras.network.layers.radial import (
 )
 from p2p_keras.network.layers.sampling import PyramidSampler
 from p2p_keras.network.layers.sky import SkyLevel
+from p2p_keras.network.layers.sky_free_pyramid import SkyFreePyramid
 from p2p_keras.network.layers.tokens import (
     AddToAll,
     AddUpsampled,
@@ -65,6 +67,7 @@ __all__ = [
     "IntensityHarmonics",
     "LocalSoftArgmax",
     "LookFeatures",
+    "MeanOverAngle",
     "MendedIntensity",
     "MovedCentre",
     "NoiseIntensity",
@@ -86,6 +89,7 @@ __all__ = [
     "RadiusQueries",
     "RingPool",
     "RingsCovered",
+    "SkyFreePyramid",
     "SkyLevel",
     "StopGradient",
     "SumVectors",

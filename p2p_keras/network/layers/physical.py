@@ -35,10 +35,11 @@ class PhysicalProfile(keras.layers.Layer):
     Inputs: a dict of
     log_intensity, log_scale (batch, K): natural log of the net intensity in noise units, and ln of the Laplace scale of
     its error; sma (batch, K) in pixels; e (batch, K, 2); centre (batch, 2); sky, log_noise (batch,); mag_correction
-    (batch, 1), added to the magnitude inside the last ellipse; zero_point, pixel_scale (batch,).
+    (batch, 1), added to the magnitude inside the last ellipse; zero_point, pixel_scale (batch,); optionally level
+    (batch,) in the image's unit, what was taken off the image before `sky` was found.
     Output: a dict of sma (arcsec), mu, mu_err, ellipticity, pa, growth (batch, K), x0, y0, mag_total, sky (batch,), as
-    CONTRACTS 5 names them, without fills; and snr (batch, K), the signal-to-noise ratio of the annulus over white noise
-    (`extent.annulus_snr`).
+    `p2p_keras.core.contract` names them, without fills; and snr (batch, K), the signal-to-noise ratio of the annulus
+    over white noise (`extent.annulus_snr`).
 
     The layer's only weights are the calibration: ln factors on mu_err at `CALIBRATION_KNOTS` of its raw value, which
     are no part of the training but fitted on held-out galaxies, so that 68 % of truths fall inside; and further ln
@@ -106,6 +107,9 @@ class PhysicalProfile(keras.layers.Layer):
         }
         for name, knots in self.knots.items():
             log_error += interpolated(position[name], knots, getattr(self, name))
+        sky = inputs["sky"] * tf.exp(inputs["log_noise"])
+        if "level" in inputs:
+            sky = sky + inputs["level"]
         return {
             "snr": tf.minimum(snr, 1e6),
             "sma": inputs["sma"] * pixel_scale,
@@ -117,7 +121,7 @@ class PhysicalProfile(keras.layers.Layer):
             "x0": tf.reshape(inputs["centre"][:, 0:1], [-1]),
             "y0": tf.reshape(inputs["centre"][:, 1:2], [-1]),
             "mag_total": mag_total,
-            "sky": inputs["sky"] * tf.exp(inputs["log_noise"]),
+            "sky": sky,
         }
 
     def compute_output_shape(self, input_shape):

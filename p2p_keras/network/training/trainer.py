@@ -140,6 +140,10 @@ class ProfileTrainer(keras.Model):
             average.assign(average + (1.0 - momentum) * (tf.cast(variable, tf.float32) - average))
         return logs
 
+    def fit(self, *args, **kwargs):
+        """Keras' own; batches come in the order of their dataset, which shuffles."""
+        return super().fit(*args, **{"shuffle": False, **kwargs})
+
     def evaluate(self, *args, **kwargs):
         """Evaluate the moving average of the weights."""
         with self.averaged():

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from p2p_keras.core.ellipse import points, vector_from_angles
-from p2p_keras.profile.columns import isophotal_radius, plain_arrays
+from p2p_keras.core.units import intensity_from_mu
+from p2p_keras.profile.columns import extinction_corrected, isophotal_radius, plain_arrays
 from p2p_keras.profile.plots.style import BLUE, ORANGE, VERMILION, new_figure, styled
 
 if TYPE_CHECKING:
@@ -136,7 +137,8 @@ def _stretch(pixels: np.ndarray, profile: QTable) -> np.ndarray:
     arrays = plain_arrays(profile)
     peak = np.percentile(good, 99.9)
     if arrays["mu"].size:
-        intensity = 10.0 ** (0.4 * (profile.meta["zero_point"] - arrays["mu"][0])) * profile.meta["pixel_scale"] ** 2
+        seen = arrays["mu"][0] + extinction_corrected(profile.meta)  # as on the image
+        intensity = intensity_from_mu(seen, profile.meta["zero_point"], profile.meta["pixel_scale"])
         peak = min(float(np.max(good)), sky + float(intensity))
     top = np.arcsinh(max(peak - sky, 5.0 * noise) / (2.0 * noise))
     bottom = np.arcsinh(-1.5 / 2.0)

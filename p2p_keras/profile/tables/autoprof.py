@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from p2p_keras.profile.tables.text import printable
+
 _UNITS = {
     "R": "arcsec",
     "SB": "mag*arcsec^-2",
@@ -22,8 +24,12 @@ _UNITS = {
 }
 _MISSING = 99.999
 _COMMENTS = (
-    "name", "band", "x0", "y0", "ra", "dec", "pixel_scale", "zero_point", "mag_total", "r50", "r90", "flags", "quality",
-    "source", "model", "model_version", "software_version",
+    "name", "band", "x0", "y0", "ra", "dec", "pixel_scale", "zero_point", "mag_total", "r50", "r90", "extinction",
+    "flags", "quality", "source", "model", "model_version", "software_version",
+)  # fmt: skip
+
+_NUMBERS = (
+    "x0", "y0", "ra", "dec", "pixel_scale", "zero_point", "mag_total", "r50", "r90", "extinction", "quality",
 )  # fmt: skip
 
 
@@ -56,19 +62,15 @@ def write_prof(meta: Mapping[str, Any], columns: Mapping[str, np.ndarray], path:
             if key in meta:
                 value = meta[key]
                 text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
-                file.write(f"# {key}: {' '.join(text.split())}\n")
+                file.write(f"# {key}: {printable(text)}\n")
         file.write(",".join(_UNITS) + "\n" + ",".join(_UNITS.values()) + "\n")
         for row in np.where(np.isfinite(rows), rows, _MISSING):
             file.write(",".join(f"{value:.5f}" for value in row) + "\n")
 
 
 def read_prof(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Read what `write_prof` wrote: meta (as text, but for flags) and columns; angles from +x."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    comments = (line[1:].partition(":") for line in lines if line.startswith("#"))
-    meta: dict[str, Any] = {key.strip(): _value(value.strip()) for key, colon, value in comments if colon}
-    if "flags" in meta:
-        meta["flags"] = str(meta["flags"]).split()
+    """Read what `write_prof` wrote: meta (see `read_comments`) and columns; angles from +x."""
+    meta, lines = read_comments(path), path.read_text(encoding="utf-8").splitlines()
     body = [line for line in lines if line.strip() and not line.startswith("#")]
     names = body[0].split(",")
     numbers = [[float(cell) for cell in line.split(",")] for line in body[2:]]
@@ -82,8 +84,24 @@ def read_prof(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     return meta, out
 
 
-def _value(text: str) -> Any:
+def read_comments(path: Path) -> dict[str, Any]:
+    """What `write_prof` put into comments: text, numbers where meta has numbers, a list of flags.
+
+    Of other programs' files only what has our names, such as none of AutoProf's own.
+    """
+    meta: dict[str, Any] = {}
+    for line in path.read_text(encoding="utf-8").split("\n"):
+        key, colon, value = line.lstrip("#").partition(":")
+        key, value = key.strip(), value.strip()
+        if not line.startswith("#") or not colon or key not in _COMMENTS:
+            continue
+        # By its meaning, not by its look: a name may be of digits.
+        meta[key] = value.split() if key == "flags" else _number(value) if key in _NUMBERS else value
+    return meta
+
+
+def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        return text
+        return float("nan")

@@ -36,6 +36,7 @@ from p2p_keras.profile.tables.finished import FinishedFiles, FinishedGalaxies
 from p2p_keras.profile.tables.formats import ListedGalaxies, write_galaxies
 from p2p_keras.profile.tables.reading import FORMATS, TABLE_FORMATS, format_of, read_profiles
 from p2p_keras.profile.tables.spool import Spool, SpooledGalaxy
+from p2p_keras.profile.tables.text import name_key, plain_name
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -152,11 +153,12 @@ class ProfileWriter:
 
     def holds(self, source: str, name: str) -> bool:
         """Whether the output had this galaxy of this file before (with `resume`)."""
-        return self._finished is not None and self._finished.holds(source, safe_name(name) if self.is_folder else name)
+        name = safe_name(plain_name(name)) if self.is_folder else plain_name(name)
+        return self._finished is not None and self._finished.holds(source, name)
 
     def add(self, profile: QTable) -> str:
         """Take one profile; returns the name under which it is kept."""
-        wanted = str(profile.meta.get("name", "") or "galaxy")
+        wanted = plain_name(str(profile.meta.get("name", ""))) or "galaxy"
         if self.is_folder:
             wanted = safe_name(wanted)
         name = self._free_name(wanted)
@@ -192,10 +194,10 @@ class ProfileWriter:
     def _free_name(self, wanted: str) -> str:
         """Find a free name: NAME_2 and so on where it is taken, whatever its case (some file systems can't tell)."""
         name, number = wanted, 1
-        while name.casefold() in self._names:
+        while name_key(name) in self._names:
             number += 1
             name = f"{wanted}_{number}"
-        self._names.add(name.casefold())
+        self._names.add(name_key(name))
         if number > 1:
             self.renamed.append((wanted, name))
         return name

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from p2p_keras.core.contract import DEFAULT_MODEL
 from p2p_keras.core.errors import P2PError
 from p2p_keras.serving.client.connection import Attempts, mended, open_channel
 from p2p_keras.serving.client.messages import arrays_of, inputs_of, predict_request, table_of
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from astropy.table import QTable
 
     from p2p_keras.images import GalaxyImage
-
-DEFAULT_MODEL = "isophote"
 
 
 class ProfileClient:

@@ -197,6 +197,20 @@ def test_catalogue_without_files(tmp_path):
         rows_of_catalogue(tmp_path / "absent.csv")
 
 
+@pytest.mark.parametrize("ending", ["csv", "txt"])
+def test_names_of_digits_stay_names(tmp_path, ending):
+    """A galaxy 007 would lose its profile, and its name in the shards be 7."""
+    names = ["007", "1237648720693755918"]
+    (tmp_path / "007.prof").write_text("R,SB\n0.5,18.0\n1.0,19.0\n")
+    comma = " " if ending == "txt" else ","
+    rows = "".join(f"{name}{comma}a.fits\n" for name in names)
+    path = tmp_path / f"list.{ending}"
+    path.write_text(f"Name{comma}file\n{rows}")
+    found = rows_of_catalogue(path, profiles=tmp_path)
+    assert [row.name for row in found] == names
+    assert found[0].profile is not None
+
+
 def read(path: Path):
     """A profile with the calibration of these tests."""
     return read_profile(path, zero_point=ZERO_POINT, pixel_scale=SCALE)

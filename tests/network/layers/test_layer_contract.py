@@ -69,10 +69,12 @@ CASES = {
     "GatedVectors": ({}, lambda: (_random(2, K, 3, 2), _random(2, K, 3))),
     "HarmonicPool": ({"harmonic": 1}, lambda: (_random(2, K, 16, 3),)),
     "ImagePyramid": ({}, lambda: (_random(2, 64, 96),)),
+    "SkyFreePyramid": ({}, lambda: (5.0 + _random(2, 64, 96),)),
     "ImageTokens": ({"stride": 16}, lambda: (_random(2, 64, 40), _random(2, 4, 3, 5))),
     "IntensityHarmonics": ({"widths": (1, 5), "harmonic": 1}, lambda: (_random(2, K, 16), _uniform(2, K, 16), _sma())),
     "LocalSoftArgmax": ({"reach": 3}, lambda: (_random(2, 9, 9), _random(2, 9, 9), _random(2, 9, 9))),
     "LookFeatures": ({}, lambda: (_random(2, K, 8), _positive(2, K, 8), _positive(2, K), _sma())),
+    "MeanOverAngle": ({}, lambda: (_random(2, K, 8),)),
     "MendedIntensity": ({}, lambda: (_random(2, K, 2), _positive(2, K), _positive(2, K))),
     "MovedCentre": (
         {},
