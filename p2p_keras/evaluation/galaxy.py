@@ -82,7 +82,7 @@ class GalaxyResult:
 
 
 def compare_with_truth(
-    label: LabelledGalaxy, outputs: Mapping[str, Any], *, offset: tuple[int, int] = (0, 0)
+    label: LabelledGalaxy, outputs: Mapping[str, Any], *, offset: tuple[float, float] = (0, 0)
 ) -> GalaxyResult:
     """Compare one galaxy's raw outputs with its label.
 

@@ -75,20 +75,21 @@ class KnownSky:
         answers: list[Any] = []
         for image, (level, noise), profile in zip(images, levels, self.measurer.measure(shifted), strict=True):
             if not isinstance(profile, P2PError):
-                if self.sky == UNKNOWN and abs(profile.meta["sky"] - _FAR * noise) > _TRUSTED * noise:
+                found = image.from_file_flux(profile.meta["sky"])
+                if self.sky == UNKNOWN and abs(found - _FAR * noise) > _TRUSTED * noise:
                     profile = InputError(
                         image.source or image.name,
                         "this model takes the zero of an image for its sky: sky=unknown wants version 4 or later",
                     )
                 else:
-                    profile.meta["sky"] = float(profile.meta["sky"] + level)
+                    profile.meta["sky"] = float(profile.meta["sky"] + level / image.binning**2)
             answers.append(profile)
         return answers
 
     def _level(self, image: GalaxyImage) -> tuple[float, float]:
         """What is subtracted from an image, and its noise."""
         if self.sky != UNKNOWN:
-            return float(self.sky), 0.0
+            return image.from_file_flux(float(self.sky or 0.0)), 0.0
         good = np.asarray(image.pixels, np.float64)
         steps = np.abs(np.diff(good, axis=1))
         noise = 1.0483 * float(np.nanmedian(steps)) if np.isfinite(steps).any() else 0.0

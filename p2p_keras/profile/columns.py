@@ -52,7 +52,8 @@ COLUMN_DESCRIPTIONS = {
 META_KEYS = (
     "name", "band", "x0", "y0", "ra", "dec", "pixel_scale", "zero_point", "pa_reference", "pa_of_x", "parity",
     "mag_total", "r50", "r90", "concentration", "r_iso25", "extent", "sky", "flags", "quality", "source", "x_offset",
-    "y_offset", "model", "model_version", "software_version",
+    "y_offset", "binning", "hdu", "photometric_system", "zero_point_origin", "pixel_scale_origin", "noise_origin",
+    "notes", "model", "model_version", "software_version",
 )  # fmt: skip
 """Keys of every profile's ``meta``, in their order."""
 
@@ -173,3 +174,8 @@ def pa_from_x(pa: Any, meta: Mapping[str, Any]) -> np.ndarray:
     """
     turned = float(meta.get("parity", 1)) * (np.asarray(pa, dtype=float) - float(meta.get("pa_of_x", 0.0)))
     return half_turn(turned)
+
+
+def whole_or_float(value: float) -> int | float:
+    """An integer where it is one: the offset of a cutout that was neither binned nor resampled."""
+    return int(value) if float(value).is_integer() else float(value)

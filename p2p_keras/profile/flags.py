@@ -271,9 +271,17 @@ class _Surroundings(NamedTuple):
             return None
         noise = 1.4826 * _median(np.abs(sample - _median(sample)))
         with np.errstate(invalid="ignore"):
-            other = (excess > _DETECTION_SIGMA * noise) & (excess > _EXCESS_OVER_PROFILE * model)
+            other = excess > _DETECTION_SIGMA * _noise_of_pixels(image, noise)
+            other &= excess > _EXCESS_OVER_PROFILE * model
         other &= radius > max(3.0, 0.1 * shape.sma[-1])  # the PSF's core and a bulge that one shape can't follow
         return cls(radius, dx, dy, excess, other, noise, intensity)
+
+
+def _noise_of_pixels(image: GalaxyImage, noise: float) -> Any:
+    """Noise per pixel to tell sources by: of the image's map where it is larger than the sky's, else the sky's."""
+    if image.noise is None:
+        return noise
+    return np.fmax(np.asarray(image.noise, dtype=float), noise)
 
 
 def _truncated(shape: _Shape, good: np.ndarray, light: _Surroundings | None) -> bool:

@@ -55,7 +55,7 @@ class Isophotes:
         """Ellipses of a profile that was measured on this image."""
         arrays = plain_arrays(profile)
         e1, e2 = vector_from_angles(arrays["ellipticity"], pa_from_x(arrays["pa"], profile.meta))
-        x0, y0 = profile.meta["x0"] - image.x_offset, profile.meta["y0"] - image.y_offset
+        x0, y0 = image.from_file(profile.meta["x0"], profile.meta["y0"])
         return cls(float(x0), float(y0), arrays["sma"] / image.pixel_scale, e1, e2)
 
     def shape_at(self, sma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

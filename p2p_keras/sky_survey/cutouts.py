@@ -14,23 +14,28 @@ from typing import Any
 import numpy as np
 from astropy.wcs import WCS
 
+from p2p_keras.core.ellipse import half_turn
 from p2p_keras.core.errors import InputError, OutsideImageError, P2PError
 from p2p_keras.images import GalaxyImage
 from p2p_keras.images.bands import band_from_header
+from p2p_keras.images.choosing import choose_hdu
 from p2p_keras.images.cutout import MIN_SIDE, target_window, whole_window
+from p2p_keras.images.first_look import side_from_light
 from p2p_keras.images.galaxy_image import mask_of_shape
-from p2p_keras.images.hdus import choose_hdu, full_header, open_fits, reading_errors
+from p2p_keras.images.hdus import full_header, open_fits, reading_errors
+from p2p_keras.images.pixel_scale import find_pixel_scale
 from p2p_keras.images.pixels import clean_pixels, linear_flux
 from p2p_keras.images.sky_geometry import (
     celestial_wcs,
-    half_turn,
     icrs_to_pixels,
     local_pixel_scales,
+    pixel_elongation,
     pixel_to_icrs_degrees,
     sky_position_angle,
 )
-from p2p_keras.images.zero_point import find_pixel_scale, find_zero_point
-from p2p_keras.sky_survey.first_look import side_from_light
+from p2p_keras.images.square_pixels import LARGEST_ELONGATION
+from p2p_keras.images.zero_point import find_zero_point
+from p2p_keras.images.zero_point_value import ZeroPoint
 from p2p_keras.sky_survey.place import Place
 from p2p_keras.sky_survey.row_frames import ON_NO_FRAME
 from p2p_keras.sky_survey.settings import SurveySettings, side_for
@@ -198,8 +203,15 @@ class _Plane:
         self.wcs = celestial_wcs(file[number].header, file)
         self.band = band_from_header(self.header)
         self.shape = (self.pixels.shape[-2], self.pixels.shape[-1])
+        if self.wcs is not None:
+            middle = (self.shape[1] - 1) / 2, (self.shape[0] - 1) / 2
+            elongation = pixel_elongation(self.wcs, *middle)
+            if elongation > LARGEST_ELONGATION:
+                raise InputError(
+                    name, f"the pixels are {elongation:.2f} times longer than wide: `predict` measures such images"
+                )
         self._masks: dict[str, np.ndarray] = {}
-        self._zero_points: dict[float | None, float] = {}
+        self._zero_points: dict[float | None, ZeroPoint] = {}
         self._whole = False
 
     def cut(self, rows: Sequence[Row]) -> Iterator[FrameCutout | Failure]:
@@ -229,10 +241,14 @@ class _Plane:
         scale, scale_origin = self._given(row, "pixel_scale"), "given"
         if scale is None:
             scale, scale_origin = find_pixel_scale(self.header, wcs_scale, self.name)
-        zero_point = self._given(row, "zero_point")
+        given = self._given(row, "zero_point")
+        zero = self._zero_point(scale) if given is None else ZeroPoint(given, "given")
         return FrameCutout(
             pixels=clean_pixels(raw, hidden, self.name),
-            zero_point=self._zero_point(scale) if zero_point is None else zero_point,
+            zero_point=zero.value,
+            zero_point_origin=zero.origin,
+            photometric_system=zero.system,
+            notes=tuple(zero.notes),
             pixel_scale=scale,
             band=row["band"] or self.band,
             name=row["name"],
@@ -271,11 +287,11 @@ class _Plane:
         except Exception:  # the projection has no sky there
             return np.full(len(x), np.nan)
 
-    def _zero_point(self, scale: float) -> float:
+    def _zero_point(self, scale: float) -> ZeroPoint:
         """The frame's zero point; per galaxy only where the flux is per solid angle."""
         if None not in self._zero_points:
-            first, second = (find_zero_point(self.header, s, self.name).value for s in (scale, 2.0 * scale))
-            if first == second:
+            first, second = (find_zero_point(self.header, s, self.name) for s in (scale, 2.0 * scale))
+            if first.value == second.value:
                 self._zero_points[None] = first
             else:
                 return first

@@ -17,6 +17,7 @@ from p2p_keras.profile.columns import (
     META_KEYS,
 )
 from p2p_keras.profile.tables.building import table_of_columns
+from p2p_keras.profile.tables.lists import joined, split
 from p2p_keras.sky_survey.healpix import COLUMN as CELL
 
 if TYPE_CHECKING:
@@ -47,6 +48,13 @@ _NOT_NUMBERS = {
     "parity": pa.int8(),
     "x_offset": pa.int32(),
     "y_offset": pa.int32(),
+    "binning": pa.int32(),
+    "hdu": pa.string(),
+    "photometric_system": pa.string(),
+    "zero_point_origin": pa.string(),
+    "pixel_scale_origin": pa.string(),
+    "noise_origin": pa.string(),
+    "notes": pa.string(),
     "model": pa.string(),
     "model_version": pa.string(),
     "software_version": pa.string(),
@@ -57,7 +65,7 @@ _META_UNITS = {
     "ra": ("deg", "fitted centre"),
     "dec": ("deg", "fitted centre"),
     "pixel_scale": ("arcsec", "arcsec per pixel"),
-    "zero_point": ("mag", "AB magnitude of a pixel value of one"),
+    "zero_point": ("mag", "magnitude of a pixel value of one, see photometric_system"),
     "pa_of_x": ("deg", "position angle of the frame's +x axis at the centre"),
     "mag_total": ("mag", "total magnitude"),
     "r50": ("arcsec", "semi-major axis that holds half of the light"),
@@ -73,6 +81,8 @@ _META_UNITS = {
     "x0_err": ("pix", "1-sigma uncertainty of x0"),
     "y0_err": ("pix", "1-sigma uncertainty of y0"),
     "mag_total_err": ("mag", "1-sigma uncertainty of mag_total"),
+    "photometric_system": ("", "AB or Vega, of zero_point"),
+    "notes": ("", "sentences on the image, separated by bars"),
 }
 _DOUBTS = ("p_bad", *ERROR_META)
 _META = (*(key for key in META_KEYS if key not in ("name", "band")), *_DOUBTS)
@@ -103,6 +113,7 @@ def measured_row(
     """The row of a galaxy that was measured: `columns` and `meta` of `p2p_keras.profile.profile_columns`."""
     row = _of_target(planned) | {key: meta.get(key) for key in _META}
     row |= {"size": size, "band": meta["band"], "flags": " ".join(meta["flags"]), "cause": ""}
+    row["notes"] = joined(meta.get("notes") or [])
     nothing = np.empty(0, np.float32)  # a model that doesn't know these uncertainties
     return row | {name: np.asarray(columns.get(name, nothing), dtype=np.float32) for name in _RADIAL}
 
@@ -145,6 +156,8 @@ def profile_of_row(row: Mapping[str, Any]) -> QTable:
             continue  # a model that doesn't know them
         if key == "flags":
             value = str(value or "").split()
+        elif key == "notes":
+            value = split(key, str(value or ""))
         elif value is None:
             value = "" if _NOT_NUMBERS.get(key) == pa.string() else float("nan")
         table.meta[key] = value

@@ -11,9 +11,9 @@ import pytest
 from astropy.table import Table
 
 from p2p_keras.core.errors import UsageError
+from p2p_keras.images.first_look import side_from_light
 from p2p_keras.sky_survey import profiles_of
 from p2p_keras.sky_survey.catalogue import Catalogue
-from p2p_keras.sky_survey.first_look import side_from_light
 from p2p_keras.sky_survey.footprints import SCHEMA, footprints_of
 from p2p_keras.sky_survey.frame_index import FrameIndex
 from p2p_keras.sky_survey.healpix import FINEST_PARTITION, cells_of, choose_partitions, partition_of

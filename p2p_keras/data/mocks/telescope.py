@@ -94,6 +94,26 @@ def add_noise(image: np.ndarray, conditions: Conditions, rng: np.random.Generato
     return image + field * np.sqrt(variance), conditions.noise * pixel_sigma
 
 
+def count_photons(
+    image: np.ndarray, conditions: Conditions, rng: np.random.Generator
+) -> tuple[np.ndarray, float, float]:
+    """The image as counted photons, its sky subtracted in half of the images: whole multiples of a photon's flux.
+
+    Returns
+    -------
+    image : float array
+    noise : float
+        1-sigma per pixel where there is sky alone.
+    sky : float
+        Level that is left.
+    """
+    photons = float(conditions.sky_electrons or 0.0)
+    sky = photons / conditions.gain
+    counted = rng.poisson(np.maximum(image * conditions.gain, 0.0) + photons) / conditions.gain
+    left = rng.random() < 0.5
+    return counted if left else counted - sky, float(np.sqrt(photons) / conditions.gain), sky if left else 0.0
+
+
 def draw_sky(
     side: int, x0: float, y0: float, conditions: Conditions, rng: np.random.Generator
 ) -> tuple[np.ndarray, float]:

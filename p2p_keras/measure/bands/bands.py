@@ -19,10 +19,11 @@ from p2p_keras.core.units import intensity_from_mu, mag_error_from_log, mag_from
 from p2p_keras.core.version import __version__
 from p2p_keras.measure.bands.alignment import shift_of_light
 from p2p_keras.measure.bands.hidden import flags_of_band, with_hidden_light
+from p2p_keras.measure.bands.noise import ring_noise
 from p2p_keras.measure.bands.photometry import BandPixels, intensities, ring_medians
 from p2p_keras.measure.bands.places import PlaceMap
 from p2p_keras.measure.bands.sky import band_sky, rough_sky
-from p2p_keras.profile.columns import ISOPHOTE_MU, META_KEYS, isophotal_radius, plain_arrays
+from p2p_keras.profile.columns import ISOPHOTE_MU, META_KEYS, isophotal_radius, plain_arrays, whole_or_float
 from p2p_keras.profile.flags import FLAGS, quality_of
 from p2p_keras.profile.painting import Isophotes, Painted, deviating_pixels, painted_intensity
 from p2p_keras.profile.tables.building import table_of_columns
@@ -97,12 +98,17 @@ def measure_bands(
         intensity, error = intensities(ready, isophotes, backs[band])
         sky = band_sky(ready, isophotes, intensity, (skies or {}).get(band))
         shift = float(np.hypot(*shifts[band]))
+        error = np.where(np.isfinite(error), np.maximum(error, ring_noise(ready, isophotes)), error)
         net, net_err = intensity - sky.level, np.hypot(error, sky.error)
         profile = _profile(reference, pixels.image, net, net_err)
         profile.meta.update(_meta(reference, profile, pixels.image, band, reference_band))
         x0, y0 = backs[band](np.array([isophotes.x0]), np.array([isophotes.y0]))
-        profile.meta.update(x0=float(x0[0]) + pixels.image.x_offset, y0=float(y0[0]) + pixels.image.y_offset)
-        profile.meta.update(sky=sky.level, sky_err=sky.error, sky_origin=sky.origin, shift_px=shift)
+        x_file, y_file = pixels.image.to_file(float(x0[0]), float(y0[0]))
+        per_file_pixel = 1.0 / pixels.image.binning**2
+        profile.meta.update(x0=float(x_file), y0=float(y_file))
+        profile.meta.update(
+            sky=sky.level * per_file_pixel, sky_err=sky.error * per_file_pixel, sky_origin=sky.origin, shift_px=shift
+        )
         words = {
             *reference.meta.get("flags", []),
             *flags_of_band(profile, ready, (float(x0[0]), float(y0[0])), sky.level),
@@ -196,8 +202,15 @@ def _meta(reference: QTable, profile: QTable, image: GalaxyImage, band: str, ref
         "name": f"{meta['name']}_{band}",
         "band": band,
         "forced": reference_band,
-        "pixel_scale": float(image.pixel_scale),
+        "pixel_scale": float(image.file_pixel_scale),
         "zero_point": float(image.zero_point),
+        "zero_point_origin": image.zero_point_origin,
+        "pixel_scale_origin": image.pixel_scale_origin,
+        "photometric_system": image.photometric_system,
+        "noise_origin": image.noise_origin,
+        "hdu": image.hdu,
+        "binning": image.binning,
+        "notes": list(image.notes),
         "mag_total": mag_total,
         "r50": r50,
         "r90": r90,
@@ -205,8 +218,8 @@ def _meta(reference: QTable, profile: QTable, image: GalaxyImage, band: str, ref
         "r_iso25": isophotal_radius(sma, mu, ISOPHOTE_MU),
         "extent": float(sma[-1]),
         "source": image.source,
-        "x_offset": int(image.x_offset),
-        "y_offset": int(image.y_offset),
+        "x_offset": whole_or_float(image.x_offset),
+        "y_offset": whole_or_float(image.y_offset),
         "software_version": __version__,
         **(_turned(reference, image) if band != reference_band else {}),
     }

@@ -61,7 +61,9 @@ def predict_forced(
             try:
                 images = read_bands(galaxy, frames, opened)
                 measured = {band: _measure(predictor, image) for band, image in images.items()}
-                skies = {band: float(profile.meta["sky"]) for band, profile in measured.items()}
+                skies = {
+                    band: images[band].from_file_flux(float(profile.meta["sky"])) for band, profile in measured.items()
+                }
                 profiles = measure_bands(measured[reference], images, reference, skies=skies, align=align)
             except P2PError as error:
                 where = galaxy.target.label

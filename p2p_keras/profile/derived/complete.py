@@ -105,7 +105,7 @@ def complete_profile(
     derived = derived_quantities(arrays, float(meta["mag_total"]), levels)
     # Where the model knows an uncertainty itself, draws of its profile know it less well.
     meta.update({key: value for key, value in derived.items() if key not in ERROR_META or "p_bad" not in meta})
-    inner = inner_limit(float(meta["pixel_scale"]), settings.psf_fwhm)
+    inner = inner_limit(float(meta["pixel_scale"]) * int(meta.get("binning", 1)), settings.psf_fwhm)
     meta.update(fit_laws(arrays, float(meta["r50"]), inner))
     z, cosmology = settings.redshift if redshift is None else redshift, settings.cosmology
     if z is None and "redshift" in meta:

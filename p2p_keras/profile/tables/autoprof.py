@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from p2p_keras.profile.tables.lists import SENTENCES, joined, split
 from p2p_keras.profile.tables.text import printable
 
 _UNITS = {
@@ -25,7 +26,8 @@ _UNITS = {
 _MISSING = 99.999
 _COMMENTS = (
     "name", "band", "x0", "y0", "ra", "dec", "pixel_scale", "zero_point", "mag_total", "r50", "r90", "extinction",
-    "flags", "quality", "source", "model", "model_version", "software_version",
+    "flags", "quality", "source", "photometric_system", "zero_point_origin", "pixel_scale_origin", "noise_origin",
+    "hdu", "notes", "model", "model_version", "software_version",
 )  # fmt: skip
 
 _NUMBERS = (
@@ -61,7 +63,7 @@ def write_prof(meta: Mapping[str, Any], columns: Mapping[str, np.ndarray], path:
         for key in _COMMENTS:
             if key in meta:
                 value = meta[key]
-                text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
+                text = joined(value) if isinstance(value, list) else str(value)
                 file.write(f"# {key}: {printable(text)}\n")
         file.write(",".join(_UNITS) + "\n" + ",".join(_UNITS.values()) + "\n")
         for row in np.where(np.isfinite(rows), rows, _MISSING):
@@ -85,7 +87,7 @@ def read_prof(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 
 def read_comments(path: Path) -> dict[str, Any]:
-    """What `write_prof` put into comments: text, numbers where meta has numbers, a list of flags.
+    """What `write_prof` put into comments: text, numbers where meta has numbers, lists of flags and notes.
 
     Of other programs' files only what has our names, such as none of AutoProf's own.
     """
@@ -96,7 +98,10 @@ def read_comments(path: Path) -> dict[str, Any]:
         if not line.startswith("#") or not colon or key not in _COMMENTS:
             continue
         # By its meaning, not by its look: a name may be of digits.
-        meta[key] = value.split() if key == "flags" else _number(value) if key in _NUMBERS else value
+        if key in ("flags", *SENTENCES):
+            meta[key] = split(key, value)
+        else:
+            meta[key] = _number(value) if key in _NUMBERS else value
     return meta
 
 

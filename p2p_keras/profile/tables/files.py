@@ -164,6 +164,9 @@ class ProfileWriter:
         name = self._free_name(wanted)
         if name != profile.meta.get("name"):
             profile = profile.copy(copy_data=False)
+            if profile.meta.get("name") == wanted:  # not for the letters of a file's name alone
+                said = f"a second galaxy named {wanted} is kept as {name}"
+                profile.meta["notes"] = [*profile.meta.get("notes", []), said]
             profile.meta["name"] = name
         if self._spool is not None:
             self._spool.add(plain_meta(profile.meta), plain_arrays(profile))

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from p2p_keras.profile.tables.lists import joined
 from p2p_keras.profile.tables.text import to_fits
 
 _BLOCK = 1024
@@ -90,8 +91,8 @@ def _blocks(metas: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, An
 
 
 def _cell(value: Any) -> Any:
-    """A list's words joined by blanks; other values as they are."""
-    return " ".join(str(word) for word in value) if isinstance(value, list) else value
+    """A list as one text (`joined`); other values as they are."""
+    return joined(value) if isinstance(value, list) else value
 
 
 def _stored(cell: Any, fits_format: str) -> Any:

@@ -14,6 +14,7 @@ import numpy as np
 
 from p2p_keras.profile.columns import ALL_COLUMN_UNITS, COLUMN_DESCRIPTIONS, COLUMN_UNITS
 from p2p_keras.profile.tables.fits_galaxies import write_galaxies_hdu
+from p2p_keras.profile.tables.lists import joined
 from p2p_keras.profile.tables.spool import SpooledGalaxy
 from p2p_keras.profile.tables.text import to_fits, yaml_quoted
 from p2p_keras.profile.tables.text_lengths import length_key
@@ -227,7 +228,7 @@ def meta_table(
         for key, value in meta.items():
             cells = columns.setdefault(key, [])
             cells += [None] * (count - len(cells))
-            cells.append(" ".join(str(v) for v in value) if isinstance(value, list) else value)
+            cells.append(joined(value) if isinstance(value, list) else value)
         count += 1
     table = Table()
     units = units_of(list(columns)) if units_of else {}

@@ -13,6 +13,7 @@ from p2p_keras.profile.columns import plain_arrays
 from p2p_keras.profile.tables.autoprof import read_prof
 from p2p_keras.profile.tables.building import table_of_columns
 from p2p_keras.profile.tables.formats import GALAXIES
+from p2p_keras.profile.tables.lists import SENTENCES, split
 from p2p_keras.profile.tables.text import unescaped_columns
 
 if TYPE_CHECKING:
@@ -97,7 +98,8 @@ def _read_table(path: Path, suffix: str) -> tuple[Table, list[dict[str, Any]]]:
     for row in galaxies:
         meta = {key: row[key].item() if hasattr(row[key], "item") else row[key] for key in galaxies.colnames}
         meta = {key: str(value) if isinstance(value, str) else value for key, value in meta.items()}
-        meta["flags"] = str(meta.get("flags", "")).split()
+        for key in ("flags", *SENTENCES):
+            meta[key] = split(key, str(meta.get(key, "")))
         metas.append(meta)
     return unescaped_columns(QTable.read(path, hdu="PROFILES", **how)), metas
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from p2p_keras.images.binning import binned_flux, binning_for
 from p2p_keras.images.cutout import Window
 
 _RINGS_PER_OCTAVE = 3
@@ -59,3 +60,26 @@ def side_from_light(pixels: Any, x: float, y: float, max_size: int) -> float:
 
 def _median(values: np.ndarray) -> float:
     return float(np.median(values)) if values.size else float("nan")
+
+
+def side_of_large(frame: Any, shape: tuple[int, int]) -> float | None:
+    """Side (px) that the galaxy in the middle of a large image needs; None where no light is seen there.
+
+    The image is summed over blocks, strip by strip, so that it is never in memory as a whole.
+
+    Parameters
+    ----------
+    frame : FITS section or array
+    shape : (int, int)
+        Of the image.
+    """
+    factor = binning_for(max(shape), 1024)
+    strips = []
+    height = 64 * factor
+    for y in range(0, shape[0] - factor + 1, height):
+        strip = Window(0, y, shape[1], min(height, (shape[0] - y) // factor * factor)).cut(frame)
+        strips.append(binned_flux(strip, factor))
+    coarse = np.concatenate(strips)
+    side = max(coarse.shape)
+    needed = side_from_light(coarse, (coarse.shape[1] - 1) / 2, (coarse.shape[0] - 1) / 2, side)
+    return needed * factor if needed > 0 else None

@@ -9,7 +9,8 @@ from astropy.io import fits
 
 from p2p_keras.core.errors import InputError, MissingCalibrationError
 from p2p_keras.images.bands import band_from_header, short_band
-from p2p_keras.images.zero_point import find_pixel_scale, find_zero_point
+from p2p_keras.images.pixel_scale import find_pixel_scale
+from p2p_keras.images.zero_point import find_zero_point
 
 AB_JY = 8.9000
 
