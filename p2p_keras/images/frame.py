@@ -22,7 +22,7 @@ from p2p_keras.images.companions import section_of
 from p2p_keras.images.cutout import check_size
 from p2p_keras.images.flux_units import read_unit, unit_text
 from p2p_keras.images.galaxy_image import GalaxyImage, check_calibration
-from p2p_keras.images.hdus import full_header, naming_hdu, open_fits, reading_errors
+from p2p_keras.images.hdus import full_header, hdu_label, naming_hdu, open_fits, reading_errors
 from p2p_keras.images.image_companions import CompanionsOfImage, asked_companions
 from p2p_keras.images.inputs import stem_of
 from p2p_keras.images.noise import electrons, scatter
@@ -257,7 +257,7 @@ class Frame:
         if key not in self._planes:
             hdu = self._file[choice.number]
             header = full_header(self._file, choice.number)
-            label = f"HDU {choice.number}" + (f" ({hdu.name})" if hdu.name and hdu.name != "PRIMARY" else "")
+            label = hdu_label(hdu, choice.number)
             label += "" if choice.plane is None else f", plane {choice.plane}"
             section = section_of(self._file, choice.number, choice.plane)
             self._planes[key] = _Plane(section, header, celestial_wcs(hdu.header, self._file), choice, label)

@@ -116,3 +116,8 @@ def list_hdus(file: fits.HDUList) -> str:
     return "; ".join(
         f"{number}: {hdu.name or 'unnamed'} {size_text(axes_of(hdu)) or 'no image'}" for number, hdu in enumerate(file)
     )
+
+
+def hdu_label(hdu: Any, number: int) -> str:
+    """How notes, errors and ``meta`` call an HDU: its number, and its name where it has one of its own."""
+    return f"HDU {number}" + (f" ({hdu.name})" if hdu.name and hdu.name != "PRIMARY" else "")

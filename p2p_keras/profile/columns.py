@@ -26,10 +26,13 @@ if TYPE_CHECKING:
 COLUMN_UNITS = {"sma": "arcsec", "mu": SB_UNIT, "mu_err": SB_UNIT, "ellipticity": "", "pa": "deg", "growth": "mag"}
 """Columns of a profile in their order, with their units ('' for a plain number)."""
 
+ERROR_COLUMN_UNITS = {"ellipticity_err": "", "pa_err": "deg", "growth_err": "mag"}
+"""Columns of a model that knows the uncertainty of all that it measures (`isophote` from version 5 on)."""
+
 EXTRA_COLUMN_UNITS = {"sma_kpc": "kpc", "intensity": "uJy / arcsec2", "intensity_err": "uJy / arcsec2"}
 """Columns that some profiles have: with a redshift, and measured by force along another band's ellipses."""
 
-ALL_COLUMN_UNITS = COLUMN_UNITS | EXTRA_COLUMN_UNITS
+ALL_COLUMN_UNITS = COLUMN_UNITS | ERROR_COLUMN_UNITS | EXTRA_COLUMN_UNITS
 
 COLUMN_DESCRIPTIONS = {
     "sma": "semi-major axis of the isophote",
@@ -38,6 +41,9 @@ COLUMN_DESCRIPTIONS = {
     "ellipticity": "1 - b/a",
     "pa": "position angle of the major axis",
     "growth": "magnitude inside this ellipse",
+    "ellipticity_err": "1-sigma uncertainty of ellipticity",
+    "pa_err": "1-sigma uncertainty of pa",
+    "growth_err": "1-sigma uncertainty of growth",
     "sma_kpc": "semi-major axis at the redshift of meta",
     "intensity": "surface brightness as a flux (AB), also where it is negative",
     "intensity_err": "1-sigma uncertainty of intensity",
@@ -50,6 +56,9 @@ META_KEYS = (
     "notes", "model", "model_version", "software_version",
 )  # fmt: skip
 """Keys of every profile's ``meta``, in their order."""
+
+ERROR_META = ("x0_err", "y0_err", "mag_total_err")
+"""Keys of ``meta``, px and mag, that come with `ERROR_COLUMN_UNITS`; and `p_bad`, a probability."""
 
 TEXT_KEYS = (
     "name", "band", "pa_reference", "flags", "source", "model", "model_version", "software_version", "forced",

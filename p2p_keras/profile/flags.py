@@ -84,8 +84,31 @@ _EXCESS_OVER_PROFILE = 1.0
 stay below, stars and neighbours don't."""
 
 
-def quality_of(flags: Iterable[str]) -> int:
-    """0 good, 1 suspect, 2 bad, 4 unusable: the worst severity among the flags; unknown words count as suspect."""
+P_BAD_LIMITS = (0.05, 0.3)
+"""Below the first a profile is good, below the second suspect, else bad."""
+
+HARD_FACTS = ("masked_centre", "misaligned", "no_profile")
+"""Words that decide the quality whatever `p_bad` says: what isn't there can't be measured."""
+
+
+def quality_of(flags: Iterable[str], p_bad: float | None = None) -> int:
+    """0 good, 1 suspect, 2 bad, 4 unusable.
+
+    Parameters
+    ----------
+    flags : iterable of str
+    p_bad : float, optional
+        The model's probability that the profile is bad. With it the quality follows from `P_BAD_LIMITS` and
+        `HARD_FACTS`, and the other words are for information. Without it, or where it is NaN, the quality is the worst
+        severity among the words; unknown ones count as suspect.
+
+    Returns
+    -------
+    int
+    """
+    if p_bad is not None and np.isfinite(p_bad):
+        of_model = int(np.searchsorted(P_BAD_LIMITS, p_bad, side="right"))
+        return max(of_model, *(FLAGS[word].quality for word in flags if word in HARD_FACTS), 0)
     return max((FLAGS[word].quality if word in FLAGS else 1 for word in flags), default=0)
 
 

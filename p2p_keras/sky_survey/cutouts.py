@@ -22,7 +22,7 @@ from p2p_keras.images.choosing import choose_hdu
 from p2p_keras.images.cutout import MIN_SIDE, target_window, whole_window
 from p2p_keras.images.first_look import side_from_light
 from p2p_keras.images.galaxy_image import mask_of_shape
-from p2p_keras.images.hdus import full_header, open_fits, reading_errors
+from p2p_keras.images.hdus import full_header, hdu_label, open_fits, reading_errors
 from p2p_keras.images.pixel_scale import find_pixel_scale
 from p2p_keras.images.pixels import clean_pixels, linear_flux
 from p2p_keras.images.sky_geometry import (
@@ -202,6 +202,7 @@ class _Plane:
         self.settings = settings
         self.pixels = file[number].section
         self.header = full_header(file, number)
+        self.label = hdu_label(file[number], number)
         self.wcs = celestial_wcs(file[number].header, file)
         self.band = band_from_header(self.header)
         self.shape = (self.pixels.shape[-2], self.pixels.shape[-1])
@@ -258,6 +259,7 @@ class _Plane:
             x_offset=window.x_start,
             y_offset=window.y_start,
             pixel_scale_origin=scale_origin,
+            hdu=self.label,
             frame_wcs=self.wcs,
         ).without_empty_margins()
 

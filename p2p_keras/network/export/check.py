@@ -20,7 +20,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from p2p_keras.core.contract import FLOAT_OUTPUTS, OUTPUTS
+from p2p_keras.core.contract import OUTPUTS, outputs_of
 from p2p_keras.network.export import form_runner
 from p2p_keras.network.export.check_cases import cases, right_cases
 from p2p_keras.network.export.form_runner import Answers, Arrays
@@ -99,13 +99,15 @@ def differences(reference: Arrays, answer: Arrays) -> dict[str, float]:
     both = reference["valid"].astype(bool) & answer["valid"].astype(bool)
     rows = both if reference["valid"].any() else np.ones_like(both)
     largest = {"valid": float(np.mean(reference["valid"].astype(bool) != answer["valid"].astype(bool)))}
-    for name in FLOAT_OUTPUTS:
+    for name, output in outputs_of(reference).items():
+        if name == "valid":
+            continue
         difference = np.abs(reference[name].astype(float) - answer[name].astype(float))
         if name == "pa":
             difference = np.minimum(difference, 180.0 - difference) * reference["ellipticity"]
         if name in ("sky", "extent"):
             difference = difference / np.maximum(np.abs(reference[name]), 1e-3)
-        largest[name] = float(np.max(difference[rows] if OUTPUTS[name].radial else difference, initial=0.0))
+        largest[name] = float(np.max(difference[rows] if output.radial else difference, initial=0.0))
     return largest
 
 
@@ -121,6 +123,8 @@ def compare(reference: Mapping[str, Arrays], answers: Mapping[str, Arrays], labe
     for case, expected in reference.items():
         answer = answers[case]
         _check_outputs(answer, f"{label}, {case}")
+        if missing := set(expected) - set(answer):
+            raise CheckError(f"{label}, {case}: outputs are missing: {sorted(missing)}")
         for name, value in differences(expected, answer).items():
             largest[name] = max(largest.get(name, 0.0), value)
     limits = TOLERANCES | {"valid": VALID_TOLERANCE}
@@ -131,9 +135,14 @@ def compare(reference: Mapping[str, Arrays], answers: Mapping[str, Arrays], labe
     return largest
 
 
+def _check_names(names: Iterable[str], label: str) -> None:
+    expected = OUTPUTS | outputs_of(names)
+    if set(names) != set(expected):
+        raise CheckError(f"{label}: outputs are {sorted(names)}, expected {sorted(expected)}")
+
+
 def _check_outputs(answer: Arrays, label: str) -> None:
-    if set(answer) != set(OUTPUTS):
-        raise CheckError(f"{label}: outputs are {sorted(answer)}, expected {sorted(OUTPUTS)}")
+    _check_names(answer, label)
     for name, value in answer.items():
         if value.dtype != (bool if name == "valid" else np.float32):
             raise CheckError(f"{label}: {name} is {value.dtype}")
@@ -200,7 +209,7 @@ def _check_refusals(answers: Mapping[str, Arrays | str], label: str) -> None:
 
 def _check_mixed(reference: Mapping[str, Arrays], mixed: Arrays, label: str) -> None:
     """Examples of several sizes in one batch give what each gives alone."""
-    together = {key: np.concatenate([reference["64x64"][key], reference["48x48"][key]]) for key in OUTPUTS}
+    together = {key: np.concatenate([reference["64x64"][key], reference["48x48"][key]]) for key in reference["64x64"]}
     compare({"mixed": together}, {"mixed": mixed}, f"{label}, examples of two sizes")
 
 

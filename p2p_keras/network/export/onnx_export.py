@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from p2p_keras.core.contract import INPUTS, OUTPUTS
+from p2p_keras.core.contract import ALL_OUTPUTS, INPUTS, OUTPUTS, outputs_of
 from p2p_keras.network.export.signatures import IMAGE_SIGNATURE, RADII_FORMULA, make_measure
 
 __all__ = ["OPSET", "write_onnx", "metadata"]
@@ -60,7 +60,7 @@ def write_onnx(model: keras.Model, path: Path, name: str, version: int, card: Ma
         sizes = value.type.tensor_type.shape
         del sizes.dim[:]
         sizes.dim.add().dim_param = "batch"
-        if OUTPUTS[value.name].radial:
+        if ALL_OUTPUTS[value.name].radial:
             sizes.dim.add().dim_param = "radii"
     proto.producer_name, proto.model_version = "p2p_keras", version
     proto.doc_string = str(card.get("summary", ""))
@@ -100,7 +100,7 @@ def metadata(name: str, version: int, card: Mapping[str, Any]) -> dict[str, str]
         "commit": str(card.get("commit", "")),
         "training_data_hash": str(card.get("training_data_hash", "")),
         "inputs": json.dumps(INPUTS),
-        "units": json.dumps({output: about.unit for output, about in OUTPUTS.items()}),
+        "units": json.dumps({output: about.unit for output, about in outputs_of(card.get("outputs", OUTPUTS)).items()}),
         "radii": RADII_FORMULA,
         "precision": "float32",
         "card": json.dumps(card, sort_keys=True, default=str),

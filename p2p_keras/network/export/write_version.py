@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from p2p_keras.core.contract import INPUTS, OUTPUTS
+from p2p_keras.core.contract import INPUTS, OUTPUTS, outputs_of
 from p2p_keras.core.errors import P2PError, UsageError
 from p2p_keras.network.export.card import complete_card, model_card_markdown
 from p2p_keras.network.export.check import CheckError, check_export, report_lines
@@ -83,7 +83,7 @@ def export_model(
     """
     folder = Path(saved_models_root) / name
     _refuse(keras_model, folder, name, version)
-    full_card = complete_card(card, name, version)
+    full_card = complete_card(card, name, version, keras_model.output)
     with _stage(folder, version) as stage:
         write_saved_model(keras_model, stage / str(version), name, version, full_card)
         keras_model.save(stage / "model.keras", include_optimizer=False)
@@ -112,8 +112,8 @@ def write_saved_model(model: keras.Model, path: Path, name: str, version: int, c
     # No archive.track(model): endpoints track the variables that they use, and a second tracking stores each twice.
     archive = keras.export.ExportArchive()
     serve = archive.add_endpoint("serving_default", make_serving_default(model), list(IMAGE_SIGNATURE))
-    archive.add_endpoint("serialized_example", make_serialized_example(serve), list(EXAMPLES_SIGNATURE))
-    describe = tf.function(make_describe(name, version, card), input_signature=[])
+    archive.add_endpoint("serialized_example", make_serialized_example(serve, model.output), list(EXAMPLES_SIGNATURE))
+    describe = tf.function(make_describe(name, version, card, model.output), input_signature=[])
     describe.get_concrete_function()  # Keras wants it traced where it has no signature to trace it by
     archive.add_endpoint("describe", describe)
     archive.write_out(str(path), verbose=False)
@@ -131,7 +131,8 @@ def _refuse(model: keras.Model, folder: Path, name: str, version: int) -> None:
     newest = max(versions_of(folder), default=0)
     if newest > version:
         raise UsageError(f"{folder} has version {newest}, and servers take the newest: give a version above it")
-    for kind, given, wanted in (("inputs", model.input, INPUTS), ("outputs", model.output, OUTPUTS)):
+    wanted_outputs = OUTPUTS | (outputs_of(model.output) if isinstance(model.output, dict) else {})
+    for kind, given, wanted in (("inputs", model.input, INPUTS), ("outputs", model.output, wanted_outputs)):
         if not isinstance(given, dict) or set(given) != set(wanted):
             have = sorted(given) if isinstance(given, dict) else type(given).__name__
             raise UsageError(f"the model's {kind} are {have}, expected a dict of {sorted(wanted)}")

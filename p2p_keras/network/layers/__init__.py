@@ -17,6 +17,7 @@ from p2p_keras.network.layers.look import LookFeatures
 from p2p_keras.network.layers.paper_image import AsinhImage, PaperImage
 from p2p_keras.network.layers.physical import PhysicalProfile, ValidProfile
 from p2p_keras.network.layers.polar import PolarConv2D, PolarDown, PolarResidual, PolarUp
+from p2p_keras.network.layers.profile_errors import ProfileErrors, TrustFeatures
 from p2p_keras.network.layers.pyramid import ImagePyramid
 from p2p_keras.network.layers.radial import (
     Circles,
@@ -79,6 +80,7 @@ __all__ = [
     "PolarResidual",
     "PolarUp",
     "PositionBias",
+    "ProfileErrors",
     "PyramidSampler",
     "RadialGrid",
     "RadialPool",
@@ -91,6 +93,7 @@ __all__ = [
     "SkyLevel",
     "StopGradient",
     "SumVectors",
+    "TrustFeatures",
     "ValidProfile",
     "WindowOffsets",
 ]

@@ -155,6 +155,8 @@ class CopiedFeatures(_Float32Layer):
     """
 
     NUM_FEATURES = 11
+    OTHER_LIGHT = 2
+    """Column with the light that the attention ignores, over its noise."""
 
     def call(self, value, weight, intensity, number, covered, level, sma, e, harmonics):
         """See the class."""

@@ -53,6 +53,18 @@ def displacements(features, name, policy):
     return p2p.HarmonicPool(harmonic=1, name=f"{name}_displacements")(maps)
 
 
+def profile_errors(tokens, trust, e, dim):
+    """Uncertainties of all but mu, and the probability that the profile is bad, from what the decoder knows."""
+    of_rings = layers.Dense(2, kernel_initializer="zeros", dtype="float32", name="ring_errors")(tokens)
+    where = layers.Dense(1, kernel_initializer="zeros", dtype="float32", name="doubt_where")(tokens)
+    pooled = p2p.RadialPool(name="doubt_pool")(tokens, where)
+    pooled = layers.Concatenate(dtype="float32", name="doubt_in")([pooled, trust])
+    hidden = layers.Dense(dim, activation="silu", dtype="float32", name="doubt_hidden")(pooled)
+    hidden = layers.Dense(dim, activation="silu", dtype="float32", name="doubt_deep")(hidden)
+    of_galaxy = layers.Dense(3, kernel_initializer="zeros", dtype="float32", name="doubt")(hidden)
+    return p2p.ProfileErrors(name="errors")(of_rings, of_galaxy, e)
+
+
 def sampled_image(image, sky_free):
     """The image ready to be looked at, the log of its noise unit, and the level taken off it (None: nothing is).
 
@@ -88,6 +100,7 @@ def build_network(
     sky_blocks=2,
     decoder_blocks=2,
     sky_free=False,
+    errors=False,
     dtype="float32",
 ):
     """Functional model from an image to the decoder's answer and all that training supervises.
@@ -102,6 +115,8 @@ def build_network(
         Width and heads of the transformer over radii.
     sky_blocks, decoder_blocks : int
         Transformer blocks before and after the sky is subtracted.
+    errors : bool
+        Answer with the uncertainties of all that is measured, and with `p_bad` (`ProfileErrors`).
     sky_free : bool
         A constant sky is taken off the image and its holes are filled before anything else sees it (`SkyFreePyramid`,
         version 4 and later); else the image goes in as it is (`ImagePyramid`).
@@ -232,8 +247,24 @@ def build_network(
         "centre_moved": moved,
         "centre": centre,
     }
+    doubts = {}
+    if errors:
+        trust = p2p.TrustFeatures(name="trust")(
+            {
+                "image": image,
+                "mu": profile["mu"],
+                "log_scale": log_scale,
+                "covered": covered,
+                "copied_features": copied,
+                "e": e,
+                "e_first": e_first,
+                "sky": sky,
+                **{name: stages[name] for name in ("centre_heat", "centre_nearest", "centre_moved", "centre")},
+            }
+        )
+        doubts = profile_errors(tokens, trust, e, dim)
     return keras.Model(
         {"image": image, "zero_point": zero_point, "pixel_scale": pixel_scale},
-        {**profile, **stages},
+        {**profile, **doubts, **stages},
         name="isophote",
     )

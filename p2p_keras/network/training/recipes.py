@@ -59,7 +59,7 @@ RECIPES = {
     "isophote": Recipe(
         loss="losses",
         monitor="profile",
-        settings={"model": {"sky_free": True}},
+        settings={"model": {"sky_free": True, "errors": True}},
         # No gradient of a profile reaches the search for the centre, and alone a step takes a third of the time.
         parts={"centre": ("centre_losses", "centre")},
     ),

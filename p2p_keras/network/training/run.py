@@ -268,8 +268,9 @@ def load_initial(network: keras.Model, source: str) -> None:
         return
     given = load_network(_initial_file(folder))
     weights = {v.path: v for v in given.weights}
-    # Its calibration belongs to its own weights alone.
-    wanted = [v for v in network.weights if "/calibration" not in v.path]
+    layers = {path.split("/")[0] for path in weights}
+    # Its calibration belongs to its own weights alone. A layer that it hasn't, of a later version, starts anew.
+    wanted = [v for v in network.weights if "/calibration" not in v.path and v.path.split("/")[0] in layers]
     missing = [v.path for v in wanted if v.path not in weights or weights[v.path].shape != v.shape]
     if missing:
         raise UsageError(f"{source} is a network with other settings: it lacks {missing[0]}")

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from p2p_keras.profile.columns import ISOPHOTE_MU, extinction_corrected, isophotal_radius, plain_arrays
+from p2p_keras.profile.columns import (
+    ERROR_META,
+    ISOPHOTE_MU,
+    extinction_corrected,
+    isophotal_radius,
+    plain_arrays,
+)
 from p2p_keras.profile.derived.distance import DEFAULT_COSMOLOGY, distances
 from p2p_keras.profile.derived.extinction import extinction_of
 from p2p_keras.profile.derived.fits import fit_laws, inner_limit
@@ -96,7 +102,9 @@ def complete_profile(
         _correct(arrays, meta, a_lambda - there)
     meta["extinction"] = a_lambda
     levels = tuple(dict.fromkeys((ISOPHOTE_MU, *settings.isophotes)))
-    meta.update(derived_quantities(arrays, float(meta["mag_total"]), levels))
+    derived = derived_quantities(arrays, float(meta["mag_total"]), levels)
+    # Where the model knows an uncertainty itself, draws of its profile know it less well.
+    meta.update({key: value for key, value in derived.items() if key not in ERROR_META or "p_bad" not in meta})
     inner = inner_limit(float(meta["pixel_scale"]) * int(meta.get("binning", 1)), settings.psf_fwhm)
     meta.update(fit_laws(arrays, float(meta["r50"]), inner))
     z, cosmology = settings.redshift if redshift is None else redshift, settings.cosmology

@@ -14,6 +14,8 @@ from p2p_keras.profile.columns import (
     ALL_COLUMN_UNITS,
     COLUMN_DESCRIPTIONS,
     COLUMN_UNITS,
+    ERROR_COLUMN_UNITS,
+    ERROR_META,
     ISOPHOTE_MU,
     isophotal_radius,
     unit_of,
@@ -65,7 +67,8 @@ def profile_columns(
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Columns and meta of `profile_table` as plain arrays and values, for those who write many of them."""
     keep = valid_rows(outputs)
-    columns = {name: np.asarray(outputs[name], dtype=float)[keep] for name in COLUMN_UNITS}
+    names = [*COLUMN_UNITS, *(name for name in ERROR_COLUMN_UNITS if name in outputs)]
+    columns = {name: np.asarray(outputs[name], dtype=float)[keep] for name in names}
     order = np.argsort(columns["sma"], kind="stable")
     columns = {name: values[order] for name, values in columns.items()}
     columns["growth"] = np.where(np.isfinite(columns["growth"]), columns["growth"], np.nan)
@@ -78,6 +81,12 @@ def profile_columns(
     r50 = radius_of_light(columns["sma"], columns["growth"], mag_total, 0.5)
     r90 = radius_of_light(columns["sma"], columns["growth"], mag_total, 0.9)
     flags = find_flags(outputs, image)
+    p_bad = _number(outputs["p_bad"]) if "p_bad" in outputs else None
+    doubts = {name: _number(outputs[name]) for name in ERROR_META if name in outputs}
+    if "x0_err" in doubts:  # pixels of the file, as the centre
+        x_beside, y_beside = image.to_file(x0 + 1.0, y0 + 1.0)
+        doubts["x0_err"] *= abs(float(x_beside - x_file))
+        doubts["y0_err"] *= abs(float(y_beside - y_file))
     meta = {
         "name": image.name,
         "band": image.band,
@@ -98,7 +107,7 @@ def profile_columns(
         "extent": float(columns["sma"][-1]) if columns["sma"].size else float("nan"),
         "sky": _number(outputs["sky"]) / image.binning**2,
         "flags": flags,
-        "quality": quality_of(flags),
+        "quality": quality_of(flags, p_bad),
         "source": str(image.source or ""),
         "x_offset": whole_or_float(image.x_offset),
         "y_offset": whole_or_float(image.y_offset),
@@ -112,6 +121,8 @@ def profile_columns(
         "model": str(model),
         "model_version": str(model_version),
         "software_version": __version__,
+        **({} if p_bad is None else {"p_bad": p_bad}),
+        **doubts,
     }
     return columns, meta
 

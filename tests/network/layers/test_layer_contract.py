@@ -90,6 +90,7 @@ CASES = {
     "PolarResidual": ({"filters": 4}, lambda: (_random(2, 8, 8, 4),)),
     "PolarUp": ({"filters": 4}, lambda: (_random(2, 4, 4, 6), _random(2, 8, 8, 4))),
     "PositionBias": ({"sigma": 1.5}, lambda: (_random(2, 16),)),
+    "ProfileErrors": ({}, lambda: (_random(2, K, 2), _random(2, 3), 0.1 * _random(2, K, 2))),
     "RadialPool": ({}, lambda: (_random(2, 7, 5), _random(2, 7, 1))),
     "RadialGrid": ({}, lambda: (_random(2, 64, 48),)),
     "RadialPosition": ({}, lambda: (_random(2, K, 8),)),
@@ -148,5 +149,10 @@ def test_layer(name, policy):
 
 def test_every_layer_has_a_case():
     """A new layer would go untested."""
-    tested = set(CASES) | {"PhysicalProfile", "ValidProfile", "PyramidSampler"}  # see the tests of their numbers
+    tested = set(CASES) | {
+        "PhysicalProfile",
+        "ValidProfile",
+        "PyramidSampler",
+        "TrustFeatures",
+    }  # see the tests of their numbers
     assert tested == set(p2p.__all__)
