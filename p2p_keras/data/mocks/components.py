@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from p2p_keras.data.mocks.inclined_disc import Disc
-from p2p_keras.data.mocks.light import Colour, RADII, band_factor, planar_integral, rotated
+from p2p_keras.data.mocks.light import RADII, Colour, band_factor, planar_integral, rotated
 from p2p_keras.data.mocks.texture import Texture
 
 _TURNS = 64

@@ -6,8 +6,8 @@
 - ``moments``: the shape of all that is brighter than a level, about the galaxy's centre.
 
 The intensity is the mean along the ellipse in each. On smooth galaxies they agree within some thousandths of a
-magnitude; with bars, arms and edge-on discs by some hundredths, which is what a network can't know and its errors should
-hold.
+magnitude; with bars, arms and edge-on discs by some hundredths, which is what a network can't know and its errors
+should hold.
 """
 
 from __future__ import annotations

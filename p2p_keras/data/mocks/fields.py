@@ -11,19 +11,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from p2p_keras.core.units import flux_from_mag
 from p2p_keras.data.mocks.light import MIDDLE, band_factor, jitter
-from p2p_keras.data.mocks.rendering import Canvas, PAD_PX
+from p2p_keras.data.mocks.rendering import PAD_PX, Canvas
 from p2p_keras.data.mocks.streams import log_uniform
 from p2p_keras.data.mocks.surroundings import (
     GALAXIES_AT_20,
     GALAXY_SLOPE,
-    STARS_AT_20,
     STAR_SLOPE,
+    STARS_AT_20,
     Surroundings,
     draw_surroundings,
     field_size,
 )
-from p2p_keras.core.units import flux_from_mag
 
 SHARES = {"empty": 0.15, "sparse": 0.20, "usual": 0.42, "crowded": 0.23}
 """How full the fields of ``--field any`` are."""

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from p2p_keras.data.mocks.light import Colour, RADII, band_factor, planar_integral, rotated
+from p2p_keras.data.mocks.light import RADII, Colour, band_factor, planar_integral, rotated
 from p2p_keras.data.mocks.texture import Texture
 
 

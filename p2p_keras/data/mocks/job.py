@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from p2p_keras.core.errors import UsageError
-from p2p_keras.data.mocks.extras import Extras, PLAIN
+from p2p_keras.data.mocks.extras import PLAIN, Extras
 from p2p_keras.data.mocks.mixtures import NAMES
 from p2p_keras.data.mocks.scene import GENERATOR_VERSION, galaxy_name
 
@@ -74,7 +74,9 @@ class Job:
         if self.troubles and self.size < MIN_TROUBLE_SIZE:
             raise UsageError(f"size is {self.size}; troubles need images of at least {MIN_TROUBLE_SIZE} pixels")
         if self.troubles and (self.backgrounds or self.templates or self.near_star_share):
-            raise UsageError("troubles are made in mock fields, of drawn galaxies: no backgrounds, templates, near stars")
+            raise UsageError(
+                "troubles are made in mock fields, of drawn galaxies: no backgrounds, templates, near stars"
+            )
 
     def settings(self) -> dict[str, Any]:
         """What ``dataset.json`` says beside the seed; plain JSON, free of where on a disk folders lie."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from p2p_keras.core.errors import UsageError
-from p2p_keras.data.mocks.presets import GROUND, SPACE, SURVEYS, Survey, WIDE
+from p2p_keras.data.mocks.presets import GROUND, SPACE, SURVEYS, WIDE, Survey
 from p2p_keras.data.mocks.presets.survey import in_all_bands
 from p2p_keras.data.mocks.psf import Diffraction
 from p2p_keras.data.mocks.streams import log_uniform

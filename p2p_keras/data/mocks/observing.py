@@ -8,7 +8,7 @@ import numpy as np
 
 from p2p_keras.data.mocks import front as fronts
 from p2p_keras.data.mocks import masks, surroundings, telescope
-from p2p_keras.data.mocks.extras import Extras, PLAIN
+from p2p_keras.data.mocks.extras import PLAIN, Extras
 from p2p_keras.data.mocks.fields import add_residuals, draw_field, plane_of_points
 from p2p_keras.data.mocks.mixtures import ANY
 from p2p_keras.data.mocks.rendering import Canvas

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from p2p_keras.core import extent as extent_rule
+from p2p_keras.core.units import flux_from_mag, mag_from_flux, mu_from_intensity
 from p2p_keras.data.labelled import LabelledGalaxy
 from p2p_keras.data.mocks import galaxies, surroundings
 from p2p_keras.data.mocks.components import Galaxy
@@ -21,7 +22,6 @@ from p2p_keras.data.mocks.rendering import Canvas, Rendered, render
 from p2p_keras.data.mocks.streams import Stream, generator, log_uniform
 from p2p_keras.data.mocks.surveys import Conditions, draw_conditions, survey_of_frame
 from p2p_keras.data.mocks.wish import Wish
-from p2p_keras.core.units import flux_from_mag, mag_from_flux, mu_from_intensity
 
 if TYPE_CHECKING:
     from p2p_keras.data.mocks.backgrounds import Backgrounds
@@ -44,9 +44,7 @@ def galaxy_name(seed: int, index: int) -> str:
     return f"mock-{seed}-{index:07d}"
 
 
-def draw_target(
-    survey: Survey, size: int, rng: np.random.Generator, wish: Wish | None = None
-) -> tuple[Galaxy, float]:
+def draw_target(survey: Survey, size: int, rng: np.random.Generator, wish: Wish | None = None) -> tuple[Galaxy, float]:
     """A target of a survey, and its half-light radius in arcsec.
 
     Sizes run from barely resolved to larger than the image, uniform in the logarithm. Brightness follows the class's

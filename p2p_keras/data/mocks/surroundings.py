@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from p2p_keras.core.units import flux_from_mag
 from p2p_keras.data.mocks import galaxies
 from p2p_keras.data.mocks.components import Galaxy, Spheroid
-from p2p_keras.data.mocks.light import Colour, MIDDLE, OLD, band_factor, jitter
+from p2p_keras.data.mocks.light import MIDDLE, OLD, Colour, band_factor, jitter
 from p2p_keras.data.mocks.psf import PSF, stamp_radius
-from p2p_keras.data.mocks.rendering import Canvas, PAD_PX, add_knots, light_on_grid, point_source
+from p2p_keras.data.mocks.rendering import PAD_PX, Canvas, add_knots, light_on_grid, point_source
 from p2p_keras.data.mocks.streams import clipped_normal, log_uniform
 from p2p_keras.data.mocks.surveys import Conditions
-from p2p_keras.core.units import flux_from_mag
 
 STARS_AT_20 = 0.45
 """Stars brighter than r = 20 per square arcmin at high galactic latitude, 1600 a square degree; the counts rise by 0.19

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from p2p_keras.data.mocks.presets import Survey, WIDE
-from p2p_keras.data.mocks.psf import Diffraction, PSF
-from p2p_keras.data.mocks.streams import clipped_normal, log_uniform
 from p2p_keras.core.units import flux_from_mag, mag_from_flux
+from p2p_keras.data.mocks.presets import WIDE, Survey
+from p2p_keras.data.mocks.psf import PSF, Diffraction
+from p2p_keras.data.mocks.streams import clipped_normal, log_uniform
 
 if TYPE_CHECKING:
     from p2p_keras.data.mocks.backgrounds import Frame

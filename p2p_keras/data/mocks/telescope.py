@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from p2p_keras.core.units import flux_from_mag
 from p2p_keras.data.mocks.light import band_factor
 from p2p_keras.data.mocks.streams import clipped_normal, log_uniform
 from p2p_keras.data.mocks.surroundings import Surroundings
 from p2p_keras.data.mocks.surveys import Conditions
-from p2p_keras.core.units import flux_from_mag
 
 
 def add_glare(

@@ -18,7 +18,7 @@ import numpy as np
 from p2p_keras.core.errors import InputError, UsageError
 from p2p_keras.data.mocks.backgrounds import unique_names
 from p2p_keras.data.mocks.psf import PSF
-from p2p_keras.data.mocks.rendering import Canvas, PAD_PX, Rendered
+from p2p_keras.data.mocks.rendering import PAD_PX, Canvas, Rendered
 
 _INDEX = "templates.json"
 SIDE = 512

@@ -21,6 +21,8 @@ from p2p_keras.data.mocks.scene import simulate_galaxy
 from p2p_keras.data.mocks.streams import Stream, generator
 from p2p_keras.data.mocks.wish import Wish
 
+NO_WISH = Wish()
+
 PLAIN = Extras(sky="none", masks="none", front="none", field="usual")
 """All but the trouble: a usual field, nothing masked, nothing left, nothing in front."""
 
@@ -48,7 +50,7 @@ class Trouble:
     """
 
     extras: Extras = PLAIN
-    wish: Wish = Wish()
+    wish: Wish = NO_WISH
     after: After | None = None
     preset: Callable[[Survey], Survey] | None = None
     measurable: bool = True
@@ -222,7 +224,9 @@ def simulate_trouble(
     low, high = trouble.wish.r50_px or MEASURABLE_PX
     wish = replace(trouble.wish, r50_px=(low * min(share, 1.0) if low < 5.0 else low * share, high * share))
     wish = replace(wish, offset_px=wish.offset_px * share, preset=trouble.preset)
-    galaxy = simulate_galaxy(survey, seed, index, size=size, band=band, extras=replace(trouble.extras, truth=truth), wish=wish)
+    galaxy = simulate_galaxy(
+        survey, seed, index, size=size, band=band, extras=replace(trouble.extras, truth=truth), wish=wish
+    )
     if trouble.after is not None:
         trouble.after(galaxy, generator(seed, index, Stream.TROUBLE, galaxy.band))
     galaxy.origin += f" trouble=[{kind}]"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
+from p2p_keras.core.processes import in_order
 from p2p_keras.data.labelled import LabelledGalaxy
 from p2p_keras.data.mocks.job import Job
 from p2p_keras.data.mocks.scene import simulate_galaxy
-from p2p_keras.core.processes import in_order
 
 if TYPE_CHECKING:
     from p2p_keras.data.mocks.backgrounds import Backgrounds

@@ -23,10 +23,9 @@ import numpy as np
 
 from p2p_keras.core import units
 from p2p_keras.core.errors import InputError
-from p2p_keras.profile.columns import plain_arrays
+from p2p_keras.profile.columns import extinction_corrected, plain_arrays
 from p2p_keras.profile.tables.autoprof import read_comments
 from p2p_keras.profile.tables.reading import TABLE_FORMATS, read_profiles
-from p2p_keras.profile.columns import extinction_corrected
 
 _MISSING_MAG = 90.0
 """AutoProf and others write 99.999 for a surface brightness that could not be measured."""

@@ -19,7 +19,10 @@ from p2p_keras.data.mocks.streams import Stream, generator
 X0, Y0 = 79.7, 79.2
 
 
-def drawn(galaxy, psf=PSF(3.3, 3.0, 0.02)):
+USUAL_PSF = PSF(3.3, 3.0, 0.02)
+
+
+def drawn(galaxy, psf=USUAL_PSF):
     """A noise-free image."""
     return render(galaxy, Canvas(160, psf, 0.396), "r", X0, Y0, 1000.0).image
 
@@ -34,7 +37,9 @@ def test_all_agree_on_a_galaxy_of_ellipses(definition, q):
     np.testing.assert_array_equal(found.sma, fit.sma)
     use = (fit.sma > 10.0) & (fit.sma < 50.0)
     assert np.isfinite(found.intensity[use]).all()
-    assert np.median(np.abs(2.5 * np.log10(found.intensity / fit.intensity))[use]) < (0.004 if definition == "free" else 0.015)
+    assert np.median(np.abs(2.5 * np.log10(found.intensity / fit.intensity))[use]) < (
+        0.004 if definition == "free" else 0.015
+    )
     assert np.median(np.abs(found.ellipticity - fit.ellipticity)[use]) < 0.015
     turn = np.abs((found.pa - np.rad2deg(0.7) + 90.0) % 180.0 - 90.0)[use]
     assert np.median(turn) < (1.0 if q < 0.8 else 4.0)

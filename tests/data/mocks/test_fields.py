@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from p2p_keras.data.mocks.extras import Extras
-from p2p_keras.data.mocks.fields import Faint, RESIDUALS, add_residuals, draw_field, plane_of_points
+from p2p_keras.data.mocks.fields import RESIDUALS, Faint, add_residuals, draw_field, plane_of_points
 from p2p_keras.data.mocks.psf import PSF
 from p2p_keras.data.mocks.rendering import Canvas
 from p2p_keras.data.mocks.scene import simulate_galaxy

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from p2p_keras.data.mocks.psf import Diffraction, PSF, stamp_radius
+from p2p_keras.data.mocks.psf import PSF, Diffraction, stamp_radius
 
 SPACE = Diffraction(0.9, 0.33, arms=4, spikes=0.03, angle=0.4)
 

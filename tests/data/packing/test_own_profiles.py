@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from p2p_keras.profile.derived import DerivedSettings, complete_profile
 from p2p_keras.core.errors import InputError
 from p2p_keras.data.packing import read_profile
+from p2p_keras.profile.derived import DerivedSettings, complete_profile
 from p2p_keras.profile.tables.building import table_of_columns
 from p2p_keras.profile.tables.files import FORMATS, write_profiles
 

@@ -16,9 +16,9 @@ from click.testing import CliRunner
 
 from p2p_keras.core import units
 from p2p_keras.core.errors import InputError, UsageError
-from p2p_keras.pack import main
 from p2p_keras.data.packing import pack_rows, read_profile, rows_of_catalogue, rows_of_images, rows_of_paper_layout
 from p2p_keras.data.shards import ShardWriteError, find_damage, find_shards, read_shards, split_of
+from p2p_keras.pack import main
 
 SCALE, ZERO_POINT = 0.4, 22.5
 
