@@ -137,9 +137,9 @@ class TrustFeatures(_Float32Layer):
         # The heat map's second opinion: the highest logit farther than three cells from the highest one.
         best = ops.argmax(inputs["centre_heat"], axis=-1)
         index = np.arange(cells * cells)
-        rows, columns = (index // cells).astype("int32"), (index % cells).astype("int32")
+        row, column = (index // cells).astype("int32"), (index % cells).astype("int32")
         best = ops.cast(ops.expand_dims(best, -1), "int32")
-        far = (ops.abs(rows - best // cells) > 3) | (ops.abs(columns - best % cells) > 3)
+        far = (ops.abs(row - best // cells) > 3) | (ops.abs(column - best % cells) > 3)
         highest = ops.max(inputs["centre_heat"], axis=-1)
         second = ops.max(ops.where(far, inputs["centre_heat"], highest[:, None] - 30.0), axis=-1)
 

@@ -62,12 +62,12 @@ class SkyFreePyramid(_Float32Layer):
 
         batch, padded = shape[0], (padded_size(height), padded_size(width))
         sizes = [(padded[0] // 2**level, padded[1] // 2**level) for level in range(NUM_LEVELS)]
-        means = _means(flux, mask, batch, sizes)
-        noise, level, border = _noise_and_level(*means, height, width)
-        off_value = _value_without_data(*means, noise, level, -reference)
+        fluxes, masks = _means(flux, mask, batch, sizes)
+        noise, level, border = _noise_and_level(fluxes, masks, height, width)
+        off_value = _value_without_data(fluxes, masks, noise, level, -reference)
         holes = (number < ops.cast(height * width, "float32")) | ops.isfinite(off_value) | ~border
 
-        as_it_is = _flat(means[0], sizes), _flat(means[1], sizes)
+        as_it_is = _flat(fluxes, sizes), _flat(masks, sizes)
 
         def with_holes():
             data = mask * ops.cast(flux != _as_image(off_value), "float32")

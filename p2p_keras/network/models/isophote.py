@@ -73,7 +73,7 @@ def sampled_image(image, sky_free):
     """
     if sky_free:
         flux, good, log_noise, offset, removed = p2p.SkyFreePyramid(name="pyramid")(image)
-        after = (offset,)
+        after: tuple = (offset,)
     else:
         flux, good, log_noise = p2p.ImagePyramid(name="pyramid")(image)
         after, removed = (), None
