@@ -57,7 +57,7 @@ class Programs(click.Group):
             return super().invoke(ctx)
 
 
-@click.command(cls=Program)
+@click.command(cls=Program, settings=False)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for scripts.")
 def info(as_json: bool) -> None:
     """Say what is installed here: versions, the shipped model and where it lies, what runs it, and the devices.
@@ -77,7 +77,7 @@ def info(as_json: bool) -> None:
         raise SystemExit(1)
 
 
-@click.command(cls=Program)
+@click.command(cls=Program, settings=False)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
     """Print the script that completes `p2p-keras`, its programs and their options in a shell.

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 
 import click
 
-from p2p_keras.core.program import Program
+from p2p_keras.core.program import Program, quiet_option
 
 
-@click.command(cls=Program)
+@click.command(cls=Program, old={"--processes": "--workers", "--figures": "--plot-format"})
 @click.option(
     "--model",
     "models",
@@ -34,7 +34,7 @@ from p2p_keras.core.program import Program
 @click.option("--worst", type=click.IntRange(min=0), default=10, help="Worst galaxies of each model to draw.")
 @click.option("--seed", default=0, help="Of the choice by chance.")
 @click.option(
-    "--figures",
+    "--plot-format",
     "formats",
     type=click.Choice(["png", "pdf", "svg"]),
     multiple=True,
@@ -43,8 +43,11 @@ from p2p_keras.core.program import Program
 )
 @click.option("--batch-size", type=click.IntRange(min=1), default=16, help="Images measured at a time.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of the model.  [default: all cores]")
-@click.option("--processes", type=click.IntRange(min=1), help="Processes of --classical.  [default: all cores]")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes of --classical.  [default: all cores]")
+@quiet_option
+@click.pass_context
 def main(
+    context: click.Context,
     models: tuple[str, ...],
     classical: bool,
     data: str,
@@ -57,7 +60,8 @@ def main(
     formats: tuple[str, ...],
     batch_size: int,
     threads: int | None,
-    processes: int | None,
+    workers: int | None,
+    quiet: bool,
 ) -> None:
     """Measure galaxies of known profile and say how far off the models are.
 
@@ -65,12 +69,11 @@ def main(
     truth's extent and where mu_true <= 26.5. A galaxy without a prediction counts as infinitely wrong. What each figure
     means: docs/evaluate.md.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # a machine without a GPU is no error
+    import time
     from contextlib import ExitStack
 
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
-
+    from p2p_keras.core.progress import Progress
+    from p2p_keras.core.settings_file import write_settings
     from p2p_keras.data.shards import find_shards, read_shards
     from p2p_keras.evaluation import ClassicalMethod, evaluate_models, summarise_evaluation
     from p2p_keras.evaluation.report import text_tables
@@ -78,21 +81,23 @@ def main(
     from p2p_keras.measure.predictor import Predictor
 
     shards = find_shards(data, split)
-    console = Console(stderr=True)
     with ExitStack() as opened:
         methods: list[Predictor | ClassicalMethod] = []
         methods += [Predictor.load(model, threads=threads) for model in models or (None,)]
         if classical:
-            methods.append(opened.enter_context(ClassicalMethod(processes or os.cpu_count() or 1)))
-        progress = opened.enter_context(
-            Progress("measuring", MofNCompleteColumn(), TimeElapsedColumn(), console=console)
-        )
-        task = progress.add_task("", total=limit)
+            methods.append(opened.enter_context(ClassicalMethod(workers or os.cpu_count() or 1)))
+        progress = opened.enter_context(Progress("measuring", limit, quiet=quiet))
+        start, done = time.perf_counter(), count(1)
+
+        def on_galaxy() -> None:
+            number = next(done)
+            progress.advance(number, number / (time.perf_counter() - start))
+
         evaluations = evaluate_models(
             methods,
             islice(read_shards(shards), limit),
             batch_size=batch_size,
-            on_galaxy=lambda: progress.advance(task),
+            on_galaxy=on_galaxy,
         )
     summaries = [summarise_evaluation(evaluation) for evaluation in evaluations]
     if output is not None:
@@ -107,7 +112,9 @@ def main(
             formats=formats,
             about={"data": str(data), "split": split},
         ):
-            click.echo(f"written {path}", err=True)
+            if not quiet:
+                click.echo(f"written {path}", err=True)
+        write_settings(context, output, "evaluate")
     click.echo(text_tables(summaries))
 
 

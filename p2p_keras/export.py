@@ -6,30 +6,37 @@ from pathlib import Path
 
 import click
 
-from p2p_keras.core.program import Program
+from p2p_keras.core.program import Program, quiet_option
+from p2p_keras.core.settings_file import write_settings
 
 
-@click.command(cls=Program)
+@click.command(cls=Program, old={"--saved-models": "--output"})
 @click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--name", default="isophote", help="Name of the model, by which clients call it.")
 @click.option("--version", type=click.IntRange(min=1), help="Version; by default one above the newest.")
 @click.option(
-    "--saved-models",
+    "-o",
+    "--output",
     type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
     default=Path("saved_models"),
     help="Folder of models.",
 )
-def main(run: Path, name: str, version: int | None, saved_models: Path) -> None:
+@quiet_option
+@click.pass_context
+def main(context: click.Context, run: Path, name: str, version: int | None, output: Path, quiet: bool) -> None:
     """Export the best model of the folder RUN, as written by fit.
 
-    Writes the SavedModel SAVED_MODELS/NAME/VERSION and beside it model.onnx, model.keras, MODEL_CARD.md and
+    Writes the SavedModel OUTPUT/NAME/VERSION and beside it model.onnx, model.keras, MODEL_CARD.md and
     metrics.json. Every form is loaded again in a fresh process and compared with Keras first; where one differs,
     nothing is left behind and the exit status is 1. An existing version is never overwritten.
     """
     from p2p_keras.network.training.run_export import export_run
 
-    result = export_run(run, saved_models, name, version)
-    for line in result.check:
+    result = export_run(run, output, name, version)
+    context.params["version"] = int(result.path.name)
+    write_settings(context, result.path.parent, "export")
+    for line in [] if quiet else result.check:
         click.echo(line, err=True)
     click.echo(result.path)
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from pathlib import Path
 from typing import Any
 
 import click
 
-from p2p_keras.core.program import Program
-from p2p_keras.network.training.config import CHOICES, FitConfig, parse_assignment, read_config
+from p2p_keras.core.program import Program, quiet_option
+from p2p_keras.core.settings_file import SETTINGS, read_config
+from p2p_keras.network.training.config import CHOICES, FitConfig, parse_assignment
 
 _KINDS: dict[str, Any] = {"int": int, "float": float, "str": str, "list[int]": str}
 _METAVARS = {"int": "INTEGER", "float": "FLOAT", "str": "TEXT", "list[int]": "PX,PX,..."}
@@ -23,6 +23,10 @@ def _options(command):
             continue
         default = setting.default if setting.default is not dataclasses.MISSING else ""
         flag = "--" + setting.name.replace("_", "-")
+        if setting.name == "run":  # where others write by --output; a run's settings and Python call it `run`
+            text = f"{setting.metadata['help'].rstrip('.')} [default: {setting.default}]."
+            command = click.option("-o", "--output", "--run", "run", metavar="DIR", help=text)(command)
+            continue
         text = setting.metadata["help"].rstrip(".") + (f" [default: {default}]." if default != "" else ".")
         if setting.type == "bool":
             option = click.option(f"{flag}/--no-{flag[2:]}", default=None, help=text)
@@ -36,13 +40,13 @@ def _options(command):
     return command
 
 
-@click.command(cls=Program)
-@click.option("--config", type=str, help="TOML or JSON file of settings; options on the command line win over it.")
+@click.command(cls=Program, further_settings=("model",))
 @click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Any setting, such as model.dim=96.")
-@click.option("--resume", is_flag=True, help="Go on with the run in --run where its last checkpoint is.")
-@click.option("--quiet", is_flag=True, help="A line an epoch instead of a progress bar.")
+@click.option("--resume", is_flag=True, help="Go on with the run in --output where its last checkpoint is.")
+@quiet_option
 @_options
-def main(config: str | None, assignments: tuple[str, ...], resume: bool, quiet: bool, **options: Any) -> None:
+@click.pass_context
+def main(context: click.Context, assignments: tuple[str, ...], resume: bool, quiet: bool, **options: Any) -> None:
     """Train a network on shards of galaxies with known profiles, and export it.
 
     The run folder then holds config.json, metrics.csv, TensorBoard logs, checkpoints, the best weights, the exported
@@ -50,7 +54,10 @@ def main(config: str | None, assignments: tuple[str, ...], resume: bool, quiet: 
     even one that was killed, goes on with --resume, with the settings that it has.
     """
     given = dict(parse_assignment(text) for text in assignments)
-    from_file = read_config(config) if config else {}
+    settings_of_file = context.meta.get(SETTINGS, {})
+    from_file = {k: v for k, v in settings_of_file.items() if k in options or k.partition(".")[0] == "model"}
+    typed = {name for name in options if context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE}
+    options = {name: value for name, value in options.items() if name in typed and value is not None}
 
     def chosen(name: str, default: str) -> str:
         return str(options.get(name) or given.get(name) or from_file.get(name) or default)
@@ -58,14 +65,13 @@ def main(config: str | None, assignments: tuple[str, ...], resume: bool, quiet: 
     kept = Path(chosen("run", FitConfig.run)) / "config.json"
     start = read_config(kept) if resume and kept.exists() else {"preset": chosen("preset", FitConfig.preset)}
     settings = FitConfig.from_mapping(start, str(kept))
-    settings.update(from_file, str(config))
+    settings.update(from_file, "--config")
     settings.update(given, "--set")
-    settings.update({name: value for name, value in options.items() if value is not None}, "command line")
+    settings.update(options, "command line")
 
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # a machine without a GPU is no error
     from p2p_keras.network.training.session import train_and_export
 
-    train_and_export(settings, resume=resume, verbose=2 if quiet else 1)
+    train_and_export(settings, resume=resume, quiet=quiet)
 
 
 if __name__ == "__main__":

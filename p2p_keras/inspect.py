@@ -6,16 +6,19 @@ from pathlib import Path
 
 import click
 
-from p2p_keras.core.program import Program
+from p2p_keras.core.program import Program, quiet_option
 
 
-@click.command(cls=Program)
+@click.command(cls=Program, old={"--count": "--picture-count"})
 @click.argument("shards", type=str)
 @click.option("--split", help="Only this split.")
 @click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), help="Draw galaxies with their labels.")
-@click.option("--count", type=click.IntRange(1, 200), default=24, help="Galaxies in the picture.")
+@click.option("--picture-count", type=click.IntRange(1, 200), default=24, help="Galaxies in the picture.")
 @click.option("--checksums/--no-checksums", default=True, help="Compare the files with dataset.json.")
-def main(shards: str, split: str | None, picture: Path | None, count: int, checksums: bool) -> None:
+@quiet_option
+def main(
+    shards: str, split: str | None, picture: Path | None, picture_count: int, checksums: bool, quiet: bool
+) -> None:
     """Show what SHARDS (a folder, a file or a quoted pattern) hold.
 
     Every record is read and its checksum verified; damaged shards are named on standard error (exit status 1).
@@ -27,9 +30,9 @@ def main(shards: str, split: str | None, picture: Path | None, count: int, check
     from p2p_keras.data.shards.summary import summarise
 
     paths = find_shards(shards, split)
-    summary = summarise(paths, num_examples=count if picture else 0)
+    summary = summarise(paths, num_examples=picture_count if picture else 0)
     errors = list(summary.errors)
-    console = Console(highlight=False)
+    console = Console(highlight=False, quiet=quiet)
     for folder in sorted({path.parent for path in paths}):
         manifest = read_manifest(folder)
         if manifest is None:

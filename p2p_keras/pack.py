@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from p2p_keras.core.program import Program
+from p2p_keras.core.program import Program, quiet_option
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
-@click.command(cls=Program)
+@click.command(cls=Program, old={"--split": "--splits"})
 @click.argument("inputs", nargs=-1, metavar="[IMAGE.fits|FOLDER|@LIST]...")
 @click.option("--output", "-o", type=_FOLDER, required=True, help="Folder for the shards and dataset.json.")
 @click.option("--layout", type=_FOLDER, help="Folder with gals/NAME-BAND.fits and sbs/NAME_BAND.txt.")
@@ -27,12 +27,15 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--pixel-scale", type=float, help="Arcsec per pixel; overrides headers.")
 @click.option("--radius-start", type=float, help="First radius of one-column profiles, arcsec [one step].")
 @click.option("--radius-step", type=float, help="Step of radius of one-column profiles, arcsec [one pixel].")
-@click.option("--split", "fractions", default="train=0.9,val=0.05,test=0.05", help="Share of galaxies in each split.")
+@click.option("--splits", default="train=0.9,val=0.05,test=0.05", help="Splits and their shares, decided by galaxy.")
 @click.option("--images-per-shard", type=click.IntRange(min=1), default=256, help="At most this many in a shard.")
 @click.option("--gzip", is_flag=True, help="Compress the shards.")
 @click.option("--overwrite", is_flag=True, help="Replace shards of another run in the output folder.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, help="Processes that read and measure.")
+@quiet_option
+@click.pass_context
 def main(
+    context: click.Context,
     inputs: tuple[str, ...],
     output: Path,
     layout: Path | None,
@@ -40,11 +43,12 @@ def main(
     catalogue: str | None,
     images: Path | None,
     profiles: Path | None,
-    fractions: str,
+    splits: str,
     images_per_shard: int,
     gzip: bool,
     overwrite: bool,
     workers: int,
+    quiet: bool,
     **labelling: float | bool | None,
 ) -> None:
     """Put images with their profiles into TFRecord shards for training.
@@ -55,7 +59,12 @@ def main(
     Rows that can't be used are named on standard error and in failures.csv; the others are packed (exit status 1).
     A galaxy's split is a hash of its name. Started again, the same command goes on where it was.
     """
+    import time
+    from itertools import count
+
     from p2p_keras.core.errors import InputError, UsageError
+    from p2p_keras.core.progress import Progress
+    from p2p_keras.core.settings_file import write_settings
     from p2p_keras.data.packing import (
         pack_rows,
         rows_of_catalogue,
@@ -80,21 +89,19 @@ def main(
     for error in unusable:
         click.echo(str(error), err=True)
 
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("packing", total=len(rows))
+    start, done = time.perf_counter(), count(1)
+    with Progress("packing", len(rows), quiet=quiet, unit="images") as progress:
 
         def on_row(row, cause: str | None) -> None:
-            progress.advance(task)
+            number = next(done)
+            progress.advance(number, number / max(time.perf_counter() - start, 1e-3))
             if cause is not None:
-                click.echo(f"{row.name} {row.band or ''}: {cause}", err=True)
+                progress.say(f"{row.name} {row.band or ''}: {cause}")
 
         report = pack_rows(
             rows,
             output,
-            fractions=parse_fractions(fractions),
+            fractions=parse_fractions(splits),
             images_per_shard=images_per_shard,
             gzip=gzip,
             overwrite=overwrite,
@@ -102,8 +109,10 @@ def main(
             on_row=on_row,
             **labelling,
         )
+    write_settings(context, output, "pack")
     counts = ", ".join(f"{count} {split}" for split, count in report.manifest.counts.items())
-    click.echo(f"{output}: {sum(report.manifest.counts.values())} of {len(rows)} images packed ({counts})")
+    if not quiet:
+        click.echo(f"{output}: {sum(report.manifest.counts.values())} of {len(rows)} images packed ({counts})")
     if report.failures:
         click.echo(f"{len(report.failures)} left out, each with its cause in {output / 'failures.csv'}:", err=True)
         for cause, number in report.causes():

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from p2p_keras.core.program import Program
+from p2p_keras.core.program import Program, quiet_option
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
@@ -63,7 +63,7 @@ GROUPS = {
         "extinction_system",
         "catalogue_extinction",
     ),
-    "Running": ("model", "server", "batch_size", "readers", "threads", "quiet"),
+    "Running": ("model", "server", "batch_size", "readers", "threads", "config", "quiet", "log_file"),
 }
 """All options, as --help-all shows them."""
 
@@ -206,7 +206,7 @@ GROUPS = {
 @click.option("--batch-size", type=click.IntRange(min=1), default=16, help="Images of one shape measured at a time.")
 @click.option("--readers", type=click.IntRange(min=1), default=4, help="Threads that read files.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of the model.  [default: all cores]")
-@click.option("-q", "--quiet", is_flag=True, help="No progress, no notes: only errors on standard error.")
+@quiet_option
 @click.pass_context
 def main(
     context: click.Context,
@@ -231,6 +231,7 @@ def main(
     """
     from p2p_keras.core.errors import P2PError
     from p2p_keras.core.progress import Progress
+    from p2p_keras.core.settings_file import write_settings
     from p2p_keras.measure.known_sky import KnownSky, sky_option
     from p2p_keras.measure.outputs.attention_drawing import attention_drawer
     from p2p_keras.measure.outputs.prediction_run import PredictionRun
@@ -276,6 +277,8 @@ def main(
         except KeyboardInterrupt:
             interrupted = True
     seconds = time.perf_counter() - start
+    if writer.is_folder:
+        write_settings(context, writer.output, "predict")
     for old, new in writer.renamed:
         click.echo(f"note: a second galaxy named {old} is kept as {new}", err=True)
     if not quiet:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from p2p_keras.core.program import Program
+from p2p_keras.core.program import Program, quiet_option
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -14,7 +14,7 @@ _COUNT = click.IntRange(min=1)
 _SECONDS = click.FloatRange(min=0.0)
 
 
-@click.command(cls=Program)
+@click.command(cls=Program, old={"--num-threads": "--threads"})
 @click.option(
     "--model-base-path",
     type=_FOLDER,
@@ -36,7 +36,8 @@ _SECONDS = click.FloatRange(min=0.0)
 @click.option("--max-calls", type=_COUNT, default=512, help="Most Predict calls open at once.")
 @click.option("--receive-seconds", type=_SECONDS, default=20.0, help="For an opened call's message to come in.")
 @click.option("--drain-seconds", type=_SECONDS, default=30.0, help="For accepted requests, on SIGTERM.")
-@click.option("--num-threads", type=click.IntRange(min=0), default=0, help="TensorFlow's threads; 0: one a core.")
+@click.option("--threads", type=_COUNT, help="Threads of the model.  [default: all cores]")
+@click.option("--num-threads", type=click.IntRange(min=0), hidden=True, help="--threads, with 0 for all cores.")
 @click.option("--tls-key", type=_FILE, default=None, help="Private key, PEM.")
 @click.option("--tls-certificate", type=_FILE, default=None, help="Certificate chain, PEM.")
 @click.option(
@@ -45,6 +46,7 @@ _SECONDS = click.FloatRange(min=0.0)
     default="info",
     help="Least severe events to log, as JSON lines on standard error.",
 )
+@quiet_option
 def main(
     model_base_path: Path | None,
     host: str,
@@ -63,10 +65,12 @@ def main(
     max_calls: int,
     receive_seconds: float,
     drain_seconds: float,
-    num_threads: int,
+    threads: int | None,
+    num_threads: int | None,
     tls_key: Path | None,
     tls_certificate: Path | None,
     log_level: str,
+    quiet: bool,
 ) -> None:
     """Answer gRPC requests of TensorFlow Serving's API with the SavedModels in a folder.
 
@@ -93,8 +97,8 @@ def main(
     from p2p_keras.serving.server.limits import MIB, Limits
     from p2p_keras.serving.server.model_server import ServerSettings, serve
 
-    logs.configure(log_level)
-    tf.config.threading.set_intra_op_parallelism_threads(num_threads)
+    logs.configure("error" if quiet else log_level)
+    tf.config.threading.set_intra_op_parallelism_threads(threads or num_threads or 0)
     limits = Limits(
         message_bytes=max_message_mib * MIB,
         request_pixels=max_pixels,

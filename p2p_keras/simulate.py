@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from p2p_keras.core.program import Program
+from p2p_keras.core.program import Program, quiet_option
 
 # Those of `mocks.mixtures.NAMES`, which needs numpy; a test holds them together.
 _SURVEYS = (
@@ -13,12 +13,19 @@ _SURVEYS = (
 )  # fmt: skip
 
 
-@click.command(cls=Program)
+_OLD = {
+    "--galaxies-per-shard": "--images-per-shard",
+    "--preview": "--picture",
+    "--preview-count": "--picture-count",
+}
+
+
+@click.command(cls=Program, old=_OLD)
 @click.option("--survey", type=click.Choice(_SURVEYS), help="Preset; `any` is all of them and more. [default: mixed]")
 @click.option("--count", type=click.IntRange(1), default=2000, help="Galaxies to make.")
 @click.option("--seed", type=click.IntRange(0), default=1, help="The same seed gives the same bytes.")
 @click.option("--size", type=click.IntRange(48, 2048), default=256, help="Side of the images in pixels.")
-@click.option("--output", type=click.Path(file_okay=False), help="Folder for the shards; a killed run goes on there.")
+@click.option("-o", "--output", type=click.Path(file_okay=False), help="Folder for the shards.")
 @click.option("--splits", help="Splits and their shares, decided by galaxy. [default: train=0.9,val=0.05,test=0.05]")
 @click.option("--bands", default="one", help="`one` (each galaxy in a band of its own) or a list such as g,r,i.")
 @click.option("--backgrounds", type=click.Path(exists=True, file_okay=False), help="Folder of real frames: real sky.")
@@ -32,12 +39,20 @@ _SURVEYS = (
 @click.option("--field", help="Other sources: `survey`, `any`, empty, sparse, usual or crowded.")
 @click.option("--truth", help="What an isophote is: fit, free (as photutils has it), moments, or `any` by galaxy.")
 @click.option("--troubles", is_flag=True, help="A test bed instead: one named trouble a galaxy (--survey sdss).")
-@click.option("--galaxies-per-shard", type=click.IntRange(1), default=512, help="At most this many in a shard.")
+@click.option(
+    "--images-per-shard",
+    type=click.IntRange(1),
+    help="At most this many in a shard, all bands of a galaxy together.  [default: 512 galaxies]",
+)
+@click.option("--galaxies-per-shard", type=click.IntRange(1), hidden=True, help="At most this many in a shard.")
 @click.option("--gzip", is_flag=True, help="Compress the shards.")
 @click.option("--workers", type=click.IntRange(1), help="Processes; the number of cores by default.")
-@click.option("--preview", type=click.Path(dir_okay=False), help="Draw a contact sheet into this PNG file.")
-@click.option("--preview-count", type=click.IntRange(1, 400), default=48, help="Galaxies on the contact sheet.")
+@click.option("--picture", type=click.Path(dir_okay=False), help="Draw a contact sheet into this PNG file.")
+@click.option("--picture-count", type=click.IntRange(1, 400), default=48, help="Galaxies on the contact sheet.")
+@quiet_option
+@click.pass_context
 def main(
+    context: click.Context,
     survey: str | None,
     count: int,
     seed: int,
@@ -56,11 +71,13 @@ def main(
     field: str | None,
     truth: str | None,
     troubles: bool,
-    galaxies_per_shard: int,
+    images_per_shard: int | None,
+    galaxies_per_shard: int | None,
     gzip: bool,
     workers: int | None,
-    preview: str | None,
-    preview_count: int,
+    picture: str | None,
+    picture_count: int,
+    quiet: bool,
 ) -> None:
     """Make mock galaxies with their true profiles, as TFRecord shards or as a contact sheet.
 
@@ -71,14 +88,15 @@ def main(
     import os
 
     from p2p_keras.core.errors import UsageError
+    from p2p_keras.core.settings_file import write_settings
     from p2p_keras.data.mocks.extras import Extras
     from p2p_keras.data.mocks.generate import generate, preview_job
     from p2p_keras.data.mocks.job import Job
     from p2p_keras.data.mocks.streams import BANDS
     from p2p_keras.data.shards.splits import parse_fractions
 
-    if not output and not preview:
-        raise UsageError("nothing to make: give --output DIR or --preview FILE.png")
+    if not output and not picture:
+        raise UsageError("nothing to make: give --output DIR or --picture FILE.png")
     chosen = () if bands == "one" else tuple(band.strip() for band in bands.split(","))
     if unknown := [band for band in chosen if band not in BANDS]:
         raise UsageError(f"band {unknown[0]!r} is unknown; known are {', '.join(BANDS)}, and `one`")
@@ -86,6 +104,8 @@ def main(
     splits = splits or ("test=1" if troubles else "train=0.9,val=0.05,test=0.05")
     if troubles and (sky or masks or front or field):
         raise UsageError("--troubles decides --sky, --masks, --front and --field itself")
+    if images_per_shard is not None:
+        galaxies_per_shard = max(1, images_per_shard // max(1, len(chosen)))
     job = Job(
         survey=survey,
         count=count,
@@ -93,7 +113,7 @@ def main(
         size=size,
         splits=parse_fractions(splits),
         bands=chosen,
-        galaxies_per_shard=galaxies_per_shard,
+        galaxies_per_shard=galaxies_per_shard or 512,
         gzip=gzip,
         backgrounds=backgrounds,
         background_share=background_share,
@@ -104,34 +124,34 @@ def main(
         troubles=troubles,
     )
     processes = workers or os.cpu_count() or 1
-    if preview:
-        preview_job(job, preview, count=preview_count)
-        click.echo(f"drew {preview_count} galaxies: {preview}")
+    if picture:
+        preview_job(job, picture, count=picture_count)
+        if not quiet:
+            click.echo(f"drew {picture_count} galaxies: {picture}")
     if output:
-        _generate(generate, job, output, processes)
+        said = _generate(generate, job, output, processes, quiet)
+        write_settings(context, output, "simulate")
+        if not quiet:
+            click.echo(said)
 
 
-def _generate(generate, job, output: str, workers: int) -> None:
-    """Run with a progress bar and say what was made."""
+def _generate(generate, job, output: str, workers: int, quiet: bool) -> str:
+    """Run with a progress bar; returns what was made, in a sentence."""
     import time
 
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from p2p_keras.core.progress import Progress
 
     start = time.perf_counter()
-    columns = (TextColumn("simulate"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
-        task = bar.add_task("simulate", total=job.count, rate="")
+    with Progress("simulating", job.count, quiet=quiet) as bar:
         first: list[int] = []
 
         def progress(done: int, total: int) -> None:
             first.append(done) if not first else None
-            rate = (done - first[0]) / max(time.perf_counter() - start, 1e-3)
-            bar.update(task, completed=done, total=total, rate=f"{rate:.1f} galaxies/s")
+            bar.advance(done, (done - first[0]) / max(time.perf_counter() - start, 1e-3))
 
         made = generate(job, output, workers=workers, progress=progress)
     seconds = time.perf_counter() - start
-    click.echo(f"{output}: {job.count} galaxies, {made} made now in {seconds:.0f} s ({made / seconds:.1f}/s)")
+    return f"{output}: {job.count} galaxies, {made} made now in {seconds:.0f} s ({made / seconds:.1f}/s)"
 
 
 if __name__ == "__main__":

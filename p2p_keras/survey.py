@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from p2p_keras.core.program import Program
+from p2p_keras.core.log_file import note_in_log
+from p2p_keras.core.program import Program, quiet_option
 
 
 def _bytes(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
@@ -91,7 +92,7 @@ def _columns(context: click.Context, parameter: click.Parameter, values: tuple[s
     "--metrics-port", type=int, metavar="PORT", help="Prometheus metrics on this port (needs p2p-keras[dashboard])."
 )
 @click.option("--overwrite", is_flag=True, help="Remove another run's result from OUT first.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress, no notes: only errors on standard error.")
+@quiet_option
 @click.pass_context
 def main(
     context: click.Context,
@@ -119,7 +120,9 @@ def main(
 
     Exit status: 0 all rows are written, 1 interrupted (start it again to go on), 2 wrong usage.
     """
-    from p2p_keras.sky_survey.run import run_survey
+    from p2p_keras.core.settings_file import settings_text
+    from p2p_keras.sky_survey.place import Place
+    from p2p_keras.sky_survey.run import SETTINGS_FILE, run_survey
     from p2p_keras.sky_survey.settings import Resources, SurveySettings
 
     settings = SurveySettings(**options)
@@ -149,6 +152,7 @@ def main(
             progress.stop()
             click.echo("interrupted: what is measured is kept, the same command goes on", err=True)
             context.exit(1)
+    Place(settings.output).write(SETTINGS_FILE, settings_text(context).encode())
     if not quiet:
         click.echo(report.text(), nl=False)
 
@@ -159,10 +163,11 @@ class _Progress:
     _EVERY_S = 30.0
 
     def __init__(self, quiet: bool) -> None:
-        from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        self._console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+        from p2p_keras.core.progress import terminal_console
+
+        self._console = terminal_console()
         self._quiet = quiet
         columns = (
             "measuring",
@@ -192,6 +197,7 @@ class _Progress:
         """Write a line."""
         if not self._quiet:
             self._console.print(message)
+            note_in_log(message)
 
     def advance(self, done: int, rows: int, failed: int, now: int) -> None:
         """Show how far it is: rows done of all, failures, and rows that this run has done."""

@@ -6,6 +6,9 @@ A program is a click command of this class::
     def main(...): ...
 
 Exit status: 0 all done, 1 some inputs failed, 2 wrong usage (also: a package of an extra isn't installed).
+
+Every program has ``--config FILE`` and ``--log-file FILE`` from here, and takes `quiet_option`; the words that programs
+share stand in one table in CONTRIBUTING.md, to which a test holds them.
 """
 
 from __future__ import annotations
@@ -17,7 +20,15 @@ from typing import Any
 
 import click
 
+from p2p_keras.core import quiet_tensorflow
 from p2p_keras.core.errors import P2PError, UsageError
+from p2p_keras.core.log_file import log_file_option
+from p2p_keras.core.settings_file import SETTINGS, config_option
+
+OLD_NAMES_GO = "0.4"
+"""Version with which old names of options go."""
+
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress, no notes: only errors on standard error.")
 
 EXTRA_OF_PACKAGE = {
     "photutils": "pack",
@@ -83,6 +94,7 @@ def user_errors() -> Iterator[None]:
         raise NotInstalled(sentence) from error
 
 
+_FROM_FILE = click.core.ParameterSource.DEFAULT_MAP
 _SHOW_ALL = "p2p_keras.help_all"
 _HELP = "_click_default_help"  # the name that click gives its own option
 
@@ -119,6 +131,13 @@ class Program(click.Command):
         all of them under their headings.
     common : sequence of str
         Names of the options that ``--help`` shows.
+    old : mapping of str to str, optional
+        Old long name of an option -> today's. Old names work, with a note on standard error. One that is an option of
+        its own (hidden, since its value means something else) keeps its own value.
+    settings : bool
+        Whether the program has ``--config`` and ``--log-file``.
+    further_settings : sequence of str
+        Names that its configuration file may have beside options.
     """
 
     def __init__(
@@ -126,14 +145,40 @@ class Program(click.Command):
         *args: Any,
         groups: Mapping[str, Sequence[str]] | None = None,
         common: Sequence[str] = (),
+        old: Mapping[str, str] | None = None,
+        settings: bool = True,
+        further_settings: Sequence[str] = (),
         **kwargs: Any,
     ) -> None:
-        self.groups, self.common = groups, common
+        self.groups, self.common, self.old = groups, common, dict(old or {})
         defaults = {"show_default": True, "max_content_width": 100, "help_option_names": ["-h", "--help"]}
         kwargs["context_settings"] = defaults | (kwargs.get("context_settings") or {})
-        if groups is not None:
-            kwargs["params"] = [*(kwargs.get("params") or []), _help_all_option()]
+        more = [config_option(further_settings), log_file_option()] if settings else []
+        more += [_help_all_option()] if groups is not None else []
+        kwargs["params"] = [*(kwargs.get("params") or []), *more]
         super().__init__(*args, **kwargs)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the command line, old names and a configuration file included."""
+        own = {opt for param in self.params for opt in param.opts}
+        words, notes, options_end = [], [], False
+        for word in args:
+            options_end = options_end or word == "--"
+            name, sign, value = word.partition("=")
+            if not options_end and name in self.old:
+                notes.append(f"note: {name} is now {self.old[name]}; the old name goes with version {OLD_NAMES_GO}")
+                word = word if name in own else self.old[name] + sign + value
+            words.append(word)
+        try:
+            rest = super().parse_args(ctx, words)
+        except click.BadParameter as error:
+            name = error.param.name if error.param is not None else None
+            if name in ctx.meta.get(SETTINGS, {}) and ctx.get_parameter_source(str(name)) == _FROM_FILE:
+                error.message = f"{error.message} (in the configuration file)"
+            raise
+        for note in [] if ctx.resilient_parsing or ctx.params.get("quiet") else notes:
+            click.echo(note, err=True)
+        return rest
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options: the common ones, or all in groups."""
@@ -160,5 +205,6 @@ class Program(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
+        quiet_tensorflow.install()
         with user_errors():
             return super().invoke(ctx)

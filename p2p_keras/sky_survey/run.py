@@ -21,9 +21,11 @@ from p2p_keras.sky_survey.report import SurveyReport, write_report
 from p2p_keras.sky_survey.settings import Resources, SurveySettings
 from p2p_keras.sky_survey.stages import Engine, Job, units_of, write_model
 
-__all__ = ["INDEX", "Log", "Advance", "run_survey", "problem_of"]
+__all__ = ["INDEX", "SETTINGS_FILE", "Log", "Advance", "run_survey", "problem_of"]
 
 INDEX = "frame_index.parquet"
+SETTINGS_FILE = "survey.toml"
+"""The program's options, which it writes beside the result."""
 _MANIFEST_EVERY_S = 5.0
 
 Log = Callable[[str], None]
@@ -272,5 +274,5 @@ def _clear(output: Place) -> None:
     """Remove a run's files, and nothing else that may be in the folder."""
     from p2p_keras.sky_survey.hats_files import FILES
 
-    for name in (*FILES, "dataset", "without_position.parquet", WORK, "report", INDEX, MANIFEST):
+    for name in (*FILES, "dataset", "without_position.parquet", WORK, "report", INDEX, MANIFEST, SETTINGS_FILE):
         output.delete(name)

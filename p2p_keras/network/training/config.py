@@ -8,12 +8,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import tomllib
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from p2p_keras.core.errors import UsageError
+from p2p_keras.core.settings_file import read_config
 from p2p_keras.network.training.recipes import RECIPES
 
 __all__ = ["PRECISIONS", "CHOICES", "FitConfig", "read_config", "parse_assignment"]
@@ -149,26 +148,6 @@ def _converted(name: str, value: Any, kind: str, source: str) -> Any:
         return str(value)
     except (KeyError, OverflowError, TypeError, ValueError):
         raise UsageError(f"{source}: {name} must be of type {kind}, not {value!r}") from None
-
-
-def read_config(path: str | Path) -> dict[str, Any]:
-    """Settings of a TOML or JSON file; the network's are in its table `model`.
-
-    Raises
-    ------
-    UsageError
-        When the file can't be read or parsed.
-    """
-    path = Path(path)
-    try:
-        values = json.loads(path.read_text()) if path.suffix == ".json" else tomllib.loads(path.read_text())
-    except OSError as error:
-        raise UsageError(f"{path}: can't be read as a configuration file ({error.strerror})") from None
-    except (json.JSONDecodeError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: not a valid configuration file ({error})") from None
-    if not isinstance(values, dict):
-        raise UsageError(f"{path}: not a configuration file, which has names and values")
-    return values
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:

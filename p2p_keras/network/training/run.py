@@ -34,6 +34,7 @@ from p2p_keras.network.training.checkpoint import (
     save_best,
 )
 from p2p_keras.network.training.config import FitConfig
+from p2p_keras.network.training.epoch_progress import EpochProgress, best_figure
 from p2p_keras.network.training.optimizer import make_optimizer
 from p2p_keras.network.training.recipes import RECIPES
 from p2p_keras.network.training.teaching import teaching_of
@@ -73,7 +74,7 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
     resume : bool
         Go on with the run of the same folder where its last checkpoint is; without one, start.
     verbose : int
-        Of Keras' progress: 0 none, 1 a bar, 2 a line an epoch.
+        0 says nothing of the epochs; else a line for each on standard error, and a bar where that is a terminal.
 
     Raises
     ------
@@ -161,18 +162,22 @@ def _train(
     )
     monitor = f"val_{_loss_of(config)[1]}"
     checkpoint = Checkpoint(folder, config.checkpoint_minutes, progress, monitor, config.patience)
+    done_before = progress["epoch"]
     callbacks = [
         StopAtNaN(),  # before the checkpoint: the last good state stays
-        keras.callbacks.CSVLogger(str(folder / "metrics.csv"), append=progress["epoch"] > 0),
+        keras.callbacks.CSVLogger(str(folder / "metrics.csv"), append=done_before > 0),
         keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
         KeepStatistics(round(RECIPES[config.preset].own_statistics * config.epochs)),
         checkpoint,
     ]
+    if verbose:
+        best = best_figure(folder / "metrics.csv") if done_before else None
+        callbacks.append(EpochProgress(config.epochs, steps, config.batch_size, first_step=done, best=best))
     common = {
         "callbacks": callbacks,
         "validation_data": validation.repeat(),
         "validation_steps": -(-count_galaxies(config.data, "val") // config.batch_size),
-        "verbose": verbose,
+        "verbose": 0,
     }
     first = done // steps
     with _explained(config, checkpoint):

@@ -20,8 +20,10 @@ log = logging.getLogger(__name__)
 NUM_EXAMPLES = 6
 
 
-def train_and_export(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> Path:
+def train_and_export(config: FitConfig, *, resume: bool = False, quiet: bool = False) -> Path:
     """Train by a configuration, export the result, draw held-out galaxies and print a summary on stdout.
+
+    With `quiet` neither the epochs nor the summary are told.
 
     Returns
     -------
@@ -31,7 +33,7 @@ def train_and_export(config: FitConfig, *, resume: bool = False, verbose: int = 
     from p2p_keras.network.training.run import fit, load_run_model
 
     started = time.monotonic()
-    result = fit(config, resume=resume, verbose=verbose)
+    result = fit(config, resume=resume, verbose=0 if quiet else 1)
     trained = time.monotonic() - started
     model = load_run_model(result.folder)
     picture = draw_examples(model, config, result.folder / "examples.png")
@@ -45,7 +47,8 @@ def train_and_export(config: FitConfig, *, resume: bool = False, verbose: int = 
         exported = export_model(
             model, root, name, version, card=run_card(config, result.metrics), metrics=result.metrics
         )
-    _report(result, picture, exported, trained, time.monotonic() - started)
+    if not quiet:
+        _report(result, picture, exported, trained, time.monotonic() - started)
     return result.folder
 
 
