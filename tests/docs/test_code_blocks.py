@@ -120,7 +120,7 @@ def run_bash(script: str) -> None:
 def expand(arguments: str) -> list[str]:
     """Words of a command as bash makes them: patterns, quotes, variables."""
     done = subprocess.run(
-        ["bash", "-euc", f'words() {{ printf "%s\\0" "$@"; }}; words {arguments}'],
+        ["bash", "-euc", f'words() {{ [ $# = 0 ] || printf "%s\\0" "$@"; }}; words {arguments}'],
         capture_output=True,
         text=True,
         timeout=60,
