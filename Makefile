@@ -88,7 +88,7 @@ wheel: venv ## build sdist and wheel in dist/, check them, try them in empty env
 
 sample-data: venv ## make the galaxies in tfrecords/ anew (DATA=another folder)
 	$(PY) -m p2p_keras.simulate --survey mixed --count 200 --seed 1 --size 112 \
-	  --splits train=0.7,val=0.15,test=0.15 --galaxies-per-shard 64 --gzip --output $(or $(DATA),tfrecords)
+	  --splits train=0.7,val=0.15,test=0.15 --images-per-shard 64 --gzip --output $(or $(DATA),tfrecords)
 
 docs: venv ## the documentation's site in build/docs; a warning is an error
 	$(PY) -m sphinx --fail-on-warning --keep-going --quiet -d build/doctrees docs build/docs

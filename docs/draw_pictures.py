@@ -73,7 +73,7 @@ def violins(scratch: Path) -> Iterator[tuple[Path, str]]:
     """The errors of a hundred mocks."""
     data = simulate(scratch / "hundred", "--survey", "mixed", "--count", "100", "--seed", "22")
     command = [sys.executable, "-m", "p2p_keras.evaluate", "--data", str(data), "--output", str(scratch / "report")]
-    subprocess.run([*command, "--worst", "0", "--figures", "png"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([*command, "--worst", "0", "--plot-format", "png"], check=True, stdout=subprocess.DEVNULL)
     yield scratch / "report" / "figures" / "figure4-violins.png", "evaluate-violins.png"
 
 

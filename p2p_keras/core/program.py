@@ -16,13 +16,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from textwrap import shorten
+from traceback import format_exc
 from typing import Any
 
 import click
 
 from p2p_keras.core import quiet_tensorflow
 from p2p_keras.core.errors import P2PError, UsageError
-from p2p_keras.core.log_file import log_file_option
+from p2p_keras.core.log_file import log_file_option, note_in_log
 from p2p_keras.core.settings_file import SETTINGS, config_option
 
 OLD_NAMES_GO = "0.4"
@@ -172,9 +173,10 @@ class Program(click.Command):
         try:
             rest = super().parse_args(ctx, words)
         except click.BadParameter as error:
-            name = error.param.name if error.param is not None else None
-            if name in ctx.meta.get(SETTINGS, {}) and ctx.get_parameter_source(str(name)) == _FROM_FILE:
-                error.message = f"{error.message} (in the configuration file)"
+            given = error.param.name if error.param is not None else None
+            if given in ctx.meta.get(SETTINGS, {}) and ctx.get_parameter_source(str(given)) == _FROM_FILE:
+                cause = f"{error.message} (in the configuration file)"
+                raise click.BadParameter(cause, error.ctx, error.param, error.param_hint) from error
             raise
         for note in [] if ctx.resilient_parsing or ctx.params.get("quiet") else notes:
             click.echo(note, err=True)
@@ -206,5 +208,12 @@ class Program(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         quiet_tensorflow.install()
-        with user_errors():
-            return super().invoke(ctx)
+        try:
+            with user_errors():
+                return super().invoke(ctx)
+        except click.ClickException as error:  # shown when the log file is closed already
+            note_in_log(f"Error: {error.format_message()}")
+            raise
+        except Exception:
+            note_in_log(format_exc().rstrip())
+            raise

@@ -32,6 +32,8 @@ class Progress:
         No bar.
     unit : str
         What is counted, for the rate.
+    time_left : bool
+        Whether to show the time that is left; not where the caller's figures have it.
 
     Attributes
     ----------
@@ -39,18 +41,20 @@ class Progress:
         Whether there is a bar.
     """
 
-    def __init__(self, doing: str, total: int | None, *, quiet: bool = False, unit: str = "galaxies") -> None:
+    def __init__(
+        self, doing: str, total: int | None, *, quiet: bool = False, unit: str = "galaxies", time_left: bool = True
+    ) -> None:
         from rich import progress
 
         self._console = terminal_console()
-        columns = (
+        columns: tuple[progress.ProgressColumn, ...] = (
             progress.TextColumn("{task.description}", markup=False),
             progress.BarColumn(),
             progress.MofNCompleteColumn(),
             progress.TextColumn("{task.fields[rate]}", markup=False),
             progress.TextColumn("{task.fields[figures]}", markup=False),
-            progress.TimeRemainingColumn(),
         )
+        columns += (progress.TimeRemainingColumn(),) if time_left else ()
         self.shown = self._console.is_terminal and not quiet and (total is None or total > 1)
         self._bar = progress.Progress(*columns, console=self._console, disable=not self.shown)
         self._total, self._unit = total, unit

@@ -1,8 +1,8 @@
 """TensorFlow's start-up lines stay away from the user; all else that it says is passed on.
 
 While TensorFlow is imported, its C++ code writes to file descriptor 2 before it has read any setting: that oneDNN is
-on, that there is no CUDA, and a warning of these very messages. No setting of its own silences them (TensorFlow 2.21), so
-that during the import the descriptor leads through a small process that leaves those lines out. It is a process, not a
+on, that there is no CUDA, and a warning of these very messages. No setting of its own silences them (TensorFlow 2.21).
+So during the import the descriptor leads through a small process that leaves those lines out. It is a process, not a
 thread, so that the last words of an import that kills the program are still shown.
 """
 

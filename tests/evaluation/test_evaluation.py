@@ -173,7 +173,7 @@ def test_program_prints_and_writes_everything(tmp_path, monkeypatch):
     monkeypatch.setattr("p2p_keras.evaluation.drawings.read_shards", lambda paths: iter(labels))
     monkeypatch.setattr(Predictor, "load", lambda model, threads=None: Predictor(KnownWrongs(labels, dmu=0.1)))
     out = tmp_path / "out"
-    command = ["--data", "shards", "--output", str(out), "--examples", "2", "--worst", "1", "--figures", "png"]
+    command = ["--data", "shards", "--output", str(out), "--examples", "2", "--worst", "1", "--plot-format", "png"]
     result = CliRunner().invoke(main, [*command, "--model", "a", "--model", "b"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     assert "worst tenth" in result.stdout

@@ -72,7 +72,7 @@ class EpochProgress(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         """Open the bar; a resumed run calls `fit` twice."""
         self._start = self._start or time.monotonic()
-        self._bar = Progress(f"epoch 1 of {self.epochs}", self.steps_per_epoch, unit="images")
+        self._bar = Progress(f"epoch 1 of {self.epochs}", self.steps_per_epoch, unit="images", time_left=False)
         self._bar.__enter__()
 
     def on_train_end(self, logs=None):
@@ -118,6 +118,7 @@ class EpochProgress(keras.callbacks.Callback):
         loss = f"loss {float(logs['loss']):.3f}  " if "loss" in logs else ""
         line = f"epoch {epoch + 1} of {self.epochs}  {loss}{self._figures}{self._rate():.1f} images/s  {self._left()}"
         if self._bar is not None:
+            self._bar.advance(self.steps_per_epoch, self._rate(), f"{loss}{self._figures}{self._left()}")
             self._bar.say(line)
 
     def _rate(self) -> float:

@@ -7,7 +7,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -170,9 +170,9 @@ def _train(
         KeepStatistics(round(RECIPES[config.preset].own_statistics * config.epochs)),
         checkpoint,
     ]
-    if verbose:
-        best = best_figure(folder / "metrics.csv") if done_before else None
-        callbacks.append(EpochProgress(config.epochs, steps, config.batch_size, first_step=done, best=best))
+    best = best_figure(folder / "metrics.csv") if done_before else None
+    shown = EpochProgress(config.epochs, steps, config.batch_size, first_step=done, best=best)
+    callbacks += [shown] if verbose else []
     common = {
         "callbacks": callbacks,
         "validation_data": validation.repeat(),
@@ -180,7 +180,7 @@ def _train(
         "verbose": 0,
     }
     first = done // steps
-    with _explained(config, checkpoint):
+    with _explained(config, checkpoint), closing(shown):
         # A run killed within an epoch has done some of its steps: those are not done again.
         if done % steps:
             trainer.fit(train, initial_epoch=first, epochs=first + 1, steps_per_epoch=steps - done % steps, **common)
