@@ -71,7 +71,6 @@ class EpochProgress(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         """Open the bar; a resumed run calls `fit` twice."""
-        self._start = self._start or time.monotonic()
         self._bar = Progress(f"epoch 1 of {self.epochs}", self.steps_per_epoch, unit="images", time_left=False)
         self._bar.__enter__()
 
@@ -97,6 +96,9 @@ class EpochProgress(keras.callbacks.Callback):
         """Show the loss and the time left, a few times a second at most."""
         self.step += 1
         now = self._epoch_end = time.monotonic()
+        if self._start is None:  # the first step also builds TensorFlow's graph, which says nothing of the others
+            self._start = self._epoch_start = now
+            self._epoch_first = self.first_step = self.step
         if self._bar is None or not self._bar.shown or now - self._shown < _EVERY_S:
             return
         self._shown = now
@@ -122,7 +124,7 @@ class EpochProgress(keras.callbacks.Callback):
             self._bar.say(line)
 
     def _rate(self) -> float:
-        """Images of this epoch in a second, its validation left out."""
+        """Images of this epoch in a second, without its validation and the first step of all; 0 before the second."""
         seconds = (self._epoch_end or time.monotonic()) - self._epoch_start
         return (self.step - self._epoch_first) * self.batch_size / max(seconds, 1e-6)
 
@@ -130,6 +132,6 @@ class EpochProgress(keras.callbacks.Callback):
         """Time to the last epoch's end, by the time that this run's steps took, validation included."""
         steps = self.step - self.first_step
         if not steps or self._start is None:
-            return ""
+            return "0 s left" if self.step >= self.epochs * self.steps_per_epoch else ""
         left = max(0, self.epochs * self.steps_per_epoch - self.step)
         return time_left((time.monotonic() - self._start) / steps * left)

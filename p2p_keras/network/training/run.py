@@ -263,7 +263,7 @@ def load_initial(network: keras.Model, source: str) -> None:
     UsageError
         There is no such model, none with a Keras file, or one of a network with other settings.
     """
-    folder = Path(source)
+    folder = Path(source).expanduser()
     if (folder / BEST).exists():
         try:
             network.load_weights(folder / BEST)

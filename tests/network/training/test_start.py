@@ -19,6 +19,27 @@ def test_init_takes_a_model_by_its_name():
         run._initial_file(Path("nosuch"))
 
 
+def test_init_takes_what_predict_takes(tmp_path, monkeypatch):
+    """`fit --init` would refuse a model that `predict --model` measures with."""
+    from pathlib import Path
+
+    from p2p_keras.core.model_files import find_model
+
+    newest = find_model("isophote")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "models").symlink_to(newest.path.parent)
+    given = [
+        newest.path,
+        newest.path.parent,
+        newest.path.parent / "model.onnx",
+        "~/models",
+        f"~/models/{newest.version}",
+    ]
+    for model in given:
+        assert find_model(model).path.exists()
+        assert run._initial_file(Path(model).expanduser()).samefile(newest.path.parent / "model.keras")
+
+
 def test_commit_is_that_of_this_code(tmp_path, monkeypatch):
     """A model's card would name the commit of the user's own project, in which the environment lies."""
 
