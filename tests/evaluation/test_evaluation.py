@@ -177,7 +177,13 @@ def test_program_prints_and_writes_everything(tmp_path, monkeypatch):
     result = CliRunner().invoke(main, [*command, "--model", "a", "--model", "b"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     assert "worst tenth" in result.stdout
-    assert {p.name for p in out.iterdir()} == {"evaluation.json", "galaxies.ecsv", "report.html", "figures"}
+    assert {p.name for p in out.iterdir()} == {
+        "evaluate.toml",
+        "evaluation.json",
+        "galaxies.ecsv",
+        "report.html",
+        "figures",
+    }
     figures = {"figure1-galaxies.png", "figure3-predictions.png", "figure4-violins.png", "figure5-radius.png"}
     assert {p.name for p in (out / "figures").iterdir()} == figures
     table = Table.read(out / "galaxies.ecsv")

@@ -47,7 +47,7 @@ def test_failures_are_named_and_the_others_written(predict, write_galaxy, tmp_pa
     uncalibrated = write_galaxy("uncalibrated.fits", header={"BUNIT": "adu"})
     result = predict(good, broken, uncalibrated, tmp_path / "missing.fits", "--output", tmp_path / "out")
     assert result.exit_code == 1
-    assert [p.name for p in (tmp_path / "out").iterdir()] == ["good.ecsv"]
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"good.ecsv", "predict.toml"}
     for name in ("broken.fits", "uncalibrated.fits", "missing.fits"):
         assert sum(line.startswith("error:") and name in line for line in result.stderr.splitlines()) == 1
     assert "--zero-point" in result.stderr
@@ -274,7 +274,12 @@ def test_forced_bands_on_the_command_line(predict, write_galaxy, tmp_path):
     np.testing.assert_allclose(colours["g-r"].value[10:40], 2.5 * np.log10(2.0), atol=0.05)
     assert (tmp_path / "plots" / "m1-bands.png").exists()
     result = predict("--forced", *bands, "--reference", "r", "-o", tmp_path / "folder", "--format", "fits")
-    assert sorted(p.name for p in (tmp_path / "folder").iterdir()) == ["m1-colours.fits", "m1_g.fits", "m1_r.fits"]
+    assert sorted(p.name for p in (tmp_path / "folder").iterdir()) == [
+        "m1-colours.fits",
+        "m1_g.fits",
+        "m1_r.fits",
+        "predict.toml",
+    ]
     again = predict("--forced", *bands, "--reference", "r", "-o", tmp_path / "out.ecsv", "--resume")
     assert "1 were there already" in again.stderr
     assert predict("--forced", *bands, "-o", tmp_path / "x.ecsv").exit_code == 2
