@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from p2p_keras.core.program import Program
+from p2p_keras.measure.outputs.isophote_options import isophote_options
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
@@ -121,6 +122,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
     type=click.Choice(["ecsv", "fits", "csv", "parquet", "prof"]),
     help="Format of the tables.  [default: by OUT's ending]",
 )
+@isophote_options
 @click.option("--batch-size", type=click.IntRange(min=1), default=16, help="Images of one shape measured at a time.")
 @click.option("--readers", type=click.IntRange(min=1), default=4, help="Threads that read files.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of the model.  [default: all cores]")
@@ -155,7 +157,7 @@ def main(
 
     run = PredictionRun(images, options)
     resume = options["resume"]
-    predictor = _measurer(model, server, threads)
+    predictor = _measurer(model, server, threads, options)
     writer = ProfileWriter(output, options["table_format"], resume=resume)
     parts = {key: options[key] for key in ("summary", "plot", "plot_format", "model_image", "mask_image")}
     parts["draw_attention"] = attention_drawer(attention, model, options["plot_format"], server)
@@ -211,8 +213,19 @@ def _stopped_as_by_ctrl_c() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _measurer(model: str | None, server: str | None, threads: int | None) -> Any:
-    """Load the model, or connect to the server."""
+def _measurer(model: str | None, server: str | None, threads: int | None, options: dict[str, Any]) -> Any:
+    """Load the model, or connect to the server; or what measures along given ellipses."""
+    from p2p_keras.measure.along import WithPhotometry
+    from p2p_keras.measure.outputs.isophote_options import along_ellipses
+
+    given = along_ellipses({"model": model, "server": server} | options)
+    if given is not None:
+        return given
+    found = _model_or_server(model, server, threads)
+    return WithPhotometry(found) if options["photometry"] and not options["forced"] else found
+
+
+def _model_or_server(model: str | None, server: str | None, threads: int | None) -> Any:
     if server is not None:
         from p2p_keras.client import ProfileClient
         from p2p_keras.measure.backends import DEFAULT_MODEL

@@ -37,6 +37,7 @@ ROOMS = {
     "network": ("layers", "models", "export", "training"),
     "measure": (
         "backends",
+        "along",
         "predictor",
         "attention",
         "attention_figure",

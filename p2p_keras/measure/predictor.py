@@ -11,6 +11,7 @@ import numpy as np
 
 from p2p_keras.core.errors import InputError
 from p2p_keras.images.reading import as_galaxy_image
+from p2p_keras.measure.along import with_photometry
 from p2p_keras.measure.backends import Backend, load_backend
 
 if TYPE_CHECKING:
@@ -74,13 +75,16 @@ class Predictor:
         """Version of the model, '' where it has none."""
         return self.backend.version
 
-    def predict(self, image: Any, **options: Any) -> QTable:
+    def predict(self, image: Any, *, photometry: bool = False, **options: Any) -> QTable:
         """Measure the profile of one galaxy.
 
         Parameters
         ----------
         image : str, path, array (H, W) or GalaxyImage
             FITS file; or linear flux with NaN (or a numpy mask) where a pixel is to be ignored.
+        photometry : bool
+            Measure the pixels along the profile's ellipses too: ``intensity``, ``n_pix``, harmonics, errors of shapes
+            (`p2p_keras.measure.along.with_photometry`).
         **options
             ``zero_point`` (AB magnitude of unit flux) and ``pixel_scale`` (arcsec), needed for an array;
             ``name``, ``mask`` (true or non-zero where a pixel is to be ignored), ``band``; for a file also ``hdu``,
@@ -96,15 +100,27 @@ class Predictor:
         InputError
             The image can't be used; it says why.
         """
-        return self.predict_batch([image], **options)[0]
+        return self.predict_batch([image], photometry=photometry, **options)[0]
 
     @overload
     def predict_batch(
-        self, images: Iterable[Any], *, on_error: Literal["raise"] = ..., batch_size: int = ..., **options: Any
+        self,
+        images: Iterable[Any],
+        *,
+        on_error: Literal["raise"] = ...,
+        batch_size: int = ...,
+        photometry: bool = ...,
+        **options: Any,
     ) -> list[QTable]: ...
     @overload
     def predict_batch(
-        self, images: Iterable[Any], *, on_error: Literal["return"], batch_size: int = ..., **options: Any
+        self,
+        images: Iterable[Any],
+        *,
+        on_error: Literal["return"],
+        batch_size: int = ...,
+        photometry: bool = ...,
+        **options: Any,
     ) -> list[QTable | InputError]: ...
 
     def predict_batch(
@@ -113,6 +129,7 @@ class Predictor:
         *,
         on_error: Literal["raise", "return"] = "raise",
         batch_size: int = DEFAULT_BATCH_SIZE,
+        photometry: bool = False,
         **options: Any,
     ) -> Any:
         """Measure many galaxies; images of one shape share a batch.
@@ -125,6 +142,8 @@ class Predictor:
             profile.
         batch_size : int
             Largest number of images in one batch.
+        photometry : bool
+            As for `predict`.
         **options
             As for `predict`, the same for all.
 
@@ -146,8 +165,8 @@ class Predictor:
                     raise
                 results[number] = error
         for group in group_by_shape(usable, batch_size):
-            for (index, _), profile in zip(group, self.measure([image for _, image in group]), strict=True):
-                results[index] = profile
+            for (index, image), profile in zip(group, self.measure([image for _, image in group]), strict=True):
+                results[index] = with_photometry(profile, image) if photometry else profile
         return [results[i] for i in range(number + 1)]
 
     def measure(self, images: Sequence[GalaxyImage]) -> list[QTable]:

@@ -2,8 +2,8 @@
 
 Stacks are resampled, so neighbouring pixels share noise; and values read between pixels share pixels. A mean of N such
 values is less sure than scatter / sqrt(N). With rho_b(d) the correlation of two bilinear readings at distance d, which
-is the noise's own correlation smeared by the readings' tents (their autocorrelation is the cubic B-spline), the variance
-of the mean along a circle of radius R is the average of rho_b over the distances of its points.
+is the noise's own correlation smeared by the readings' tents (their autocorrelation is the cubic B-spline), the
+variance of the mean along a circle of radius R is the average of rho_b over the distances of its points.
 """
 
 from __future__ import annotations

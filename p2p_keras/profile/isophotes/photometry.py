@@ -1,8 +1,8 @@
 """Photometry of an image along given ellipses: intensities, harmonics and errors.
 
-Two ways to read an image. ``sampled``: bilinear values along the ellipse itself, as photutils' isophotes are. ``exact``:
-every pixel between the edges of a ring, weighted by the part of its area that lies in the ring. Harmonics and the errors
-of shapes are always those of the sampled ellipse.
+Two ways to read an image. ``sampled``: bilinear values along the ellipse itself, as photutils' isophotes are.
+``exact``: every pixel between the edges of a ring, weighted by the part of its area that lies in the ring. Harmonics
+and the errors of shapes are always those of the sampled ellipse.
 """
 
 from __future__ import annotations

@@ -199,7 +199,7 @@ def test_clipping_takes_what_stands_out():
 def test_ellipses_that_are_none_are_refused():
     """A radius of zero or an ellipticity of 1 would give numbers without meaning."""
     for wrong in ({"sma": 0.0}, {"ellipticity": 1.0}, {"pa": np.nan}):
-        with pytest.raises(ValueError, match="ellip|semi-major"):
+        with pytest.raises(ValueError, match=r"ellip|semi-major"):
             Ellipses.of(**({"x0": 1.0, "y0": 1.0, "sma": 5.0, "ellipticity": 0.1, "pa": 0.0} | wrong))
 
 
