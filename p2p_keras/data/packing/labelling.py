@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def label_galaxy(
     row: PackRow,
     *,
-    measure: bool = False,
+    measure: str | bool | None = None,
     size: int | None = None,
     zero_point: float | None = None,
     pixel_scale: float | None = None,
@@ -32,8 +32,8 @@ def label_galaxy(
     Parameters
     ----------
     row : PackRow
-    measure : bool, optional
-        Measure the profile where the row names none.
+    measure : {"own", "photutils"}, optional
+        Who measures the profile where the row names none; True is our own fit. By default that is an error.
     size : int, optional
         Side of the cutout in pixels; see `p2p_keras.images.read_image`.
     zero_point, pixel_scale : float, optional
@@ -70,7 +70,7 @@ def label_galaxy(
             raise InputError(row.image, "there is no profile for it; name one, or measure it with --measure")
         from p2p_keras.data.packing.measuring import measure_galaxy
 
-        return measure_galaxy(image, origin=_origin(row))
+        return measure_galaxy(image, origin=_origin(row), method="own" if measure is True else str(measure))
     profile = read_profile(
         row.profile,
         zero_point=image.zero_point,

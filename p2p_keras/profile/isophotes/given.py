@@ -62,6 +62,10 @@ class Ellipses:
         """b/a, (K,)."""
         return 1.0 - self.ellipticity
 
+    def chosen(self, which: np.ndarray) -> Ellipses:
+        """Some of them, by a bool array or by numbers."""
+        return Ellipses(self.x0[which], self.y0[which], self.sma[which], self.ellipticity[which], self.pa[which])
+
     def grown(self, factor: float) -> Ellipses:
         """The same shapes with semi-major axes of `factor` times theirs."""
         return Ellipses(self.x0, self.y0, factor * self.sma, self.ellipticity, self.pa)
