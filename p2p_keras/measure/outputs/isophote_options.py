@@ -38,13 +38,18 @@ OPTIONS = (
         help="Along the ellipse, or a ring's by their areas in it, for --ellipses and --fixed.  [default: sampled]",
     ),
     click.option(
+        "--psf",
+        metavar="FWHM|FILE",
+        help="PSF, arcsec or a FITS image of it: Sersic and disc fits, and r50_psf_free, of the galaxy before it.",
+    ),
+    click.option(
         "--photometry",
         is_flag=True,
         help="Measure the pixels along the profile's ellipses too: intensity, harmonics a3 to b4, errors of shapes.",
     ),
 )
 
-NAMES = ("ellipses", "fixed", "radii", "sky", "statistic", "pixels", "photometry")
+NAMES = ("ellipses", "fixed", "radii", "sky", "statistic", "pixels", "psf", "photometry")
 
 
 def isophote_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -51,6 +51,7 @@ class PredictionRun:
         self.settings = DerivedSettings(
             isophotes=levels,
             psf_fwhm=options["psf_fwhm"],
+            psf=checked_psf(options.get("psf")),
             redshift=options["redshift"],
             cosmology=options["cosmology"],
             extinction=parse_extinction(options["extinction"]),
@@ -118,6 +119,15 @@ class PredictionRun:
                 notes,
                 lambda products, one=one, name=name, target=target: products.add_bands(name, one.profiles, target),
             )
+
+
+def checked_psf(text: str | None) -> str | None:
+    """What ``--psf`` says, read once now so that a wrong one is told before the first galaxy."""
+    if text is not None:
+        from p2p_keras.profile.derived.psf import psf_of
+
+        psf_of(text, 1.0)
+    return text
 
 
 def numbers(text: str) -> tuple[float, ...]:

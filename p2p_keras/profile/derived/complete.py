@@ -12,6 +12,8 @@ from p2p_keras.profile.columns import ISOPHOTE_MU, isophotal_radius, plain_array
 from p2p_keras.profile.derived.distance import DEFAULT_COSMOLOGY, distances
 from p2p_keras.profile.derived.extinction import extinction_of
 from p2p_keras.profile.derived.fits import fit_laws, inner_limit
+from p2p_keras.profile.derived.psf import psf_of
+from p2p_keras.profile.derived.psf_fits import fit_with_psf
 from p2p_keras.profile.derived.quantities import derived_quantities
 from p2p_keras.profile.tables.building import table_of_columns
 
@@ -31,6 +33,9 @@ class DerivedSettings:
         Surface brightnesses (mag arcsec^-2) for radii and magnitudes inside.
     psf_fwhm : float, optional
         Arcsec: where the fits begin, see `p2p_keras.profile.derived.fits.inner_limit`.
+    psf : str, optional
+        FWHM in arcsec, or a FITS image of the PSF: the laws are convolved with it and fitted to all radii
+        (`p2p_keras.profile.derived.psf_fits`).
     redshift : float, optional
     cosmology : str
         Name of an astropy cosmology.
@@ -44,6 +49,7 @@ class DerivedSettings:
 
     isophotes: tuple[float, ...] = (ISOPHOTE_MU,)
     psf_fwhm: float | None = None
+    psf: str | None = None
     redshift: float | None = None
     cosmology: str = DEFAULT_COSMOLOGY
     extinction: float | Mapping[str, float] | None = None
@@ -99,6 +105,9 @@ def complete_profile(
     meta.update(derived_quantities(arrays, float(meta["mag_total"]), levels))
     inner = inner_limit(float(meta["pixel_scale"]), settings.psf_fwhm)
     meta.update(fit_laws(arrays, float(meta["r50"]), inner))
+    if settings.psf is not None:
+        psf = psf_of(settings.psf, float(meta["pixel_scale"]))
+        meta.update(fit_with_psf(arrays, float(meta["r50"]), psf))
     z = settings.redshift if redshift is None else redshift
     if z is not None:
         meta.update(redshift=float(z), cosmology=settings.cosmology, **distances(float(z), settings.cosmology))

@@ -90,9 +90,17 @@ def quantity_units(keys: Sequence[str]) -> dict[str, str]:
         base = key.removesuffix("_err")
         if base.endswith("_kpc") or base == "kpc_per_arcsec":
             units[key] = "kpc" if base.endswith("_kpc") else "kpc / arcsec"
-        elif base in ("r50", "r90", "extent", "disc_h", "sersic_re", "fit_sma_min", "pixel_scale") or base.startswith(
-            "r_iso"
-        ):
+        elif base in (
+            "r50",
+            "r90",
+            "extent",
+            "disc_h",
+            "sersic_re",
+            "fit_sma_min",
+            "pixel_scale",
+            "psf_fwhm",
+            "r50_psf_free",
+        ) or base.startswith("r_iso"):
             units[key] = "arcsec"
         elif base in ("mag_total", "zero_point", "extinction", "distance_modulus") or base.startswith("mag_iso"):
             units[key] = "mag"

@@ -2,8 +2,8 @@
 
 Jedrzejewski's iteration (1987, MNRAS 226, 747): the first and second harmonics of the intensity along an ellipse say
 how its centre and its shape are off, and the gradient by how much. Programs that follow him walk from one ellipse to
-the next. Here all radii take a step together, and where noise, a gap or a flat profile leaves a radius without a say its
-neighbours fill in: smoothly across, and at fixed geometry outward. All ellipses share one centre.
+the next. Here all radii take a step together, and where noise, a gap or a flat profile leaves a radius without a say
+its neighbours fill in: smoothly across, and at fixed geometry outward. All ellipses share one centre.
 """
 
 from __future__ import annotations
