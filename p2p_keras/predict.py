@@ -71,7 +71,9 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
     is_flag=True,
     help="IMAGEs are BAND=FILE (g=a.fits r=b.fits): measure all bands along the --reference's ellipses, write colours.",
 )
-@click.option("--reference", metavar="BAND", help="With --forced: the band whose ellipses count.")
+@click.option(
+    "--reference", metavar="BAND", help="With --forced: the band whose ellipses count, or all: their stack's."
+)
 @click.option(
     "--align", is_flag=True, help="With --forced: lay the bands' light on each other instead of trusting their WCS."
 )

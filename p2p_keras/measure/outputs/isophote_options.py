@@ -43,13 +43,18 @@ OPTIONS = (
         help="PSF, arcsec or a FITS image of it: Sersic and disc fits, and r50_psf_free, of the galaxy before it.",
     ),
     click.option(
+        "--match-psf",
+        is_flag=True,
+        help="With --forced and --psf BAND=FWHM|FILE,...: convolve all bands to the widest PSF.",
+    ),
+    click.option(
         "--photometry",
         is_flag=True,
         help="Measure the pixels along the profile's ellipses too: intensity, harmonics a3 to b4, errors of shapes.",
     ),
 )
 
-NAMES = ("ellipses", "fixed", "radii", "sky", "statistic", "pixels", "psf", "photometry")
+NAMES = ("ellipses", "fixed", "radii", "sky", "statistic", "pixels", "psf", "match_psf", "photometry")
 
 
 def isophote_options(command: Callable[..., Any]) -> Callable[..., Any]:

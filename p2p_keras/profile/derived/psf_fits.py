@@ -36,8 +36,8 @@ def fit_with_psf(arrays: Mapping[str, np.ndarray], r50: float, psf: Psf, *, seed
     Returns
     -------
     dict
-        ``sersic_n``, ``sersic_re``, ``sersic_mu_e``, ``sersic_rms``, ``disc_h``, ``disc_mu0`` and ``disc_rms``,
-        with errors, as `p2p_keras.profile.derived.fits.fit_laws` gives them, of the galaxy before the PSF; ``sersic_ellipticity`` of
+        ``sersic_n``, ``sersic_re``, ``sersic_mu_e``, ``sersic_rms``, ``disc_h``, ``disc_mu0``, ``disc_rms`` and errors,
+        as `p2p_keras.profile.derived.fits.fit_laws` gives them, of the galaxy before the PSF; ``sersic_ellipticity`` of
         it; ``r50_psf_free`` (arcsec), the half-light radius times what the PSF does to that of the fitted law;
         ``psf_fwhm`` (arcsec) and ``fit_sma_min``. NaN where there are too few radii or a fit ends at a limit.
     """
