@@ -15,6 +15,7 @@ import click
 from p2p_keras.core.program import Program
 from p2p_keras.measure.outputs.isophote_options import isophote_options
 
+_PRODUCTS = ("summary", "plot", "plot_format", "model_image", "mask_image", "model_kind", "regions")
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
@@ -161,7 +162,7 @@ def main(
     resume = options["resume"]
     predictor = _measurer(model, server, threads, options)
     writer = ProfileWriter(output, options["table_format"], resume=resume)
-    parts = {key: options[key] for key in ("summary", "plot", "plot_format", "model_image", "mask_image")}
+    parts = {key: options[key] for key in _PRODUCTS}
     parts["draw_attention"] = attention_drawer(attention, model, options["plot_format"], server)
     failed = measured = 0
     interrupted = False
@@ -217,7 +218,7 @@ def _stopped_as_by_ctrl_c() -> Iterator[None]:
 
 def _measurer(model: str | None, server: str | None, threads: int | None, options: dict[str, Any]) -> Any:
     """Load the model, or connect to the server; or what measures along given ellipses."""
-    from p2p_keras.measure.along import WithPhotometry
+    from p2p_keras.measure.ellipse_measurers import WithPhotometry
     from p2p_keras.measure.outputs.isophote_options import along_ellipses
 
     given = along_ellipses({"model": model, "server": server} | options)

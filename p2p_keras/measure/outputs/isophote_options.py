@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -48,13 +49,48 @@ OPTIONS = (
         help="With --forced and --psf BAND=FWHM|FILE,...: convolve all bands to the widest PSF.",
     ),
     click.option(
+        "--model-kind",
+        type=click.Choice(["ellipses", "harmonics"]),
+        default="ellipses",
+        help="Of --model-image; harmonics (with --photometry) is boxy or discy as the galaxy.",
+    ),
+    click.option(
+        "--regions",
+        type=click.Path(path_type=Path, file_okay=False),
+        metavar="DIR",
+        help="Write DS9 region files: NAME.reg, the ellipses, and NAME-mask.reg, what was left out.",
+    ),
+    click.option(
+        "--all-quantities",
+        is_flag=True,
+        help="Petrosian and Kron radii and magnitudes, C42, mean mu inside r50, bar radius and strength too.",
+    ),
+    click.option(
+        "--disc-thickness",
+        type=click.FloatRange(0.0, 0.9),
+        metavar="Q0",
+        help="Inclination too, of a disc with this axis ratio from the edge, such as 0.2.",
+    ),
+    click.option(
         "--photometry",
         is_flag=True,
         help="Measure the pixels along the profile's ellipses too: intensity, harmonics a3 to b4, errors of shapes.",
     ),
 )
 
-NAMES = ("ellipses", "fixed", "radii", "sky", "statistic", "pixels", "psf", "match_psf", "photometry")
+NAMES = (
+    "ellipses",
+    "fixed",
+    "radii",
+    "sky",
+    "statistic",
+    "pixels",
+    "psf",
+    "match_psf",
+    "all_quantities",
+    "disc_thickness",
+    "photometry",
+)
 
 
 def isophote_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -83,7 +119,8 @@ def along_ellipses(options: Mapping[str, Any]) -> Any:
     for name, option in (("model", "--model"), ("server", "--server"), ("forced", "--forced")):
         if options.get(name):
             raise UsageError(f"{given[0]} measures without a network: it doesn't go with {option}")
-    from p2p_keras.measure.along import AlongEllipses, AlongSettings
+    from p2p_keras.measure.along import AlongSettings
+    from p2p_keras.measure.ellipse_measurers import AlongEllipses
 
     settings = AlongSettings(
         radii=None if options.get("radii") is None else parse_radii(options["radii"]),

@@ -54,6 +54,8 @@ class PredictionRun:
             isophotes=levels,
             psf_fwhm=options["psf_fwhm"],
             psf=None if self.psfs else checked_psf(options.get("psf")),
+            more=bool(options.get("all_quantities")) or options.get("disc_thickness") is not None,
+            disc_thickness=options.get("disc_thickness"),
             redshift=options["redshift"],
             cosmology=options["cosmology"],
             extinction=parse_extinction(options["extinction"]),

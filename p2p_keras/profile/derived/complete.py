@@ -15,6 +15,7 @@ from p2p_keras.profile.derived.fits import fit_laws, inner_limit
 from p2p_keras.profile.derived.psf import psf_of
 from p2p_keras.profile.derived.psf_fits import fit_with_psf
 from p2p_keras.profile.derived.quantities import derived_quantities
+from p2p_keras.profile.derived.survey_quantities import more_quantities
 from p2p_keras.profile.tables.building import table_of_columns
 
 if TYPE_CHECKING:
@@ -36,6 +37,10 @@ class DerivedSettings:
     psf : str, optional
         FWHM in arcsec, or a FITS image of the PSF: the laws are convolved with it and fitted to all radii
         (`p2p_keras.profile.derived.psf_fits`).
+    more : bool
+        Petrosian and Kron quantities, C42, bar (`p2p_keras.profile.derived.survey_quantities`).
+    disc_thickness : float, optional
+        With `more`: inclination of a disc whose axis ratio from the edge is this.
     redshift : float, optional
     cosmology : str
         Name of an astropy cosmology.
@@ -50,6 +55,8 @@ class DerivedSettings:
     isophotes: tuple[float, ...] = (ISOPHOTE_MU,)
     psf_fwhm: float | None = None
     psf: str | None = None
+    more: bool = False
+    disc_thickness: float | None = None
     redshift: float | None = None
     cosmology: str = DEFAULT_COSMOLOGY
     extinction: float | Mapping[str, float] | None = None
@@ -108,6 +115,8 @@ def complete_profile(
     if settings.psf is not None:
         psf = psf_of(settings.psf, float(meta["pixel_scale"]))
         meta.update(fit_with_psf(arrays, float(meta["r50"]), psf))
+    if settings.more:
+        meta.update(more_quantities(arrays, meta, inner, settings.disc_thickness))
     z = settings.redshift if redshift is None else redshift
     if z is not None:
         meta.update(redshift=float(z), cosmology=settings.cosmology, **distances(float(z), settings.cosmology))

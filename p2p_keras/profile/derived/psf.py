@@ -1,8 +1,8 @@
 """Point spread functions, and Sersic's law as it is seen through one.
 
-A law with an ellipticity is drawn on a fine grid, convolved in two dimensions and read along the profile's own ellipses.
-A circular law convolved in one dimension would do for round galaxies alone: of an exponential with a half-light radius
-of two FWHM, the PSF dims the ellipse of one FWHM by 0.09 mag where it is round, by 0.14 at an ellipticity of 0.3 and by
+A law with an ellipticity is drawn on a fine grid, convolved in two dimensions and read along the profile's ellipses. A
+circular law convolved in one dimension would do for round galaxies alone: of an exponential with a half-light radius of
+two FWHM, the PSF dims the ellipse of one FWHM by 0.09 mag where it is round, by 0.14 at an ellipticity of 0.3 and by
 0.21 at 0.5, since it smears the minor axis more.
 """
 

@@ -26,6 +26,7 @@ LEAST_EXTRAPOLATION_ERROR = 0.03
 """... and at least this share of the total: so that 68 % of total magnitudes of mocks are right within their errors."""
 
 _NAN = float("nan")
+_RADII = ("petro_radius", "petro_r50", "petro_r90", "kron_radius", "bar_radius")
 
 
 def derived_quantities(
@@ -102,11 +103,18 @@ def quantity_units(keys: Sequence[str]) -> dict[str, str]:
             "r50_psf_free",
         ) or base.startswith("r_iso"):
             units[key] = "arcsec"
-        elif base in ("mag_total", "zero_point", "extinction", "distance_modulus") or base.startswith("mag_iso"):
+        elif base in (
+            "mag_total",
+            "petro_mag",
+            "kron_mag",
+            "zero_point",
+            "extinction",
+            "distance_modulus",
+        ) or base.startswith("mag_iso"):
             units[key] = "mag"
-        elif base in ("mu_central", "sersic_mu_e", "disc_mu0", "sersic_rms", "disc_rms"):
+        elif base in ("mu_central", "mu_mean_r50", "sersic_mu_e", "disc_mu0", "sersic_rms", "disc_rms"):
             units[key] = "mag / arcsec2"
-        elif base in ("ra", "dec", "pa_of_x"):
+        elif base in ("bar_pa", "inclination", "ra", "dec", "pa_of_x"):
             units[key] = "deg"
         elif base in ("x0", "y0", "x_offset", "y_offset"):
             units[key] = "pix"

@@ -7,10 +7,11 @@ import pytest
 
 from p2p_keras.core.errors import InputError, UsageError
 from p2p_keras.images import GalaxyImage
-from p2p_keras.measure.along import AlongEllipses, AlongSettings
+from p2p_keras.measure.along import AlongSettings
 from p2p_keras.measure.bands import ForcedGalaxy, forced_inputs, predict_forced
 from p2p_keras.measure.bands.psf_matching import match_psfs, matching_kernel, parse_band_psfs
 from p2p_keras.measure.bands.stack import stacked_image
+from p2p_keras.measure.ellipse_measurers import AlongEllipses
 from p2p_keras.profile.derived.psf import Psf
 
 SCALE, ZERO, SIZE = 0.4, 22.5, 128
