@@ -1,4 +1,4 @@
-"""What measures the images of a run in the place of a model: along given ellipses, or along a model's with photometry."""
+"""What measures the images of a run: along given ellipses in the place of a model, or a model's with photometry."""
 
 from __future__ import annotations
 

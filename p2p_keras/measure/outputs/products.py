@@ -109,9 +109,10 @@ class Products:
         from p2p_keras.measure.outputs.images import implied_mask, write_mask_image, write_model_image
         from p2p_keras.profile.painting import paint
 
-        plain = painted = paint(profile, image)
-        if painted is None:
+        plain = paint(profile, image)
+        if plain is None:
             return
+        painted = plain
         if self.regions is not None:
             from p2p_keras.measure.outputs.regions import write_ellipse_regions, write_mask_regions
 

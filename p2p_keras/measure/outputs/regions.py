@@ -26,7 +26,11 @@ def write_ellipse_regions(image: GalaxyImage, profile: QTable, path: Path) -> No
     """
     arrays, meta = plain_arrays(profile), profile.meta
     count = arrays["sma"].size
-    rows = np.unique(np.rint(np.linspace(0, count - 1, min(count, MAX_ELLIPSES))).astype(int)) if count else []
+    rows = (
+        np.unique(np.rint(np.linspace(0, count - 1, min(count, MAX_ELLIPSES))).astype(int))
+        if count
+        else np.empty(0, int)
+    )
     lines = _head(image)
     for i in rows:
         a, b = arrays["sma"][i], arrays["sma"][i] * (1.0 - arrays["ellipticity"][i])
@@ -54,7 +58,7 @@ def write_mask_regions(image: GalaxyImage, mask: np.ndarray, path: Path) -> None
     from contourpy import contour_generator
 
     padded = np.pad(np.asarray(mask, dtype=float), 1)
-    outlines = contour_generator(z=padded, name="serial").lines(0.5)
+    outlines = [np.asarray(line) for line in contour_generator(z=padded, name="serial").lines(0.5)]
     lines = [*_head(image)[:-1], "image"]
     for outline in outlines:
         if len(outline) < 4:
@@ -74,4 +78,7 @@ def _head(image: GalaxyImage) -> list[str]:
 
 
 def _write(lines: list[str], path: Path) -> None:
-    write_whole(path, lambda part: Path(part).write_text("\n".join(lines) + "\n", encoding="utf-8"))
+    def write(part: Path) -> None:
+        part.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    write_whole(path, write)

@@ -60,8 +60,8 @@ def survey_quantities(
         inside two of them; ``petro_r50``, ``petro_r90`` hold half and nine tenths of that light, and
         ``petro_concentration`` is their ratio. ``kron_radius`` (arcsec): the light-weighted mean radius (Kron 1980,
         ApJS 43, 305); ``kron_mag`` inside 2.5 of them. ``c42``: 5 log10(r80 / r20) of the Petrosian light (Bershady
-        et al. 2000, AJ 119, 2645). ``mu_mean_r50`` (mag arcsec^-2): half of the total light over the area of the ellipse that
-        holds it. NaN where it can't be had.
+        et al. 2000, AJ 119, 2645). ``mu_mean_r50`` (mag arcsec^-2): half of the total light over the area of its
+        ellipse. NaN where it can't be had.
     """
     found = {f"{key}{end}": _NAN for key in KEYS for end in ("", "_err")}
     usable = np.isfinite(arrays["mu"]) & np.isfinite(arrays["ellipticity"]) & (arrays["sma"] > 0)

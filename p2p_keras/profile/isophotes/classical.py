@@ -145,8 +145,8 @@ def _fitted(values: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndar
     """
     # A star that no mask has would bend the first fit so that it no longer stands out. A harmonic's amplitude is about
     # one such scatter: an ellipse that is off stays whole.
-    present = np.where((weight > 0) | ~weight.any(axis=1)[:, None], values, np.nan)
-    middle = np.nanmedian(present, axis=1)[:, None]
+    present = np.where((weight > 0) | ~np.any(weight, axis=1, keepdims=True), values, np.nan)
+    middle = np.nanmedian(present, axis=1, keepdims=True)
     used = _without_far(present - middle, weight)
     for last in (False, True):
         normal = (used @ _PRODUCTS).reshape(-1, 5, 5) + 1e-6 * np.eye(5)
@@ -162,7 +162,7 @@ def _fitted(values: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 def _without_far(residual: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Weights without the sectors whose residual is beyond `_CLIP` robust sigma of their ellipse."""
-    scatter = 1.4826 * np.nanmedian(np.abs(residual), axis=1)[:, None]
+    scatter = 1.4826 * np.nanmedian(np.abs(residual), axis=1, keepdims=True)
     with np.errstate(invalid="ignore"):
         return np.where(np.abs(residual) <= _CLIP * scatter + 1e-30, weight, 0.0)
 

@@ -16,7 +16,7 @@ class Clipped(NamedTuple):
 
     mean: float
     scatter: float
-    count: int
+    number: int
     share: float
 
 

@@ -95,7 +95,8 @@ class GivenEllipses:
         if image.wcs is not None and np.isfinite(self.ra + self.dec):
             from p2p_keras.images.sky_geometry import icrs_to_pixel
 
-            middle = tuple(float(place) for place in icrs_to_pixel(image.wcs, self.ra, self.dec))
+            x, y = icrs_to_pixel(image.wcs, self.ra, self.dec)
+            middle = float(x), float(y)
         x0, y0 = np.where(np.isfinite(x0), x0, middle[0]), np.where(np.isfinite(y0), y0, middle[1])
         scale = 1.0 if self.sma_unit == "pix" else image.pixel_scale
         pa = pa_on_image(image, self.pa, self.pa_reference, float(np.median(x0)), float(np.median(y0)))
@@ -214,9 +215,9 @@ def _of_profile(profile: Table) -> GivenEllipses:
     from p2p_keras.profile.columns import plain_arrays
 
     arrays, meta = plain_arrays(profile), profile.meta
-    centre = {key: arrays.get(key, float(meta.get(key, _NAN))) for key in ("x0", "y0")}
+    centre: dict[str, Any] = {key: arrays.get(key, float(meta.get(key, _NAN))) for key in ("x0", "y0")}
     # A place on the sky goes with the galaxy to other images; pixels are those of one file.
-    place = {key: float(meta.get(key, _NAN)) for key in ("ra", "dec")}
+    place: dict[str, Any] = {key: float(meta.get(key, _NAN)) for key in ("ra", "dec")}
     if np.isfinite(place["ra"] + place["dec"]) and "x0" not in arrays:
         centre = {"x0": _NAN, "y0": _NAN}
     return GivenEllipses(
@@ -244,7 +245,7 @@ def _of_table(table: Table, source: Any, band: str) -> list[GivenEllipses]:
     if {"sma", "mu", "ellipticity", "pa"} <= columns.keys():
         return [_of_profile(table)]
     if {"sma", "pa"} <= columns.keys() and {"eps", "ellipticity"} & columns.keys():
-        centre = {key: values(key) if key in columns else _NAN for key in ("x0", "y0")}
+        centre: dict[str, Any] = {key: values(key) if key in columns else _NAN for key in ("x0", "y0")}
         if "ellipticity" in columns:  # photutils
             return [GivenEllipses(values("sma"), values("ellipticity"), values("pa", "deg"), "pix", "+x", **centre)]
         unit = getattr(table[columns["pa"]], "unit", None)
@@ -307,7 +308,7 @@ def _usable(ellipses: GivenEllipses) -> GivenEllipses:
     good = np.all([np.isfinite(column) for column in columns], axis=0) & (columns[0] > 0)
     _, first = np.unique(np.where(good, columns[0], -1.0), return_index=True)
     keep = np.array([i for i in first if good[i]], dtype=int)
-    centre = {}
+    centre: dict[str, Any] = {}
     for key in ("x0", "y0"):
         value = np.asarray(getattr(ellipses, key), dtype=float)
         centre[key] = value[keep] if value.ndim else value
