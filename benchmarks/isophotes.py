@@ -107,8 +107,9 @@ def _print(rows: list[dict[str, Any]], title: str) -> None:
     sure = ours["intensity"] > 50.0 * ours["intensity_err"]
     difference = np.abs(2.5 * np.log10(ours["intensity"] / theirs["intensity"]))[sure]
     click.echo(
-        f"{title}: {sure.sum()} of {sure.size} ellipses with S/N > 50, intensities differ by {np.median(difference):.4f} "
-        f"mag in the median, {np.quantile(difference, 0.95):.4f} at 95 %, {difference.max():.4f} at most"
+        f"{title}: {sure.sum()} of {sure.size} ellipses with S/N > 50, intensities differ by "
+        f"{np.median(difference):.4f} mag in the median, {np.quantile(difference, 0.95):.4f} at 95 %, "
+        f"{difference.max():.4f} at most"
     )
     for key in ("a3", "b3", "a4", "b4"):
         both = np.isfinite(ours[key]) & np.isfinite(theirs[key])

@@ -126,7 +126,7 @@ def measure_noise(pixels: np.ndarray, mask: np.ndarray | None = None) -> PixelNo
         return PixelNoise.white(0.0)
     # The fainter part, whose lower side no source reaches; every sixth row is enough.
     faint = good & (pixels < middle + 3.0 * lower) & (pixels > middle - 5.0 * lower)
-    rows = np.arange(0, pixels.shape[0] - _FAR, _STRIDE)
+    rows = np.arange(0, max(pixels.shape[0] - 2 * _FAR, 1), _STRIDE)
     bases = _padded(pixels, faint, rows, middle)
 
     def half_square(partners: tuple[np.ndarray, ...], lag_x: int) -> float:
@@ -139,27 +139,47 @@ def measure_noise(pixels: np.ndarray, mask: np.ndarray | None = None) -> PixelNo
         total = square_a[here] @ weight_b[there] + weight_a[here] @ square_b[there] - 2.0 * (a[here] @ b[there])
         return 0.5 * float(total) / number
 
-    far = _padded(pixels, faint, rows + _FAR, middle)
-    # An error of the variance is one of every correlation: several far lags make it small.
-    lone = [half_square(far, lag_x) for lag_x in range(-_FAR, _FAR + 1, 2)] + [half_square(bases, _FAR)]
-    variance = float(np.mean(lone))
+    # An error of the variance is one of every correlation, so it is of many pairs; and of second differences, since a
+    # galaxy's slope over so many pixels would pass for noise without any correlation between neighbours.
+    below, beneath = (_padded(pixels, faint, rows + shift, middle) for shift in (_FAR, 2 * _FAR))
+    length = bases[0].size - 2 * _FAR
+    near, next_to, far = slice(0, length), slice(_FAR, _FAR + length), slice(2 * _FAR, None)
+    variance = _bend_variance(
+        [(bases, near), (below, near), (beneath, near)],  # down a column
+        [(bases, near), (below, next_to), (beneath, far)],  # askew
+        [(bases, near), (bases, next_to), (bases, far)],  # along a row
+    )
     if not variance > 0:
         return PixelNoise.white(lower)
     correlation = PixelNoise.white().correlation
     for lag_y in range(REACH + 1):
         partners = _padded(pixels, faint, rows + lag_y, middle)
         for lag_x in range(-REACH if lag_y else 1, REACH + 1):
-            rho = 1.0 - half_square(partners, lag_x) / variance
-            if np.isfinite(rho) and abs(rho) > 3.0 / np.sqrt(max(bases[2].sum(), 1.0)):  # of chance
+            rho = min(1.0 - half_square(partners, lag_x) / variance, 0.95)
+            if np.isfinite(rho) and abs(rho) > 4.0 / np.sqrt(max(bases[2].sum(), 1.0)):  # of chance
                 correlation[REACH + lag_y, REACH + lag_x] = correlation[REACH - lag_y, REACH - lag_x] = rho
-    return PixelNoise(float(np.sqrt(variance)), correlation)
+    found = PixelNoise(float(np.sqrt(variance)), correlation)
+    # No noise is so anticorrelated: what was measured is a galaxy's structure.
+    return found if correlation.sum() > 0.3 and found.reading[0] > 0.2 else PixelNoise.white(found.sigma)
+
+
+def _bend_variance(*triples: list[tuple[tuple[np.ndarray, ...], slice]]) -> float:
+    """Variance of a pixel from second differences, each of three places: `_padded` rows and a slice of them."""
+    squares = number = 0.0
+    for triple in triples:
+        (a, weight_a), (b, weight_b), (c, weight_c) = ((rows[0][where], rows[2][where]) for rows, where in triple)
+        weight = weight_a * weight_b * weight_c
+        bend = (a - 2.0 * b + c) * weight
+        squares += float(bend @ bend)
+        number += float(weight.sum())
+    return squares / (6.0 * number) if number >= _MIN_PAIRS else float("nan")
 
 
 def _padded(pixels: np.ndarray, use: np.ndarray, rows: np.ndarray, zero: float) -> tuple[np.ndarray, ...]:
     """Rows of an image one after the other with gaps between them: values, their squares and 1 where they count."""
-    shape = (rows.size, pixels.shape[1] + _FAR)
+    shape = (rows.size, pixels.shape[1] + 2 * _FAR)
     values, weight = np.zeros(shape), np.zeros(shape)
-    weight[:, :-_FAR] = use[rows]
-    values[:, :-_FAR] = np.where(use[rows], pixels[rows] - zero, 0.0)
+    weight[:, : -2 * _FAR] = use[rows]
+    values[:, : -2 * _FAR] = np.where(use[rows], pixels[rows] - zero, 0.0)
     values, weight = values.ravel(), weight.ravel()
     return values, values * values, weight

@@ -27,6 +27,7 @@ FOREIGN_SIGMA = 4.0
 FOREIGN_SHARE = 0.5
 _ORDER_OF_COEFFICIENT = np.array([0, 1, 1, 2, 2, 3, 3, 4, 4])
 _LAG = 4  # points between the two of a difference: beyond the reach of bilinear reading
+_NEAR = 3  # points between neighbours of a second difference: structure that the PSF has smeared is straight so far
 _PRIOR_PIXELS = 20.0  # what the noise of the image as a whole counts for, against that along an ellipse
 
 
@@ -126,7 +127,7 @@ def measure_ellipses(
     if statistic not in STATISTICS or method not in PIXELS:
         raise ValueError(f"{statistic!r} of {method!r} pixels: expected one of {STATISTICS} of one of {PIXELS}")
     image = ReadImage(pixels, mask)
-    noise = noise or measure_noise(pixels, mask)
+    noise = noise or _noise_beside(pixels, ellipses, mask)
     points = points_along(ellipses)
     values, good = image.values(points.x, points.y)
     if expected is not None:
@@ -169,6 +170,19 @@ def measure_ellipses(
     )
 
 
+def _noise_beside(pixels: np.ndarray, ellipses: Ellipses, mask: np.ndarray | None) -> PixelNoise:
+    """Noise beyond the largest ellipse, where a fifth of the image is; else of all of it."""
+    largest = int(np.argmax(ellipses.sma))
+    height, width = np.shape(pixels)
+    y, x = np.ogrid[:height, :width]
+    inside = (x - ellipses.x0[largest]) ** 2 + (y - ellipses.y0[largest]) ** 2 < ellipses.sma[largest] ** 2
+    if np.count_nonzero(inside) < 0.8 * inside.size:
+        beside = measure_noise(pixels, inside if mask is None else inside | mask)
+        if np.isfinite(beside.sigma):
+            return beside
+    return measure_noise(pixels, mask)
+
+
 def foreign_points(
     points: EllipsePoints, values: np.ndarray, good: np.ndarray, expected: np.ndarray, noise: PixelNoise
 ) -> np.ndarray:
@@ -205,22 +219,26 @@ def _mean_where(points: EllipsePoints, values: np.ndarray, good: np.ndarray) -> 
 def _noise_along(
     points: EllipsePoints, harmonics: Harmonics, good: np.ndarray, noise: PixelNoise, number: np.ndarray
 ) -> np.ndarray:
-    """Variance of a pixel on each ellipse, (K,), from differences of values some pixels apart.
+    """Variance of a pixel on each ellipse, (K,), from second differences of values up to three pixels apart.
 
-    Arms and bars change slowly along an ellipse and don't count as noise. What the image as a whole says, sky noise and
-    shot noise in proportion to the light, counts as much as `_PRIOR_PIXELS` values; `number` (K,) is how many
-    independent ones an ellipse has.
+    Arms and bars, smeared by the PSF, change smoothly along an ellipse and don't count as noise. What the image as a
+    whole says, sky noise and shot noise in proportion to the light, counts as much as `_PRIOR_PIXELS` values; `number`
+    (K,) is how many independent ones an ellipse has.
     """
     residual, level = harmonics.residual, harmonics.coefficients[:, 0]
     number = np.nan_to_num(number)
     index = np.arange(residual.size)
     start, count = points.spread(points.starts), points.spread(points.counts)
-    partner = start + (index - start - _LAG) % count
-    both = (good & good[partner]).astype(float)
-    covariance = noise.reading[0] - noise.between(_LAG * points.step)
-    own = points.sums(both * (residual - residual[partner]) ** 2) / np.maximum(
-        points.sums(2.0 * both * covariance), 1e-300
-    )
+    before, after = start + (index - start - _NEAR) % count, start + (index - start + _NEAR) % count
+    all_three = (good & good[before] & good[after]).astype(float)
+    apart = _NEAR * points.step
+    variance = 6.0 * noise.reading[0] - 8.0 * noise.between(apart) + 2.0 * noise.between(2.0 * apart)
+    bend = residual[before] - 2.0 * residual + residual[after]
+    # What looks correlated all over isn't noise: an image without any.
+    variance = np.maximum(variance, noise.reading[0])
+    # Of a Gaussian the mean size is sqrt(2 / pi) sigma; clumps and dust add less to it than to a mean square.
+    size = points.sums(all_three * np.abs(bend)) / np.maximum(points.sums(all_three * np.sqrt(variance)), 1e-300)
+    own = 0.5 * np.pi * size * size
     own *= 1.0 + 9.0 / np.maximum(number, 9.0)  # nine numbers were fitted to them
     sky = np.nan_to_num(noise.sigma) ** 2
     bright = np.isfinite(level) & (level > np.sqrt(sky)) & (number > 12.0) & np.isfinite(own)
