@@ -36,8 +36,8 @@ class Harmonics(NamedTuple):
     residual : float array (P,)
         Values less their fit; 0 where a point doesn't count.
     single, single_inverse : float arrays (K, 9), (K, 9)
-        A_n and B_n of each order fitted alone with a constant, as photutils fits the third and fourth, and the diagonal
-        of that fit's inverse.
+        A_n and B_n of the third and fourth order, each fitted alone with a constant as photutils does, and the diagonal
+        of that fit's inverse; the lower orders' aren't meant to be used.
     """
 
     coefficients: np.ndarray
@@ -93,13 +93,12 @@ def fit_harmonics(points: EllipsePoints, values: np.ndarray, good: np.ndarray) -
 
 
 def _fitted_alone(normal: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients (K, 9) of each order with a constant alone, and the diagonal of the inverse of their matrix."""
+    """Coefficients (K, 9) of the third and fourth order with a constant alone, and the diagonal of the inverse."""
     single, spread = right.copy(), np.ones_like(right)
-    for n in range(1, ORDERS + 1):
-        chosen = np.array([0, 2 * n - 1, 2 * n])
-        inverse = np.linalg.inv(normal[:, chosen[:, None], chosen] + 1e-9 * np.eye(3))
-        single[:, chosen] = np.einsum("kij,kj->ki", inverse, right[:, chosen])
-        spread[:, chosen] = np.diagonal(inverse, axis1=1, axis2=2)
+    chosen = np.array([[0, 2 * n - 1, 2 * n] for n in (3, 4)])
+    inverse = np.linalg.inv(normal[:, chosen[:, :, None], chosen[:, None, :]] + 1e-9 * np.eye(3))  # (K, 2, 3, 3)
+    single[:, chosen] = (inverse @ right[:, chosen][..., None])[..., 0]
+    spread[:, chosen] = np.diagonal(inverse, axis1=2, axis2=3)
     return single, spread
 
 

@@ -155,6 +155,8 @@ def measure_noise(pixels: np.ndarray, mask: np.ndarray | None = None) -> PixelNo
     for lag_y in range(REACH + 1):
         partners = _padded(pixels, faint, rows + lag_y, middle)
         for lag_x in range(-REACH if lag_y else 1, REACH + 1):
+            if lag_x * lag_x + lag_y * lag_y > REACH * REACH:
+                continue
             rho = min(1.0 - half_square(partners, lag_x) / variance, 0.95)
             if np.isfinite(rho) and abs(rho) > 4.0 / np.sqrt(max(bases[2].sum(), 1.0)):  # of chance
                 correlation[REACH + lag_y, REACH + lag_x] = correlation[REACH - lag_y, REACH - lag_x] = rho
