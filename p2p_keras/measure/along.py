@@ -169,6 +169,7 @@ def profile_along(image: GalaxyImage, given: GivenEllipses, settings: AlongSetti
         "ellipticity": ellipses.ellipticity,
         "pa": pa,
         "growth": mag_from_flux(np.where(flux > 0, flux, np.nan), image.zero_point),
+        "growth_err": growth_error(flux, found, ellipses),
         **photometry_columns(found, image),
         "x0": ellipses.x0 + image.x_offset,
         "y0": ellipses.y0 + image.y_offset,
@@ -247,6 +248,21 @@ def flux_inside(pixels: np.ndarray, ellipses: Ellipses, intensity: np.ndarray) -
     missing = np.maximum(ring_area - ring_seen, 0.0)
     fill = np.where(missing > 1e-6 * area, missing * np.nan_to_num(around), 0.0)
     return inside + np.cumsum(fill)
+
+
+def growth_error(flux: np.ndarray, found: IsophotePhotometry, ellipses: Ellipses) -> np.ndarray:
+    """1-sigma error of the magnitude inside each ellipse, from those of the rings; NaN where there is no light.
+
+    Rings are taken to be independent, and the sky to be known: an error of the sky adds its own, over the area.
+    """
+    area = np.pi * ellipses.sma**2 * ellipses.axis_ratio
+    rings = np.diff(area, prepend=0.0)
+    # A ring of many pixels is known better than its middle ellipse: by its area over the ellipse's length in pixels.
+    length = np.maximum(found.n_pix + found.n_masked, 1.0)
+    thick = np.maximum(np.abs(rings) / length, 1.0)
+    variance = np.cumsum((np.nan_to_num(found.intensity_err) * np.abs(rings)) ** 2 / thick)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(flux > 0, mag_error_from_log(np.sqrt(variance) / flux), np.nan)
 
 
 def _meta(

@@ -232,3 +232,17 @@ def test_published_profile_along_its_own_ellipses(real_data):
 def test_ellipses_of_the_given_module_are_plain_numbers():
     """`Ellipses` of one number for all would not broadcast."""
     assert len(Ellipses.of(1.0, 2.0, [3.0, 4.0], 0.1, 5.0)) == 2
+
+
+def test_growth_errors_are_those_of_noise():
+    """The error of a magnitude inside an ellipse would be that of one ring, or of nothing."""
+    radii = 1.0 * 1.12 ** np.arange(24)
+    found = []
+    for seed in range(12):
+        noisy = pixels() + 0.05 * np.random.default_rng(seed).normal(size=(160, 160))
+        one = GalaxyImage.from_array(noisy, zero_point=ZERO, pixel_scale=SCALE)
+        profile = measure_along(one, (X0, Y0, E, PA), radii=radii)
+        found.append(profile["growth"].value)
+    scatter = np.std(found, axis=0)[8:]
+    ratio = profile["growth_err"].value[8:] / scatter
+    assert 0.6 < np.median(ratio) < 1.7
