@@ -9,13 +9,15 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 RUN ?= runs/first
 ARGS ?=
-PYTEST_ARGS ?= -n 2 --dist loadfile
+PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
+DIST ?= dist
+WHEEL_PYTHON ?=
 
 # The first Python that starts and is of a version that the lock file covers.
 FIND_PYTHON = for p in $(PYTHON) python3.11 python3.12 python3.13 python3 python; do \
 	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo "$$p"; break; }; done
 
-.PHONY: help venv fit test lint format types unit test-ray test-addons sample-data docs pictures lock clean
+.PHONY: help venv fit test lint format types unit test-ray test-addons wheel sample-data docs pictures lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -58,7 +60,7 @@ types: venv ## mypy
 	$(PY) -m mypy
 
 unit: venv ## pytest (PYTEST_ARGS="tests/images -k wcs" for some)
-	$(PY) -m pytest --ignore=tests/sky_survey/test_ray.py $(PYTEST_ARGS)
+	$(PY) -m pytest --ignore=tests/sky_survey/test_ray.py --ignore=tests/wheel $(PYTEST_ARGS)
 
 # Ray gives its own processes 15 s to start, and no setting gives them more: beside other tests they may miss it.
 test-ray: venv ## the survey on a Ray cluster, with workers, nodes and drivers killed
@@ -76,6 +78,13 @@ test-addons: venv ## the tensorflow-addons lane: shipped model and attention ste
 	$(PY) tests/addons/attention_reference.py build/addons-attention.npz
 	P2P_ADDONS_REFERENCE=$(CURDIR)/build/addons-reference.npz P2P_ADDONS_ATTENTION=$(CURDIR)/build/addons-attention.npz \
 	$(VENV_ADDONS)/bin/python -m pytest --override-ini minversion=7 tests/addons
+
+# The wheel is built from the source distribution, not from the clone, so both are tried.
+wheel: venv ## build sdist and wheel in dist/, check them, try them in empty environments (WHEEL_PYTHON=python3.13)
+	rm -f $(DIST)/p2p_keras-*
+	$(PY) -m uv build --quiet --no-build-isolation --python $(PY) --out-dir $(DIST)
+	$(PY) -m twine check --strict $(DIST)/p2p_keras-*
+	P2P_DIST=$(abspath $(DIST)) P2P_WHEEL_PYTHON=$(WHEEL_PYTHON) $(PY) -m pytest -n 0 --durations=8 tests/wheel
 
 sample-data: venv ## make the galaxies in tfrecords/ anew (DATA=another folder)
 	$(PY) -m p2p_keras.simulate --survey mixed --count 200 --seed 1 --size 112 \

@@ -57,13 +57,13 @@ def make_sets(folder: Path, count: int, frames: str | None) -> dict[str, list[Pa
 @click.option("--output", type=click.Path(dir_okay=False), help="Write all figures as JSON.")
 def main(models: tuple[str, ...], frames: str | None, data: str, count: int, output: str | None) -> None:
     """Print a row a set and model."""
+    from p2p_keras.core.model_files import find_model
     from p2p_keras.data.shards import find_shards, read_shards
     from p2p_keras.evaluation import evaluate_models, summarise_evaluation
     from p2p_keras.evaluation.report import plain
-    from p2p_keras.measure.backends import model_folders
     from p2p_keras.measure.predictor import Predictor
 
-    names = models or (str(model_folders()[0] / "isophote" / "model.onnx"),)
+    names = models or (str(find_model().path.parent / "model.onnx"),)
     predictors = [Predictor.load(name) for name in names]
     figures: dict[str, list[dict]] = {}
     click.echo("| set | model | galaxies | median | worst tenth | off by > 0.5 or missing | inside 1 sigma | deciles |")

@@ -19,14 +19,14 @@ from pathlib import Path
 import click
 import numpy as np
 
-FORMS = ("saved_model", "keras", "onnx", "onnx_float16")
-FILES = {"onnx": "model.onnx", "onnx_float16": "model_float16.onnx", "keras": "model.keras"}
+FORMS = ("saved_model", "keras", "onnx")
+FILES = {"onnx": "model.onnx", "keras": "model.keras"}
 STARTED = "P2P_BENCHMARK_STARTED"
 
 
 def runner(form: str, folder: Path, version: int, threads: int):
     """Function from a dict of arrays to outputs."""
-    if form.startswith("onnx"):
+    if form == "onnx":
         from p2p_keras.measure.backends import load_backend
 
         backend = load_backend(folder / FILES[form], threads=threads)

@@ -260,7 +260,7 @@ def main(
     click.echo("|---" * 10 + "|")
     click.echo("\n".join(rows))
     if output is not None:
-        write_json(summaries, output, data=data, cores=cores)
+        write_json(summaries, output, {"data": data, "cores": cores})
 
 
 def row_of(summary: dict[str, Any], first: dict[str, Any]) -> str:

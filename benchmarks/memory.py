@@ -33,7 +33,7 @@ def main(counts: tuple[int, ...], side: int, batch_size: int, models: tuple[str,
     if alone:
         click.echo(json.dumps(measure(models[0], counts[0], side, batch_size)))
         return
-    from p2p_keras.measure.backends import find_model
+    from p2p_keras.core.model_files import find_model
 
     shipped = find_model(None).path  # NAME/VERSION: by its name alone it would run from the ONNX file
     click.echo(f"{side} x {side} px, batches of {batch_size}\n")

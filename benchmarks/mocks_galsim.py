@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 @click.option("--seed", default=1, show_default=True)
 def main(count: int, surveys: tuple[str, ...], seed: int) -> None:
     """Print milliseconds a galaxy and the ratio to GalSim's."""
-    from p2p_keras.data.mocks.surveys import SURVEYS
+    from p2p_keras.data.mocks.presets import SURVEYS
 
     reference = galsim_seconds()
     click.echo(f"GalSim, bulge and disc alone: {1000 * reference:.0f} ms\n")

@@ -20,10 +20,11 @@ SCALE = 0.396
 def templates(count: int, seed: int) -> tuple[np.ndarray, float]:
     """Noise-free mocks of the SDSS preset in r, float32 (count, STAMP, STAMP), and the noise that the preset has."""
     from p2p_keras.core.units import flux_from_mag
+    from p2p_keras.data.mocks.mixtures import draw_survey
     from p2p_keras.data.mocks.psf import PSF
     from p2p_keras.data.mocks.rendering import Canvas, render
     from p2p_keras.data.mocks.scene import draw_target
-    from p2p_keras.data.mocks.surveys import draw_conditions, draw_survey
+    from p2p_keras.data.mocks.surveys import draw_conditions
 
     y, x = np.mgrid[:STAMP, :STAMP] - (STAMP - 1) / 2
     edge = np.clip((STAMP / 2 - np.hypot(x, y)) / 8.0, 0.0, 1.0)

@@ -31,25 +31,50 @@ class Programs(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names, in the order in which a galaxy's data meet them."""
-        return [*PROGRAMS, completion.name or "completion"]
+        return [*PROGRAMS, *(command.name or "" for command in (info, completion))]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a program's module and return its command; None for an unknown name."""
-        if cmd_name == completion.name:
-            return completion
+        for command in (info, completion):
+            if cmd_name == command.name:
+                return command
         return import_module(f"p2p_keras.{cmd_name}").main if cmd_name in PROGRAMS else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of programs without importing any."""
         with formatter.section("Programs"):
             formatter.write_dl(
-                [*PROGRAMS.items(), ("completion", "Print the script that completes commands in a shell.")]
+                [
+                    *PROGRAMS.items(),
+                    ("info", "Say what is installed: versions, model, backends, devices."),
+                    ("completion", "Print the script that completes commands in a shell."),
+                ]
             )
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a program."""
         with user_errors():
             return super().invoke(ctx)
+
+
+@click.command(cls=Program)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for scripts.")
+def info(as_json: bool) -> None:
+    """Say what is installed here: versions, the shipped model and where it lies, what runs it, and the devices.
+
+    This is what a report of a fault should begin with. Exit status 1 where the shipped model can't be run.
+    """
+    from p2p_keras.measure.installation import describe_installation, installation_lines
+
+    described = describe_installation()
+    if as_json:
+        import json
+
+        click.echo(json.dumps(described, indent=2))
+    else:
+        click.echo("\n".join(installation_lines(described)))
+    if described["model"]["error"]:
+        raise SystemExit(1)
 
 
 @click.command(cls=Program)

@@ -105,8 +105,7 @@ def main(
             worst=worst,
             seed=seed,
             formats=formats,
-            data=str(data),
-            split=split,
+            about={"data": str(data), "split": split},
         ):
             click.echo(f"written {path}", err=True)
     click.echo(text_tables(summaries))

@@ -1,4 +1,4 @@
-"""``python -m p2p_keras.export RUN --name isophote --version 3``: a training run becomes a served model."""
+"""``python -m p2p_keras.export RUN --name isophote --version 4``: a training run becomes a served model."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,58 @@ _PRODUCTS = ("summary", "plot", "plot_format", "model_image", "mask_image", "mod
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
-@click.command(cls=Program)
+COMMON = (
+    "output",
+    "model",
+    "catalogue",
+    "zero_point",
+    "pixel_scale",
+    "band",
+    "hdu",
+    "plane",
+    "ra",
+    "dec",
+    "size",
+    "mask",
+    "forced",
+    "plot",
+    "summary",
+    "resume",
+)
+"""Options that --help shows."""
+
+GROUPS = {
+    "Output": (
+        "output",
+        "table_format",
+        "resume",
+        "summary",
+        "plot",
+        "plot_format",
+        "attention",
+        "model_image",
+        "mask_image",
+    ),
+    "Which galaxies": ("catalogue", "columns", "ra", "dec", "x", "y", "size"),
+    "Which pixels": ("hdu", "plane", "mask", "mask_bits", "sigma", "variance", "weight", "companions", "sky"),
+    "Calibration": ("zero_point", "pixel_scale", "band", "to_ab"),
+    "Several bands": ("forced", "reference", "align"),
+    "Derived quantities": (
+        "isophotes",
+        "psf_fwhm",
+        "redshift",
+        "cosmology",
+        "extinction",
+        "ebv",
+        "extinction_system",
+        "catalogue_extinction",
+    ),
+    "Running": ("model", "server", "batch_size", "readers", "threads", "quiet"),
+}
+"""All options, as --help-all shows them."""
+
+
+@click.command(cls=Program, groups=GROUPS, common=COMMON)
 @click.argument("images", nargs=-1, metavar="IMAGE...")
 @click.option(
     "-o",
@@ -56,7 +107,10 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--zero-point", type=float, help="AB magnitude of a pixel value of 1.  [default: from the header]")
 @click.option("--pixel-scale", type=float, help="Arcsec per pixel.  [default: from the WCS or header]")
 @click.option("--band", help="Filter.  [default: from the header]")
-@click.option("--hdu", help="Number or name of the HDU with the image.  [default: the first image]")
+@click.option("--hdu", help="Number or name of the HDU with the image.  [default: the one that is called an image]")
+@click.option(
+    "--plane", metavar="NAME|N", help="Plane of a cube, or HDU of a file of bands: a band, or a number from 0."
+)
 @click.option("--ra", help="The target's right ascension: degrees, or hours as 13:22:02.4.")
 @click.option("--dec", help="The target's declination: degrees, or degrees as +36:43:51.")
 @click.option("--x", type=float, help="The target's column in the file, from 0.")
@@ -64,8 +118,31 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--size", type=int, help="Side of the square that is cut out around the target, px.  [default: 256]")
 @click.option(
     "--mask",
-    type=click.Path(exists=True, dir_okay=False),
-    help="FITS image of the same shape; not 0: ignore the pixel.",
+    metavar="FILE[HDU]",
+    help="Pixels to ignore: a FITS image of the same shape, not 0 is ignored; or a DS9 region file.",
+)
+@click.option(
+    "--mask-bits",
+    metavar="BITS",
+    help="Bits of the mask that count: values as 1,2,16, or names of its header's planes as SAT,CR.  [default: all, or "
+    "a survey's bad ones]",
+)
+@click.option(
+    "--sigma", metavar="FILE[HDU]", help="Map of the pixels' 1-sigma noise.  [default: one in or beside the file]"
+)
+@click.option("--variance", metavar="FILE[HDU]", help="Map of the square of it.")
+@click.option("--weight", metavar="FILE[HDU]", help="Map of weights; 0: ignore the pixel.")
+@click.option(
+    "--companions/--no-companions",
+    default=True,
+    help="Use noise maps and masks that are in the image's file or, by their names, beside it.",
+)
+@click.option("--to-ab", is_flag=True, help="Convert Vega zero points to AB by published offsets.")
+@click.option(
+    "--sky",
+    metavar="VALUE|unknown",
+    help="Subtract this level (flux per pixel) first; unknown: the image's zero says nothing of its sky.  "
+    "[default: the model finds it, and takes a zero near it for knowledge]",
 )
 @click.option(
     "--forced",
@@ -84,6 +161,11 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
     "--extinction",
     metavar="MAG",
     help="Correct for this Galactic extinction A_lambda: 0.11, or by band g=0.33,r=0.23.  [default: no correction]",
+)
+@click.option(
+    "--catalogue-extinction",
+    is_flag=True,
+    help="Correct by the catalogue's own columns extinction or ebv.  [default: no correction]",
 )
 @click.option("--ebv", type=float, help="Correct for Galactic E(B-V) (SFD) by Schlafly & Finkbeiner (2011).")
 @click.option(
@@ -137,6 +219,7 @@ def main(
     output: Path,
     model: str | None,
     server: str | None,
+    sky: str | None,
     attention: Path | None,
     threads: int | None,
     quiet: bool,
@@ -145,29 +228,39 @@ def main(
     """Measure the profiles of galaxies.
 
     IMAGE is a FITS file (plain, .gz, .bz2, .fz) with one band, a folder of them, a pattern, or @list.txt with one of
-    these a line. The target is in the image's middle unless --ra and --dec or --x and --y say where it is, or a
-    --catalogue where many are.
+    these a line. Files named as another image's noise or mask are left out. The target is in the image's middle unless
+    --ra and --dec or --x and --y say where it is, or a --catalogue where many are.
 
     Exit status: 0 all done, 1 some inputs failed (each is named on standard error with its cause, the others are
     written), 2 wrong usage. Ctrl-C keeps what is measured; --resume goes on from there.
     """
     from p2p_keras.core.errors import P2PError
     from p2p_keras.core.progress import Progress
+    from p2p_keras.measure.known_sky import KnownSky, sky_option
     from p2p_keras.measure.outputs.attention_drawing import attention_drawer
     from p2p_keras.measure.outputs.prediction_run import PredictionRun
     from p2p_keras.measure.outputs.products import Products
     from p2p_keras.profile.tables.files import ProfileWriter
 
+    hush = ExitStack()
+    context.call_on_close(hush.close)
+
     run = PredictionRun(images, options)
     resume = options["resume"]
-    predictor = _measurer(model, server, threads, options)
+    known = sky_option(sky)
+    predictor, given = _measurer(model, server, threads, options | {"sky": known})
+    if known is not None and not given:
+        predictor = KnownSky(predictor, known)
     writer = ProfileWriter(output, options["table_format"], resume=resume)
     parts = {key: options[key] for key in _PRODUCTS}
     parts["draw_attention"] = attention_drawer(attention, model, options["plot_format"], server)
     failed = measured = 0
     interrupted = False
     start = time.perf_counter()
+    hush.enter_context(_odd_headers_unsaid())
     bar = Progress("measuring", run.total, quiet=quiet)
+    for note in [] if quiet else run.notes:
+        click.echo(f"note: {note}", err=True)
     products = Products(writer, run.settings, resume=resume, **parts)
     with _stopped_as_by_ctrl_c(), products, bar as progress:
         try:
@@ -204,6 +297,21 @@ def main(
 
 
 @contextmanager
+def _odd_headers_unsaid() -> Iterator[None]:
+    """Leave out astropy's warnings of odd cards: what matters of them is an error or a note of ours.
+
+    Once for the program, and before its threads: filters of warnings are the process's.
+    """
+    import warnings
+
+    from astropy.utils.exceptions import AstropyWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AstropyWarning)
+        yield
+
+
+@contextmanager
 def _stopped_as_by_ctrl_c() -> Iterator[None]:
     """A batch system's SIGTERM keeps what is measured, as Ctrl-C does."""
     if threading.current_thread() is not threading.main_thread():
@@ -231,7 +339,7 @@ def _measurer(model: str | None, server: str | None, threads: int | None, option
 def _model_or_server(model: str | None, server: str | None, threads: int | None) -> Any:
     if server is not None:
         from p2p_keras.client import ProfileClient
-        from p2p_keras.measure.backends import DEFAULT_MODEL
+        from p2p_keras.core.contract import DEFAULT_MODEL
         from p2p_keras.measure.many_files import ServerMeasurer
 
         return ServerMeasurer(ProfileClient(server, model=model or DEFAULT_MODEL))

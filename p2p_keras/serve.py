@@ -16,7 +16,9 @@ _SECONDS = click.FloatRange(min=0.0)
 
 @click.command(cls=Program)
 @click.option(
-    "--model-base-path", type=_FOLDER, default=Path("saved_models"), help="Folder of NAME/VERSION, or of one NAME."
+    "--model-base-path",
+    type=_FOLDER,
+    help="Folder of NAME/VERSION, or of one NAME.  [default: saved_models here, else that of the shipped model]",
 )
 @click.option("--host", default="127.0.0.1", help="Address to listen on; 0.0.0.0 for all interfaces.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8500, help="gRPC port; 0 takes a free one.")
@@ -44,7 +46,7 @@ _SECONDS = click.FloatRange(min=0.0)
     help="Least severe events to log, as JSON lines on standard error.",
 )
 def main(
-    model_base_path: Path,
+    model_base_path: Path | None,
     host: str,
     port: int,
     metrics_port: int | None,
@@ -86,6 +88,7 @@ def main(
 
     import tensorflow as tf
 
+    from p2p_keras.core.model_files import served_folder
     from p2p_keras.serving.server import logs
     from p2p_keras.serving.server.limits import MIB, Limits
     from p2p_keras.serving.server.model_server import ServerSettings, serve
@@ -105,7 +108,7 @@ def main(
         parallel_runs=num_batch_threads,
     )
     settings = ServerSettings(
-        base=model_base_path,
+        base=model_base_path or served_folder(),
         host=host,
         port=port,
         metrics_port=metrics_port,

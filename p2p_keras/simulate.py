@@ -6,40 +6,56 @@ import click
 
 from p2p_keras.core.program import Program
 
-_SURVEYS = ("sdss", "legacy", "panstarrs", "hsc", "rubin", "mixed")
+# Those of `mocks.mixtures.NAMES`, which needs numpy; a test holds them together.
+_SURVEYS = (
+    "sdss", "legacy", "panstarrs", "hsc", "rubin", "euclid-vis", "euclid-nisp", "hst-acs", "hst-exposure", "hst-ir",
+    "jwst-short", "jwst-long", "roman", "wise", "galex", "2mass", "decam", "kids", "ztf", "mixed", "any",
+)  # fmt: skip
 
 
 @click.command(cls=Program)
-@click.option("--survey", type=click.Choice(_SURVEYS), default="mixed", help="Preset; `mixed` is the one to train on.")
+@click.option("--survey", type=click.Choice(_SURVEYS), help="Preset; `any` is all of them and more. [default: mixed]")
 @click.option("--count", type=click.IntRange(1), default=2000, help="Galaxies to make.")
 @click.option("--seed", type=click.IntRange(0), default=1, help="The same seed gives the same bytes.")
-@click.option("--size", type=click.IntRange(64, 2048), default=256, help="Side of the images in pixels.")
+@click.option("--size", type=click.IntRange(48, 2048), default=256, help="Side of the images in pixels.")
 @click.option("--output", type=click.Path(file_okay=False), help="Folder for the shards; a killed run goes on there.")
-@click.option("--splits", default="train=0.9,val=0.05,test=0.05", help="Splits and their shares, decided by galaxy.")
+@click.option("--splits", help="Splits and their shares, decided by galaxy. [default: train=0.9,val=0.05,test=0.05]")
 @click.option("--bands", default="one", help="`one` (each galaxy in a band of its own) or a list such as g,r,i.")
 @click.option("--backgrounds", type=click.Path(exists=True, file_okay=False), help="Folder of real frames: real sky.")
 @click.option("--background-share", type=click.FloatRange(0, 1), default=1.0, help="Share of galaxies put there.")
 @click.option("--templates", type=click.Path(exists=True, file_okay=False), help="Folder of deep real images.")
 @click.option("--template-share", type=click.FloatRange(0, 1), default=0.2, help="Share made from them.")
 @click.option("--near-star-share", type=click.FloatRange(0, 1), default=0.0, help="Share with a star on the galaxy.")
+@click.option("--sky", help="Sky left in the images: `survey`, `any`, or a constant in units of the noise.")
+@click.option("--masks", help="Masked pixels: `survey`, `any`, or a pattern such as grid or random.")
+@click.option("--front", help="What lies in front: `survey` or `any`.")
+@click.option("--field", help="Other sources: `survey`, `any`, empty, sparse, usual or crowded.")
+@click.option("--truth", help="What an isophote is: fit, free (as photutils has it), moments, or `any` by galaxy.")
+@click.option("--troubles", is_flag=True, help="A test bed instead: one named trouble a galaxy (--survey sdss).")
 @click.option("--galaxies-per-shard", type=click.IntRange(1), default=512, help="At most this many in a shard.")
 @click.option("--gzip", is_flag=True, help="Compress the shards.")
 @click.option("--workers", type=click.IntRange(1), help="Processes; the number of cores by default.")
 @click.option("--preview", type=click.Path(dir_okay=False), help="Draw a contact sheet into this PNG file.")
 @click.option("--preview-count", type=click.IntRange(1, 400), default=48, help="Galaxies on the contact sheet.")
 def main(
-    survey: str,
+    survey: str | None,
     count: int,
     seed: int,
     size: int,
     output: str | None,
-    splits: str,
+    splits: str | None,
     bands: str,
     backgrounds: str | None,
     background_share: float,
     templates: str | None,
     template_share: float,
     near_star_share: float,
+    sky: str | None,
+    masks: str | None,
+    front: str | None,
+    field: str | None,
+    truth: str | None,
+    troubles: bool,
     galaxies_per_shard: int,
     gzip: bool,
     workers: int | None,
@@ -49,11 +65,13 @@ def main(
     """Make mock galaxies with their true profiles, as TFRecord shards or as a contact sheet.
 
     Every galaxy is a function of the seed and its number alone. Finished shards are never written again, so the same
-    command goes on where a killed one stopped.
+    command goes on where a killed one stopped. The survey `any` comes with `--sky`, `--masks`, `--front`, `--field` and
+    `--truth` `any`, the others with `survey`, which is their own.
     """
     import os
 
     from p2p_keras.core.errors import UsageError
+    from p2p_keras.data.mocks.extras import Extras
     from p2p_keras.data.mocks.generate import generate, preview_job
     from p2p_keras.data.mocks.job import Job
     from p2p_keras.data.mocks.streams import BANDS
@@ -64,6 +82,10 @@ def main(
     chosen = () if bands == "one" else tuple(band.strip() for band in bands.split(","))
     if unknown := [band for band in chosen if band not in BANDS]:
         raise UsageError(f"band {unknown[0]!r} is unknown; known are {', '.join(BANDS)}, and `one`")
+    survey = survey or ("sdss" if troubles else "mixed")
+    splits = splits or ("test=1" if troubles else "train=0.9,val=0.05,test=0.05")
+    if troubles and (sky or masks or front or field):
+        raise UsageError("--troubles decides --sky, --masks, --front and --field itself")
     job = Job(
         survey=survey,
         count=count,
@@ -78,6 +100,8 @@ def main(
         templates=templates,
         template_share=template_share,
         near_star_share=near_star_share,
+        extras=Extras.of(survey, sky=sky, masks=masks, front=front, field=field, truth=truth),
+        troubles=troubles,
     )
     processes = workers or os.cpu_count() or 1
     if preview:

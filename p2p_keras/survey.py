@@ -142,7 +142,7 @@ def main(
                 resources,
                 overwrite=overwrite,
                 reindex=reindex,
-                say=progress.say,
+                log=progress.log,
                 advance=progress.advance,
             )
         except KeyboardInterrupt:
@@ -188,7 +188,7 @@ class _Progress:
         """End the bar."""
         self._bar.stop()
 
-    def say(self, message: str) -> None:
+    def log(self, message: str) -> None:
         """Write a line."""
         if not self._quiet:
             self._console.print(message)
@@ -204,7 +204,7 @@ class _Progress:
         if not self._console.is_terminal and clock - self._said >= self._EVERY_S:
             self._said = clock
             left = f"{(rows - done) / rate / 60:.1f} min left" if rate else ""
-            self.say(f"{done} of {rows} rows, {rate:.1f} rows/s, {left}, {failed} failed")
+            self.log(f"{done} of {rows} rows, {rate:.1f} rows/s, {left}, {failed} failed")
 
 
 if __name__ == "__main__":

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import os
 import random
+import shutil
 import sys
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("MPLBACKEND", "Agg")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Workers share the cores: threads of TensorFlow's own would only wait for each other.
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
 
 import numpy as np
 import pytest
@@ -31,10 +38,51 @@ if importlib.util.find_spec("hypothesis") is not None:
     settings.load_profile("p2p")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The same tests with other seeds: what passes by the luck of its seed is found so."""
+    parser.addoption("--seed-shift", type=int, default=0, metavar="N", help="add N to the seed of every test")
+
+
+@pytest.fixture(scope="session")
+def seed_shift(request: pytest.FixtureRequest) -> int:
+    """What to add to a seed that a test or fixture chooses itself."""
+    return request.config.getoption("--seed-shift")
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The repository's top folder."""
     return ROOT
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: else one worker is left alone with them at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Function of a name and of what fills a folder: the folder, filled by whichever worker needs it first.
+
+    For what takes long to make and is only read. The others wait for it.
+    """
+    common = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        common = common.parent
+
+    def folder_of(name: str, fill: Callable[[Path], object]) -> Path:
+        folder, done = common / f"once-{name}", common / f"once-{name}.done"
+        with open(common / f"once-{name}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # of a worker whose attempt failed
+                folder.mkdir()
+                fill(folder)
+                done.touch()
+        return folder
+
+    return folder_of
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +95,7 @@ def real_data() -> Path:
 
 def _seed_of(request: pytest.FixtureRequest) -> int:
     """A seed of the test's own name: the same alone, in another order and in another worker."""
-    return zlib.crc32(request.node.nodeid.encode())
+    return (zlib.crc32(request.node.nodeid.encode()) + request.config.getoption("--seed-shift")) % 2**32
 
 
 @pytest.fixture

@@ -39,6 +39,7 @@ ROOMS = {
         "backends",
         "along",
         "ellipse_measurers",
+        "installation",
         "predictor",
         "attention",
         "attention_figure",

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -64,7 +65,7 @@ def test_help_is_quick_and_loads_nothing_large(module):
     assert answer["seconds"] < 1.0
 
 
-@pytest.mark.parametrize("name", cli.PROGRAMS)
+@pytest.mark.parametrize("name", [*cli.PROGRAMS, "info"])
 def test_every_option_says_what_it_is(name):
     """A person who reads --help would meet an option without a word about it."""
     command = cli.main.get_command(click.Context(cli.main), name)
@@ -114,6 +115,10 @@ def test_shell_completion(shell):
         (InputError("a.fits", "is empty"), 1, "a.fits: is empty"),
         (ModuleNotFoundError("No module named 'sep'", name="sep"), 2, "pip install 'p2p-keras[pack]'"),
         (ModuleNotFoundError("No module named 'x'", name="grpc.aio"), 2, "pip install 'p2p-keras[serve]'"),
+        (ModuleNotFoundError("No module named 'x'", name="keras"), 2, "TensorFlow with Keras, not installed here: pip"),
+        (ModuleNotFoundError("No module named 'x'", name="google_crc32c"), 2, "google-crc32c"),
+        (ModuleNotFoundError("No module named 'x'", name="google.protobuf"), 2, "protobuf"),
+        (ModuleNotFoundError("No module named 'x'", name="tf2onnx"), 2, "pip install p2p-keras"),
     ],
 )
 def test_errors_become_sentences(error, status, words):
@@ -138,3 +143,82 @@ def test_bugs_keep_their_traceback():
 
     result = CliRunner().invoke(main, [])
     assert isinstance(result.exception, ModuleNotFoundError)
+
+
+# Runs a program of the package where some packages can't be imported, as where they aren't installed.
+WITHOUT = """
+import sys
+missing = set(sys.argv.pop(1).split(","))
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in missing:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Missing())
+from p2p_keras.cli import main
+main(prog_name="p2p-keras")
+"""
+
+
+def run_without(packages: str, *arguments: str, cwd) -> subprocess.CompletedProcess:
+    """``p2p-keras ARGUMENTS`` in a fresh process where `packages` (a,b,c) can't be imported."""
+    command = [sys.executable, "-c", WITHOUT, packages, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=cwd)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("fit", "--data", "."),
+        ("export", "run"),
+        ("serve",),
+        ("predict", "x.fits", "--output", "out", "--attention", "pictures"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_without_tensorflow_a_sentence_says_what_to_install(arguments, tmp_path):
+    """Who measures without TensorFlow, and then trains, would see a traceback."""
+    (tmp_path / "run").mkdir()
+    for name in ("config.json", "metrics.json"):
+        (tmp_path / "run" / name).write_text("{}")
+    done = run_without("tensorflow,keras,tensorboard", *arguments, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    said = done.stderr.strip().splitlines()
+    assert "needs TensorFlow with Keras" in said[-1]
+    assert "pip install p2p-keras" in said[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_info_for_scripts(tmp_path):
+    """A pipeline's log, or a report of a fault, would not tell which model measured, or from where."""
+    done = run_without("", "info", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["p2p_keras"] == cli.__version__
+    assert told["model"]["name"] == "isophote"
+    assert told["model"]["folder"].endswith("/isophote/" + told["model"]["version"])
+    assert os.path.isfile(told["model"]["file"])
+    assert set(told["backends"]) == {"onnxruntime", "tensorflow"}
+    assert told["devices"]["cores"] >= 1
+
+
+def test_info_loads_no_tensorflow_without_a_gpu():
+    """A look at the versions would take as long as TensorFlow takes to load."""
+    if list(Path("/dev").glob("nvidia[0-9]*")):
+        pytest.skip("there is a GPU, whose devices TensorFlow is asked for")
+    program = (
+        "import sys; from p2p_keras.measure.installation import describe_installation as d; "
+        "d(); print('tensorflow' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.strip() == "False"
+
+
+def test_info_without_a_model(tmp_path, monkeypatch):
+    """A broken installation would look whole until the first galaxy."""
+    from p2p_keras.core import model_files
+
+    monkeypatch.setattr(model_files, "model_folders", lambda: [tmp_path])
+    result = CliRunner().invoke(cli.main, ["info"])
+    assert result.exit_code == 1
+    assert "the shipped model was not found" in result.output
+    assert cli.__version__ in result.output

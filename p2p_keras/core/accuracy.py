@@ -16,6 +16,10 @@ from numpy.typing import ArrayLike
 from p2p_keras.core.units import FAINT_MU
 
 BAD_ERROR = 0.5
+"""mag; a profile that is off by more counts as lost."""
+
+BAD_PROFILE = 0.1
+"""mag; a profile that is off by more is bad: what `p_bad` is the probability of."""
 """An error above this (mag arcsec^-2) counts as a failure: `ErrorSummary.share_bad`."""
 
 _RANGE_SLACK = 1e-5
@@ -228,6 +232,7 @@ def _percentile_missing_last(present: np.ndarray, count: int, percent: float) ->
 
 __all__ = [
     "BAD_ERROR",
+    "BAD_PROFILE",
     "FAINT_MU",
     "ErrorSummary",
     "Residuals",

@@ -34,3 +34,20 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
         raise InputError(path, f"can't be written ({error.strerror or error})") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_content(path: Path, content: str | bytes) -> Path:
+    """Write a file of this text (UTF-8) or these bytes, whole, in a folder that is made where it is missing.
+
+    Raises
+    ------
+    InputError
+        The disk refuses.
+    """
+
+    def write(temporary: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+
+    write_whole(path, write)
+    return path

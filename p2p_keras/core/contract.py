@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from p2p_keras.core.units import FILL_MU, SB_UNIT
+from p2p_keras.core.units import FILL_MU, FILL_MU_ERR, SB_UNIT
+
+DEFAULT_MODEL = "isophote"
+"""Name of the shipped model, by which programs find it and clients ask for it."""
 
 MIN_SIDE = 48
 MAX_SIDE = 2048
@@ -33,7 +37,7 @@ OUTPUTS = {
     "sma": Output("arcsec", True, 0.0),
     "mu": Output(SB_UNIT, True, FILL_MU),
     # Nobody can take this fill for a measured uncertainty, as they could 0.
-    "mu_err": Output(SB_UNIT, True, FILL_MU),
+    "mu_err": Output(SB_UNIT, True, FILL_MU_ERR),
     "ellipticity": Output("", True, 0.0),
     "pa": Output("deg, counter-clockwise from +x", True, 0.0),
     "growth": Output("mag", True, FILL_MU),
@@ -46,4 +50,24 @@ OUTPUTS = {
 }
 """Outputs of every signature that measures profiles. `valid` is bool, all others are float32."""
 
-FLOAT_OUTPUTS = tuple(name for name in OUTPUTS if name != "valid")
+FILL_ERR = 999.0
+"""Fill of an uncertainty among `ERROR_OUTPUTS`: nobody can take it for a measured one."""
+
+ERROR_OUTPUTS = {
+    "ellipticity_err": Output("", True, FILL_ERR),
+    "pa_err": Output("deg", True, FILL_ERR),
+    "growth_err": Output("mag", True, FILL_ERR),
+    "p_bad": Output("probability", False, 1.0),
+    "x0_err": Output("px", False, FILL_ERR),
+    "y0_err": Output("px", False, FILL_ERR),
+    "mag_total_err": Output("mag", False, FILL_ERR),
+}
+"""Outputs that a model has from version 5 of `isophote` on; float32. A model without them is as usable as before."""
+
+ALL_OUTPUTS = OUTPUTS | ERROR_OUTPUTS
+
+
+def outputs_of(names: Iterable[str]) -> dict[str, Output]:
+    """Outputs of the contract among `names`, in the contract's order."""
+    given = set(names)
+    return {name: output for name, output in ALL_OUTPUTS.items() if name in given}

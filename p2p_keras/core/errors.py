@@ -36,5 +36,9 @@ class MissingCalibrationError(InputError):
     """A zero point or pixel scale can't be known from the file, and none was given."""
 
 
+class OutsideImageError(InputError):
+    """A target doesn't lie on the image, which itself is fine."""
+
+
 class UsageError(P2PError):
     """The command or call itself is wrong (a missing folder, an unknown setting): nothing was done."""

@@ -1,10 +1,11 @@
 """Where a profile ends: one rule for labels, for masks of the loss and for predictions.
 
-A profile ends where it can no longer be known. The paper cuts where the signal-to-noise ratio in a running window falls
-to 4 (PAPER.md); its window of 40 points was of linear radius, ours spans a fixed factor in radius, since the radial
-grid is logarithmic. The signal-to-noise ratio of a point is that of the mean intensity along its annulus over white
-noise, in labels and in predictions alike; where only an uncertainty in mag is known it is 2.5 / ln 10 / mu_err. A
-prediction also ends where the model itself doesn't stand behind it: where 2.5 / ln 10 / mu_err falls below `SURE_MIN`.
+A profile ends where it can no longer be known. Smith et al. (2021, MNRAS 503, 96) cut where the signal-to-noise ratio
+in a running window falls to 4; their window of 40 points was of linear radius, ours spans a fixed factor in radius,
+since the radial grid is logarithmic. The signal-to-noise ratio of a point is that of the mean intensity along its
+annulus over white noise, in labels and in predictions alike; where only an uncertainty in mag is known it is 2.5 / ln
+10 / mu_err. A prediction also ends where the model itself doesn't stand behind it: where 2.5 / ln 10 / mu_err falls
+below `SURE_MIN`.
 """
 
 from __future__ import annotations
@@ -44,13 +45,13 @@ def profile_extent(sma, snr):
     """Semi-major axis of the last radius of a profile.
 
     The extent is the last `sma` before the mean signal-to-noise ratio in the running window first falls below
-    `SNR_MIN`,
-    outward from where it is greatest: the smallest annuli hold few pixels, and a faint centre that is lost in them
-    doesn't end a profile that is known further out.
+    `SNR_MIN`, outward from where it is greatest: the smallest annuli hold few pixels, and a faint centre that is lost
+    in them doesn't end a profile that is known further out.
 
     Parameters
     ----------
     sma : array (N,), increasing, any unit
+        A radius of 0, the central pixel of other programs' isophotes, is no ellipse and counts as nothing.
     snr : array (N,), NaN counts as 0
 
     Returns
@@ -60,6 +61,7 @@ def profile_extent(sma, snr):
     """
     sma = np.asarray(sma, dtype=float)
     snr = np.nan_to_num(np.asarray(snr, dtype=float), nan=0.0, posinf=1e9, neginf=0.0)
+    sma, snr = sma[sma > 0.0], snr[sma > 0.0]
     if sma.size == 0:
         return 0.0
     log_r = np.log(sma)

@@ -49,6 +49,7 @@ def radius_of_light(sma: np.ndarray, growth: np.ndarray, mag_total: float, fract
     Parameters
     ----------
     sma : array (N,), increasing
+        A radius of 0, the central pixel of other programs' isophotes, is left out.
     growth : array (N,), magnitude inside each ellipse
     mag_total : float, total magnitude
     fraction : float in (0, 1)
@@ -60,7 +61,7 @@ def radius_of_light(sma: np.ndarray, growth: np.ndarray, mag_total: float, fract
         first ellipse the surface brightness is taken as constant.
     """
     sma, growth = np.asarray(sma, dtype=float), np.asarray(growth, dtype=float)
-    good = np.isfinite(sma) & np.isfinite(growth)
+    good = np.isfinite(sma) & np.isfinite(growth) & (sma > 0.0)
     if not good.any() or not np.isfinite(mag_total):
         return float("nan")
     return float(radii_of_light(sma[good], growth[None, good], np.array([mag_total]), fraction)[0])

@@ -10,8 +10,9 @@ Exit status: 0 all done, 1 some inputs failed, 2 wrong usage (also: a package of
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from textwrap import shorten
 from typing import Any
 
 import click
@@ -21,9 +22,7 @@ from p2p_keras.core.errors import P2PError, UsageError
 EXTRA_OF_PACKAGE = {
     "photutils": "pack",
     "sep": "pack",
-    "onnx": "onnx",
-    "onnxruntime": "onnx",
-    "tf2onnx": "onnx",
+    "regions": "regions",
     "grpc": "serve",
     "grpc_health": "serve",
     "grpc_reflection": "serve",
@@ -34,7 +33,22 @@ EXTRA_OF_PACKAGE = {
     "fsspec": "survey",
     "ray": "survey",
 }
-REQUIRED = ("astropy", "keras", "matplotlib", "numpy", "rich", "scipy", "tensorflow")
+REQUIRED = {
+    "astropy": "astropy",
+    "google": "protobuf",
+    "google_crc32c": "google-crc32c",
+    "keras": "TensorFlow with Keras",
+    "matplotlib": "matplotlib",
+    "numpy": "numpy",
+    "onnx": "onnx",
+    "onnxruntime": "onnxruntime",
+    "rich": "rich",
+    "scipy": "scipy",
+    "tensorboard": "tensorboard",
+    "tensorflow": "TensorFlow with Keras",
+    "tf2onnx": "tf2onnx",
+}
+"""What the package itself needs, by the name of the import. Who only measures may have left some of it out."""
 
 
 class NotInstalled(click.ClickException):
@@ -49,7 +63,7 @@ def missing_package(error: ModuleNotFoundError) -> str | None:
     if package in EXTRA_OF_PACKAGE:
         return f"this needs the package {package!r}: pip install 'p2p-keras[{EXTRA_OF_PACKAGE[package]}]'"
     if package in REQUIRED:
-        return f"this needs the package {package!r}, which is missing from this environment: pip install p2p-keras"
+        return f"this needs {REQUIRED[package]}, not installed here: pip install p2p-keras brings what is missing"
     return None
 
 
@@ -69,13 +83,80 @@ def user_errors() -> Iterator[None]:
         raise NotInstalled(sentence) from error
 
 
-class Program(click.Command):
-    """A click command whose errors are sentences and whose help shows every default."""
+_SHOW_ALL = "p2p_keras.help_all"
+_HELP = "_click_default_help"  # the name that click gives its own option
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        common = {"show_default": True, "max_content_width": 100, "help_option_names": ["-h", "--help"]}
-        kwargs["context_settings"] = common | (kwargs.get("context_settings") or {})
+
+def _first_words(text: str) -> str:
+    """What an option's help begins with, on one line."""
+    return shorten(text.split(".  [")[0], 54, placeholder="...")
+
+
+def _help_all_option() -> click.Option:
+    def show(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+        if value and not ctx.resilient_parsing:
+            ctx.meta[_SHOW_ALL] = True
+            click.echo(ctx.get_help(), color=ctx.color)
+            ctx.exit()
+
+    return click.Option(
+        ["--help-all"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=show,
+        help="Show all options, in groups.",
+    )
+
+
+class Program(click.Command):
+    """A click command whose errors are sentences and whose help shows every default.
+
+    Parameters
+    ----------
+    groups : mapping of str to sequence of str, optional
+        Heading -> names of its options. Then ``--help`` shows only the common ones, on one screen, and ``--help-all``
+        all of them under their headings.
+    common : sequence of str
+        Names of the options that ``--help`` shows.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        groups: Mapping[str, Sequence[str]] | None = None,
+        common: Sequence[str] = (),
+        **kwargs: Any,
+    ) -> None:
+        self.groups, self.common = groups, common
+        defaults = {"show_default": True, "max_content_width": 100, "help_option_names": ["-h", "--help"]}
+        kwargs["context_settings"] = defaults | (kwargs.get("context_settings") or {})
+        if groups is not None:
+            kwargs["params"] = [*(kwargs.get("params") or []), _help_all_option()]
         super().__init__(*args, **kwargs)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options: the common ones, or all in groups."""
+        if self.groups is None:
+            super().format_options(ctx, formatter)
+            return
+        params: list[click.Parameter] = self.get_params(ctx)
+        records = {param.name: param.get_help_record(ctx) for param in params}
+        shown = {name: record for name, record in records.items() if record is not None}
+        if not ctx.meta.get(_SHOW_ALL):
+            with formatter.section("Common options"):
+                rows = [shown[name] for name in (*self.common, "help_all", _HELP) if name in shown]
+                formatter.write_dl(
+                    [(name, shorten(text.split(".  [")[0], 54, placeholder="...")) for name, text in rows]
+                )
+            return
+        grouped = {name for names in self.groups.values() for name in names}
+        rest = [name for name in shown if name not in grouped]
+        for heading, names in (*self.groups.items(), ("Other", tuple(rest))):
+            rows = [shown[name] for name in names if name in shown]
+            if rows:
+                with formatter.section(heading):
+                    formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""

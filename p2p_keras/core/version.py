@@ -1,3 +1,3 @@
 """The package's own version: every wing may name it, and nothing imports the root."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -32,8 +32,8 @@ class LabelledGalaxy:
     x0, y0 : float
         True centre in pixels; NaN where unknown.
     extent : float
-        Last sma (arcsec) at which the profile can be known, by `p2p_keras.core.extent`. Labels of mocks go on beyond it,
-        since their truth is free of noise; labels that were measured on a real image end there.
+        Last sma (arcsec) at which the profile can be known, by `p2p_keras.core.extent`. Labels of mocks go on beyond
+        it, since their truth is free of noise; labels that were measured on a real image end there.
     mag_total : float
         Total magnitude of the galaxy; NaN where unknown.
     noise : float

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from p2p_keras.data.labelled import LabelledGalaxy
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["COLUMNS", "ClassicalMethod", "classical_outputs", "raw_outputs", "no_outputs", "stacked_outputs"]
+
 COLUMNS = ("sma", "mu", "mu_err", "ellipticity", "pa", "growth")
 _FILL = {"sma": 1.0, "mu": FILL_MU, "mu_err": FILL_MU_ERR, "growth": FILL_MU}
 
@@ -93,8 +95,8 @@ def classical_outputs(image: GalaxyImage, start: StartEllipse | None = None) -> 
         return no_outputs(error.cause)
 
 
-def raw_outputs(found: LabelledGalaxy) -> dict[str, Any]:
-    """A measured label as raw outputs of its radii (CONTRACT of the SavedModel, without the batch axis).
+def raw_outputs(measured: LabelledGalaxy) -> dict[str, Any]:
+    """A measured label as raw outputs of its radii (`p2p_keras.core.contract`, without the batch axis).
 
     Returns
     -------
@@ -102,24 +104,26 @@ def raw_outputs(found: LabelledGalaxy) -> dict[str, Any]:
         Arrays (N,) of `COLUMNS` and ``valid``, the numbers ``x0``, ``y0``, ``extent``, ``mag_total``, ``sky``, and
         ``failure``, the empty text. What the label doesn't know is NaN.
     """
-    scale, unknown = found.pixel_scale, np.full(found.sma.shape, np.nan)
-    ellipticity = unknown if found.ellipticity is None else found.ellipticity
-    flux = curve_of_growth(found.sma / scale, intensity_from_mu(found.mu, found.zero_point, scale), ellipticity)
+    scale, unknown = measured.pixel_scale, np.full(measured.sma.shape, np.nan)
+    ellipticity = unknown if measured.ellipticity is None else measured.ellipticity
+    flux = curve_of_growth(
+        measured.sma / scale, intensity_from_mu(measured.mu, measured.zero_point, scale), ellipticity
+    )
     columns = {
-        "sma": found.sma,
-        "mu": found.mu,
-        "mu_err": unknown if found.mu_err is None else found.mu_err,
+        "sma": measured.sma,
+        "mu": measured.mu,
+        "mu_err": unknown if measured.mu_err is None else measured.mu_err,
         "ellipticity": ellipticity,
-        "pa": unknown if found.pa is None else found.pa,
-        "growth": mag_from_flux(flux, found.zero_point),
+        "pa": unknown if measured.pa is None else measured.pa,
+        "growth": mag_from_flux(flux, measured.zero_point),
     }
     return columns | {
-        "valid": np.ones(found.sma.shape, dtype=bool),
-        "x0": found.x0,
-        "y0": found.y0,
-        "extent": found.extent,
+        "valid": np.ones(measured.sma.shape, dtype=bool),
+        "x0": measured.x0,
+        "y0": measured.y0,
+        "extent": measured.extent,
         "mag_total": float(columns["growth"][-1]),
-        "sky": found.sky,
+        "sky": measured.sky,
         "failure": "",
     }
 
@@ -130,9 +134,9 @@ def no_outputs(cause: str) -> dict[str, Any]:
     return nothing | dict.fromkeys(("x0", "y0", "extent", "mag_total", "sky"), np.nan) | {"failure": cause}
 
 
-def stacked_outputs(found: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
+def stacked_outputs(outputs: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
     """Raw outputs of several galaxies with a batch axis, padded to the longest profile."""
-    return {name: _stacked(name, [outputs[name] for outputs in found]) for name in found[0]}
+    return {name: _stacked(name, [each[name] for each in outputs]) for name in outputs[0]}
 
 
 def _load_photutils(_: int) -> None:

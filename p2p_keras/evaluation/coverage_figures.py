@@ -12,6 +12,8 @@ from p2p_keras.profile.plots.style import BLACK, SERIES, new_figure, styled
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+__all__ = ["plot_coverage", "plot_coverage_deciles"]
+
 _DASHED = (0, (4, 2))
 
 
@@ -35,9 +37,9 @@ def plot_coverage(summaries: Sequence[dict[str, Any]], ax: Axes | None = None) -
     ax.plot([0, 100], [0, 100], color=BLACK, lw=0.9, ls=_DASHED, label="calibrated")
     for number, summary in enumerate(summaries):
         curve = summary["coverage"]["curve"]
-        expected, found = ([100.0 * point[key] for point in curve] for key in ("expected", "found"))
+        expected, inside = ([100.0 * point[key] for point in curve] for key in ("expected", "found"))
         color = SERIES[number % len(SERIES)]
-        artists[summary["model"]] = ax.plot(expected, found, "o-", ms=2.5, color=color, label=summary["model"])[0]
+        artists[summary["model"]] = ax.plot(expected, inside, "o-", ms=2.5, color=color, label=summary["model"])[0]
     ax.axvline(68.27, color="0.8", lw=0.8, zorder=0.5)
     ax.set(xlabel="expected inside [%]", ylabel="found inside [%]", xlim=(0, 100), ylim=(0, 100))
     ax.legend(loc="upper left")
@@ -63,9 +65,9 @@ def plot_coverage_deciles(summaries: Sequence[dict[str, Any]], key: str, ax: Axe
     artists: dict[str, Any] = {"axes": ax}
     for number, summary in enumerate(summaries):
         parts = summary["deciles"][key]
-        tenths, found = np.arange(1, len(parts) + 1), [100.0 * part["coverage"] for part in parts]
+        tenths, inside = np.arange(1, len(parts) + 1), [100.0 * part["coverage"] for part in parts]
         color = SERIES[number % len(SERIES)]
-        artists[summary["model"]] = ax.plot(tenths, found, "o-", color=color, ms=4, label=summary["model"])[0]
+        artists[summary["model"]] = ax.plot(tenths, inside, "o-", color=color, ms=4, label=summary["model"])[0]
     ax.axhline(68.27, color=BLACK, lw=0.9, ls=_DASHED)
     name = {"mu": r"$\mu$, bright to faint", "size": "extent, small to large", "snr": "S/N, low to high"}[key]
     ax.set(xlabel=f"tenth of the radii by {name}", ylabel=r"inside 1$\sigma$ [%]", ylim=(0, 100), xlim=(0.5, 10.5))

@@ -24,6 +24,16 @@ if TYPE_CHECKING:
     from p2p_keras.data.labelled import LabelledGalaxy
     from p2p_keras.images import GalaxyImage
 
+__all__ = [
+    "DrawnGalaxy",
+    "random_galaxies",
+    "galaxies_at",
+    "measured_profile",
+    "galaxy_picture",
+    "paper_figures",
+    "save_paper_figures",
+]
+
 
 class DrawnGalaxy(NamedTuple):
     """A galaxy of the set with what every method measured."""
@@ -59,9 +69,9 @@ def galaxies_at(
         By place. One whose image no model could take is not in it.
     """
     wanted = set(numbers)
-    found: dict[int, DrawnGalaxy] = {}
+    drawn: dict[int, DrawnGalaxy] = {}
     if not wanted:
-        return found
+        return drawn
     for number, label in enumerate(read_shards(shards)):
         if number in wanted:
             try:
@@ -70,10 +80,10 @@ def galaxies_at(
                 image = None
             if image is not None:
                 profiles = {e.model: measured_profile(e.results[number], image) for e in evaluations}
-                found[number] = DrawnGalaxy(image, label, profiles)
+                drawn[number] = DrawnGalaxy(image, label, profiles)
         if number >= max(wanted):
             break
-    return found
+    return drawn
 
 
 def measured_profile(result: GalaxyResult, image: GalaxyImage) -> QTable:

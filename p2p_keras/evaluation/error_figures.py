@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 
     from p2p_keras.evaluation import Evaluation
 
+__all__ = [
+    "plot_violins",
+    "violins_figure",
+    "plot_error_by_radius",
+    "plot_error_by_mu",
+    "plot_bias_by_mu",
+    "radius_figure",
+]
+
 _BINS = 20
 _LEAST_IN_BIN = 5
 _LEAST_ERROR = 1e-3
@@ -152,10 +161,10 @@ def _trends(
         values = _pooled(chosen, key)
         residual = _pooled(chosen, "residual")
         radii.append(values)
-        found = _quartiles(values, residual if signed else np.abs(residual), is_log=is_radius)
-        if found is None:
+        quartiles = _quartiles(values, residual if signed else np.abs(residual), is_log=is_radius)
+        if quartiles is None:
             continue
-        x, low, median, high = found
+        x, low, median, high = quartiles
         if not signed:
             low, median, high = (np.log10(np.maximum(part, _LEAST_ERROR)) for part in (low, median, high))
         color = SERIES[number % len(SERIES)]

@@ -16,6 +16,16 @@ from p2p_keras.core.units import FAINT_MU, intensity_from_mu
 from p2p_keras.data.labelled import LabelledGalaxy
 from p2p_keras.profile.columns import valid_rows
 
+__all__ = [
+    "MIN_PA_ELLIPTICITY",
+    "MIN_GEOMETRY_PX",
+    "GalaxyResult",
+    "compare_with_truth",
+    "within_extent",
+    "has_bright_radii",
+    "half_light_radius",
+]
+
 MIN_PA_ELLIPTICITY = 0.25
 """Position angles are compared where the truth is at least this elliptical: that of a circle means nothing."""
 
@@ -82,7 +92,7 @@ class GalaxyResult:
 
 
 def compare_with_truth(
-    label: LabelledGalaxy, outputs: Mapping[str, Any], *, offset: tuple[int, int] = (0, 0)
+    label: LabelledGalaxy, outputs: Mapping[str, Any], *, offset: tuple[float, float] = (0, 0)
 ) -> GalaxyResult:
     """Compare one galaxy's raw outputs with its label.
 
@@ -90,7 +100,7 @@ def compare_with_truth(
     ----------
     label : LabelledGalaxy
     outputs : mapping of arrays
-        As `p2p_keras.profile.profile_table` takes them: position angles from +x. ``failure`` may say why no radius is
+        As `p2p_keras.profile.profile_table` takes them: position angles from +x. ``failure`` may hold why no radius is
         valid.
     offset : (int, int)
         Pixel (x, y) of the label's image under the measured image's pixel (0, 0).
@@ -105,7 +115,7 @@ def compare_with_truth(
         for name in ("sma", "mu", "mu_err", "ellipticity", "pa", "growth")
     }
     sma, mu = within_extent(label)
-    found = profile_residuals(sma, mu, measured["sma"], measured["mu"], measured["mu_err"])
+    residuals = profile_residuals(sma, mu, measured["sma"], measured["mu"], measured["mu_err"])
     true_extent = float(sma[np.isfinite(mu)][-1]) if np.isfinite(mu).any() else _NAN
     ellipticity_error, pa_error = _geometry_errors(label, measured)
     x0, y0 = float(outputs["x0"]) + offset[0], float(outputs["y0"]) + offset[1]
@@ -118,7 +128,7 @@ def compare_with_truth(
         band=label.band,
         error=profile_error(sma, mu, measured["sma"], measured["mu"]),
         error_bright=profile_error(sma, mu, measured["sma"], measured["mu"], faintest=FAINT_MU),
-        completeness=found.residual.size / found.num_true if found.num_true else _NAN,
+        completeness=residuals.residual.size / residuals.num_true if residuals.num_true else _NAN,
         extent_ratio=_NAN if missing else float(measured["sma"].max()) / true_extent,
         centre_error=_NAN if missing else float(np.hypot(x0 - label.x0, y0 - label.y0)),
         ellipticity_error=ellipticity_error,
@@ -128,11 +138,11 @@ def compare_with_truth(
         extent_px=true_extent / scale,
         r50_px=true_r50 / scale,
         has_bright=has_bright_radii(mu),
-        sma_px=found.sma / scale,
-        mu_true=found.mu_true,
-        residual=found.residual,
-        mu_err=found.mu_err,
-        snr=_annulus_snr(label, found.sma, found.mu_true),
+        sma_px=residuals.sma / scale,
+        mu_true=residuals.mu_true,
+        residual=residuals.residual,
+        mu_err=residuals.mu_err,
+        snr=_annulus_snr(label, residuals.sma, residuals.mu_true),
         measured={} if missing else _kept(outputs, rows),
         failure=(str(outputs.get("failure", "")) or "no radius is valid") if missing else "",
     )

@@ -5,17 +5,32 @@ from __future__ import annotations
 import json
 import math
 import os
-import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from p2p_keras.core.errors import InputError
+from p2p_keras.core.atomic_files import write_content
 from p2p_keras.evaluation.run import Evaluation
 from p2p_keras.evaluation.summary import DECILES
 
 if TYPE_CHECKING:
     from astropy.table import Table
+
+__all__ = [
+    "GALAXY_COLUMNS",
+    "PAPER",
+    "SCALARS",
+    "band_table",
+    "decile_table",
+    "galaxy_table",
+    "number",
+    "percent",
+    "plain",
+    "summary_rows",
+    "text_tables",
+    "write_galaxies",
+    "write_json",
+]
 
 PAPER = {"error": (0.41, 0.32, 0.53), "error_bright": (0.34, 0.24, 0.46)}
 """Median and quartiles of Pix2Prof on its own test set (Smith et al. 2021): other galaxies, so for the eye only."""
@@ -142,37 +157,22 @@ def write_galaxies(evaluations: Sequence[Evaluation], path: Path) -> Path:
 
     text = StringIO()
     galaxy_table(evaluations).write(text, format="ascii.ecsv")
-    return write_text(path, text.getvalue())
+    return write_content(path, text.getvalue())
 
 
-def write_json(summaries: Sequence[dict[str, Any]], path: str | os.PathLike[str], **about: Any) -> Path:
+def write_json(
+    summaries: Sequence[dict[str, Any]], path: str | os.PathLike[str], about: Mapping[str, Any] | None = None
+) -> Path:
     """Write the figures of all models; infinite and missing ones become null.
 
     Parameters
     ----------
-    about : what was evaluated (data, split), kept beside the figures.
+    summaries : sequence of dict
+    path : path
+    about : mapping, optional
+        What was evaluated (data, split), kept beside the figures.
     """
-    return write_text(Path(path), json.dumps(plain({**about, "models": list(summaries)}), indent=1) + "\n")
-
-
-def write_text(path: Path, text: str) -> Path:
-    """Write a text file under a temporary name, then rename it.
-
-    Raises
-    ------
-    InputError
-        The disk refuses.
-    """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    except OSError as error:
-        raise InputError(path, f"can't be written ({error.strerror or error})") from error
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+    return write_content(Path(path), json.dumps(plain({**(about or {}), "models": list(summaries)}), indent=1) + "\n")
 
 
 def plain(value: Any) -> Any:

@@ -14,6 +14,8 @@ from p2p_keras.images import GalaxyImage
 from p2p_keras.images.reading import as_galaxy_image
 from p2p_keras.measure.predictor import DEFAULT_BATCH_SIZE, group_by_shape
 
+__all__ = ["Method", "Evaluation", "evaluate_models", "image_of_label"]
+
 
 class Method(Protocol):
     """What can be evaluated: a `p2p_keras.measure.predictor.Predictor`, or `p2p_keras.evaluation.ClassicalMethod`."""

@@ -11,6 +11,8 @@ from p2p_keras.evaluation.galaxy import GalaxyResult
 from p2p_keras.evaluation.run import Evaluation
 from p2p_keras.images.bands import sorted_bands
 
+__all__ = ["DECILES", "summarise_evaluation", "deciles", "worst_galaxies", "coverage_curve"]
+
 DECILES = {
     "mu": "true surface brightness, mag arcsec^-2",
     "size": "true extent of the galaxy, px",

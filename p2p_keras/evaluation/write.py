@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from p2p_keras.evaluation.html import write_report
 from p2p_keras.evaluation.report import write_galaxies, write_json
 from p2p_keras.evaluation.run import Evaluation
 from p2p_keras.evaluation.summary import worst_galaxies
+
+__all__ = ["write_evaluation"]
 
 
 def write_evaluation(
@@ -23,7 +25,7 @@ def write_evaluation(
     worst: int = 10,
     seed: int = 0,
     formats: Sequence[str] = ("png", "pdf"),
-    **about: Any,
+    about: Mapping[str, Any] | None = None,
 ) -> Iterator[Path]:
     """Write figures, tables, report and the paper's figures of an evaluation.
 
@@ -36,10 +38,10 @@ def write_evaluation(
     folder : Path
         Gets ``evaluation.json``, ``galaxies.ecsv``, ``report.html`` and ``figures/``.
     examples, worst : int
-        Galaxies to draw: some chosen by chance with `seed`, and the worst ones of each model.
+        Galaxies to draw: random ones drawn with `seed`, and the worst ones of each model.
     formats : sequence of {"png", "pdf", "svg"}
         Of the paper's figures.
-    about
+    about : mapping, optional
         What was evaluated, kept in JSON and report.
 
     Yields
@@ -47,11 +49,11 @@ def write_evaluation(
     Path
         Files as they are written.
     """
-    yield write_json(summaries, folder / "evaluation.json", **about)
+    yield write_json(summaries, folder / "evaluation.json", about)
     yield write_galaxies(evaluations, folder / "galaxies.ecsv")
     chosen = random_galaxies(evaluations, examples, seed)
     wanted = [place for evaluation in evaluations for place in worst_galaxies(evaluation, worst)]
     drawn = galaxies_at(evaluations, shards, [*chosen, *wanted])
-    yield write_report(evaluations, summaries, drawn, folder / "report.html", examples=chosen, worst=worst, **about)
+    yield write_report(evaluations, summaries, drawn, folder / "report.html", examples=chosen, worst=worst, about=about)
     shown = [drawn[place] for place in chosen if place in drawn]
     yield from save_paper_figures(evaluations, shown, folder / "figures", formats=formats)

@@ -20,6 +20,10 @@ what            column names                                        meaning
 ``extinction``  extinction, a_lambda                                Galactic extinction in the band, mag
 ``ebv``         ebv, e_bv, e(b-v)                                   Galactic E(B-V), mag
 ==============  ==================================================  ==========================================
+
+A column's unit is honoured: angles come in degrees, ``pixel_scale`` in arcsec, ``size`` in pixels (one in arcsec needs
+a pixel scale beside it). Extinction is corrected for only where the caller asks for it, by ``extinction_columns`` or by
+naming the column.
 """
 
 from __future__ import annotations
@@ -34,9 +38,8 @@ import numpy as np
 
 from p2p_keras.core.errors import UsageError
 from p2p_keras.images.cutout import check_size
-from p2p_keras.images.frame import sky_position
 from p2p_keras.images.inputs import stem_of
-from p2p_keras.images.targets import InputFile, Target
+from p2p_keras.images.targets import InputFile, Target, sky_position
 
 COLUMNS = {
     "name": ("name", "id", "objid", "object", "galaxy"),
@@ -94,8 +97,15 @@ def read_catalogue(path: str | os.PathLike[str], columns: Mapping[str, str] | No
         name: _cells(table[column], "file") for name, column in lower.items() if name.startswith(("file_", "image_"))
     }
     rows = []
+    size_in_arcsec = "size" in chosen and _is_on_sky(table[chosen["size"]])
+    if size_in_arcsec and "pixel_scale" not in chosen:
+        raise UsageError(
+            f"{path}: the sizes are in {table[chosen['size']].unit}: px are needed, or a column pixel_scale"
+        )
     for i in range(len(table)):
         row = {key: cells[i] for key, cells in values.items() if cells[i] is not None}
+        if "size" in row and not isinstance(row["size"], _Odd):
+            row["size"] = _side(row, size_in_arcsec)
         if odd := [str(cell) for cell in row.values() if isinstance(cell, _Odd)]:
             row = {key: cell for key, cell in row.items() if not isinstance(cell, _Odd)} | {"problem": "; ".join(odd)}
         rows.append({"row": i + 1} | row)
@@ -106,6 +116,8 @@ def catalogue_inputs(
     path: str | os.PathLike[str],
     frames: Sequence[str | os.PathLike[str]] = (),
     columns: Mapping[str, str] | None = None,
+    *,
+    extinction_columns: bool = False,
     **options: Any,
 ) -> list[InputFile]:
     """Files with their targets, from a catalogue.
@@ -118,6 +130,8 @@ def catalogue_inputs(
         Images on which galaxies are looked for by position, where the catalogue has no column of files.
     columns : mapping, optional
         See `read_catalogue`.
+    extinction_columns : bool
+        Take the catalogue's columns of extinction too; those named in `columns` are taken anyway.
     **options
         Fields of `Target` for all rows that don't say otherwise.
 
@@ -131,7 +145,7 @@ def catalogue_inputs(
     UsageError
         The catalogue can't be used.
     """
-    rows = read_catalogue(path, columns)
+    rows = asked_rows(read_catalogue(path, columns), columns, extinction_columns)
     has_place = any({"ra", "dec"} <= row.keys() or {"x", "y"} <= row.keys() for row in rows)
     if any("file" in row for row in rows):
         if frames:
@@ -157,6 +171,24 @@ def catalogue_inputs(
         for target in (t.or_else(options) for t in targets)
     )
     return [InputFile(os.fspath(frame), None, placed) for frame in frames]
+
+
+def asked_rows(
+    rows: Sequence[dict[str, Any]], columns: Mapping[str, str] | None, extinction_columns: bool
+) -> list[dict[str, Any]]:
+    """Rows of `read_catalogue` without columns of extinction that nobody asked to correct by."""
+    unasked = set() if extinction_columns else {"extinction", "ebv"} - set(columns or {})
+    return [{key: value for key, value in row.items() if key not in unasked} for row in rows]
+
+
+def _side(row: Mapping[str, Any], in_arcsec: bool) -> Any:
+    """Side of a row's cutout in px."""
+    if not in_arcsec:
+        return round(row["size"])
+    scale = row.get("pixel_scale")
+    if not isinstance(scale, float) or not scale > 0:
+        return _Odd("size in arcsec without a pixel_scale")
+    return round(row["size"] / scale)
 
 
 def target_of(row: Mapping[str, Any], catalogue: str | os.PathLike[str], default_name: str | None = None) -> Target:
@@ -224,19 +256,53 @@ def _choose_columns(path: Any, names: Sequence[str], given: Mapping[str, str]) -
     return chosen
 
 
+_UNITS = {"ra": "deg", "dec": "deg", "pixel_scale": "arcsec", "zero_point": "mag", "extinction": "mag", "ebv": "mag"}
+_PIXELS = ("pix", "pixel", "px", "")
+
+
+def _factor(column: Any, key: str) -> float:
+    """Factor from a column's unit to the one that is meant; NaN for a size on the sky, which a pixel scale turns.
+
+    Raises
+    ------
+    UsageError
+        The unit is of another kind.
+    """
+    from astropy import units as u
+
+    unit = getattr(column, "unit", None)
+    if unit is None or str(unit).strip() == "":
+        return 1.0
+    try:
+        if key in ("size", "x", "y"):
+            if str(unit) in _PIXELS or unit == u.pix:
+                return 1.0
+            if key == "size" and u.Unit(unit).is_equivalent(u.arcsec):
+                return float(u.Unit(unit).to(u.arcsec))
+            raise ValueError("pixels")
+        if key == "pixel_scale" and u.Unit(unit).is_equivalent(u.arcsec / u.pix):
+            return float(u.Unit(unit).to(u.arcsec / u.pix))
+        if key in _UNITS:
+            return float(u.Unit(unit).to(_UNITS[key]))
+    except Exception as error:
+        wanted = _UNITS.get(key, "pix")
+        raise UsageError(f"the column of {key} is in {unit}: {wanted} is needed") from error
+    return 1.0
+
+
+def _is_on_sky(column: Any) -> bool:
+    unit = getattr(column, "unit", None)
+    return unit is not None and str(unit) not in _PIXELS
+
+
 def _cells(column: Any, key: str) -> list[Any]:
     """Plain values of a column, None where there is none."""
     masked = np.ma.getmaskarray(np.ma.asarray(column)) if hasattr(column, "mask") else np.zeros(len(column), bool)
-    unit = getattr(column, "unit", None)
-    factor = 1.0
-    if key in ("ra", "dec") and unit is not None and str(unit) not in ("", "deg"):
-        try:
-            factor = unit.to("deg")
-        except Exception as error:
-            raise UsageError(f"the column of {key} is in {unit}: degrees are needed") from error
+    factor = _factor(column, key)
     cells = []
     for value, hidden in zip(column, masked, strict=True):
-        plain = value.item() if hasattr(value, "item") else value
+        plain = getattr(value, "value", value)
+        plain = plain.item() if hasattr(plain, "item") else plain
         plain = plain.decode() if isinstance(plain, bytes) else plain
         cells.append(None if hidden else _cell(plain, key, factor))
     return cells
@@ -247,9 +313,9 @@ def _cell(value: Any, key: str, factor: float) -> Any:
         return None
     try:
         if key in _NUMBERS:
-            return float(value)
+            return float(value) * factor
         if key == "size":
-            return round(float(value))
+            return float(value) * factor
         if key in ("ra", "dec"):
             return value.strip() if isinstance(value, str) else float(value) * factor
         if key == "hdu":

@@ -8,10 +8,14 @@ from typing import Any
 import numpy as np
 from astropy.io.fits import Section
 
-from p2p_keras.core.errors import InputError, UsageError
+from p2p_keras.core.errors import OutsideImageError, UsageError
+from p2p_keras.images.planes import CubePlane
 
 MIN_SIDE = 48
 MAX_SIDE = 2048
+MAX_CUTOUT = 2048 * 32
+"""Largest side of what is cut out of a file; above `MAX_SIDE` it is binned."""
+
 DEFAULT_SIDE = 256
 """Side in pixels of a cutout round a target where the caller names none: the paper's image size."""
 
@@ -44,7 +48,7 @@ class Window:
         y0, y1 = max(self.y_start, 0), min(self.y_start + self.height, frame_height)
         x0, x1 = max(self.x_start, 0), min(self.x_start + self.width, frame_width)
         planes, columns = (0,) * (len(frame.shape) - 2), slice(x0, x1)
-        if isinstance(frame, Section) and frame_width <= _WHOLE_ROWS:
+        if isinstance(frame, Section | CubePlane) and frame_width <= _WHOLE_ROWS:
             part = np.asarray(frame[(*planes, slice(y0, y1), slice(None))])[:, columns]
         else:
             part = np.asarray(frame[(*planes, slice(y0, y1), columns)])
@@ -58,39 +62,56 @@ class Window:
 
 
 def check_size(size: int | None) -> None:
-    """Raise `UsageError` for a cutout size that the network can't take."""
-    if size is not None and not MIN_SIDE <= size <= MAX_SIDE:
-        raise UsageError(f"a cutout of {size} px was asked for: its side must be {MIN_SIDE} to {MAX_SIDE} px")
+    """Raise `UsageError` for a cutout size below what the network takes, or beyond any image."""
+    if size is not None and not MIN_SIDE <= size <= MAX_CUTOUT:
+        raise UsageError(f"a cutout of {size} px was asked for: its side must be {MIN_SIDE} to {MAX_CUTOUT} px")
 
 
 def target_window(shape: tuple[int, int], x: float, y: float, size: int | None, source: object) -> Window:
     """Place a square of `size` pixels (`DEFAULT_SIDE` if None) round the target, which must be on the frame.
 
     The target lies within half a pixel of the window's centre.
+
+    Raises
+    ------
+    OutsideImageError
+        The target isn't on the frame.
     """
     height, width = shape
     if not (-0.5 <= x < width - 0.5 and -0.5 <= y < height - 0.5):
         where = f"x = {x:.1f}, y = {y:.1f}" if np.isfinite(x) and np.isfinite(y) else "far from it"
-        raise InputError(source, f"the target is outside the image ({where}; the image is {width} x {height} px)")
+        raise OutsideImageError(
+            source, f"the target is outside the image ({where}; the image is {width} x {height} px)"
+        )
     side = size or DEFAULT_SIDE
     start = (side - 1) / 2
     return Window(int(np.floor(x - start + 0.5)), int(np.floor(y - start + 0.5)), side, side)
 
 
-def whole_window(shape: tuple[int, int], size: int | None) -> tuple[Window, list[str]]:
+def whole_window(shape: tuple[int, int], size: int | None, side: float | None = None) -> tuple[Window, list[str]]:
     """Place the window of an image without a named target; the second value notes what was cut or padded.
 
-    The whole image; its middle `size` pixels where a size is given; its middle 2048 where a side is longer; padded
-    with NaN to 48 where a side is shorter.
+    Parameters
+    ----------
+    shape : (int, int)
+        Of the image.
+    size : int or None
+        The middle pixels that the caller wants; None: the whole image, as far as the network takes it (`MAX_SIDE`),
+        padded with NaN to `MIN_SIDE` where it is smaller.
+    side : float, optional
+        Side that the galaxy in the middle needs: as much is taken of an image beyond `MAX_SIDE`.
     """
     height, width = shape
-    new_height = size or min(max(height, MIN_SIDE), MAX_SIDE)
-    new_width = size or min(max(width, MIN_SIDE), MAX_SIDE)
+    largest = MAX_SIDE if side is None else max(MIN_SIDE, round(side))
+    too_large = not size and max(height, width) > MAX_SIDE
+    new_height = size or max(min(height, largest) if too_large else height, MIN_SIDE)
+    new_width = size or max(min(width, largest) if too_large else width, MIN_SIDE)
     notes = []
-    if not size and (height > MAX_SIDE or width > MAX_SIDE):
+    if too_large and (new_height < height or new_width < width):
+        seen = "" if side is None else ", which its galaxy's light needs"
         notes.append(
-            f"the image of {width} x {height} px was cut to its middle {new_width} x {new_height} px "
-            "(give a target to cut elsewhere)"
+            f"the image of {width} x {height} px was cut to its middle {new_width} x {new_height} px{seen} "
+            "(give a target or --size to cut otherwise)"
         )
     if new_height > height or new_width > width:
         notes.append(f"the image of {width} x {height} px was padded with NaN to {new_width} x {new_height} px")

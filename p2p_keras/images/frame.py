@@ -6,41 +6,49 @@ import math
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from astropy import units as u
-from astropy.coordinates import Angle, SkyCoord
+from astropy.coordinates import SkyCoord
 from astropy.wcs import WCS
 
-from p2p_keras.core.errors import InputError, UsageError
-from p2p_keras.images.bands import band_from_header
-from p2p_keras.images.cutout import Window, check_size, target_window, whole_window
-from p2p_keras.images.galaxy_image import GalaxyImage, check_calibration, mask_of_shape
-from p2p_keras.images.hdus import choose_hdu, full_header, open_fits, reading_errors
+from p2p_keras.core.errors import InputError
+from p2p_keras.images.bands import band_from_header, band_from_name
+from p2p_keras.images.choosing import ImageChoice, band_hdus, choose_image, images_of_sky
+from p2p_keras.images.companions import section_of
+from p2p_keras.images.cutout import check_size
+from p2p_keras.images.flux_units import read_unit, unit_text
+from p2p_keras.images.galaxy_image import GalaxyImage, check_calibration
+from p2p_keras.images.hdus import full_header, hdu_label, naming_hdu, open_fits, reading_errors
+from p2p_keras.images.image_companions import CompanionsOfImage, asked_companions
 from p2p_keras.images.inputs import stem_of
-from p2p_keras.images.pixels import clean_pixels, empty_pixel_note, linear_flux
-from p2p_keras.images.sky_geometry import (
-    celestial_wcs,
-    icrs_to_pixel,
-    local_pixel_scale,
-    pixel_elongation,
-    pixel_to_icrs,
-    shifted_wcs,
-)
-from p2p_keras.images.targets import Target, check_position
-from p2p_keras.images.zero_point import SURVEY_UNITS, ZeroPoint, find_pixel_scale, find_zero_point
+from p2p_keras.images.noise import electrons, scatter
+from p2p_keras.images.photometric_system import ab_offset
+from p2p_keras.images.photometric_system import to_ab as convert_to_ab
+from p2p_keras.images.pixel_scale import find_pixel_scale
+from p2p_keras.images.pixels import linear_flux
+from p2p_keras.images.planes import plane_bands
+from p2p_keras.images.roles import MASK, NOISE_ROLES, SCIENCE, role_of_file
+from p2p_keras.images.sky_geometry import celestial_wcs, icrs_to_pixel, pixel_to_icrs
+from p2p_keras.images.stamp import Stamp, cut_stamp
+from p2p_keras.images.survey_grids import scale_notes
+from p2p_keras.images.targets import Target, sky_position
+from p2p_keras.images.zero_point import find_zero_point
+from p2p_keras.images.zero_point_value import ZeroPoint, exposure_time
 
 
 @dataclass(frozen=True)
 class _Plane:
-    """One HDU's image: what needs to be read once for all its galaxies."""
+    """One array's image: what needs to be read once for all its galaxies."""
 
     pixels: Any
     header: Any
     wcs: WCS | None
+    choice: ImageChoice
+    label: str
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -60,10 +68,16 @@ class Frame:
     def __init__(self, file: Any, source: str) -> None:
         self.source = source
         self._file = file
-        self._planes: dict[int, _Plane] = {}
-        self._masks: dict[str, np.ndarray] = {}
+        self._planes: dict[tuple[int, int | None], _Plane] = {}
+        self._opened: dict[str, Any] = {}
+        self._stack = ExitStack()
         # Sections are read by seeking in one file, and astropy's lazy headers aren't made for threads.
         self._lock = threading.RLock()
+
+    def close(self) -> None:
+        """Close the companions that were opened beside the file."""
+        self._opened.clear()
+        self._stack.close()
 
     def image(
         self,
@@ -72,12 +86,19 @@ class Frame:
         pixel_scale: float | None = None,
         band: str | None = None,
         hdu: int | str | None = None,
+        plane: int | str | None = None,
         ra: float | str | None = None,
         dec: float | str | None = None,
         x: float | None = None,
         y: float | None = None,
         size: int | None = None,
         mask: Any = None,
+        mask_bits: int | str | None = None,
+        sigma: Any = None,
+        variance: Any = None,
+        weight: Any = None,
+        companions: bool | None = None,
+        to_ab: bool | None = None,
         name: str | None = None,
     ) -> GalaxyImage:
         """Cut out one galaxy; arguments, result and errors are those of `p2p_keras.images.read_image`."""
@@ -85,53 +106,102 @@ class Frame:
         check_size(size)
         source = self.source
         sky_target = sky_position(ra, dec, x, y)
+        asked = asked_companions(mask, mask_bits, sigma, variance, weight)
         with self._lock, reading_errors(source):
-            number, notes = choose_hdu(self._file, hdu, sky_target, source, lambda n: self._plane(n).wcs)
-            plane = self._plane(number)
+            choice = choose_image(
+                self._file, hdu, sky_target, source, plane=plane, band=band, wcs_of=lambda n: self._wcs(n)
+            )
+            image = self._plane(choice)
             if sky_target is not None:
-                if plane.wcs is None:
+                if image.wcs is None:
                     raise InputError(
                         source, "a target by RA and Dec needs a celestial WCS, and the image has none: use x, y"
                     )
-                x, y = icrs_to_pixel(plane.wcs, *sky_target)
-            if x is not None and y is not None:
-                window = target_window(plane.shape, x, y, size, source)
-            else:
-                window, cut_notes = whole_window(plane.shape, size)
-                notes = notes + cut_notes
-            raw = linear_flux(window.cut(plane.pixels), plane.header, source)
-            hidden = None if mask is None else window.cut(self._mask(mask, plane.shape).astype(np.float32))
-        pixels = clean_pixels(raw, hidden, source)
-        notes += empty_pixel_note(pixels)
-        cut_wcs, wcs_scale = None, math.nan
-        if plane.wcs is not None:
-            cut_wcs = shifted_wcs(plane.wcs, window.x_start, window.y_start)
-            wcs_scale, wcs_notes = _scale_and_shape(cut_wcs, window)
-            notes += wcs_notes
+                x, y = icrs_to_pixel(image.wcs, *sky_target)
+            found = CompanionsOfImage(self, asked, image, use_found=companions is not False, plane=plane, band=band)
+            stamp = cut_stamp(
+                image.pixels,
+                wcs=image.wcs,
+                source=source,
+                x=x,
+                y=y,
+                size=size,
+                linear=lambda pixels: linear_flux(pixels, image.header, source),
+                companions=found.cut if found.needed else None,
+            )
+            notes = choice.notes + named_as_companion(source) + stamp.notes
+            several = choice.plane is not None or choice.number > 0
+            with naming_hdu(image.label if several else ""):
+                return self._calibrated(
+                    image, stamp, notes, found,
+                    zero_point=zero_point, pixel_scale=pixel_scale, band=band, name=name, to_ab=bool(to_ab),
+                )  # fmt: skip
+
+    def _calibrated(
+        self,
+        image: _Plane,
+        stamp: Stamp,
+        notes: list[str],
+        found: CompanionsOfImage,
+        *,
+        zero_point: float | None,
+        pixel_scale: float | None,
+        band: str | None,
+        name: str | None,
+        to_ab: bool,
+    ) -> GalaxyImage:
+        header, source = image.header, self.source
+        own_band = self._band(image) if band is None else band
         if pixel_scale is None:
-            scale, scale_origin = find_pixel_scale(plane.header, wcs_scale, source)
+            scale, scale_origin = find_pixel_scale(header, stamp.wcs_scale, source)
         else:
             scale, scale_origin = float(pixel_scale), "given"
         if zero_point is None:
-            zero = find_zero_point(plane.header, scale, source)
+            zero = find_zero_point(
+                header, scale, source, band=own_band or band_from_name(source), noise=lambda: scatter(stamp.pixels)
+            )
         else:
             zero = ZeroPoint(float(zero_point), "given")
-        notes += zero.notes + _scale_notes(plane.header, zero, scale, wcs_scale, given=pixel_scale is not None)
-        return GalaxyImage(
-            pixels=pixels,
+        own_band = own_band or zero.band
+        notes = [*notes, *zero.notes]
+        notes += scale_notes(header, zero, scale, stamp.wcs_scale, given=pixel_scale is not None)
+        fields = stamp.image_fields() | {"notes": tuple(notes)}
+        unit = read_unit(unit_text(header), scale)
+        made = GalaxyImage(
+            **fields,
             zero_point=zero.value,
-            pixel_scale=scale,
-            band=band_from_header(plane.header) if band is None else band,
+            pixel_scale=scale * stamp.binning,
+            band=own_band,
             name=name or stem_of(source),
             source=source,
-            x_offset=window.x_start,
-            y_offset=window.y_start,
-            wcs=cut_wcs,
-            wcs_pixel_scale=wcs_scale,
             zero_point_origin=zero.origin,
             pixel_scale_origin=scale_origin,
-            notes=tuple(notes),
+            photometric_system=zero.system,
+            ab_offset=ab_offset(header, own_band) if zero.system == "Vega" else None,
+            hdu=image.label,
+            noise_origin=found.noise_origin,
+            **(electrons(header, unit.kind, exposure_time(header)) if unit.kind in ("counts", "rate") else {}),
         )
+        if made.noise is None and made.electrons_per_unit > 0:
+            made = replace(made, noise_origin="gain")
+        return convert_to_ab(made) if to_ab else made
+
+    def _band(self, image: _Plane) -> str:
+        choice = image.choice
+        if choice.plane is not None:
+            shape = self._file[choice.number].shape
+            bands = plane_bands(image.header, math.prod(shape[:-2]))
+            return bands[choice.plane] if bands else ""
+        return band_from_header(image.header)
+
+    def bands(self) -> dict[str, dict[str, Any]]:
+        """Options ``hdu`` and ``plane`` of each band, in a file of several bands; empty for a file of one image."""
+        with self._lock, reading_errors(self.source):
+            found = band_hdus(self._file)
+        return {
+            band: {"hdu": number} | ({} if plane is None else {"plane": plane})
+            for band, (number, plane) in found.items()
+        }
 
     def holds(self, targets: Sequence[Target], hdu: int | str | None = None) -> list[bool]:
         """Which targets lie on the file's image (on any of its science images, where `hdu` names none).
@@ -143,12 +213,12 @@ class Frame:
         """
         held = np.zeros(len(targets), dtype=bool)
         with self._lock, reading_errors(self.source):
-            first, _ = choose_hdu(self._file, hdu, None, self.source)
-            numbers = [first] if hdu is not None else [first, *range(first + 1, len(self._file))]
+            if hdu is not None:
+                numbers = [choose_image(self._file, hdu, None, self.source, plane=0).number]
+            else:
+                numbers = images_of_sky(self._file, self.source)
             for number in numbers:
-                if number != first and len(getattr(self._file[number], "shape", ()) or ()) < 2:
-                    continue
-                held |= self._on_plane(self._plane(number), targets, need_wcs=number == first)
+                held |= self._on_plane(self._plane(ImageChoice(number)), targets, need_wcs=number == numbers[0])
         return held.tolist()
 
     def _on_plane(self, plane: _Plane, targets: Sequence[Target], *, need_wcs: bool) -> np.ndarray:
@@ -179,22 +249,32 @@ class Frame:
         held[index[near]] = (x >= -0.5) & (x < width - 0.5) & (y >= -0.5) & (y < height - 0.5)
         return held
 
-    def _plane(self, number: int) -> _Plane:
-        if number not in self._planes:
-            hdu = self._file[number]
-            header = full_header(self._file, number)
-            self._planes[number] = _Plane(hdu.section, header, celestial_wcs(hdu.header, self._file))
-        return self._planes[number]
+    def _wcs(self, number: int) -> WCS | None:
+        return self._plane(ImageChoice(number)).wcs
 
-    def _mask(self, mask: Any, shape: tuple[int, int]) -> np.ndarray:
-        if not isinstance(mask, str | os.PathLike):
-            return mask_of_shape(mask, shape, self.source)
-        source = os.fspath(mask)
-        if source not in self._masks:
-            with open_fits(source) as file:
-                number, _ = choose_hdu(file, None, None, source)
-                self._masks[source] = np.asarray(file[number].data) != 0
-        return mask_of_shape(self._masks[source], shape, source)
+    def _plane(self, choice: ImageChoice) -> _Plane:
+        key = (choice.number, choice.plane)
+        if key not in self._planes:
+            hdu = self._file[choice.number]
+            header = full_header(self._file, choice.number)
+            label = hdu_label(hdu, choice.number)
+            label += "" if choice.plane is None else f", plane {choice.plane}"
+            section = section_of(self._file, choice.number, choice.plane)
+            self._planes[key] = _Plane(section, header, celestial_wcs(hdu.header, self._file), choice, label)
+        return self._planes[key]
+
+    def opened(self, path: str) -> Any:
+        """A companion's file; open until the frame is closed."""
+        if os.path.abspath(path) == os.path.abspath(self.source):
+            return self._file
+        if path not in self._opened:
+            self._opened[path] = self._stack.enter_context(open_fits(path))
+        return self._opened[path]
+
+    @property
+    def file(self) -> Any:
+        """The open file."""
+        return self._file
 
 
 @contextmanager
@@ -208,70 +288,21 @@ def open_frame(path: str | os.PathLike[str]) -> Iterator[Frame]:
     """
     source = os.fspath(path)
     with open_fits(source) as file:
-        yield Frame(file, source)
+        frame = Frame(file, source)
+        try:
+            yield frame
+        finally:
+            frame.close()
 
 
-def sky_position(ra: Any, dec: Any, x: Any, y: Any) -> tuple[float, float] | None:
-    """Check a target's place and return its (ra, dec) in degrees; None where it is given in pixels or not at all.
-
-    Raises
-    ------
-    UsageError
-        It is half a position, two positions, or none at all.
-    """
-    check_position(ra, dec, x, y)
-    if ra is None:
-        return None
-    try:
-        ra_deg = Angle(ra, unit="hourangle").deg if isinstance(ra, str) and not _is_number(ra) else float(ra)
-        dec_deg = Angle(dec, unit="deg").deg if isinstance(dec, str) and not _is_number(dec) else float(dec)
-    except ValueError as error:
-        raise UsageError(f"RA {ra!r}, Dec {dec!r}: not a position") from error
-    if not (-360.0 <= ra_deg <= 360.0 and -90.0 <= dec_deg <= 90.0):
-        raise UsageError(f"RA {ra}, Dec {dec}: not a position (degrees are expected)")
-    return float(ra_deg), float(dec_deg)
+def named_as_companion(source: str) -> list[str]:
+    """Note that a file that was asked for is by its name no image of the sky."""
+    role = role_of_file(source)
+    if role in ("", SCIENCE):
+        return []
+    what = "mask" if role == MASK else f"{role} map" if role in NOISE_ROLES else "companion"
+    return [f"the file's name says that it is another image's {what}: it was read as an image, as asked"]
 
 
 def _number(value: Any) -> float:
     return float(value) if isinstance(value, float | int) else math.nan
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _scale_and_shape(wcs: WCS, window: Window) -> tuple[float, list[str]]:
-    """Pixel scale at the window's centre, and a note where pixels aren't square."""
-    centre = (window.width - 1) / 2, (window.height - 1) / 2
-    try:
-        scale, elongation = local_pixel_scale(wcs, *centre), pixel_elongation(wcs, *centre)
-    except Exception:  # the projection has no sky there
-        return math.nan, []
-    if elongation > 1.02:
-        return scale, [f"the pixels are {elongation:.2f} times longer than wide: ellipticities and radii suffer"]
-    return scale, []
-
-
-def _scale_notes(header: Any, zero: ZeroPoint, scale: float, wcs_scale: float, *, given: bool) -> list[str]:
-    """Note what follows from a pixel scale that isn't the grid's, and the zero point that makes all of it right."""
-    if given and math.isfinite(wcs_scale) and abs(scale / wcs_scale - 1.0) > 0.02:
-        better = zero.value + 5.0 * math.log10(scale / wcs_scale)
-        return [
-            f"the given pixel scale {scale:.4g} overrides the WCS's {wcs_scale:.4g} arcsec, for areas and for radii; "
-            f"if the flux is per pixel of {scale:.4g} arcsec on a grid of {wcs_scale:.4g}, mu is right but radii, "
-            f"growth and mag_total are not: all are with --zero-point {better:.3f} and no --pixel-scale"
-        ]
-    survey = header.get("SURVEY")
-    known = SURVEY_UNITS.get(survey.strip().upper()) if isinstance(survey, str) else None
-    if not given and known is not None and math.isfinite(scale) and abs(scale / known[1] - 1.0) > 0.02:
-        better = zero.value + 5.0 * math.log10(known[1] / scale)
-        return [
-            f"the grid of {scale:.4g} arcsec isn't the survey's own ({known[1]} arcsec): if the image was interpolated "
-            f"without rescaling its flux, mu is off by {better - zero.value:+.2f} mag; "
-            f"then use --zero-point {better:.3f}"
-        ]
-    return []

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from p2p_keras.core.errors import InputError, MissingCalibrationError, UsageError
-from p2p_keras.images.cutout import MIN_SIDE, whole_window
-from p2p_keras.images.pixels import clean_pixels
+from p2p_keras.images.cutout import MIN_SIDE
 
 if TYPE_CHECKING:
     from astropy.wcs import WCS
@@ -34,8 +33,9 @@ class GalaxyImage:
         The galaxy's name in tables: the file's name without endings unless the caller gave one.
     source : str
         The file, for messages.
-    x_offset, y_offset : int
-        Pixel of the file under `pixels`' pixel (0, 0): file x = x + x_offset. Negative where NaN was added before it.
+    x_offset, y_offset : float
+        Place in the file of `pixels`' pixel (0, 0), an integer unless the image was binned or resampled: see
+        `to_file`. Negative where NaN was added before it.
     wcs : astropy.wcs.WCS or None
         Celestial WCS of `pixels` (not of the file).
     wcs_pixel_scale : float
@@ -45,6 +45,24 @@ class GalaxyImage:
         Which keywords they are from; ``"given"`` where the caller set them.
     notes : tuple of str
         What was cut, padded, assumed or looks odd; to be shown to the user.
+    noise : float32 array (H, W) or None
+        1-sigma noise per pixel, where a map of it was found or given; NaN where a pixel is masked. The network finds
+        its own noise and never sees it.
+    noise_origin : str
+        Where `noise` is from: an HDU, a file; ``"gain"`` where `p2p_keras.images.noise.noise_map` makes it of the
+        header's gain; ``"pixels"`` where there is neither.
+    electrons_per_unit, read_noise : float
+        Electrons per unit of `pixels` (NaN where unknown) and read noise in electrons (0 where unknown).
+    hdu : str
+        The HDU that was read, with its name and plane; ``""`` for arrays.
+    photometric_system : str
+        ``"AB"`` or ``"Vega"``, of `zero_point`.
+    ab_offset : (float, str) or None
+        AB less Vega magnitude of the band and where it is from.
+    binning : int
+        Pixels of the file along a side of one of `pixels`.
+    file_matrix : tuple of 4 floats or None
+        Steps in the file (dx/du, dx/dv, dy/du, dy/dv) per step in `pixels`, where it isn't one for one.
 
     Notes
     -----
@@ -63,13 +81,22 @@ class GalaxyImage:
     band: str = ""
     name: str = ""
     source: str = ""
-    x_offset: int = 0
-    y_offset: int = 0
+    x_offset: float = 0
+    y_offset: float = 0
     wcs: WCS | None = None
     wcs_pixel_scale: float = math.nan
     zero_point_origin: str = "given"
     pixel_scale_origin: str = "given"
     notes: tuple[str, ...] = ()
+    noise: np.ndarray | None = None
+    noise_origin: str = "pixels"
+    electrons_per_unit: float = math.nan
+    read_noise: float = 0.0
+    hdu: str = ""
+    photometric_system: str = "AB"
+    ab_offset: tuple[float, str] | None = None
+    binning: int = 1
+    file_matrix: tuple[float, float, float, float] | None = None
 
     @classmethod
     def from_array(
@@ -82,8 +109,9 @@ class GalaxyImage:
         mask: Any = None,
         band: str = "",
         wcs: WCS | None = None,
+        sigma: Any = None,
     ) -> GalaxyImage:
-        """Take an array in memory as an image; limits of size as for files (middle 2048, NaN-padded to 48).
+        """Take an array in memory as an image; limits of size as for files (binned above 2048, NaN-padded to 48).
 
         Parameters
         ----------
@@ -97,7 +125,9 @@ class GalaxyImage:
         mask : array (H, W), optional
             Non-zero: ignore the pixel.
         wcs : astropy.wcs.WCS, optional
-            WCS of `pixels`.
+            WCS of `pixels`. Where it says that they aren't square, they are resampled to square ones.
+        sigma : array (H, W), optional
+            1-sigma noise per pixel.
 
         Raises
         ------
@@ -110,32 +140,26 @@ class GalaxyImage:
         array, hidden = _plain_array(pixels, name)
         if mask is not None:
             hidden = mask_of_shape(mask, array.shape, name) | hidden
-        window, notes = whole_window((array.shape[0], array.shape[1]), None)
-        cut_wcs, wcs_scale = None, math.nan
-        if wcs is not None:
-            from p2p_keras.images.sky_geometry import local_pixel_scale, shifted_wcs
-
-            cut_wcs = shifted_wcs(wcs.celestial, window.x_start, window.y_start)
-            wcs_scale = local_pixel_scale(cut_wcs, (window.width - 1) / 2, (window.height - 1) / 2)
         if zero_point is None:
             raise MissingCalibrationError(
                 name, "an array has no header: give its zero_point (mag of a pixel value of 1)"
             )
-        if pixel_scale is None and not math.isfinite(wcs_scale):
+        from p2p_keras.images.stamp import cut_stamp
+
+        noise = None if sigma is None else as_sigma(sigma, array.shape, name)
+        whole = None if wcs is None else wcs.celestial
+        stamp = cut_stamp(array, wcs=whole, source=name, hidden=hidden, sigma=noise)
+        if pixel_scale is None and not math.isfinite(stamp.wcs_scale):
             raise MissingCalibrationError(name, "an array has no header: give its pixel_scale (arcsec per pixel)")
         return cls(
-            pixels=clean_pixels(window.cut(array), window.cut(hidden.astype(np.float32)), name),
             zero_point=float(zero_point),
-            pixel_scale=wcs_scale if pixel_scale is None else float(pixel_scale),
+            pixel_scale=stamp.binning * (stamp.wcs_scale if pixel_scale is None else float(pixel_scale)),
             band=band,
             name=name,
             source=name,
-            x_offset=window.x_start,
-            y_offset=window.y_start,
-            wcs=cut_wcs,
-            wcs_pixel_scale=wcs_scale,
             pixel_scale_origin="WCS" if pixel_scale is None else "given",
-            notes=tuple(notes),
+            noise_origin="pixels" if noise is None else "given",
+            **stamp.image_fields(),
         )
 
     @property
@@ -164,13 +188,41 @@ class GalaxyImage:
             from p2p_keras.images.sky_geometry import shifted_wcs
 
             wcs = shifted_wcs(wcs, columns, rows)
+        inner = (slice(rows, height - rows), slice(columns, width - columns))
+        x_offset, y_offset = self.to_file(columns, rows)
         return replace(
             self,
-            pixels=self.pixels[rows : height - rows, columns : width - columns],
-            x_offset=self.x_offset + columns,
-            y_offset=self.y_offset + rows,
+            pixels=self.pixels[inner],
+            noise=None if self.noise is None else self.noise[inner],
+            x_offset=x_offset,
+            y_offset=y_offset,
             wcs=wcs,
         )
+
+    @property
+    def file_pixel_scale(self) -> float:
+        """Arcsec per pixel of the file, where the image was binned; else `pixel_scale`."""
+        return self.pixel_scale / self.binning
+
+    def to_file(self, x: Any, y: Any) -> tuple[Any, Any]:
+        """Place in the file of pixel (x, y) of `pixels`."""
+        if self.file_matrix is None:
+            return x + self.x_offset, y + self.y_offset
+        a, b, c, d = self.file_matrix
+        return a * x + b * y + self.x_offset, c * x + d * y + self.y_offset
+
+    def from_file_flux(self, flux: float) -> float:
+        """Flux per pixel of `pixels` of a flux per pixel of the file."""
+        return flux * self.binning**2
+
+    def from_file(self, x: Any, y: Any) -> tuple[Any, Any]:
+        """Place in `pixels` of pixel (x, y) of the file."""
+        x, y = x - self.x_offset, y - self.y_offset
+        if self.file_matrix is None:
+            return x, y
+        a, b, c, d = self.file_matrix
+        determinant = a * d - b * c
+        return (d * x - b * y) / determinant, (a * y - c * x) / determinant
 
     def pixel_to_sky(self, x: Any, y: Any) -> tuple[Any, Any]:
         """ICRS right ascension and declination in degrees of pixel (x, y) of `pixels`; NaN without WCS.
@@ -191,7 +243,8 @@ class GalaxyImage:
         With a WCS the angle is east of north on the sky at pixel (x, y), whatever the image's rotation or flip.
         Floats for floats, arrays for arrays; NaN stays NaN.
         """
-        from p2p_keras.images.sky_geometry import half_turn, sky_position_angle
+        from p2p_keras.core.ellipse import half_turn
+        from p2p_keras.images.sky_geometry import sky_position_angle
 
         angle = half_turn(pa_from_x_deg) if self.wcs is None else sky_position_angle(self.wcs, pa_from_x_deg, x, y)
         return float(angle) if np.ndim(angle) == 0 else angle
@@ -220,6 +273,16 @@ def mask_of_shape(mask: Any, shape: tuple[int, ...], source: object) -> np.ndarr
     if array.shape != tuple(shape[-2:]):
         raise InputError(source, f"the mask is {_size(array.shape)}, the image {_size(shape[-2:])}: they must be alike")
     return array != 0
+
+
+def as_sigma(sigma: Any, shape: tuple[int, ...], source: object) -> np.ndarray:
+    """Check the shape of a map of 1-sigma noise; NaN where it is no positive number."""
+    array = np.asarray(sigma, dtype=np.float64)
+    if array.shape != tuple(shape[-2:]):
+        raise InputError(
+            source, f"the noise map is {_size(array.shape)}, the image {_size(shape[-2:])}: they must be alike"
+        )
+    return np.where(np.isfinite(array) & (array > 0), array, np.nan)
 
 
 def _plain_array(pixels: Any, name: str) -> tuple[np.ndarray, np.ndarray]:

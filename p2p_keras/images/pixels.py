@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from p2p_keras.core.errors import InputError
-from p2p_keras.images.zero_point import header_number
+from p2p_keras.images.pixel_scale import header_number
 
 _ASINH_ALPHA = 2.5 / np.log(10.0)
 
@@ -59,9 +59,43 @@ def clean_pixels(pixels: np.ndarray, mask: np.ndarray | None, source: object) ->
     return out
 
 
-def empty_pixel_note(pixels: np.ndarray) -> list[str]:
-    """Note where many pixels are exactly zero: some surveys write 0 where they have no data."""
-    empty = float(np.mean(pixels == 0.0))
-    if empty < 0.02:
-        return []
-    return [f"{100 * empty:.0f} % of the pixels are exactly 0: if they are without data, mask them"]
+_FEW = 0.02
+_QUANTUM_SHARE = 3.0
+
+
+def missing_zeros(pixels: np.ndarray) -> tuple[np.ndarray | None, list[str]]:
+    """Pixels that are exactly 0 since they are without data: those to ignore (None: none), and a note.
+
+    Zero is a value like any other where values come in steps (photon counts, quantised images) or go down to it
+    (noiseless models). It means "no data" where values are continuous and noise goes below zero, or where all of them
+    lie far above it.
+
+    Parameters
+    ----------
+    pixels : array (H, W)
+    """
+    zeros = pixels == 0.0
+    share = float(np.count_nonzero(zeros)) / max(1, zeros.size)
+    if share < _FEW:
+        return None, []
+    values = pixels[np.isfinite(pixels) & ~zeros]
+    if values.size < 100 or _in_steps(values, int(np.count_nonzero(zeros))):
+        return None, []
+    low, middle, high = np.percentile(values, [5, 50, 95])
+    noise_about_zero = float(np.mean(values < 0)) > 0.1
+    pedestal = low > 0 and middle - low < 0.2 * middle and high - low < 2.0 * middle
+    if not (noise_about_zero or pedestal):
+        return None, []
+    return zeros, [
+        f"{100 * share:.0f} % of the pixels are exactly 0, where noise makes that unlikely: taken as without data"
+    ]
+
+
+def _in_steps(values: np.ndarray, zeros: int) -> bool:
+    """Whether values other than 0 begin at a step that is about as frequent as 0 itself, or leave a gap above 0."""
+    size = np.abs(values)
+    step = float(size.min())
+    near = int(np.count_nonzero(size < 1.5 * step))
+    if _QUANTUM_SHARE * near >= zeros:
+        return True
+    return bool((values >= 0).all() and step > 0.2 * float(np.median(size)))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from p2p_keras.core.contract import MAX_SIDE, MIN_SIDE
 from p2p_keras.core.errors import InputError
-from p2p_keras.images.cutout import check_size
-from p2p_keras.images.frame import open_frame, sky_position
+from p2p_keras.images.cutout import MAX_SIDE, MIN_SIDE, check_size
+from p2p_keras.images.frame import open_frame
 from p2p_keras.images.galaxy_image import GalaxyImage, check_calibration
+from p2p_keras.images.targets import sky_position
 
 
 def read_image(
@@ -26,6 +26,13 @@ def read_image(
     size: int | None = None,
     mask: Any = None,
     name: str | None = None,
+    plane: int | str | None = None,
+    mask_bits: int | str | None = None,
+    sigma: Any = None,
+    variance: Any = None,
+    weight: Any = None,
+    companions: bool = True,
+    to_ab: bool = False,
 ) -> GalaxyImage:
     """Read a galaxy's image, cut out its target and find its calibration.
 
@@ -40,19 +47,32 @@ def read_image(
     band : str, optional
         Filter; overrides the header.
     hdu : int or str, optional
-        Number (0 = primary) or EXTNAME of the image's HDU. Default: the first HDU that has an image; with `ra` and
-        `dec` the first science image that contains the target.
+        Number (0 = primary) or EXTNAME of the image's HDU. Default: by what names and headers say
+        (`p2p_keras.images.hdus.choose_image`); with `ra` and `dec` the first science image that contains the target.
     ra, dec : float or str, optional
         The target's ICRS position in degrees, or as text such as ``"13:22:02.4"`` (hours) and ``"+36:43:51"``.
     x, y : float, optional
         The target's pixel in the file, 0-based (pixel (0, 0) is the centre of the first pixel).
     size : int, optional
-        Side of the square to cut, 48 to 2048 px. Default: 256 with a target; without one the whole image, of which the
-        middle 2048 px are kept where it is larger and to which NaN is added up to 48 px where it is smaller.
+        Side of the square to cut, from 48 px on; above 2048 px it is binned. Default: 256 with a target; without one
+        the whole image. One beyond 2048 px is cut to what its galaxy's light needs, and binned if that is larger still;
+        to one below 48 px NaN is added.
     mask : path or array (H, W), optional
-        Pixels to ignore, of the file's image shape: non-zero is ignored.
+        Pixels to ignore: a FITS image ``FILE`` or ``FILE[HDU]`` or an array, of the image's shape, non-zero is ignored;
+        or a DS9 region file (needs the package `regions`).
     name : str, optional
         Default: the file's name without its endings.
+    plane : int or str, optional
+        Plane of a cube, by its number from 0 or its band; in a file with an HDU for each band, the band.
+    mask_bits : int or str, optional
+        Bits of the mask that count: ``1 | 2 | 16``, ``"1,2,16"``, or names of its header's planes (``"SAT,CR"``).
+    sigma, variance, weight : path or array (H, W), optional
+        Noise map, ``FILE`` or ``FILE[HDU]``: 1-sigma noise, its square, or relative weights (whose scale is set by the
+        scatter of the pixels). Pixels of no weight are masked.
+    companions : bool
+        Use the noise map and the mask that are in the file or, by their names, beside it.
+    to_ab : bool
+        Convert a Vega zero point to AB by published offsets.
 
     Returns
     -------
@@ -84,6 +104,13 @@ def read_image(
             size=size,
             mask=mask,
             name=name,
+            plane=plane,
+            mask_bits=mask_bits,
+            sigma=sigma,
+            variance=variance,
+            weight=weight,
+            companions=companions,
+            to_ab=to_ab,
         )
 
 
@@ -101,7 +128,7 @@ def as_galaxy_image(image: Any, *, index: int = 0, **options: Any) -> GalaxyImag
     if isinstance(image, (str, os.PathLike)):
         image = read_image(image, **options)
     elif not isinstance(image, GalaxyImage):
-        if unknown := sorted(set(options) - {"zero_point", "pixel_scale", "mask", "band", "name", "wcs"}):
+        if unknown := sorted(set(options) - {"zero_point", "pixel_scale", "mask", "band", "name", "wcs", "sigma"}):
             raise TypeError(f"{', '.join(unknown)}: only for files, not for arrays")
         image = GalaxyImage.from_array(image, **({"name": f"array-{index}"} | options))
     height, width = image.shape

@@ -7,7 +7,7 @@ fields at a pole need no case of their own.
 
 from __future__ import annotations
 
-import warnings
+import re
 from typing import Any
 
 import numpy as np
@@ -35,18 +35,50 @@ def celestial_wcs(header: Any, fobj: Any = None) -> WCS | None:
     """
     if not any(key in header for key in ("CD1_1", "CD1_2", "CDELT1", "PC1_1", "PC001001")):
         return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            wcs = WCS(header, fobj=fobj).celestial
-            usable = wcs.has_celestial and bool(np.isfinite(wcs.wcs.crval).all())
-            low, high = PLAUSIBLE_PIXEL_SCALE
-            centre = ((header.get("NAXIS1", 1) - 1) / 2, (header.get("NAXIS2", 1) - 1) / 2)
-            if usable and not low < local_pixel_scale(wcs, *centre) < high:
-                usable = False
-        except Exception:  # astropy raises many kinds on broken WCS keywords: all mean that there is none to use
-            return None
+    try:
+        # Mended by wcslib itself: astropy's `fix` would warn of each mend, and filters of warnings aren't for threads.
+        wcs = WCS(_plain_cards(header), fobj=fobj, naxis=2, fix=False)
+        wcs.wcs.fix()
+        wcs = wcs.celestial
+        wcs.wcs.set()
+        usable = wcs.has_celestial and bool(np.isfinite(wcs.wcs.crval).all())
+        low, high = PLAUSIBLE_PIXEL_SCALE
+        centre = ((header.get("NAXIS1", 1) - 1) / 2, (header.get("NAXIS2", 1) - 1) / 2)
+        if usable and not low < local_pixel_scale(wcs, *centre) < high:
+            usable = False
+    except Exception:  # astropy raises many kinds on broken WCS keywords: all mean that there is none to use
+        return None
     return wcs if usable else None
+
+
+_OF_OTHER_AXES = re.compile(r"(CTYPE|CRVAL|CRPIX|CUNIT|CDELT|CROTA)[3-9]|(CD|PC)\d_[3-9]|(CD|PC)[3-9]_\d|WCSAXES")
+_OLD_PC = re.compile(r"PC00(\d)00(\d)")
+
+
+def _plain_cards(header: Any) -> Any:
+    """The header without what wcslib would warn of: old spellings, an equinox as text, axes that the image lacks."""
+    equinox = header.get("EQUINOX")
+    old_pc = "PC001001" in header
+    flat = header.get("NAXIS") == 2 and any(key in header for key in ("CTYPE3", "CRVAL3", "CRPIX3", "CDELT3", "CD3_3"))
+    if not (old_pc or flat or "RADECSYS" in header or isinstance(equinox, str)):
+        return header
+    header = header.copy()
+    if "RADECSYS" in header:
+        header.setdefault("RADESYS", header["RADECSYS"])
+        header.remove("RADECSYS", remove_all=True)
+    if isinstance(equinox, str):
+        try:
+            header["EQUINOX"] = float(equinox.strip().lstrip("JBjb"))
+        except ValueError:
+            header.remove("EQUINOX", remove_all=True)
+    if old_pc:
+        for key in [key for key in header if _OLD_PC.fullmatch(key)]:
+            header.setdefault(_OLD_PC.sub(r"PC\1_\2", key), header[key])
+            header.remove(key, remove_all=True)
+    if flat:
+        for key in [key for key in header if _OF_OTHER_AXES.fullmatch(key)]:
+            header.remove(key, ignore_missing=True, remove_all=True)
+    return header
 
 
 def pixel_to_icrs(wcs: WCS, x: Any, y: Any) -> SkyCoord:
@@ -151,5 +183,6 @@ def shifted_wcs(wcs: WCS, x_offset: int, y_offset: int) -> WCS:
     for name in ("cpdis1", "cpdis2", "det2im1", "det2im2"):
         table = getattr(shifted, name)
         if table is not None:
-            table.crpix = tuple(np.asarray(table.crpix) - offset)
+            # CRVAL is the image's pixel under the table's own reference pixel, CRPIX.
+            table.crval = tuple(np.asarray(table.crval) - offset)
     return shifted

@@ -18,7 +18,8 @@ class Target:
     ----------
     name : str, optional
         The galaxy's name in tables; by default the file's name without endings.
-    ra, dec, x, y, size, hdu, zero_point, pixel_scale, band, mask
+    ra, dec, x, y, size, hdu, plane, zero_point, pixel_scale, band, mask, mask_bits, sigma, variance, weight,
+    companions, to_ab
         As `p2p_keras.images.read_image` takes them.
     redshift : float, optional
     extinction : float, optional
@@ -42,6 +43,13 @@ class Target:
     pixel_scale: float | None = None
     band: str | None = None
     mask: Any = None
+    plane: int | str | None = None
+    mask_bits: int | str | None = None
+    sigma: Any = None
+    variance: Any = None
+    weight: Any = None
+    companions: bool | None = None
+    to_ab: bool | None = None
     redshift: float | None = None
     extinction: float | None = None
     ebv: float | None = None
@@ -62,7 +70,26 @@ class Target:
         return {key: getattr(self, key) for key in IMAGE_OPTIONS}
 
 
-IMAGE_OPTIONS = ("name", "ra", "dec", "x", "y", "size", "hdu", "zero_point", "pixel_scale", "band", "mask")
+IMAGE_OPTIONS = (
+    "name",
+    "ra",
+    "dec",
+    "x",
+    "y",
+    "size",
+    "hdu",
+    "plane",
+    "zero_point",
+    "pixel_scale",
+    "band",
+    "mask",
+    "mask_bits",
+    "sigma",
+    "variance",
+    "weight",
+    "companions",
+    "to_ab",
+)
 TARGET_FIELDS = tuple(field.name for field in fields(Target))
 
 
@@ -104,3 +131,34 @@ def check_position(ra: Any, dec: Any, x: Any, y: Any) -> None:
         raise UsageError("a target needs both coordinates: RA and Dec, or x and y")
     if ra is not None and x is not None:
         raise UsageError("give the target by RA and Dec or by x and y, not by both")
+
+
+def sky_position(ra: Any, dec: Any, x: Any, y: Any) -> tuple[float, float] | None:
+    """Check a target's place and return its (ra, dec) in degrees; None where it is given in pixels or not at all.
+
+    Raises
+    ------
+    UsageError
+        It is half a position, two positions, or none at all.
+    """
+    from astropy.coordinates import Angle
+
+    check_position(ra, dec, x, y)
+    if ra is None:
+        return None
+    try:
+        ra_deg = Angle(ra, unit="hourangle").deg if isinstance(ra, str) and not _is_number(ra) else float(ra)
+        dec_deg = Angle(dec, unit="deg").deg if isinstance(dec, str) and not _is_number(dec) else float(dec)
+    except ValueError as error:
+        raise UsageError(f"RA {ra!r}, Dec {dec!r}: not a position") from error
+    if not (-360.0 <= ra_deg <= 360.0 and -90.0 <= dec_deg <= 90.0):
+        raise UsageError(f"RA {ra}, Dec {dec}: not a position (degrees are expected)")
+    return float(ra_deg), float(dec_deg)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

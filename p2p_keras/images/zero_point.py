@@ -1,28 +1,36 @@
-"""Zero point and pixel scale from an image's header, as real surveys write them; never a silent default.
+"""Zero point from an image's header, as real surveys write it; never a silent default.
 
-The order of trust for the zero point, the AB magnitude of a pixel value of one:
+The order of trust for the zero point, the magnitude of a pixel value of one (AB, or Vega where
+`p2p_keras.images.photometric_system` says so):
 
-1. BUNIT is a physical flux (nanomaggy, maggy, Jy and its fractions, MJy/sr, erg/s/cm2/Hz or, with PHOTPLAM, per
-   Angstrom). A zero-point keyword that says otherwise is an error, not a choice made here.
+1. The unit (BUNIT, or its like in `UNIT_KEYWORDS`) is a physical flux: nanomaggy, maggy, Jy and its fractions, MJy/sr,
+   erg/s/cm2/Hz or, with a pivot wavelength, per Angstrom. A zero-point keyword that says otherwise is an error, not a
+   choice made here.
 2. Keywords that state a zero point, `ZERO_POINT_KEYWORDS`: the magnitude of one unit of the pixel values as they are
    stored (the convention of SExtractor, SCAMP, DES, ZTF, Euclid MER). Where the card's comment says "per second" and
    the values are counts, 2.5 log10(EXPTIME) is added. FLUXMAG0 (HSC: counts of magnitude 0) and FLUX20 (SDSS DR7:
-   counts of magnitude 20) are the same said as a flux.
+   counts of magnitude 20) are the same said as a flux; JMAGZP, HMAGZP, KMAGZP (2MASS Large Galaxy Atlas) are of a
+   band each.
 3. Pan-STARRS FPA.ZP: magnitude of one count per second, while stacks and warps hold counts: EXPTIME is needed.
-4. HST PHOTFLAM with PHOTPLAM: erg/s/cm2/Angstrom of one count per second; BUNIT must say if values are counts.
-5. A SURVEY keyword of a viewer whose cutouts are always nanomaggies.
+4. JWST PHOTMJSR: MJy/sr of one count per second.
+5. HST PHOTFLAM with PHOTPLAM: erg/s/cm2/Angstrom of one count per second; the unit must say if values are counts.
+6. A SURVEY keyword of a viewer whose cutouts are always nanomaggies (the Legacy Surveys' family, SDSS).
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 from p2p_keras.core.errors import InputError, MissingCalibrationError
-from p2p_keras.images.flux_units import AB_ZERO_POINT_JY, PixelUnit, read_unit
+from p2p_keras.images.flux_units import AB_ZERO_POINT_JY, PixelUnit, pivot_wavelength, read_unit, unit_text
+from p2p_keras.images.photometric_system import photometric_system
+from p2p_keras.images.pixel_scale import header_number
+from p2p_keras.images.survey_grids import SURVEY_UNITS, survey_of_nanomaggies
+from p2p_keras.images.zero_point_value import OPTION, PLAUSIBLE_ZERO_POINT, ZeroPoint, both_values, needed_exposure
+from p2p_keras.images.zero_points_by_band import galex, large_galaxy_atlas
 
 ZERO_POINT_KEYWORDS = (
     "MAGZERO",
@@ -43,89 +51,47 @@ ZERO_POINT_KEYWORDS = (
     "ABZP",
     "ABMAGZP",
     "IMAGEZPT",
+    "SEXMGZPT",
+    "SEXMAGZP",
+    "MAG0",
+    "MAGZPAB",
+    "MAGZERPT",
+    "MAGZEROPOINT",
+    "MAG_ZEROPOINT",
+    "ZPAB",
+    "ZPTAB",
+    "ABZEROPT",
+    "ZEROPOINT",
+    "ZPMAG",
+    "ZEROMAG",
+    "PHOT_ZP",
+    "PHOTZERO",
+    "ZPOINT",
 )
+"""Keywords of a zero point, all of them compared."""
+
 FLUX_KEYWORDS = {"FLUXMAG0": 0.0, "FLUX20": 20.0}
 """Keywords that hold the counts of a source of a given magnitude."""
 
-SURVEY_UNITS = {"LEGACYSURVEY": ("nanomaggy", 0.262), "SDSS": ("nanomaggy", 0.396)}
-"""SURVEY keyword of the Legacy Surveys viewer's cutouts -> their unit, and the survey's own pixel scale in arcsec."""
-
-PIXEL_SCALE_KEYWORDS = ("PIXSCALE", "PIXSCAL1", "PIXELSCL", "SECPIX", "SECPIX1", "D001SCAL")
-EXPOSURE_KEYWORDS = ("EXPTIME", "CELL.EXPOSURE", "TEXPTIME")
-
-_PLAUSIBLE_ZERO_POINT = (5.0, 50.0)
 _AGREE = 0.02
 _PER_SECOND = re.compile(
     r"(/ ?s\b|/ ?sec|per sec|per s\b|s-1|s\^-1|(?<!\d)1[ -]?s(ec(ond)?)?\b|count rate|cps)", re.IGNORECASE
 )
 _CASU = ("CASUVERS", "APCOR3", "APCORPK")
 _LOOKED_FOR = (
-    "BUNIT, "
-    + ", ".join((*ZERO_POINT_KEYWORDS, *FLUX_KEYWORDS))
-    + ", FPA.ZP with EXPTIME, PHOTFLAM with PHOTPLAM, SURVEY"
+    f"BUNIT, {', '.join(ZERO_POINT_KEYWORDS[:8])} and their like (docs/surveys.md), {', '.join(FLUX_KEYWORDS)}, JMAGZP "
+    "(HMAGZP, KMAGZP), FPA.ZP with EXPTIME, PHOTMJSR, PHOTFLAM with PHOTPLAM, SURVEY"
 )
-_OPTION = "set it with --zero-point (zero_point= in Python)"
 
 
-@dataclass(frozen=True)
-class ZeroPoint:
-    """A zero point and where it is from.
-
-    Attributes
-    ----------
-    value : float
-        AB magnitude of a pixel value of one.
-    origin : str
-        Which keywords said so.
-    notes : list of str
-        What a careful user wants to know about it.
-    """
-
-    value: float
-    origin: str
-    notes: list[str] = field(default_factory=list)
-
-
-def header_number(header: Mapping[str, Any], keyword: str) -> float:
-    """Read a keyword's value as a float, also where it was written as text; NaN where absent or not a number."""
-    value = header.get(keyword)
-    if value is None or isinstance(value, bool):
-        return math.nan
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return math.nan
-
-
-def find_pixel_scale(header: Mapping[str, Any], wcs_scale: float, source: object) -> tuple[float, str]:
-    """Arcsec per pixel and where it is from.
-
-    Parameters
-    ----------
-    header : mapping
-    wcs_scale : float
-        Scale of the image's WCS, NaN where it has none.
-    source : str or path, for the error
-
-    Raises
-    ------
-    MissingCalibrationError
-        Neither WCS nor keyword says.
-    """
-    if math.isfinite(wcs_scale):
-        return wcs_scale, "WCS"
-    for keyword in PIXEL_SCALE_KEYWORDS:
-        scale = abs(header_number(header, keyword))
-        if 1e-3 < scale < 300.0:
-            return scale, keyword
-    raise MissingCalibrationError(
-        source,
-        "the pixel scale is unknown: looked for a celestial WCS (CTYPE, CRVAL with CD, PC or CDELT) and "
-        f"{', '.join(PIXEL_SCALE_KEYWORDS)}; set it with --pixel-scale (pixel_scale= in Python)",
-    )
-
-
-def find_zero_point(header: Any, pixel_scale: float, source: object) -> ZeroPoint:
+def find_zero_point(
+    header: Any,
+    pixel_scale: float,
+    source: object,
+    *,
+    band: str | None = None,
+    noise: Callable[[], float] | None = None,
+) -> ZeroPoint:
     """Find the zero point of an image, by the rules in this module's head.
 
     Parameters
@@ -135,6 +101,10 @@ def find_zero_point(header: Any, pixel_scale: float, source: object) -> ZeroPoin
     pixel_scale : float
         Arcsec per pixel, for values per solid angle.
     source : str or path, for errors
+    band : str, optional
+        The image's band as the caller knows it, where zero points of several bands are in one header.
+    noise : callable, optional
+        Gives the scatter of the pixels, which tells the band where nothing else does (2MASS Large Galaxy Atlas).
 
     Raises
     ------
@@ -143,15 +113,19 @@ def find_zero_point(header: Any, pixel_scale: float, source: object) -> ZeroPoin
     InputError
         The values are magnitudes.
     """
-    unit = read_unit(header.get("BUNIT"), pixel_scale, header_number(header, "PHOTPLAM"))
+    text = unit_text(header)
+    per_wavelength = "erg" in text.lower() or text.upper().startswith("W")
+    unit = read_unit(text, pixel_scale, pivot_wavelength(header) if per_wavelength else math.nan)
     if unit.kind == "magnitude":
         raise InputError(
             source, f"the pixels are magnitudes (BUNIT = {unit.text!r}): an image of linear flux is needed"
         )
     if unit.kind == "beam":
-        raise MissingCalibrationError(source, f"BUNIT = {unit.text!r}: a flux per beam has no zero point; {_OPTION}")
+        raise MissingCalibrationError(source, f"BUNIT = {unit.text!r}: a flux per beam has no zero point; {OPTION}")
     if unit.kind == "flux" and math.isnan(unit.zero_point):
-        raise MissingCalibrationError(source, f"BUNIT = {unit.text!r} needs PHOTPLAM, which isn't there; {_OPTION}")
+        raise MissingCalibrationError(
+            source, f"BUNIT = {unit.text!r} needs PHOTPLAM or a known filter, which isn't there; {OPTION}"
+        )
     _refuse_casu(header, unit, source)
     stated = _stated(header, unit, source)
     if unit.kind == "flux":
@@ -159,11 +133,14 @@ def find_zero_point(header: Any, pixel_scale: float, source: object) -> ZeroPoin
     values = list(stated.values())
     if values and max(values) - min(values) > _AGREE:
         said = ", ".join(f"{keyword} gives {value:.3f}" for keyword, value in stated.items())
-        raise MissingCalibrationError(source, f"the header contradicts itself on the zero point ({said}); {_OPTION}")
+        raise MissingCalibrationError(source, f"the header contradicts itself on the zero point ({said}); {OPTION}")
     if stated:
         origin, value = next(iter(stated.items()))
-        return ZeroPoint(value, origin, _vega_note(header))
-    for convention in (_pan_starrs, _hubble, _survey):
+        return _in_its_system(header, value, origin)
+    atlas = large_galaxy_atlas(header, band, noise, source)
+    if atlas is not None:
+        return atlas
+    for convention in (_pan_starrs, _webb, _hubble, galex, _survey):
         found = convention(header, unit, source)
         if found is not None:
             return found
@@ -171,43 +148,40 @@ def find_zero_point(header: Any, pixel_scale: float, source: object) -> ZeroPoin
     useless = [f"{key} = {header[key]}" for key in (*ZERO_POINT_KEYWORDS, *FLUX_KEYWORDS) if key in header]
     placeholder = f" ({', '.join(useless)} is no zero point)" if useless else ""
     raise MissingCalibrationError(
-        source, f"the zero point is unknown: {has_unit}{placeholder}; looked for {_LOOKED_FOR}; {_OPTION}"
+        source, f"the zero point is unknown: {has_unit}{placeholder}; looked for {_LOOKED_FOR}; {OPTION}"
     )
+
+
+def _in_its_system(header: Any, value: float, origin: str, band: str = "") -> ZeroPoint:
+    keyword = origin.split(" ")[0]
+    comment = str(header.comments[keyword] or "") if keyword in header else ""
+    system, why = photometric_system(header, origin, comment)
+    notes = [f"the zero point is a Vega magnitude ({why}), and so is mu; --to-ab converts it"] if why else []
+    return ZeroPoint(value, origin, system, band, notes)
 
 
 def _stated(header: Any, unit: PixelUnit, source: object) -> dict[str, float]:
     """Zero points that the header's keywords state for the values as stored, by keyword; placeholders left out."""
     stated = {}
-    for keyword in ZERO_POINT_KEYWORDS:
+    present = set(header)  # to ask a header for a card that it lacks is slow
+    for keyword in (key for key in ZERO_POINT_KEYWORDS if key in present):
         value = header_number(header, keyword)
-        if not _PLAUSIBLE_ZERO_POINT[0] < value < _PLAUSIBLE_ZERO_POINT[1]:
+        # ESO's science products in maggies (KiDS) say PHOTZP = 0 and mean it.
+        absolute = keyword == "PHOTZP" and value == 0.0 and str(header.get("FLUXCAL", "")).strip() == "ABSOLUTE"
+        if not (PLAUSIBLE_ZERO_POINT[0] < value < PLAUSIBLE_ZERO_POINT[1] or absolute):
             continue  # 0, -99, 99 stand for "not measured"; -21.1 in PHOTZPT is the constant of HST's ST magnitudes
         origin = keyword
         if unit.kind != "rate" and _PER_SECOND.search(header.comments[keyword] or ""):
             if unit.kind != "counts":
-                raise MissingCalibrationError(
-                    source,
-                    f"{keyword} = {value:g} is for one count per second, but BUNIT "
-                    f"({unit.text or 'absent'}) doesn't say if the pixels are counts or counts per second; {_OPTION}",
-                )
-            value += 2.5 * math.log10(_exposure(header, source, f"{keyword} (per second, the pixels are counts)"))
+                raise MissingCalibrationError(source, both_values(header, keyword, value, unit))
+            value += 2.5 * math.log10(needed_exposure(header, source, f"{keyword} (per second, the pixels are counts)"))
             origin = f"{keyword} + 2.5 log10(EXPTIME)"
         stated[origin] = value
-    for keyword, magnitude in FLUX_KEYWORDS.items():
+    for keyword, magnitude in ((key, value) for key, value in FLUX_KEYWORDS.items() if key in present):
         flux = header_number(header, keyword)
-        if flux > 0:
+        if 0 < flux < math.inf:
             stated[keyword] = magnitude + 2.5 * math.log10(flux)
     return stated
-
-
-def _exposure(header: Any, source: object, needed_by: str) -> float:
-    for keyword in EXPOSURE_KEYWORDS:
-        seconds = header_number(header, keyword)
-        if seconds > 0:
-            return seconds
-    raise MissingCalibrationError(
-        source, f"{needed_by} needs the exposure time, and {', '.join(EXPOSURE_KEYWORDS)} don't give it; {_OPTION}"
-    )
 
 
 def _refuse_casu(header: Any, unit: PixelUnit, source: object) -> None:
@@ -219,18 +193,30 @@ def _refuse_casu(header: Any, unit: PixelUnit, source: object) -> None:
         source,
         f"MAGZPT = {value:g} follows CASU's convention (VISTA, UKIDSS, VST): for one count per second, before "
         "extinction (EXTINCT, AIRMASS) and in the survey's own magnitude system; work out "
-        f"MAGZPT - EXTINCT (AIRMASS - 1) + 2.5 log10(EXPTIME) plus the AB offset of the band and {_OPTION}",
+        f"MAGZPT - EXTINCT (AIRMASS - 1) + 2.5 log10(EXPTIME) plus the AB offset of the band and {OPTION}",
     )
 
 
 def _pan_starrs(header: Any, unit: PixelUnit, source: object) -> ZeroPoint | None:
     """Stacks: 25 + 2.5 log10(EXPTIME); warps alike with their own FPA.ZP."""
-    value = header_number(header, "FPA.ZP")
-    if not _PLAUSIBLE_ZERO_POINT[0] < value < _PLAUSIBLE_ZERO_POINT[1]:
+    value = header_number(header, "FPA.ZP" if "FPA.ZP" in header else "HIERARCH FPA.ZP")
+    if not PLAUSIBLE_ZERO_POINT[0] < value < PLAUSIBLE_ZERO_POINT[1]:
         return None
     if unit.kind == "rate":
         return ZeroPoint(value, "FPA.ZP")
-    return ZeroPoint(value + 2.5 * math.log10(_exposure(header, source, "FPA.ZP")), "FPA.ZP + 2.5 log10(EXPTIME)")
+    return ZeroPoint(value + 2.5 * math.log10(needed_exposure(header, source, "FPA.ZP")), "FPA.ZP + 2.5 log10(EXPTIME)")
+
+
+def _webb(header: Any, unit: PixelUnit, source: object) -> ZeroPoint | None:
+    """JWST images left in DN/s: PHOTMJSR makes MJy/sr of them."""
+    per_sr, scale = (
+        header_number(header, "PHOTMJSR"),
+        math.degrees(math.sqrt(max(header_number(header, "PIXAR_SR"), 0.0))),
+    )
+    if unit.kind != "rate" or not (per_sr > 0 and scale > 0):
+        return None
+    value = read_unit("MJy/sr", 3600.0 * scale).zero_point - 2.5 * math.log10(per_sr)
+    return ZeroPoint(value, "PHOTMJSR and PIXAR_SR")
 
 
 def _hubble(header: Any, unit: PixelUnit, source: object) -> ZeroPoint | None:
@@ -244,32 +230,22 @@ def _hubble(header: Any, unit: PixelUnit, source: object) -> ZeroPoint | None:
         value, origin = AB_ZERO_POINT_JY - 2.5 * math.log10(photfnu), "PHOTFNU"
     elif photflam > 0:
         raise MissingCalibrationError(
-            source, f"PHOTFLAM is there, but no PHOTPLAM to make it an AB magnitude; {_OPTION}"
+            source, f"PHOTFLAM is there, but no PHOTPLAM to make it an AB magnitude; {OPTION}"
         )
     else:
         return None
     if unit.kind == "rate":
         return ZeroPoint(value, origin)
     if unit.kind == "counts":
-        seconds = _exposure(header, source, f"{origin} with BUNIT = {unit.text!r}")
+        seconds = needed_exposure(header, source, f"{origin} with BUNIT = {unit.text!r}")
         return ZeroPoint(value + 2.5 * math.log10(seconds), f"{origin} + 2.5 log10(EXPTIME)")
-    raise MissingCalibrationError(
-        source,
-        f"{origin} give the zero point for counts per second ({value:.3f}), but BUNIT ({unit.text or 'absent'}) "
-        f"doesn't say if the pixels are counts or counts per second; {_OPTION}",
-    )
+    raise MissingCalibrationError(source, both_values(header, origin, value, unit))
 
 
 def _survey(header: Any, unit: PixelUnit, source: object) -> ZeroPoint | None:
-    survey = header.get("SURVEY")
-    known = SURVEY_UNITS.get(survey.strip().upper()) if isinstance(survey, str) else None
+    known = SURVEY_UNITS.get(survey_of_nanomaggies(header))
     if known is None or unit.kind in ("counts", "rate"):
         return None
-    return ZeroPoint(read_unit(known[0]).zero_point, f"SURVEY = {survey!r} (its cutouts are in {known[0]})")
-
-
-def _vega_note(header: Any) -> list[str]:
-    words = " ".join(str(header.get(key, "")) for key in ("ORIGIN", "TELESCOP", "SURVEY")).upper()
-    if any(name in words for name in ("2MASS", "WISE")):
-        return ["the zero point of 2MASS and WISE images is a Vega magnitude: so is mu"]
-    return []
+    return ZeroPoint(
+        read_unit(known[0]).zero_point, f"SURVEY = {header['SURVEY'].strip()!r} (its images are in {known[0]})"
+    )

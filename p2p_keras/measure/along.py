@@ -22,7 +22,7 @@ from p2p_keras.core.units import (
 )
 from p2p_keras.core.version import __version__
 from p2p_keras.images.reading import as_galaxy_image
-from p2p_keras.profile.columns import ISOPHOTE_MU, isophotal_radius, pa_from_x, plain_arrays
+from p2p_keras.profile.columns import ISOPHOTE_MU, isophotal_radius, pa_from_x, plain_arrays, whole_or_float
 from p2p_keras.profile.flags import quality_of
 from p2p_keras.profile.isophotes.given import Ellipses, ring_edges
 from p2p_keras.profile.isophotes.photometry import IsophotePhotometry, Pixels, Statistic, measure_ellipses
@@ -137,7 +137,7 @@ def given_ellipses(ellipses: Any, image: GalaxyImage) -> GivenEllipses:
 
 def one_shape(x0: float, y0: float, ellipticity: float, pa: float, *, image: GalaxyImage) -> GivenEllipses:
     """One ellipse (pixels of the file, degrees from +x) at radii that grow by a tenth over the whole image."""
-    largest = 0.65 * max(image.shape)
+    largest = 0.65 * max(image.shape) * image.binning
     sma = 0.5 * 1.1 ** np.arange(int(np.log(largest / 0.5) / np.log(1.1)) + 1)
     ones = np.ones(sma.shape)
     return GivenEllipses(sma, ellipticity * ones, pa * ones, "pix", "+x", x0 * ones, y0 * ones)
@@ -147,10 +147,10 @@ def profile_along(image: GalaxyImage, given: GivenEllipses, settings: AlongSetti
     """Measure one image; see `measure_along`."""
     settings = settings or AlongSettings()
     if settings.radii is not None:
-        given = given.at_radii(settings.radii, image.pixel_scale)
+        given = given.at_radii(settings.radii, image.file_pixel_scale)
     ellipses = given.on_image(image)
     sky = float(settings.sky or 0.0)
-    pixels = np.asarray(image.pixels, dtype=float) - sky
+    pixels = np.asarray(image.pixels, dtype=float) - image.from_file_flux(sky)
     found = measure_ellipses(
         pixels, ellipses, sigma=noise_of(image), statistic=settings.statistic, method=settings.method
     )
@@ -162,6 +162,7 @@ def profile_along(image: GalaxyImage, given: GivenEllipses, settings: AlongSetti
     pa, pa_of_x, parity = sky_position_angle(image, ellipses.pa, x0, y0)
     flux = flux_inside(pixels, ellipses, found.intensity)
     edges = ring_edges(ellipses.sma) * scale
+    x_file, y_file = image.to_file(ellipses.x0, ellipses.y0)
     columns = {
         "sma": ellipses.sma * scale,
         "mu": mu_from_intensity(bright, image.zero_point, scale),
@@ -171,8 +172,8 @@ def profile_along(image: GalaxyImage, given: GivenEllipses, settings: AlongSetti
         "growth": mag_from_flux(np.where(flux > 0, flux, np.nan), image.zero_point),
         "growth_err": growth_error(flux, found, ellipses),
         **photometry_columns(found, image),
-        "x0": ellipses.x0 + image.x_offset,
-        "y0": ellipses.y0 + image.y_offset,
+        "x0": x_file,
+        "y0": y_file,
         "sma_in": edges[:-1],
         "sma_out": edges[1:],
     }
@@ -185,7 +186,10 @@ def photometry_columns(found: IsophotePhotometry, image: GalaxyImage) -> dict[st
     """What was measured on the pixels, as columns of a profile."""
     per_arcsec2 = 10.0 ** (0.4 * (MICROJANSKY_ZERO_POINT - image.zero_point)) / image.pixel_scale**2
     columns = {"intensity": found.intensity * per_arcsec2, "intensity_err": found.intensity_err * per_arcsec2}
-    return columns | {name: getattr(found, name) for name in _PHOTOMETRY}
+    columns |= {name: getattr(found, name) for name in _PHOTOMETRY}
+    if image.binning != 1:  # pixels of the file, as the centre
+        columns |= {name: columns[name] * image.binning for name in ("x0_err", "y0_err")}
+    return columns
 
 
 def with_photometry(profile: QTable, image: GalaxyImage) -> QTable:
@@ -213,10 +217,11 @@ def with_photometry(profile: QTable, image: GalaxyImage) -> QTable:
     else:
         scale = image.pixel_scale
         pa = pa_from_x(arrays["pa"], profile.meta)
-        x0, y0 = profile.meta["x0"] - image.x_offset, profile.meta["y0"] - image.y_offset
+        x0, y0 = image.from_file(profile.meta["x0"], profile.meta["y0"])
         ellipses = Ellipses.of(x0, y0, arrays["sma"] / scale, np.clip(arrays["ellipticity"], 0.0, 0.99), pa)
         expected = intensity_from_mu(arrays["mu"], image.zero_point, scale)
-        pixels = np.asarray(image.pixels, dtype=float) - float(np.nan_to_num(profile.meta["sky"]))
+        sky = image.from_file_flux(float(np.nan_to_num(profile.meta["sky"])))
+        pixels = np.asarray(image.pixels, dtype=float) - sky
         found = measure_ellipses(pixels, ellipses, sigma=noise_of(image), expected=expected)
         columns = photometry_columns(found, image)
     completed = table_of_columns(columns | arrays)
@@ -226,7 +231,7 @@ def with_photometry(profile: QTable, image: GalaxyImage) -> QTable:
 
 def noise_of(image: GalaxyImage) -> np.ndarray | None:
     """The noise map of an image, 1-sigma per pixel, where it has one."""
-    return getattr(image, "noise", None)
+    return image.noise
 
 
 def flux_inside(pixels: np.ndarray, ellipses: Ellipses, intensity: np.ndarray) -> np.ndarray:
@@ -279,6 +284,7 @@ def _meta(
     mag_total = float(growth[known[-1]]) if known.size else float("nan")
     r50, r90 = (radius_of_light(sma, growth, mag_total, share) for share in (0.5, 0.9))
     ra, dec = image.pixel_to_sky(x0, y0)
+    x_file, y_file = image.to_file(x0, y0)
     flags: list[str] = [] if sma.size >= 3 else ["no_profile"]
     on_image = columns["n_pix"] / np.maximum(columns["n_pix"] + columns["n_masked"], 1.0)
     if on_image.size and on_image[-1] < 0.8:
@@ -286,11 +292,11 @@ def _meta(
     return {
         "name": image.name,
         "band": image.band,
-        "x0": x0 + image.x_offset,
-        "y0": y0 + image.y_offset,
+        "x0": float(x_file),
+        "y0": float(y_file),
         "ra": float(ra),
         "dec": float(dec),
-        "pixel_scale": float(image.pixel_scale),
+        "pixel_scale": float(image.file_pixel_scale),
         "zero_point": float(image.zero_point),
         "pa_reference": image.pa_reference,
         "pa_of_x": pa_of_x,
@@ -305,8 +311,15 @@ def _meta(
         "flags": flags,
         "quality": quality_of(flags),
         "source": str(image.source or ""),
-        "x_offset": int(image.x_offset),
-        "y_offset": int(image.y_offset),
+        "x_offset": whole_or_float(image.x_offset),
+        "y_offset": whole_or_float(image.y_offset),
+        "binning": int(image.binning),
+        "hdu": str(image.hdu),
+        "photometric_system": str(image.photometric_system),
+        "zero_point_origin": str(image.zero_point_origin),
+        "pixel_scale_origin": str(image.pixel_scale_origin),
+        "noise_origin": str(image.noise_origin),
+        "notes": [str(note) for note in image.notes],
         "model": "given ellipses",
         "model_version": "",
         "software_version": __version__,

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from p2p_keras.core.errors import UsageError
+from p2p_keras.core.model_files import keras_file
 
 if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
@@ -130,27 +130,3 @@ class AttentionReader:
             y=outputs["attention_y"],
             width=outputs["attention_width"],
         )
-
-
-def keras_file(model: str | os.PathLike[str] | None = None) -> Path:
-    """The Keras file of a model.
-
-    Raises
-    ------
-    UsageError
-        There is none beside the model, or the model isn't the newest version, to which that file belongs.
-    """
-    from p2p_keras.measure.backends import find_model
-
-    found = find_model(model)
-    folder = found.path.resolve().parent
-    path = folder / "model.keras"
-    if not path.is_file():
-        raise UsageError(
-            f"--attention needs the Keras file, and there is no {path}: a SavedModel or ONNX file alone doesn't tell "
-            "which pixels made which radius"
-        )
-    newest = max((int(p.name) for p in folder.iterdir() if p.name.isdigit()), default=0)
-    if found.version and int(found.version) != newest:
-        raise UsageError(f"{path} belongs to version {newest}, not to {found.version}: --attention needs the newest")
-    return path

@@ -1,25 +1,20 @@
 """Run an exported model: a SavedModel by TensorFlow alone, or an ONNX file by ONNX Runtime alone.
 
-Neither needs Keras or the code that made the model, and the ONNX backend imports no TensorFlow. `find_model` says which
-files are meant by what a user typed.
+Neither needs Keras or the code that made the model, and the ONNX backend imports no TensorFlow.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import os
-import sys
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from p2p_keras.core.contract import INPUTS, OUTPUTS
 from p2p_keras.core.errors import UsageError
-
-DEFAULT_MODEL = "isophote"
-MODELS_VARIABLE = "P2P_KERAS_MODELS"
-"""Environment variable: a folder of models (NAME/VERSION in it) to look in before the others."""
+from p2p_keras.core.model_files import ModelFiles, find_model
 
 
 class Backend(Protocol):
@@ -34,107 +29,14 @@ class Backend(Protocol):
         ...
 
 
-class ModelFiles(NamedTuple):
-    """Where a model is: its kind (``"saved_model"`` or ``"onnx"``), files, name and version ('' where unknown)."""
-
-    kind: str
-    path: Path
-    name: str
-    version: str
-
-
-def model_folders() -> list[Path]:
-    """Folders in which models are looked for by name, the first one first.
-
-    ``$P2P_KERAS_MODELS`` where set, ``saved_models`` beside the package (a clone of the repository), inside the package
-    and in the environment's ``share/p2p_keras`` (an installation), and in the working folder.
-    """
-    package = Path(__file__).resolve().parent
-    named = os.environ.get(MODELS_VARIABLE)
-    folders = [Path(named).expanduser()] if named else []
-    folders += [package.parent / "saved_models", package / "saved_models"]
-    folders += [Path(sys.prefix) / "share" / "p2p_keras" / "saved_models", Path("saved_models").resolve()]
-    return list(dict.fromkeys(folders))
-
-
-def find_model(model: str | os.PathLike[str] | None = None) -> ModelFiles:
-    """Find the files of a model.
-
-    Parameters
-    ----------
-    model : str or path, optional
-        NAME/VERSION (a folder with ``saved_model.pb``), NAME (a folder with versions: the newest), a file that ends in
-        ``.onnx``, the run folder of a training (its export), or the bare name of a model in one of `model_folders`.
-        None is the newest version of the shipped model.
-
-    Raises
-    ------
-    UsageError
-        There is none; the sentence says where it was looked for.
-    """
-    if model is None:
-        return _find_by_name(DEFAULT_MODEL, "the shipped model")
-    path = Path(model).expanduser()
-    if path.is_file():
-        if path.suffix.lower() != ".onnx":
-            raise UsageError(f"{path}: not a model; give a SavedModel's folder (NAME or NAME/VERSION) or an .onnx file")
-        return ModelFiles("onnx", path, path.resolve().parent.name, "")
-    if path.is_dir():
-        found = _in_folder(path)
-        if found is None:
-            raise UsageError(f"{path}: holds no model (no saved_model.pb, no version folders 1, 2, ..., no .onnx file)")
-        return found
-    if path.parent == Path(".") and path.suffix.lower() != ".onnx":
-        return _find_by_name(str(model), f"the model {str(model)!r}")
-    raise UsageError(f"{path}: no such model")
-
-
-def _find_by_name(name: str, what: str) -> ModelFiles:
-    folders = model_folders()
-    for folder in folders:
-        if (folder / name).is_dir() and (found := _in_folder(folder / name)):
-            return found
-    looked = ", ".join(str(folder / name) for folder in folders)
-    raise UsageError(
-        f"{what} was not found in {looked}; set {MODELS_VARIABLE} to the folder that holds {name}/, or give a model's "
-        "folder or .onnx file (--model, Predictor.load(...))"
-    )
-
-
-def _in_folder(folder: Path) -> ModelFiles | None:
-    """Find the newest model in NAME, NAME/VERSION or a run folder; None where there is none."""
-    if (folder / "saved_model.pb").is_file():
-        resolved = folder.resolve()
-        if resolved.name.isdigit():
-            return ModelFiles("saved_model", folder, resolved.parent.name, resolved.name)
-        return ModelFiles("saved_model", folder, resolved.name, "")
-    versions = [d for d in folder.iterdir() if d.name.isdigit() and (d / "saved_model.pb").is_file()]
-    if versions:
-        return _in_folder(max(versions, key=lambda d: int(d.name)))
-    onnx = sorted(folder.glob("*.onnx"))
-    if onnx:
-        preferred = folder / "model.onnx"
-        return ModelFiles("onnx", preferred if preferred in onnx else onnx[0], folder.resolve().name, "")
-    # A run folder keeps its export in a folder of models of its own.
-    for inner in ("saved_models", "saved_model", "export"):
-        below = folder / inner
-        if below.is_dir():
-            if found := _in_folder(below):
-                return found
-            for name in sorted(p for p in below.iterdir() if p.is_dir()):
-                if found := _in_folder(name):
-                    return found
-    return None
-
-
 def load_backend(model: str | os.PathLike[str] | None = None, *, threads: int | None = None) -> Backend:
     """Load a model for prediction.
 
     Parameters
     ----------
     model : str or path, optional
-        See `find_model`. A model asked for by its name, or its NAME folder, runs in ONNX Runtime where there is no GPU
-        and the model.onnx beside it is of its newest version.
+        See `p2p_keras.core.model_files.find_model`. A model asked for by its name, or its NAME folder, runs in ONNX
+        Runtime where there is no GPU and the model.onnx beside it is of its newest version.
     threads : int, optional
         Threads of the computation; by default all cores. TensorFlow takes it only before its first use.
 
@@ -146,11 +48,11 @@ def load_backend(model: str | os.PathLike[str] | None = None, *, threads: int | 
     files = find_model(model)
     if files.kind == "onnx":
         return OnnxBackend(files, threads=threads)
-    return _onnx_twin(model, files, threads) or SavedModelBackend(files, threads=threads)
+    return onnx_twin(model, files, threads) or SavedModelBackend(files, threads=threads)
 
 
-def _onnx_twin(model: str | os.PathLike[str] | None, files: ModelFiles, threads: int | None) -> OnnxBackend | None:
-    """The model.onnx beside the newest version, where that is the quicker way to the same profiles.
+def onnx_twin(model: str | os.PathLike[str] | None, files: ModelFiles, threads: int | None) -> OnnxBackend | None:
+    """Load the model.onnx beside the newest version, where that is the quicker way to the same profiles; else None.
 
     On two idle cores ONNX Runtime has the first profile 0.4 s after the start, TensorFlow after 8; a single image of
     256 px then takes less than half the time, 16 at a time the same, and 64 at a time a seventh more (docs/serving.md,

@@ -13,6 +13,7 @@ from p2p_keras.core.errors import InputError
 from p2p_keras.images.reading import as_galaxy_image
 from p2p_keras.measure.along import with_photometry
 from p2p_keras.measure.backends import Backend, load_backend
+from p2p_keras.measure.known_sky import KnownSky
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -54,7 +55,7 @@ class Predictor:
         ----------
         model : str or path, optional
             By default the newest version of the shipped model ``isophote``; see
-            `p2p_keras.measure.backends.find_model`.
+            `p2p_keras.core.model_files.find_model`.
         threads : int, optional
             Threads of the computation; by default all cores.
 
@@ -89,6 +90,8 @@ class Predictor:
             ``zero_point`` (AB magnitude of unit flux) and ``pixel_scale`` (arcsec), needed for an array;
             ``name``, ``mask`` (true or non-zero where a pixel is to be ignored), ``band``; for a file also ``hdu``,
             ``ra``, ``dec`` or ``x``, ``y``, and ``size``, as `p2p_keras.images.read_image` takes them.
+            ``sky``: a level in flux per pixel that is subtracted first, or ``"unknown"`` where the image's zero says
+            nothing of its sky (`p2p_keras.measure.known_sky.KnownSky`).
 
         Returns
         -------
@@ -130,6 +133,7 @@ class Predictor:
         on_error: Literal["raise", "return"] = "raise",
         batch_size: int = DEFAULT_BATCH_SIZE,
         photometry: bool = False,
+        sky: float | str | None = None,
         **options: Any,
     ) -> Any:
         """Measure many galaxies; images of one shape share a batch.
@@ -144,7 +148,7 @@ class Predictor:
             Largest number of images in one batch.
         photometry : bool
             As for `predict`.
-        **options
+        sky, **options
             As for `predict`, the same for all.
 
         Returns
@@ -154,6 +158,7 @@ class Predictor:
         """
         if on_error not in ("raise", "return"):
             raise ValueError(f"on_error must be 'raise' or 'return', not {on_error!r}")
+        measurer = self if sky is None else KnownSky(self, sky)
         usable: list[tuple[int, GalaxyImage]] = []
         results: dict[int, QTable | InputError] = {}
         number = -1
@@ -165,8 +170,11 @@ class Predictor:
                     raise
                 results[number] = error
         for group in group_by_shape(usable, batch_size):
-            for (index, image), profile in zip(group, self.measure([image for _, image in group]), strict=True):
-                results[index] = with_photometry(profile, image) if photometry else profile
+            for (index, image), profile in zip(group, measurer.measure([image for _, image in group]), strict=True):
+                if on_error == "raise" and isinstance(profile, InputError):
+                    raise profile
+                plain = isinstance(profile, InputError) or not photometry
+                results[index] = profile if plain else with_photometry(profile, image)
         return [results[i] for i in range(number + 1)]
 
     def measure(self, images: Sequence[GalaxyImage]) -> list[QTable]:
@@ -185,7 +193,7 @@ class Predictor:
         ]
 
     def run(self, images: Sequence[GalaxyImage]) -> dict[str, np.ndarray]:
-        """Raw outputs (CONTRACT of the SavedModel) of images that all have one shape, with a batch axis."""
+        """Raw outputs (`p2p_keras.core.contract`) of images that all have one shape, with a batch axis."""
         inputs = (
             np.stack([np.asarray(image.pixels, dtype=np.float32) for image in images]),
             np.array([image.zero_point for image in images], dtype=np.float32),

@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 COLUMN_UNITS = {"sma": "arcsec", "mu": SB_UNIT, "mu_err": SB_UNIT, "ellipticity": "", "pa": "deg", "growth": "mag"}
 """Columns of a profile in their order, with their units ('' for a plain number)."""
 
+ERROR_COLUMN_UNITS = {"ellipticity_err": "", "pa_err": "deg", "growth_err": "mag"}
+"""Columns of a model that knows the uncertainty of all that it measures (`isophote` from version 5 on)."""
+
 HARMONICS = ("a3", "b3", "a4", "b4")
 """Deviations from an ellipse, as photutils' isophotes define them; each with its error, ``a3_err`` ..."""
 
 EXTRA_COLUMN_UNITS = {
     "sma_kpc": "kpc",
-    "ellipticity_err": "",
-    "pa_err": "deg",
-    "growth_err": "mag",
     "intensity": "uJy / arcsec2",
     "intensity_err": "uJy / arcsec2",
     "n_pix": "",
@@ -46,9 +46,9 @@ EXTRA_COLUMN_UNITS = {
     "sma_in": "arcsec",
     "sma_out": "arcsec",
 }
-"""Columns that some profiles have: with a redshift, errors of shapes, and what is measured on the pixels themselves."""
+"""Columns that some profiles have: with a redshift, and what is measured on the pixels themselves."""
 
-ALL_COLUMN_UNITS = COLUMN_UNITS | EXTRA_COLUMN_UNITS
+ALL_COLUMN_UNITS = COLUMN_UNITS | ERROR_COLUMN_UNITS | EXTRA_COLUMN_UNITS
 
 COLUMN_DESCRIPTIONS = {
     "sma": "semi-major axis of the isophote",
@@ -57,6 +57,9 @@ COLUMN_DESCRIPTIONS = {
     "ellipticity": "1 - b/a",
     "pa": "position angle of the major axis",
     "growth": "magnitude inside this ellipse",
+    "ellipticity_err": "1-sigma uncertainty of ellipticity",
+    "pa_err": "1-sigma uncertainty of pa",
+    "growth_err": "1-sigma uncertainty of growth",
     "sma_kpc": "semi-major axis at the redshift of meta",
     "intensity": "surface brightness as a flux (AB), also where it is negative",
     "intensity_err": "1-sigma uncertainty of intensity",
@@ -86,9 +89,19 @@ COLUMN_DESCRIPTIONS = {
 META_KEYS = (
     "name", "band", "x0", "y0", "ra", "dec", "pixel_scale", "zero_point", "pa_reference", "pa_of_x", "parity",
     "mag_total", "r50", "r90", "concentration", "r_iso25", "extent", "sky", "flags", "quality", "source", "x_offset",
-    "y_offset", "model", "model_version", "software_version",
+    "y_offset", "binning", "hdu", "photometric_system", "zero_point_origin", "pixel_scale_origin", "noise_origin",
+    "notes", "model", "model_version", "software_version",
 )  # fmt: skip
 """Keys of every profile's ``meta``, in their order."""
+
+ERROR_META = ("x0_err", "y0_err", "mag_total_err")
+"""Keys of ``meta``, px and mag, that come with `ERROR_COLUMN_UNITS`; and `p_bad`, a probability."""
+
+TEXT_KEYS = (
+    "name", "band", "pa_reference", "flags", "source", "model", "model_version", "software_version", "forced",
+    "sky_origin", "cosmology",
+)  # fmt: skip
+"""Keys whose values are text, also where they look like numbers: a name may be of digits."""
 
 ISOPHOTE_MU = 25.0
 """Surface brightness of `r_iso25`, mag arcsec^-2 (as R25 of the RC3)."""
@@ -127,7 +140,7 @@ def isophotal_radius(sma: np.ndarray, mu: np.ndarray, level: float = ISOPHOTE_MU
     float, in the unit of `sma`
     """
     sma, mu = np.asarray(sma, dtype=float), np.asarray(mu, dtype=float)
-    good = np.isfinite(sma) & np.isfinite(mu)
+    good = np.isfinite(sma) & np.isfinite(mu) & (sma > 0.0)
     if not good.any():
         return float("nan")
     return float(isophotal_radii(sma[good], mu[None, good], level)[0])
@@ -168,6 +181,19 @@ def plain_arrays(profile: QTable) -> dict[str, np.ndarray]:
     return arrays
 
 
+def extinction_corrected(meta: Mapping[str, Any]) -> float:
+    """Galactic extinction (mag) that a profile's magnitudes are corrected for already; 0 where its meta says nothing.
+
+    Parameters
+    ----------
+    meta : mapping
+        The profile's, also as files give it back: text, or NaN where a table of many has no value.
+    """
+    value = meta.get("extinction")
+    number = 0.0 if value in (None, "") else float(value)
+    return number if np.isfinite(number) else 0.0
+
+
 def surface_brightness_at(profile: QTable, sma: np.ndarray) -> np.ndarray:
     """Surface brightness of a profile at other radii (arcsec), linear in ln(sma); NaN outside its range."""
     arrays = plain_arrays(profile)
@@ -185,3 +211,8 @@ def pa_from_x(pa: Any, meta: Mapping[str, Any]) -> np.ndarray:
     """
     turned = float(meta.get("parity", 1)) * (np.asarray(pa, dtype=float) - float(meta.get("pa_of_x", 0.0)))
     return half_turn(turned)
+
+
+def whole_or_float(value: float) -> int | float:
+    """An integer where it is one: the offset of a cutout that was neither binned nor resampled."""
+    return int(value) if float(value).is_integer() else float(value)

@@ -53,8 +53,13 @@ FLAGS = {
     ),
     "out_of_distribution": Flag(
         2,
-        "unlike what the model was made for: a pixel scale outside 0.1 to 2.0 arcsec, a centre further from the middle "
-        "than a quarter of the image's shorter side, or a profile that rises outward by more than 1 mag",
+        "unlike what the model was made for: a centre further from the middle than a quarter of the image's shorter "
+        "side, or a profile that rises outward by more than 1 mag",
+    ),
+    "masked_rings": Flag(
+        1,
+        "(forced bands) less than three tenths of some ellipse are unmasked in this band: it has no mu there, and its "
+        "curve of growth the reference's light at the colour of the neighbouring radii",
     ),
     "misaligned": Flag(
         2, "(forced bands) the light of this band lies more than 1.5 px from where its WCS puts it on the reference"
@@ -67,7 +72,6 @@ NEIGHBOUR_SHARE = 0.2
 NEIGHBOUR_REACH = 1.5
 LOW_SNR = 5.0
 MIN_ROWS = 3
-PIXEL_SCALE_RANGE = (0.1, 2.0)
 MAX_OFFSET_FRACTION = 0.25
 MAX_RISE_MAG = 1.0
 UNRESOLVED_PX = 2.5
@@ -80,8 +84,31 @@ _EXCESS_OVER_PROFILE = 1.0
 stay below, stars and neighbours don't."""
 
 
-def quality_of(flags: Iterable[str]) -> int:
-    """0 good, 1 suspect, 2 bad, 4 unusable: the worst severity among the flags; unknown words count as suspect."""
+P_BAD_LIMITS = (0.05, 0.3)
+"""Below the first a profile is good, below the second suspect, else bad."""
+
+HARD_FACTS = ("masked_centre", "misaligned", "no_profile")
+"""Words that decide the quality whatever `p_bad` says: what isn't there can't be measured."""
+
+
+def quality_of(flags: Iterable[str], p_bad: float | None = None) -> int:
+    """0 good, 1 suspect, 2 bad, 4 unusable.
+
+    Parameters
+    ----------
+    flags : iterable of str
+    p_bad : float, optional
+        The model's probability that the profile is bad. With it the quality follows from `P_BAD_LIMITS` and
+        `HARD_FACTS`, and the other words are for information. Without it, or where it is NaN, the quality is the worst
+        severity among the words; unknown ones count as suspect.
+
+    Returns
+    -------
+    int
+    """
+    if p_bad is not None and np.isfinite(p_bad):
+        of_model = int(np.searchsorted(P_BAD_LIMITS, p_bad, side="right"))
+        return max(of_model, *(FLAGS[word].quality for word in flags if word in HARD_FACTS), 0)
     return max((FLAGS[word].quality if word in FLAGS else 1 for word in flags), default=0)
 
 
@@ -192,8 +219,6 @@ def _saturated(shape: _Shape, pixels: np.ndarray) -> bool:
 
 def _out_of_distribution(shape: _Shape, image: GalaxyImage) -> bool:
     height, width = np.shape(image.pixels)
-    if not PIXEL_SCALE_RANGE[0] <= float(image.pixel_scale) <= PIXEL_SCALE_RANGE[1]:
-        return True
     offset = np.hypot(shape.x0 - (width - 1) / 2.0, shape.y0 - (height - 1) / 2.0)
     if not offset <= MAX_OFFSET_FRACTION * min(height, width):
         return True
@@ -246,9 +271,17 @@ class _Surroundings(NamedTuple):
             return None
         noise = 1.4826 * _median(np.abs(sample - _median(sample)))
         with np.errstate(invalid="ignore"):
-            other = (excess > _DETECTION_SIGMA * noise) & (excess > _EXCESS_OVER_PROFILE * model)
+            other = excess > _DETECTION_SIGMA * _noise_of_pixels(image, noise)
+            other &= excess > _EXCESS_OVER_PROFILE * model
         other &= radius > max(3.0, 0.1 * shape.sma[-1])  # the PSF's core and a bulge that one shape can't follow
         return cls(radius, dx, dy, excess, other, noise, intensity)
+
+
+def _noise_of_pixels(image: GalaxyImage, noise: float) -> Any:
+    """Noise per pixel to tell sources by: of the image's map where it is larger than the sky's, else the sky's."""
+    if image.noise is None:
+        return noise
+    return np.fmax(np.asarray(image.noise, dtype=float), noise)
 
 
 def _truncated(shape: _Shape, good: np.ndarray, light: _Surroundings | None) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 
 from p2p_keras.core.ellipse import vector_from_angles
 from p2p_keras.core.units import intensity_from_mu
-from p2p_keras.profile.columns import pa_from_x, plain_arrays
+from p2p_keras.profile.columns import extinction_corrected, pa_from_x, plain_arrays
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -55,7 +55,7 @@ class Isophotes:
         """Ellipses of a profile that was measured on this image."""
         arrays = plain_arrays(profile)
         e1, e2 = vector_from_angles(arrays["ellipticity"], pa_from_x(arrays["pa"], profile.meta))
-        x0, y0 = profile.meta["x0"] - image.x_offset, profile.meta["y0"] - image.y_offset
+        x0, y0 = image.from_file(profile.meta["x0"], profile.meta["y0"])
         return cls(float(x0), float(y0), arrays["sma"] / image.pixel_scale, e1, e2)
 
     def shape_at(self, sma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -118,7 +118,7 @@ def paint(profile: QTable, image: GalaxyImage) -> Painted | None:
     Parameters
     ----------
     profile : QTable
-        As `p2p_keras.profile` makes it, without corrections for extinction.
+        As `p2p_keras.profile` makes it; a correction for extinction is undone.
     image : GalaxyImage
         The image that it was measured on.
     """
@@ -127,7 +127,7 @@ def paint(profile: QTable, image: GalaxyImage) -> Painted | None:
         return None
     isophotes = Isophotes.of(profile, image)
     radius = isophotes.radius_map(image.shape)
-    mu = arrays["mu"] + float(profile.meta.get("extinction", 0.0))
+    mu = arrays["mu"] + extinction_corrected(profile.meta)
     model = painted_intensity(isophotes.sma, intensity_from_mu(mu, image.zero_point, image.pixel_scale), radius)
     return Painted(model, radius, float(isophotes.sma[-1]))
 

@@ -13,10 +13,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from p2p_keras.profile.tables.text_lengths import text_lengths
 from p2p_keras.sky_survey.healpix import COLUMN as CELL
 from p2p_keras.sky_survey.healpix import Partition
 from p2p_keras.sky_survey.place import Place
 from p2p_keras.sky_survey.rows import SCHEMA
+
+__all__ = ["ROW_GROUP", "COMPRESSION", "Done", "parquet_bytes", "assemble", "read_done"]
 
 ROW_GROUP = 10_000
 COMPRESSION = "zstd"
@@ -68,18 +71,19 @@ def assemble(partition: Partition, part_files: Sequence[str], output: Place) -> 
         tables.append(table.filter(inside))
     rows = pa.concat_tables(tables).combine_chunks()
     order = pc.sort_indices(rows, sort_keys=[(name, "ascending") for name in (CELL, "id", "band", "source")])
-    content = parquet_bytes(rows.take(order).replace_schema_metadata(SCHEMA.metadata))
+    metadata = {**(SCHEMA.metadata or {}), **text_lengths(rows)}
+    content = parquet_bytes(rows.take(order).replace_schema_metadata(metadata))
     output.write(partition.file, content)
-    return _told(partition.file, rows, content)
+    return _description(partition.file, rows, content)
 
 
 def read_done(partition: Partition, output: Place) -> Done:
     """What a partition's file holds, of one that an earlier run has written."""
     content = output.read(partition.file)
-    return _told(partition.file, pq.read_table(BytesIO(content), columns=["flags", "cause", "band"]), content)
+    return _description(partition.file, pq.read_table(BytesIO(content), columns=["flags", "cause", "band"]), content)
 
 
-def _told(file: str, rows: pa.Table, content: bytes) -> Done:
+def _description(file: str, rows: pa.Table, content: bytes) -> Done:
     flags = Counter(word for text in rows["flags"].to_pylist() if text for word in text.split())
     failed = int(np.sum([cause != "" for cause in rows["cause"].to_pylist()]))
     bands = Counter(rows["band"].to_pylist())

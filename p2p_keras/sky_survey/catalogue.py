@@ -17,7 +17,10 @@ import pyarrow.compute as pc
 
 from p2p_keras.core.errors import UsageError
 from p2p_keras.images.catalogue import COLUMNS as KNOWN
+from p2p_keras.images.text_columns import as_text
 from p2p_keras.sky_survey.place import Place
+
+__all__ = ["RADIUS", "TEXTS", "NUMBERS", "SCHEMA", "ROWS_AT_A_TIME", "Catalogue", "Reader"]
 
 RADIUS = "radius"
 TEXTS = ("name", "file", "band", "hdu", "mask")
@@ -52,7 +55,7 @@ class Catalogue:
 
     def __init__(self, path: str, columns: Mapping[str, str] | None = None) -> None:
         self.path = path
-        names, self._read = _source(path)
+        names, self._read = _source(path, columns or {})
         self.columns = _chosen(path, names, columns or {})
 
     def has(self, *keys: str) -> bool:
@@ -118,7 +121,7 @@ def _chosen(path: str, names: Sequence[str], given: Mapping[str, str]) -> dict[s
 Reader = Callable[[list[str]], Iterator[pa.Table]]
 
 
-def _source(path: str) -> tuple[list[str], Reader]:
+def _source(path: str, given: Mapping[str, str]) -> tuple[list[str], Reader]:
     """Names of a catalogue's columns, and what yields some of them piece by piece."""
     place = Place(path)
     if not place.exists():
@@ -131,7 +134,7 @@ def _source(path: str) -> tuple[list[str], Reader]:
             return _csv(place)
         if lower.endswith((".fits", ".fit", ".fits.fz")):
             return _fits(path)
-        return _astropy(path)
+        return _astropy(path, given)
     except UsageError:
         raise
     except Exception as error:  # every reader has its own kinds
@@ -207,12 +210,16 @@ def _fits(path: str) -> tuple[list[str], Reader]:
     return names, read
 
 
-def _astropy(path: str) -> tuple[list[str], Reader]:
+def _astropy(path: str, given: Mapping[str, str]) -> tuple[list[str], Reader]:
     from astropy.table import Table
 
     kind = {".ecsv": "ascii.ecsv", ".txt": "ascii", ".dat": "ascii", ".cat": "ascii"}
+    how: dict[str, Any] = {"format": kind.get(os.path.splitext(path.removesuffix(".gz"))[1].lower())}
+    if how["format"] is not None:
+        texts = [name for key in TEXTS for name in (*KNOWN.get(key, ()), *([given[key]] if key in given else []))]
+        how["converters"] = as_text(texts)
     with Place(os.path.dirname(path) or ".").local_file(os.path.basename(path)) as local:
-        table = Table.read(local, format=kind.get(os.path.splitext(path.removesuffix(".gz"))[1].lower()))
+        table = Table.read(local, **how)
 
     def read(columns: list[str]) -> Iterator[pa.Table]:
         for start in range(0, len(table), ROWS_AT_A_TIME):

@@ -14,26 +14,33 @@ from typing import Any
 import numpy as np
 from astropy.wcs import WCS
 
-from p2p_keras.core.errors import InputError, P2PError
+from p2p_keras.core.ellipse import half_turn
+from p2p_keras.core.errors import InputError, OutsideImageError, P2PError
 from p2p_keras.images import GalaxyImage
 from p2p_keras.images.bands import band_from_header
+from p2p_keras.images.choosing import choose_hdu
 from p2p_keras.images.cutout import MIN_SIDE, target_window, whole_window
+from p2p_keras.images.first_look import side_from_light
 from p2p_keras.images.galaxy_image import mask_of_shape
-from p2p_keras.images.hdus import choose_hdu, full_header, open_fits, reading_errors
+from p2p_keras.images.hdus import full_header, hdu_label, open_fits, reading_errors
+from p2p_keras.images.pixel_scale import find_pixel_scale
 from p2p_keras.images.pixels import clean_pixels, linear_flux
 from p2p_keras.images.sky_geometry import (
     celestial_wcs,
-    half_turn,
     icrs_to_pixels,
     local_pixel_scales,
+    pixel_elongation,
     pixel_to_icrs_degrees,
     sky_position_angle,
 )
-from p2p_keras.images.zero_point import find_pixel_scale, find_zero_point
-from p2p_keras.sky_survey.first_look import side_from_light
+from p2p_keras.images.square_pixels import LARGEST_ELONGATION
+from p2p_keras.images.zero_point import find_zero_point
+from p2p_keras.images.zero_point_value import ZeroPoint
 from p2p_keras.sky_survey.place import Place
 from p2p_keras.sky_survey.row_frames import ON_NO_FRAME
 from p2p_keras.sky_survey.settings import SurveySettings, side_for
+
+__all__ = ["Row", "FrameCutout", "Failure", "CutoutReader"]
 
 Row = Mapping[str, Any]
 
@@ -55,18 +62,18 @@ class FrameCutout(GalaxyImage):
 
     @property
     def pa_reference(self) -> str:
-        """See `GalaxyImage.pa_reference`."""
+        """``north`` where the frame has a WCS, else ``+x``."""
         return "+x" if self.frame_wcs is None else "north"
 
     def pixel_to_sky(self, x: Any, y: Any) -> tuple[Any, Any]:
-        """See `GalaxyImage.pixel_to_sky`."""
+        """RA and Dec (deg, ICRS) of a position on the cutout, by the WCS of the frame."""
         if self.frame_wcs is None:
             return super().pixel_to_sky(x, y)
         ra, dec = pixel_to_icrs_degrees(self.frame_wcs, np.asarray(x) + self.x_offset, np.asarray(y) + self.y_offset)
         return (float(ra), float(dec)) if np.ndim(ra) == 0 else (ra, dec)
 
     def pa_to_sky(self, pa_from_x_deg: Any, x: float, y: float) -> Any:
-        """See `GalaxyImage.pa_to_sky`."""
+        """Position angle east of north of one from the +x axis (deg), by the WCS of the frame."""
         if self.frame_wcs is None:
             angle = half_turn(pa_from_x_deg)
         else:
@@ -117,13 +124,13 @@ class CutoutReader:
         return results
 
     def _of_file(self, name: str, rows: Sequence[Row]) -> list[FrameCutout | Failure]:
-        found: list[FrameCutout | Failure | None] = [
+        results: list[FrameCutout | Failure | None] = [
             Failure("no_image" if row["problem"] == ON_NO_FRAME else "bad_row", row["problem"])
             if row["problem"]
             else None
             for row in rows
         ]
-        left = [i for i, failure in enumerate(found) if failure is None]
+        left = [i for i, failure in enumerate(results) if failure is None]
         if left:
             try:
                 frame = self._frame(name)
@@ -135,8 +142,8 @@ class CutoutReader:
             except Exception as error:  # one odd frame must not cost the others
                 cut = [Failure("bad_image", f"{type(error).__name__}: {error}")] * len(left)
             for i, result in zip(left, cut, strict=True):
-                found[i] = result
-        return [result for result in found if result is not None]
+                results[i] = result
+        return [result for result in results if result is not None]
 
     def _sentence(self, name: str, error: Exception) -> str:
         # Without the folder: the same bytes wherever the frames are.
@@ -195,11 +202,19 @@ class _Plane:
         self.settings = settings
         self.pixels = file[number].section
         self.header = full_header(file, number)
+        self.label = hdu_label(file[number], number)
         self.wcs = celestial_wcs(file[number].header, file)
         self.band = band_from_header(self.header)
         self.shape = (self.pixels.shape[-2], self.pixels.shape[-1])
+        if self.wcs is not None:
+            middle = (self.shape[1] - 1) / 2, (self.shape[0] - 1) / 2
+            elongation = pixel_elongation(self.wcs, *middle)
+            if elongation > LARGEST_ELONGATION:
+                raise InputError(
+                    name, f"the pixels are {elongation:.2f} times longer than wide: `predict` measures such images"
+                )
         self._masks: dict[str, np.ndarray] = {}
-        self._zero_points: dict[float | None, float] = {}
+        self._zero_points: dict[float | None, ZeroPoint] = {}
         self._whole = False
 
     def cut(self, rows: Sequence[Row]) -> Iterator[FrameCutout | Failure]:
@@ -214,7 +229,7 @@ class _Plane:
             try:
                 yield self._cut_one(row, float(x[i]), float(y[i]), sides[i], float(scales[i]))
             except InputError as error:
-                yield Failure("no_image" if "outside the image" in error.cause else "bad_image", error.cause)
+                yield Failure("no_image" if isinstance(error, OutsideImageError) else "bad_image", error.cause)
 
     def _cut_one(self, row: Row, x: float, y: float, side: float | None, wcs_scale: float) -> FrameCutout:
         if not (np.isfinite(x) and np.isfinite(y)) and not self._placed(row):
@@ -229,10 +244,14 @@ class _Plane:
         scale, scale_origin = self._given(row, "pixel_scale"), "given"
         if scale is None:
             scale, scale_origin = find_pixel_scale(self.header, wcs_scale, self.name)
-        zero_point = self._given(row, "zero_point")
+        given = self._given(row, "zero_point")
+        zero = self._zero_point(scale) if given is None else ZeroPoint(given, "given")
         return FrameCutout(
             pixels=clean_pixels(raw, hidden, self.name),
-            zero_point=self._zero_point(scale) if zero_point is None else zero_point,
+            zero_point=zero.value,
+            zero_point_origin=zero.origin,
+            photometric_system=zero.system,
+            notes=tuple(zero.notes),
             pixel_scale=scale,
             band=row["band"] or self.band,
             name=row["name"],
@@ -240,6 +259,7 @@ class _Plane:
             x_offset=window.x_start,
             y_offset=window.y_start,
             pixel_scale_origin=scale_origin,
+            hdu=self.label,
             frame_wcs=self.wcs,
         ).without_empty_margins()
 
@@ -271,11 +291,11 @@ class _Plane:
         except Exception:  # the projection has no sky there
             return np.full(len(x), np.nan)
 
-    def _zero_point(self, scale: float) -> float:
+    def _zero_point(self, scale: float) -> ZeroPoint:
         """The frame's zero point; per galaxy only where the flux is per solid angle."""
         if None not in self._zero_points:
-            first, second = (find_zero_point(self.header, s, self.name).value for s in (scale, 2.0 * scale))
-            if first == second:
+            first, second = (find_zero_point(self.header, s, self.name) for s in (scale, 2.0 * scale))
+            if first.value == second.value:
                 self._zero_points[None] = first
             else:
                 return first

@@ -12,9 +12,12 @@ from astropy.io import fits
 
 from p2p_keras.core.errors import InputError
 from p2p_keras.images.bands import band_from_header
-from p2p_keras.images.hdus import full_header, open_fits, science_hdus
+from p2p_keras.images.choosing import science_hdus
+from p2p_keras.images.hdus import full_header, open_fits
 from p2p_keras.images.sky_geometry import celestial_wcs, local_pixel_scale, pixel_to_icrs
 from p2p_keras.sky_survey.place import Place
+
+__all__ = ["SCHEMA", "find_frames", "footprints_of"]
 
 SCHEMA = pa.schema(
     [

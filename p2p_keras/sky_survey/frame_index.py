@@ -19,6 +19,8 @@ from p2p_keras.sky_survey.footprints import SCHEMA
 from p2p_keras.sky_survey.healpix import cells_of
 from p2p_keras.sky_survey.place import Place
 
+__all__ = ["FrameIndex", "build_index", "open_index"]
+
 _SLACK = 0.01
 """Share of its side by which a frame's outline is widened: edges of distorted frames aren't great circles. When the
 pixels are read the frame's own WCS decides."""
@@ -134,11 +136,11 @@ class FrameIndex:
         dec = np.rad2deg(np.arcsin(np.clip(self.middle[:, 2], -1.0, 1.0)))
         cells, frames = [], []
         for i in range(len(self)):
-            found, _, _ = cone_search(
+            within, _, _ = cone_search(
                 Longitude(ra[i], u.deg), Latitude(dec[i], u.deg), radius[i] * u.deg, depth=depth, flat=True
             )
-            cells.append(np.asarray(found, dtype=np.int64))
-            frames.append(np.full(len(found), i))
+            cells.append(np.asarray(within, dtype=np.int64))
+            frames.append(np.full(len(within), i))
         all_cells, all_frames = np.concatenate(cells), np.concatenate(frames)
         order = np.lexsort((all_frames, all_cells))
         return depth, all_cells[order], all_frames[order]
@@ -146,7 +148,7 @@ class FrameIndex:
 
 def build_index(
     place: Place,
-    found: Sequence[tuple[str, int]],
+    files: Sequence[tuple[str, int]],
     mapper: Callable[[Callable[..., Any], Iterable[Any]], Iterable[Any]],
     *,
     band: str | None = None,
@@ -156,7 +158,7 @@ def build_index(
     Parameters
     ----------
     place : Place
-    found : sequence of (name, bytes)
+    files : sequence of (name, bytes)
     mapper : callable
         As the built-in `map`: where the work is done.
     band : str, optional
@@ -164,7 +166,7 @@ def build_index(
     """
     from p2p_keras.sky_survey.footprints import footprints_of
 
-    chunks = [list(found[i : i + 32]) for i in range(0, len(found), 32)]
+    chunks = [list(files[i : i + 32]) for i in range(0, len(files), 32)]
 
     def read(chunk: list[tuple[str, int]]) -> list[dict[str, Any]]:
         return [row for name, size in chunk for row in footprints_of(place, name, size)]

@@ -18,6 +18,8 @@ from p2p_keras.sky_survey.healpix import COLUMN, ORDER, Partition
 from p2p_keras.sky_survey.place import Place
 from p2p_keras.sky_survey.rows import SCHEMA
 
+__all__ = ["FILES", "write_hats_files"]
+
 FILES = ("hats.properties", "properties", "partition_info.csv", "dataset/_metadata", "dataset/_common_metadata")
 
 
@@ -51,7 +53,7 @@ def write_hats_files(output: Place, name: str, partitions: Sequence[Partition], 
         pq.write_metadata(schema, buffer, metadata_collector=footers)
         output.write("dataset/_metadata", buffer.getvalue())
     sky = float(np.sum([1.0 / (12 * 4**p.order) for p in partitions]))
-    told = {
+    properties = {
         "obs_collection": name,
         "dataproduct_type": "object",
         "hats_nrows": sum(done[p.file].rows for p in partitions),
@@ -66,6 +68,6 @@ def write_hats_files(output: Place, name: str, partitions: Sequence[Partition], 
         "hats_builder": f"p2p_keras {__version__}",
         "hats_version": "v1.0",
     }
-    content = "#HATS catalog\n" + "".join(f"{key}={value}\n" for key, value in told.items())
+    content = "#HATS catalog\n" + "".join(f"{key}={value}\n" for key, value in properties.items())
     for file in ("hats.properties", "properties"):
         output.write(file, content.encode())

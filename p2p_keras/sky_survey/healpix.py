@@ -11,6 +11,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+__all__ = [
+    "ORDER",
+    "COLUMN",
+    "NOWHERE",
+    "FINEST_PARTITION",
+    "Partition",
+    "WITHOUT_POSITION",
+    "cells_of",
+    "choose_partitions",
+    "partition_of",
+]
+
 ORDER = 29
 COLUMN = "_healpix_29"
 NOWHERE = -1
@@ -83,14 +95,14 @@ def choose_partitions(counts: np.ndarray, rows: int) -> list[Partition]:
     levels = [np.asarray(counts)]
     while levels[0].size > 12:
         levels.insert(0, levels[0].reshape(-1, 4).sum(axis=1))
-    found: list[Partition] = []
+    partitions: list[Partition] = []
     pixels = np.arange(12)
     for order, level in enumerate(levels):
         pixels = pixels[level[pixels] > 0]
         whole = (level[pixels] <= rows) | (order == len(levels) - 1)
-        found += [Partition(order, int(pixel)) for pixel in pixels[whole]]
+        partitions += [Partition(order, int(pixel)) for pixel in pixels[whole]]
         pixels = (4 * pixels[~whole][:, None] + np.arange(4)).ravel()
-    return sorted(found, key=lambda partition: partition.cells)
+    return sorted(partitions, key=lambda partition: partition.cells)
 
 
 def partition_of(cells: np.ndarray, partitions: Sequence[Partition]) -> np.ndarray:

@@ -13,6 +13,8 @@ from p2p_keras.sky_survey.assembly import Done
 from p2p_keras.sky_survey.healpix import Partition
 from p2p_keras.sky_survey.place import Place
 
+__all__ = ["FILE", "FORMAT", "Manifest", "fingerprint"]
+
 FILE = "manifest.json"
 FORMAT = 1
 _EDGE = 1 << 20
@@ -34,19 +36,19 @@ class Manifest:
         self.done: dict[str, Done] = {}
         self.complete = False
         if output.exists(FILE):
-            told = json.loads(output.read(FILE))
-            if told.get("identity") != json.loads(json.dumps(identity)):
+            record = json.loads(output.read(FILE))
+            if record.get("identity") != json.loads(json.dumps(identity)):
                 raise UsageError(
-                    f"{output.url}: holds another run ({_difference(told.get('identity') or {}, identity)}); "
+                    f"{output.url}: holds another run ({_difference(record.get('identity') or {}, identity)}); "
                     "name another output, or give --overwrite"
                 )
-            self.done = {entry["file"]: Done(**entry) for entry in told["partitions"]}
-            self.complete = bool(told["complete"])
+            self.done = {entry["file"]: Done(**entry) for entry in record["partitions"]}
+            self.complete = bool(record["complete"])
 
     def save(self, partitions: Sequence[Partition], *, complete: bool = False) -> None:
         """Write it; `complete` when all else is written."""
         self.complete = complete
-        told = {
+        record = {
             "format": FORMAT,
             "program": f"p2p_keras.survey {__version__}",
             "identity": self.identity,
@@ -54,7 +56,7 @@ class Manifest:
             "partitions_in_all": len(partitions),
             "partitions": [self.done[p.file].as_dict() for p in partitions if p.file in self.done],
         }
-        self._output.write(FILE, (json.dumps(told, indent=1) + "\n").encode())
+        self._output.write(FILE, (json.dumps(record, indent=1) + "\n").encode())
 
 
 def _difference(one: dict[str, Any], other: dict[str, Any]) -> str:

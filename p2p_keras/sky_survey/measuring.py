@@ -13,11 +13,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from p2p_keras.measure.backends import ModelFiles, find_model
+from p2p_keras.core.errors import InputError
+from p2p_keras.core.model_files import ModelFiles, find_model
 from p2p_keras.measure.predictor import Predictor, group_by_shape
 from p2p_keras.profile.tables.building import profile_columns
 from p2p_keras.sky_survey.cutouts import Failure, FrameCutout
 from p2p_keras.sky_survey.rows import failed_row, measured_row, table_of_rows
+
+__all__ = ["Outputs", "ShippedModel", "run_model", "rows_from_outputs", "limit_threads"]
 
 Outputs = Mapping[str, np.ndarray]
 
@@ -39,18 +42,20 @@ class ShippedModel:
     @classmethod
     def of(cls, model: str | None, *, on_gpu: bool) -> ShippedModel:
         """Pack a model; where both are there, the ONNX file for CPUs and the SavedModel for GPUs."""
-        found = find_model(model)
-        if found.kind == "saved_model" and not on_gpu and importlib.util.find_spec("onnxruntime"):
-            found = _onnx_beside(found) or found
-        if found.kind == "onnx":
-            return cls(f"{found.path.resolve().parent.name}/{found.path.name}", {"": found.path.read_bytes()})
+        model_files = find_model(model)
+        if model_files.kind == "saved_model" and not on_gpu and importlib.util.find_spec("onnxruntime"):
+            model_files = _onnx_beside(model_files) or model_files
+        if model_files.kind == "onnx":
+            return cls(
+                f"{model_files.path.resolve().parent.name}/{model_files.path.name}", {"": model_files.path.read_bytes()}
+            )
         files = {
-            str(path.relative_to(found.path)): path.read_bytes()
-            for path in sorted(found.path.rglob("*"))
+            str(path.relative_to(model_files.path)): path.read_bytes()
+            for path in sorted(model_files.path.rglob("*"))
             # Warm-up requests and notes are no part of the computation.
             if path.is_file() and "assets.extra" not in path.parts
         }
-        return cls(f"{found.name}/{found.version or 1}", files)
+        return cls(f"{model_files.name}/{model_files.version or 1}", files)
 
     def load(self, threads: int | None) -> Predictor:
         """Load it; the files are laid out in a temporary folder for as long as that takes."""
@@ -61,6 +66,36 @@ class ShippedModel:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
             return Predictor.load(target, threads=threads)
+
+    def to_bytes(self) -> bytes:
+        """The files as an Arrow table, which holds nothing but names and bytes: reading it runs no code."""
+        contents = pa.array(list(self.files.values()), pa.large_binary())
+        table = pa.table({"file": pa.array(list(self.files), pa.string()), "content": contents})
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table)
+        return bytes(sink.getvalue().to_pybytes())
+
+    @classmethod
+    def from_bytes(cls, content: bytes, name: str, sha256: str, source: str) -> ShippedModel:
+        """Read what `to_bytes` gave, if it is the model of this checksum.
+
+        The bytes may come from a store that others write to, so nothing of them is used before they are known.
+
+        Raises
+        ------
+        InputError
+            They are no such table, or of another model.
+        """
+        try:
+            table = pa.ipc.open_file(pa.BufferReader(content)).read_all()
+            files = dict(zip(table["file"].to_pylist(), table["content"].to_pylist(), strict=True))
+            model = cls(name, {str(file): bytes(data) for file, data in files.items()})
+        except (pa.ArrowException, KeyError, TypeError) as error:
+            raise InputError(source, "isn't the model that this run left there: something else wrote it") from error
+        if model.sha256 != sha256:
+            raise InputError(source, "holds another model than this run's: another run writes to the same output")
+        return model
 
     @property
     def sha256(self) -> str:
@@ -73,13 +108,13 @@ class ShippedModel:
         return digest.hexdigest()
 
 
-def _onnx_beside(found: ModelFiles) -> ModelFiles | None:
+def _onnx_beside(model_files: ModelFiles) -> ModelFiles | None:
     """The ONNX file of a NAME/VERSION, where the newest version is meant."""
-    path = found.path.resolve().parent / "model.onnx"
+    path = model_files.path.resolve().parent / "model.onnx"
     versions = [int(p.name) for p in path.parent.iterdir() if p.name.isdigit()]
-    if not path.is_file() or not found.version or int(found.version) != max(versions, default=0):
+    if not path.is_file() or not model_files.version or int(model_files.version) != max(versions, default=0):
         return None
-    return ModelFiles("onnx", path, found.name, "")
+    return ModelFiles("onnx", path, model_files.name, "")
 
 
 def run_model(
@@ -118,7 +153,7 @@ def rows_from_outputs(
     """Rows of the result, in the order of the planned ones."""
     rows = []
     for plan, cutout, output in zip(planned, cutouts, outputs, strict=True):
-        failure = next((found for found in (cutout, output) if isinstance(found, Failure)), None)
+        failure = next((each for each in (cutout, output) if isinstance(each, Failure)), None)
         if failure is None:
             assert isinstance(cutout, FrameCutout) and not isinstance(output, Failure)
             try:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import tempfile
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import fsspec
 from fsspec.core import url_to_fs
 
+from p2p_keras.core.atomic_files import write_content
 from p2p_keras.core.errors import InputError, UsageError
+
+__all__ = ["Place"]
 
 
 class Place:
@@ -58,11 +61,11 @@ class Place:
         """Relative names and sizes of all files in here or in a folder of it, sorted."""
         top = self.path(under)
         try:
-            found = self.files.find(top, detail=True)
+            files_inside = self.files.find(top, detail=True)
         except FileNotFoundError:
             return []
         start = len(str(self.root)) + 1
-        return sorted((path[start:], int(info.get("size") or 0)) for path, info in found.items())
+        return sorted((path[start:], int(info.get("size") or 0)) for path, info in files_inside.items())
 
     def read(self, name: str) -> bytes:
         """Bytes of a file."""
@@ -85,15 +88,7 @@ class Place:
             if not self.is_local:
                 self.files.pipe_file(path, content)
                 return
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            temporary = f"{path}.{uuid.uuid4().hex[:8]}.part"
-            try:
-                with open(temporary, "wb") as file:
-                    file.write(content)
-                os.replace(temporary, path)
-            finally:
-                if os.path.exists(temporary):
-                    os.unlink(temporary)
+            write_content(Path(path), content)
         except OSError as error:
             raise InputError(self.url_of(name), f"can't be written ({error.strerror or error})") from error
 

@@ -35,6 +35,8 @@ from p2p_keras.sky_survey.place import Place
 from p2p_keras.sky_survey.row_frames import with_frames
 from p2p_keras.sky_survey.settings import SurveySettings
 
+__all__ = ["PLANNED", "Part", "WORK", "PLAN", "PARTS", "Plan", "make_plan", "load_plan", "rows_of", "bucket_file"]
+
 PLANNED = ROW.append(pa.field("cell", pa.int64())).append(pa.field("bucket", pa.int64()))
 """A planned row: the catalogue's, its cell of order 29 (-1: no position), and the cell of its frame."""
 
@@ -101,8 +103,8 @@ def make_plan(catalogue: Catalogue, index: FrameIndex | None, settings: SurveySe
         placed = cells >= 0
         nowhere += int((~placed).sum())
         coarse = cells[placed] >> (2 * (ORDER - FINEST_PARTITION))
-        found, many = np.unique(coarse, return_counts=True)
-        counts[found] += many
+        occupied, many = np.unique(coarse, return_counts=True)
+        counts[occupied] += many
         spill.add(rows)
     partitions = choose_partitions(counts, settings.rows_per_partition)
     if nowhere:
@@ -123,8 +125,8 @@ def load_plan(output: Place) -> Plan:
         Part(row["unit"], row["bucket"], row["row_group"], row["rows"], tuple(row["partitions"]))
         for row in table.to_pylist()
     ]
-    told = json.loads((table.schema.metadata or {})[b"partitions"])
-    return Plan(parts, [Partition(*pair) for pair in told])
+    pairs = json.loads((table.schema.metadata or {})[b"partitions"])
+    return Plan(parts, [Partition(*pair) for pair in pairs])
 
 
 def rows_of(part: Part, bucket: pq.ParquetFile) -> list[dict[str, Any]]:
@@ -270,6 +272,6 @@ def _save(plan: Plan, output: Place) -> None:
         "rows": pa.array([p.rows for p in plan.parts], pa.int64()),
         "partitions": pa.array([list(p.partitions) for p in plan.parts], pa.list_(pa.int32())),
     }
-    told = json.dumps([list(partition) for partition in plan.partitions])
-    table = pa.table(columns).replace_schema_metadata({"partitions": told})
+    partitions = json.dumps([list(partition) for partition in plan.partitions])
+    table = pa.table(columns).replace_schema_metadata({"partitions": partitions})
     output.write(f"{PLAN}/parts.parquet", _parquet([table]))

@@ -25,6 +25,8 @@ from p2p_keras.sky_survey.place import Place
 from p2p_keras.sky_survey.settings import Resources
 from p2p_keras.sky_survey.stages import Job, ModelWorker, PartDone, Units, finish_rows, payload, read_units, unpack
 
+__all__ = ["set_patience", "RayEngine"]
+
 _BLOCK_BYTES = 16 << 20
 _LOCAL_STORE = 1 << 30
 _MAX_TASKS = 5_000
@@ -106,18 +108,18 @@ class RayEngine:
             ray.shutdown()
 
     def _init_options(self) -> dict[str, Any]:
-        told = self.resources
+        resources = self.resources
         options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
-        if told.address:
-            return options | {"address": told.address}
+        if resources.address:
+            return options | {"address": resources.address}
         options |= {
-            "include_dashboard": told.dashboard,
-            "object_store_memory": told.object_store_memory or _LOCAL_STORE,
+            "include_dashboard": resources.dashboard,
+            "object_store_memory": resources.object_store_memory or _LOCAL_STORE,
         }
         # A cluster that this machine has joined isn't meant: without --address the work stays in this process.
         options["address"] = "local"
-        if told.metrics_port is not None:
-            options["_metrics_export_port"] = told.metrics_port
+        if resources.metrics_port is not None:
+            options["_metrics_export_port"] = resources.metrics_port
         return options
 
     def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
@@ -146,10 +148,10 @@ class RayEngine:
         blocks: Sequence[pa.Table],
         read: Callable[..., Iterator[pa.Table]],
         worker: type,
-        told: dict[str, Any],
+        shared: dict[str, Any],
         finish: Callable[..., Iterator[pa.Table]] | None = None,
     ) -> Iterator[pa.Table]:
-        """Tables through tasks that read, actors and, where there is one, a last stage; all get `told` by keyword."""
+        """Tables through tasks that read, actors and, where there is one, a last stage; all get `shared` by keyword."""
         import ray
         import ray.data
 
@@ -164,7 +166,7 @@ class RayEngine:
             cast(Any, read),
             num_cpus=resources.reader_cpus,
             compute=ray.data.TaskPoolStrategy(size=min(resources.readers or cpus, len(blocks))),
-            fn_kwargs=told,
+            fn_kwargs=shared,
             **arrow,
         )
         data = data.map_batches(
@@ -172,20 +174,20 @@ class RayEngine:
             num_cpus=resources.worker_cpus,
             num_gpus=resources.worker_gpus or None,
             compute=ray.data.ActorPoolStrategy(min_size=1, max_size=workers, initial_size=workers),
-            fn_constructor_kwargs=told,
+            fn_constructor_kwargs=shared,
             **arrow,
         )
         if finish is not None:
-            data = data.map_batches(cast(Any, finish), num_cpus=resources.reader_cpus, fn_kwargs=told, **arrow)
+            data = data.map_batches(cast(Any, finish), num_cpus=resources.reader_cpus, fn_kwargs=shared, **arrow)
         yield from data.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1)
 
     def _worker_count(self, cpus: int) -> int:
         import ray
 
-        told = self.resources
-        if told.worker_gpus:
-            return max(1, int(float(ray.cluster_resources()["GPU"]) / told.worker_gpus + 1e-6))
-        return max(1, int(cpus / (told.worker_cpus + told.reader_cpus) + 1e-6))
+        resources = self.resources
+        if resources.worker_gpus:
+            return max(1, int(float(ray.cluster_resources()["GPU"]) / resources.worker_gpus + 1e-6))
+        return max(1, int(cpus / (resources.worker_cpus + resources.reader_cpus) + 1e-6))
 
     def assemble(self, partition: Partition, part_files: Sequence[str], output: Place) -> None:
         """Write a partition, all of whose parts are there; while the measuring goes on, a few at a time."""

@@ -18,6 +18,8 @@ from p2p_keras.sky_survey.rows import SCHEMA, profile_of_row
 if TYPE_CHECKING:
     from astropy.table import QTable
 
+__all__ = ["profiles_of"]
+
 
 def profiles_of(
     survey: str | os.PathLike[str],
@@ -68,11 +70,11 @@ def profiles_of(
         filesystem=PyFileSystem(FSSpecHandler(place.files)),
         schema=pa.schema(list(SCHEMA)),
     )
-    found = data.to_table(filter=rows_where).sort_by(
+    chosen = data.to_table(filter=rows_where).sort_by(
         [("id", "ascending"), ("band", "ascending"), (COLUMN, "ascending")]
     )
     by_name: dict[str, list[QTable]] = {}
-    for row in found.to_pylist():
+    for row in chosen.to_pylist():
         by_name.setdefault(row["id"], []).append(profile_of_row(row))
     if missing := [name for name in dict.fromkeys(wanted) if name not in by_name]:
         where = f" in band {band}" if band else ""

@@ -17,6 +17,8 @@ from p2p_keras.sky_survey.healpix import Partition, cells_of
 from p2p_keras.sky_survey.place import Place
 from p2p_keras.sky_survey.rows import FAILURE_FLAGS
 
+__all__ = ["FOLDER", "SurveyReport", "write_report", "sky_map"]
+
 FOLDER = "report"
 """What differs between two runs that give the same result (times, rates) is only here."""
 

@@ -15,6 +15,8 @@ from p2p_keras.sky_survey.frame_index import FrameIndex
 from p2p_keras.sky_survey.healpix import ORDER, cells_of
 from p2p_keras.sky_survey.settings import SurveySettings, side_for
 
+__all__ = ["BUCKET_ORDER", "ON_NO_FRAME", "with_frames"]
+
 BUCKET_ORDER = 5
 _BUCKET_SHIFT = 2 * (ORDER - BUCKET_ORDER)
 ON_NO_FRAME = "lies on none of the frames"
@@ -94,7 +96,7 @@ def _middles(index: FrameIndex, frame: np.ndarray) -> np.ndarray:
 def _named_files(
     columns: dict[str, np.ndarray], catalogue: Catalogue, index: FrameIndex | None, settings: SurveySettings
 ) -> dict[str, np.ndarray]:
-    """Rows that name their file; where they say no position, that of the pixel in the file's own WCS."""
+    """Rows that name their file; where they give no position, that of the pixel in the file's own WCS."""
     if settings.images is None and "://" not in catalogue.path:
         # Named from the catalogue's own folder.
         base = os.path.dirname(os.path.abspath(os.path.expanduser(catalogue.path)))
@@ -124,10 +126,10 @@ def _positions(index: FrameIndex, number: int, columns: dict[str, np.ndarray], h
 
     from p2p_keras.images.sky_geometry import pixel_to_icrs
 
-    told = index.usable.slice(number, 1).to_pylist()[0]
-    x = np.where(np.isfinite(columns["x"][here]), columns["x"][here], (told["width"] - 1) / 2)
-    y = np.where(np.isfinite(columns["y"][here]), columns["y"][here], (told["height"] - 1) / 2)
-    sky = pixel_to_icrs(WCS(fits.Header.fromstring(told["wcs"])), x, y)
+    frame = index.usable.slice(number, 1).to_pylist()[0]
+    x = np.where(np.isfinite(columns["x"][here]), columns["x"][here], (frame["width"] - 1) / 2)
+    y = np.where(np.isfinite(columns["y"][here]), columns["y"][here], (frame["height"] - 1) / 2)
+    sky = pixel_to_icrs(WCS(fits.Header.fromstring(frame["wcs"])), x, y)
     return sky.ra.deg, sky.dec.deg
 
 

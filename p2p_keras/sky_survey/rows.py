@@ -9,12 +9,21 @@ import numpy as np
 import pyarrow as pa
 
 from p2p_keras.core.version import __version__
-from p2p_keras.profile.columns import COLUMN_DESCRIPTIONS, COLUMN_UNITS, META_KEYS
+from p2p_keras.profile.columns import (
+    COLUMN_DESCRIPTIONS,
+    COLUMN_UNITS,
+    ERROR_COLUMN_UNITS,
+    ERROR_META,
+    META_KEYS,
+)
 from p2p_keras.profile.tables.building import table_of_columns
+from p2p_keras.profile.tables.lists import joined, split
 from p2p_keras.sky_survey.healpix import COLUMN as CELL
 
 if TYPE_CHECKING:
     from astropy.table import QTable
+
+__all__ = ["FAILURE_FLAGS", "SCHEMA", "measured_row", "failed_row", "table_of_rows", "profile_of_row"]
 
 FAILURE_FLAGS = {
     "bad_row": "a cell of the catalogue's row can't be used, or it names no file",
@@ -41,6 +50,13 @@ _NOT_NUMBERS = {
     "parity": pa.int8(),
     "x_offset": pa.int32(),
     "y_offset": pa.int32(),
+    "binning": pa.int32(),
+    "hdu": pa.string(),
+    "photometric_system": pa.string(),
+    "zero_point_origin": pa.string(),
+    "pixel_scale_origin": pa.string(),
+    "noise_origin": pa.string(),
+    "notes": pa.string(),
     "model": pa.string(),
     "model_version": pa.string(),
     "software_version": pa.string(),
@@ -51,7 +67,7 @@ _META_UNITS = {
     "ra": ("deg", "fitted centre"),
     "dec": ("deg", "fitted centre"),
     "pixel_scale": ("arcsec", "arcsec per pixel"),
-    "zero_point": ("mag", "AB magnitude of a pixel value of one"),
+    "zero_point": ("mag", "magnitude of a pixel value of one, see photometric_system"),
     "pa_of_x": ("deg", "position angle of the frame's +x axis at the centre"),
     "mag_total": ("mag", "total magnitude"),
     "r50": ("arcsec", "semi-major axis that holds half of the light"),
@@ -63,8 +79,16 @@ _META_UNITS = {
     "flags": ("", "words of warning, separated by blanks"),
     "quality": ("", "0 good, 1 suspect, 2 bad, 4 no profile"),
     "source": ("", "the frame"),
+    "p_bad": ("", "probability that the profile is off by more than 0.1 mag; null: the model doesn't say"),
+    "x0_err": ("pix", "1-sigma uncertainty of x0"),
+    "y0_err": ("pix", "1-sigma uncertainty of y0"),
+    "mag_total_err": ("mag", "1-sigma uncertainty of mag_total"),
+    "photometric_system": ("", "AB or Vega, of zero_point"),
+    "notes": ("", "sentences on the image, separated by bars"),
 }
-_META = tuple(key for key in META_KEYS if key not in ("name", "band"))
+_DOUBTS = ("p_bad", *ERROR_META)
+_META = (*(key for key in META_KEYS if key not in ("name", "band")), *_DOUBTS)
+_RADIAL = COLUMN_UNITS | ERROR_COLUMN_UNITS
 
 
 def _field(name: str, kind: pa.DataType, unit: str, description: str) -> pa.Field:
@@ -79,7 +103,7 @@ SCHEMA = pa.schema(
         for key in _META
     ]
     + [pa.field("cause", pa.string(), metadata={"unit": "", "description": "why there is no profile"})]
-    + [_field(n, pa.list_(pa.float32()), unit, COLUMN_DESCRIPTIONS[n]) for n, unit in COLUMN_UNITS.items()]
+    + [_field(n, pa.list_(pa.float32()), unit, COLUMN_DESCRIPTIONS[n]) for n, unit in _RADIAL.items()]
 )
 """Columns of the result; every field's metadata has its ``unit`` (as astropy and the VO write it) and
 ``description``."""
@@ -91,7 +115,9 @@ def measured_row(
     """The row of a galaxy that was measured: `columns` and `meta` of `p2p_keras.profile.profile_columns`."""
     row = _of_target(planned) | {key: meta.get(key) for key in _META}
     row |= {"size": size, "band": meta["band"], "flags": " ".join(meta["flags"]), "cause": ""}
-    return row | {name: np.asarray(columns[name], dtype=np.float32) for name in COLUMN_UNITS}
+    row["notes"] = joined(meta.get("notes") or [])
+    nothing = np.empty(0, np.float32)  # a model that doesn't know these uncertainties
+    return row | {name: np.asarray(columns.get(name, nothing), dtype=np.float32) for name in _RADIAL}
 
 
 def failed_row(planned: Mapping[str, Any], flag: str, cause: str, model: str, model_version: str) -> dict:
@@ -101,7 +127,7 @@ def failed_row(planned: Mapping[str, Any], flag: str, cause: str, model: str, mo
     row |= {name: "" if kind == pa.string() else 0 for name, kind in _NOT_NUMBERS.items()}
     row |= {"flags": flag, "quality": 4, "cause": cause, "source": planned["file"], "size": 0}
     row |= {"model": model, "model_version": model_version, "software_version": __version__}
-    return row | {name: [] for name in COLUMN_UNITS}
+    return row | {name: [] for name in _RADIAL}
 
 
 def table_of_rows(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
@@ -123,12 +149,17 @@ def profile_of_row(row: Mapping[str, Any]) -> QTable:
 
     ``meta`` has besides ``cause``, ``target_ra``, ``target_dec`` and ``redshift`` where the catalogue has one.
     """
-    table = table_of_columns({name: np.asarray(row[name], dtype=float) for name in COLUMN_UNITS})
+    radial = [name for name in _RADIAL if name in COLUMN_UNITS or row["p_bad"] is not None]
+    table = table_of_columns({name: np.asarray(row[name], dtype=float) for name in radial})
     table.meta["name"], table.meta["band"] = row["id"], row["band"]
     for key in _META:
         value = row[key]
+        if value is None and key in _DOUBTS:
+            continue  # a model that doesn't know them
         if key == "flags":
             value = str(value or "").split()
+        elif key == "notes":
+            value = split(key, str(value or ""))
         elif value is None:
             value = "" if _NOT_NUMBERS.get(key) == pa.string() else float("nan")
         table.meta[key] = value

@@ -19,24 +19,26 @@ from p2p_keras.sky_survey.place import Place
 from p2p_keras.sky_survey.plan import PARTS, PLAN, WORK, Plan, load_plan, make_plan
 from p2p_keras.sky_survey.report import SurveyReport, write_report
 from p2p_keras.sky_survey.settings import Resources, SurveySettings
-from p2p_keras.sky_survey.stages import Job, units_of, write_model
+from p2p_keras.sky_survey.stages import Engine, Job, units_of, write_model
+
+__all__ = ["INDEX", "Log", "Advance", "run_survey", "problem_of"]
 
 INDEX = "frame_index.parquet"
 _MANIFEST_EVERY_S = 5.0
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 Advance = Callable[[int, int, int, int], None]
-"""Told the rows done, all rows, those that failed, and the rows done by this run."""
+"""Called with the rows done, all rows, those that failed, and the rows done by this run."""
 
 
 def run_survey(
     settings: SurveySettings,
     resources: Resources | None = None,
     *,
-    engine: Any = None,
+    engine: Engine | None = None,
     overwrite: bool = False,
     reindex: bool = False,
-    say: Say = lambda text: None,
+    log: Log = lambda text: None,
     advance: Advance = lambda done, rows, failed, now: None,
 ) -> SurveyReport:
     """Measure a catalogue's galaxies in their frames; see the package's head for the way of the data.
@@ -46,14 +48,14 @@ def run_survey(
     settings : SurveySettings
     resources : Resources, optional
         By default all cores of this machine.
-    engine : InlineEngine, optional
+    engine : Engine, optional
         Default: a `RayEngine` with these resources.
     overwrite : bool
         Remove another run's result from the output first.
     reindex : bool
         Build the footprint index anew.
-    say, advance : callable
-        Told what is being done, and how far it is.
+    log, advance : callable
+        Called with what is being done, and with how far it is.
 
     Returns
     -------
@@ -79,21 +81,21 @@ def run_survey(
     manifest = Manifest(output, identity)
     report = SurveyReport(name=_name_of(output))
     if manifest.complete and not reindex:
-        say(f"{output.url} is complete: nothing to do")
+        log(f"{output.url} is complete: nothing to do")
         report.add_all(manifest.done.values())
         return report
     if engine is None:
         from p2p_keras.sky_survey.ray_engine import RayEngine
 
         engine = RayEngine(resources)
-    job = Job(settings, images, output, resources.threads, engine.finish_apart)
+    job = Job(settings, images, output, resources.threads, engine.finish_apart, model.name, model.sha256)
     with engine:
         started = time.perf_counter()
-        plan = _plan(settings, catalogue, images, output, manifest, engine, reindex, say)
+        plan = _plan(settings, catalogue, images, output, manifest, engine, reindex, log)
         report.seconds["plan"] = time.perf_counter() - started
         started = time.perf_counter()
         write_model(model, output)
-        _measure(plan, job, engine, manifest, report, say, advance)
+        _measure(plan, job, engine, manifest, report, log, advance)
         report.seconds["measure"] = time.perf_counter() - started
     started = time.perf_counter()
     write_hats_files(output, report.name, plan.partitions, manifest.done)
@@ -122,14 +124,14 @@ def _plan(
     images: Place,
     output: Place,
     manifest: Manifest,
-    engine: Any,
+    engine: Engine,
     reindex: bool,
-    say: Say,
+    log: Log,
 ) -> Plan:
     if output.exists(f"{PLAN}/parts.parquet") and output.exists(MANIFEST) and not reindex:
         return load_plan(output)
-    index = _index(settings, catalogue, images, output, engine, reindex, say)
-    say("planning: which galaxy lies on which frame")
+    index = _index(settings, catalogue, images, output, engine, reindex, log)
+    log("planning: which galaxy lies on which frame")
     plan = make_plan(catalogue, index, settings, output)
     if not plan.parts:
         raise UsageError(f"{settings.catalogue}: the catalogue has no rows")
@@ -142,29 +144,29 @@ def _index(
     catalogue: Catalogue,
     images: Place,
     output: Place,
-    engine: Any,
+    engine: Engine,
     reindex: bool,
-    say: Say,
+    log: Log,
 ) -> FrameIndex | None:
-    """The footprint index, built where there is none yet; None where rows say all that it could."""
+    """The footprint index, built where there is none yet; None where rows give all that it could."""
     named = catalogue.has("file")
     if named and catalogue.has("ra") and not catalogue.has(RADIUS):
         return None
     place, name = (output, INDEX) if settings.index is None else _split(settings.index)
     if place.exists(name) and not reindex:
         return open_index(place, name)
-    say(f"reading footprints of the frames (once: {place.url_of(name)})")
-    found = _named_files(catalogue, settings) if named else find_frames(images)
-    if not found:
+    log(f"reading footprints of the frames (once: {place.url_of(name)})")
+    files = _named_files(catalogue, settings) if named else find_frames(images)
+    if not files:
         raise UsageError(f"{images.url}: no FITS images in it")
     band = settings.bands[0] if len(settings.bands) == 1 else None
-    index = build_index(images, found, engine.map, band=band)
+    index = build_index(images, files, engine.map, band=band)
     for file, problem in list(index.problems.items())[:20]:
-        say(f"warning: {images.url_of(file)}: {problem}")
+        log(f"warning: {images.url_of(file)}: {problem}")
     if not named and not len(index):
-        raise UsageError(f"{images.url}: none of its {len(found)} FITS files can be used: {problem_of(index)}")
+        raise UsageError(f"{images.url}: none of its {len(files)} FITS files can be used: {problem_of(index)}")
     place.write(name, index.to_bytes())
-    say(f"{len(index)} images in {len(found)} files; {len(index.problems)} files can't be used")
+    log(f"{len(index)} images in {len(files)} files; {len(index.problems)} files can't be used")
     return index
 
 
@@ -186,10 +188,10 @@ def _named_files(catalogue: Catalogue, settings: SurveySettings) -> list[tuple[s
 def _measure(
     plan: Plan,
     job: Job,
-    engine: Any,
+    engine: Engine,
     manifest: Manifest,
     report: SurveyReport,
-    say: Say,
+    log: Log,
     advance: Advance,
 ) -> None:
     """Measure what isn't measured, assemble what is whole; both go on where an earlier run was."""
@@ -214,7 +216,7 @@ def _measure(
     failed = sum(done.failed for done in manifest.done.values())
     before = rows - sum(plan.parts[i].rows for i in todo)
     if before:
-        say(f"going on: {before} of {rows} rows are measured already")
+        log(f"going on: {before} of {rows} rows are measured already")
     advance(before, rows, failed, 0)
     for number in sorted(open_partitions):
         if not missing[number]:

@@ -1,4 +1,4 @@
-"""What a survey run is told, in one record; what of it decides the bytes of the result."""
+"""What a survey run is asked to do, in one record; what of it decides the bytes of the result."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 
 from p2p_keras.core.errors import UsageError
 from p2p_keras.images.cutout import DEFAULT_SIDE, MAX_SIDE, MIN_SIDE
+
+__all__ = ["SIDES", "SurveySettings", "Resources", "side_for"]
 
 SIDES = (48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048)
 """Sides of cutouts, px: few enough that galaxies of one side fill a batch."""
@@ -42,7 +44,7 @@ class SurveySettings:
     hdu, zero_point, pixel_scale
         For all images, as `p2p_keras.images.read_image` takes them.
     model : str or None
-        As `p2p_keras.measure.backends.find_model` takes it; None: the shipped one.
+        As `p2p_keras.core.model_files.find_model` takes it; None: the shipped one.
     batch_size : int
         Largest number of cutouts in a run of the model.
     rows_per_part : int

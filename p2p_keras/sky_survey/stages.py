@@ -1,39 +1,70 @@
 """What is done with a part, wherever it runs: read its rows and cutouts, run the model, write its rows.
 
-The stages hand on pickled values in a column of one table, which is what Ray Data streams; `inline_engine` calls them
-one after the other.
+The stages hand on pickled values in a column of one table, which is what Ray Data streams from process to process;
+an `Engine` runs them. No file is ever unpickled: others may write to where the output lies.
 """
 
 from __future__ import annotations
 
 import pickle
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import TracebackType
+from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from p2p_keras.sky_survey.assembly import parquet_bytes
+from p2p_keras.sky_survey.assembly import Done, parquet_bytes
 from p2p_keras.sky_survey.cutouts import CutoutReader
+from p2p_keras.sky_survey.healpix import Partition
 from p2p_keras.sky_survey.measuring import ShippedModel, limit_threads, rows_from_outputs, run_model
 from p2p_keras.sky_survey.place import Place
 from p2p_keras.sky_survey.plan import WORK, Part, bucket_file, rows_of
 from p2p_keras.sky_survey.settings import SurveySettings
+
+__all__ = [
+    "MODEL",
+    "Engine",
+    "Job",
+    "ModelWorker",
+    "PartDone",
+    "Units",
+    "finish_rows",
+    "payload",
+    "read_units",
+    "units_of",
+    "unpack",
+    "write_model",
+    "write_part",
+]
 
 MODEL = f"{WORK}/model"
 
 
 @dataclass(frozen=True)
 class Job:
-    """What every worker is told; the model's files lie in the output, so that any node finds them at any time."""
+    """What every worker needs to know; the model's files lie in the output, so that any node finds them at any time.
+
+    Attributes
+    ----------
+    settings : SurveySettings
+    images, output : Place
+    threads : int
+    finish_apart : bool
+        Rows are made by a stage of their own.
+    model_name, model_sha256 : str
+        Of the `ShippedModel` that lies in the output.
+    """
 
     settings: SurveySettings
     images: Place
     output: Place
     threads: int
     finish_apart: bool
+    model_name: str
+    model_sha256: str
 
 
 @dataclass(frozen=True)
@@ -49,6 +80,36 @@ class PartDone:
 Units = list[list[tuple[int, Part]]]
 
 
+class Engine(Protocol):
+    """What runs the stages of a survey, within a ``with`` block: `p2p_keras.sky_survey.ray_engine.RayEngine`.
+
+    Attributes
+    ----------
+    finish_apart : bool
+        Rows are made in a stage of their own, so that workers do nothing but run the model.
+    """
+
+    finish_apart: bool
+
+    def __enter__(self) -> Engine: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+        """As the built-in `map`."""
+
+    def measure(self, units: Units, job: Job) -> Iterator[PartDone]:
+        """Measure and write parts, yielding each as it is written, in any order."""
+
+    def assemble(self, partition: Partition, part_files: Sequence[str], output: Place) -> None:
+        """Begin to write a partition, all of whose parts are there."""
+
+    def assembled(self, *, wait: bool = False) -> Iterator[tuple[Partition, Done]]:
+        """Yield the partitions written since; with `wait`, until all are."""
+
+
 def units_of(parts: Sequence[Part], numbers: Sequence[int]) -> Units:
     """Parts (with their numbers) that one reader reads one after the other, since they share a frame."""
     units: dict[int, list[tuple[int, Part]]] = {}
@@ -59,7 +120,7 @@ def units_of(parts: Sequence[Part], numbers: Sequence[int]) -> Units:
 
 def write_model(model: ShippedModel, output: Place) -> None:
     """Leave the model for the workers."""
-    output.write(MODEL, pickle.dumps(model))
+    output.write(MODEL, model.to_bytes())
 
 
 def payload(value: Any) -> pa.Table:
@@ -93,7 +154,8 @@ class ModelWorker:
     def __init__(self, job: Job) -> None:
         limit_threads(job.threads)
         self._job = job
-        model: ShippedModel = pickle.loads(job.output.read(MODEL))
+        content = job.output.read(MODEL)
+        model = ShippedModel.from_bytes(content, job.model_name, job.model_sha256, job.output.url_of(MODEL))
         self._predictor = model.load(None if job.finish_apart else job.threads)
 
     def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:

@@ -20,14 +20,17 @@ FRAME_POSITION = (150.1, 2.2)
 
 
 @pytest.fixture(scope="session")
-def galaxy_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def galaxy_files(made_once) -> Path:
     """A folder with galaxy.fits, g.fits, r.fits, i.fits and frames/*.fits.bz2 of one mock galaxy."""
+    return made_once("documented-galaxies", _write_galaxies)
+
+
+def _write_galaxies(folder: Path) -> None:
     from astropy.io import fits
     from astropy.wcs import WCS
 
     from p2p_keras.data.mocks.scene import simulate_galaxy
 
-    folder = tmp_path_factory.mktemp("galaxies")
     (folder / "frames").mkdir()
     for band in "gri":
         galaxy = simulate_galaxy("sdss", seed=1, index=23, band=band)
@@ -42,7 +45,6 @@ def galaxy_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         fits.writeto(path, galaxy.image.astype(np.float32), header)
         (folder / "frames" / f"frame-{band}.fits.bz2").write_bytes(bz2.compress(path.read_bytes(), 1))
     (folder / "galaxy.fits").write_bytes((folder / "r.fits").read_bytes())
-    return folder
 
 
 @functools.cache

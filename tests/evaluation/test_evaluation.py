@@ -145,7 +145,7 @@ def test_summary_of_many(tmp_path):
         assert all(a["high"] <= b["low"] for a, b in pairwise(parts))
         assert all(part["bias"] == pytest.approx(0.1) for part in parts)
     assert "0.100" in text_tables([good, bad])
-    written = json.loads(write_json([good, bad], tmp_path / "e.json", split="test").read_text())
+    written = json.loads(write_json([good, bad], tmp_path / "e.json", {"split": "test"}).read_text())
     assert written["models"][0]["error"]["median"] == pytest.approx(0.1)
     assert written["split"] == "test"
     assert written["models"][1]["scalars"]["centre_px"]["count"] == 12

@@ -107,7 +107,7 @@ def test_coverage_of_honest_and_of_small_uncertainties():
 
 @pytest.mark.parametrize("results", [[], [GalaxyResult("g", "", failure="no source")]])
 def test_nothing_measured_is_drawn(results):
-    """An evaluation in which nothing was measured would end in a traceback."""
+    """An evaluation in which nothing was measured would end in a traceback, or show an error of nothing."""
     nothing = Evaluation("nothing", results)
     summary = summarise_evaluation(nothing)
     figures = [violins_figure([nothing]), radius_figure([nothing]), violins_figure([]), radius_figure([])]
@@ -115,3 +115,7 @@ def test_nothing_measured_is_drawn(results):
     panels += [plot_coverage_deciles([summary], key) for key in ("mu", "size", "snr")]
     for figure in figures + [artists["axes"].figure for artists in panels]:
         figure.canvas.draw()
+    assert plot_violins([nothing])["violins"] == [None, None]
+    assert all("nothing" not in trends for trends in panels[:2])
+    for artists in panels[2:]:
+        assert not np.isfinite(np.asarray(artists["nothing"].get_ydata(), float)).any()

@@ -76,7 +76,8 @@ def report(tmp_path_factory) -> Path:
         drawn[place] = DrawnGalaxy(image, labels[place], profiles)
     summaries = [summarise_evaluation(e) for e in evaluations]
     path = tmp_path_factory.mktemp("report") / "report.html"
-    return write_report(evaluations, summaries, drawn, path, examples=[0], worst=3, data="mocks <test>", split="test")
+    about = {"data": "mocks <test>", "split": "test"}
+    return write_report(evaluations, summaries, drawn, path, examples=[0], worst=3, about=about)
 
 
 def test_report_needs_nothing_else(report):

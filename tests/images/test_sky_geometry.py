@@ -6,10 +6,17 @@ import numpy as np
 import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
+from astropy.io import fits
 from astropy.wcs import WCS
 from astropy.wcs.utils import pixel_to_skycoord, skycoord_to_pixel
 
-from p2p_keras.images.sky_geometry import icrs_to_pixel, icrs_to_pixels, pixel_to_icrs_degrees
+from p2p_keras.images.sky_geometry import (
+    celestial_wcs,
+    icrs_to_pixel,
+    icrs_to_pixels,
+    pixel_to_icrs_degrees,
+    shifted_wcs,
+)
 
 
 def wcs_of(frame: str) -> WCS:
@@ -49,3 +56,48 @@ def test_one_far_position_spoils_no_other(frame):
     np.testing.assert_allclose([x[[0, 3]], y[[0, 3]]], [[300.0, 310.0], [200.0, 210.0]], atol=1e-5)
     assert np.isnan([x[1], y[1], x[2], y[2]]).all()
     assert np.isnan(icrs_to_pixel(wcs, far.ra.deg, far.dec.deg)).all()
+
+
+def distorted_frame(kind: str) -> fits.HDUList:
+    """A frame whose WCS has lookup tables (ACS, `D2IM` and `CPDIS`), SIP polynomials or TPV terms."""
+    header = fits.Header({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 150.0, "CRVAL2": 2.0})
+    header["CRPIX1"], header["CRPIX2"] = 300.5, 250.5
+    header["CD1_1"], header["CD1_2"], header["CD2_1"], header["CD2_2"] = -1e-4, 0.0, 0.0, 1e-4
+    hdus = [fits.PrimaryHDU(np.zeros((500, 600), np.float32), header)]
+    if kind == "lookup":
+        y, x = np.mgrid[:17, :19]
+        for axis in (1, 2):
+            hdus[0].header[f"CPDIS{axis}"] = "Lookup"
+            hdus[0].header[f"DP{axis}"] = f"EXTVER: {axis}"
+            hdus[0].header[f"DP{axis}"] = "NAXES: 2"
+            hdus[0].header[f"DP{axis}"] = "AXIS.1: 1"
+            hdus[0].header[f"DP{axis}"] = "AXIS.2: 2"
+            table = fits.ImageHDU((0.05 * axis * (x - 9) * (y - 5)).astype(np.float32), name="WCSDVARR", ver=axis)
+            table.header.update(
+                {"CRPIX1": 1.0, "CRPIX2": 1.0, "CRVAL1": 1.0, "CRVAL2": 1.0, "CDELT1": 35.0, "CDELT2": 33.0}
+            )
+            hdus.append(table)
+    elif kind == "sip":
+        hdus[0].header["CTYPE1"], hdus[0].header["CTYPE2"] = "RA---TAN-SIP", "DEC--TAN-SIP"
+        hdus[0].header.update({"A_ORDER": 2, "B_ORDER": 2, "A_2_0": 1e-4, "B_1_1": -2e-4})
+    else:
+        hdus[0].header["CTYPE1"], hdus[0].header["CTYPE2"] = "RA---TPV", "DEC--TPV"
+        hdus[0].header.update({"PV1_1": 1.0, "PV1_4": 0.5, "PV2_1": 1.0, "PV2_5": -0.9})
+    return fits.HDUList(hdus)
+
+
+@pytest.mark.parametrize("kind", ["lookup", "sip", "tpv"])
+def test_cutouts_of_distorted_frames_keep_their_place(kind):
+    """Positions and angles in a cutout of a frame with distortion tables would be 0.15 arcsec and more off."""
+    file = distorted_frame(kind)
+    wcs = celestial_wcs(file[0].header, file)
+    linear = WCS(naxis=2)
+    linear.wcs.ctype, linear.wcs.crval = ["RA---TAN", "DEC--TAN"], [150.0, 2.0]
+    linear.wcs.crpix, linear.wcs.cd = [300.5, 250.5], np.diag([-1e-4, 1e-4])
+    x, y = np.array([320.0, 420.0, 333.3]), np.array([210.0, 300.0, 405.5])
+    moved = np.subtract(pixel_to_icrs_degrees(wcs, x, y), pixel_to_icrs_degrees(linear, x, y))
+    assert np.abs(moved).max() > 0.1 / 3600  # the distortion is there
+    cut = shifted_wcs(wcs, 300, 200)
+    np.testing.assert_allclose(
+        pixel_to_icrs_degrees(cut, x - 300, y - 200), pixel_to_icrs_degrees(wcs, x, y), rtol=0, atol=1e-9
+    )

@@ -92,10 +92,18 @@ def build_ring_model():
 
 
 @pytest.fixture(scope="session")
-def fake_models(tmp_path_factory) -> FakeModels:
+def fake_models(made_once) -> FakeModels:
     """Models ``isophote/1``, ``isophote/2``, ``isophote/10`` and ``isophote/model.onnx``, all the same network."""
-    tf = pytest.importorskip("tensorflow")
-    root = tmp_path_factory.mktemp("models")
+    pytest.importorskip("tensorflow")
+    pytest.importorskip("tf2onnx")
+    root = made_once("ring-models", _write_ring_models)
+    return FakeModels(root, root / "isophote" / "10", root / "isophote" / "model.onnx")
+
+
+def _write_ring_models(root: Path) -> None:
+    import tensorflow as tf
+    import tf2onnx
+
     rings = build_ring_model()
     module = tf.Module()
     module.rings = rings
@@ -103,10 +111,8 @@ def fake_models(tmp_path_factory) -> FakeModels:
     tf.saved_model.save(module, str(first), signatures={"serving_default": rings})
     for version in ("2", "10"):
         shutil.copytree(first, root / "isophote" / version)
-    onnx = root / "isophote" / "model.onnx"
-    tf2onnx = pytest.importorskip("tf2onnx")
-    tf2onnx.convert.from_function(rings, input_signature=rings.input_signature, opset=17, output_path=str(onnx))
-    return FakeModels(root, root / "isophote" / "10", onnx)
+    onnx = str(root / "isophote" / "model.onnx")
+    tf2onnx.convert.from_function(rings, input_signature=rings.input_signature, opset=17, output_path=onnx)
 
 
 def galaxy_pixels(shape=(96, 96), *, flux=400.0, scale_px=6.0, noise=0.02, sky=0.0, seed=1, x0=None, y0=None):

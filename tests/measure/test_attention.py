@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from p2p_keras.core.errors import UsageError
-from p2p_keras.measure.attention import Attention, keras_file
+from p2p_keras.core.model_files import keras_file
+from p2p_keras.measure.attention import Attention
 from p2p_keras.measure.outputs.attention_drawing import attention_drawer
 
 

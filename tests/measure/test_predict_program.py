@@ -215,7 +215,7 @@ def test_resume_measures_only_what_is_missing(predict, write_galaxy, tmp_path, m
 
 def test_catalogue_on_frames(predict, write_galaxy, galaxy_pixels, tmp_path, monkeypatch):
     """Galaxies of a catalogue would be cut out elsewhere, or a frame be read once for each of them."""
-    from p2p_keras.images import frame, hdus
+    from p2p_keras.images import choosing, frame
 
     path = write_galaxy("frame.fits", (300, 300), x0=100, y0=120)
     image = fits.getdata(path) + galaxy_pixels((300, 300), x0=210, y0=190, seed=3, noise=0)
@@ -235,7 +235,7 @@ def test_catalogue_on_frames(predict, write_galaxy, galaxy_pixels, tmp_path, mon
     monkeypatch.setattr(
         frame, "celestial_wcs", lambda header, file: (projections.append(1), celestial_wcs(header, file))[1]
     )
-    monkeypatch.setattr(hdus, "celestial_wcs", lambda *_: pytest.fail("the frame's WCS is known"))
+    monkeypatch.setattr(choosing, "celestial_wcs", lambda *_: pytest.fail("the frame's WCS is known"))
     result = predict(path, "--catalogue", tmp_path / "c.csv", "-o", tmp_path / "out.ecsv")
     assert result.exit_code == 1
     assert (opened, len(projections)) == ([str(path)], 1)

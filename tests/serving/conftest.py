@@ -31,13 +31,11 @@ class Serving:
 
 
 @pytest.fixture(scope="session")
-def standin_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def standin_models(made_once) -> Path:
     """A folder with version 1 of the stand-in model; to be copied, not changed."""
     from served_model import write_model
 
-    base = tmp_path_factory.mktemp("models")
-    write_model(base, version=1)
-    return base
+    return made_once("standin-models", lambda base: write_model(base, version=1))
 
 
 @pytest.fixture(scope="session", params=["address"] if ADDRESS else ["standin"] + ["shipped"] * HAS_SHIPPED)

@@ -225,3 +225,15 @@ def test_tls(certificate, standin_models):
         return profile
 
     assert len(asyncio.run(main()))
+
+
+def test_options_are_those_of_read_image():
+    """A user could not say on a server what they say on a laptop, or would be offered what is then refused."""
+    from inspect import signature
+
+    from p2p_keras.images import GalaxyImage, read_image
+    from p2p_keras.serving.client.profile_client import ImageOptions
+
+    of_files = set(signature(read_image).parameters) - {"path"}
+    of_arrays = set(signature(GalaxyImage.from_array).parameters) - {"pixels"}
+    assert set(ImageOptions.__annotations__) == of_files | of_arrays

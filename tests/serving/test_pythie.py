@@ -47,10 +47,10 @@ def test_profiles_are_those_of_the_saved_model(address):
     import tensorflow as tf
     from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-    from p2p_keras.network.export.request_example import encode_request
+    from p2p_keras.data.shards import encode_image
     from p2p_keras.network.export.warmup import galaxy_like_image
 
-    examples = [encode_request(galaxy_like_image(side, side), 22.5, 0.4) for side in (96, 128, 200)]
+    examples = [encode_image(galaxy_like_image(side, side), 22.5, 0.4) for side in (96, 128, 200)]
     request = predict_pb2.PredictRequest()
     request.model_spec.name = "isophote"
     request.inputs["examples"].CopyFrom(tf.make_tensor_proto(np.array(examples, object)[:, None]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,9 +17,12 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
 
-from p2p_keras.sky_survey.inline_engine import InlineEngine
 from p2p_keras.sky_survey.run import run_survey
 from p2p_keras.sky_survey.settings import SurveySettings
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from inline_engine import InlineEngine
 
 MODEL = str(Path(__file__).resolve().parents[2] / "saved_models" / "isophote" / "model.onnx")
 SIDE = 420
@@ -91,9 +95,13 @@ class Sky:
 
 
 @pytest.fixture(scope="session")
-def sky(tmp_path_factory: pytest.TempPathFactory) -> Sky:
+def sky(made_once) -> Sky:
     """Frames ``east.fits``, ``west.fits``, ``south.fits.gz`` and the broken ``zz.fits`` with a catalogue of them."""
-    folder = tmp_path_factory.mktemp("sky")
+    folder = made_once("sky", _write_sky)
+    return Sky(folder, folder / "frames", folder / "sky.parquet", Table.read(folder / "sky.parquet"))
+
+
+def _write_sky(folder: Path) -> None:
     frames = folder / "frames"
     frames.mkdir()
     rng = np.random.default_rng(7)
@@ -114,12 +122,10 @@ def sky(tmp_path_factory: pytest.TempPathFactory) -> Sky:
     rows += [("lost", 200.0, 50.0, 0.1, 96), ("unplaced", np.nan, np.nan, 0.1, 96)]
     table = Table(rows=rows, names=["objid", "ra", "dec", "redshift", "size"])
     table.write(folder / "sky.parquet")
-    return Sky(folder, frames, folder / "sky.parquet", table)
 
 
 @pytest.fixture(scope="session")
-def survey(sky: Sky, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The unbroken result, made in this process."""
-    output = tmp_path_factory.mktemp("survey") / "result"
-    run_survey(sky.settings(output), engine=InlineEngine())
-    return output
+def survey(sky: Sky, made_once) -> Path:
+    """The unbroken result, made in this process or in that of another worker."""
+    folder = made_once("survey", lambda folder: run_survey(sky.settings(folder / "result"), engine=InlineEngine()))
+    return folder / "result"

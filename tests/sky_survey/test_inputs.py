@@ -9,15 +9,15 @@ import threading
 import numpy as np
 import pytest
 from astropy.table import Table
+from inline_engine import InlineEngine
 
 from p2p_keras.core.errors import UsageError
+from p2p_keras.images.first_look import side_from_light
 from p2p_keras.sky_survey import profiles_of
 from p2p_keras.sky_survey.catalogue import Catalogue
-from p2p_keras.sky_survey.first_look import side_from_light
 from p2p_keras.sky_survey.footprints import SCHEMA, footprints_of
 from p2p_keras.sky_survey.frame_index import FrameIndex
 from p2p_keras.sky_survey.healpix import FINEST_PARTITION, cells_of, choose_partitions, partition_of
-from p2p_keras.sky_survey.inline_engine import InlineEngine
 from p2p_keras.sky_survey.place import Place
 from p2p_keras.sky_survey.plan import _cuts
 from p2p_keras.sky_survey.run import run_survey
@@ -40,6 +40,17 @@ def test_catalogues_say_the_same_in_every_format(sky, survey, tmp_path, kind):
     assert table["name"].to_pylist() == first["name"].to_pylist()
     for name in ("ra", "dec", "redshift", "size"):
         np.testing.assert_allclose(table[name].to_numpy(), first[name].to_numpy(), rtol=1e-13)
+
+
+@pytest.mark.parametrize("kind", ["csv", "txt"])
+def test_names_of_digits_stay_names(tmp_path, kind):
+    """The result's rows could not be joined to the catalogue: 007 would be called 7."""
+    path = tmp_path / f"digits.{kind}"
+    comma = "," if kind == "csv" else " "
+    rows = [["mine", "ra", "dec"], ["007", "10.0", "20.0"], ["1237648720693755918", "11.0", "20.0"]]
+    path.write_text("".join(comma.join(row) + "\n" for row in rows))
+    (table,) = Catalogue(str(path), {"name": "mine"}).tables()
+    assert table["name"].to_pylist() == ["007", "1237648720693755918"]
 
 
 def test_a_cell_that_is_no_number_spoils_its_row_only(tmp_path):

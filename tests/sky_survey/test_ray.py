@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from astropy.table import vstack
+from inline_engine import InlineEngine
 
-from p2p_keras.sky_survey.inline_engine import InlineEngine
 from p2p_keras.sky_survey.run import run_survey
 
 psutil = pytest.importorskip("psutil")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from p2p_keras.data.mocks.streams import Stream, generator
 
 BLANK_PX = 14.0
 """No detected source comes closer to the middle of a cutout than this."""
+_CLEAR_PX = 4.0
+"""Pixels nearer to a detected source hold its light."""
 _STEP = 4
 _INDEX = "frames.json"
 
@@ -57,7 +60,7 @@ class Cutout:
     pixels : float array (size, size)
         Flux; NaN beyond the frame's edge.
     sky : float
-        Local level that source detection took for sky, flux per pixel.
+        Local level, flux per pixel: the mean of what source detection didn't find.
     """
 
     frame: Frame
@@ -91,9 +94,9 @@ def prepare_backgrounds(folder: str | os.PathLike, cache: str | os.PathLike) -> 
         return []
     cache.mkdir(parents=True, exist_ok=True)
     frames, errors = [], []
-    for path in find_inputs([folder]):
+    for path, name in unique_names(find_inputs([folder])).items():
         try:
-            frames.append(_prepare(path, cache))
+            frames.append(_prepare(path, name, cache))
         except InputError as error:
             errors.append(error)
     if not frames:
@@ -105,7 +108,18 @@ def prepare_backgrounds(folder: str | os.PathLike, cache: str | os.PathLike) -> 
     return errors
 
 
-def _prepare(path: Path, cache: Path) -> Frame:
+def unique_names(paths: Sequence[Path]) -> dict[Path, str]:
+    """A name for each file, none twice: its own without the endings of FITS, and all of it where two share that.
+
+    A name may hold dots (``rings.v3.skycell.1234.stk.g``): what stands before the first of them is no name.
+    """
+    from p2p_keras.images.inputs import stem_of
+
+    stems = Counter(stem_of(path) for path in paths)
+    return {path: stem_of(path) if stems[stem_of(path)] == 1 else path.name for path in paths}
+
+
+def _prepare(path: Path, name: str, cache: Path) -> Frame:
     """Find sources, sky, noise, seeing and empty places of one frame."""
     import sep
     from scipy.ndimage import distance_transform_edt
@@ -127,12 +141,13 @@ def _prepare(path: Path, cache: Path) -> Frame:
     pixel_noise = float(1.4826 * np.median(np.abs((filled - sky)[quiet])))
     seeing = _seeing(filled - sky, sources, noise)
     fwhm = seeing if np.isfinite(seeing) else 1.4 / image.pixel_scale
-    distance = distance_transform_edt(~occupied)[::_STEP, ::_STEP]
+    away = distance_transform_edt(~occupied)
+    sky = sky + np.float32(_mean_of_the_unseen(filled - sky, away > _CLEAR_PX, pixel_noise))
+    distance = away[::_STEP, ::_STEP]
     rows, columns = np.nonzero(distance > BLANK_PX)
     if rows.size == 0:
         raise InputError(path, f"has no place without a source within {BLANK_PX:.0f} pixels")
-    name = path.name.split(".")[0]
-    np.save(cache / f"{name}.npy", np.where(bad, np.float32(np.nan), pixels))
+    np.save(cache / f"{name}.pixels.npy", np.where(bad, np.float32(np.nan), pixels))
     np.save(cache / f"{name}.sky.npy", sky[::_STEP, ::_STEP].astype(np.float32))
     np.save(cache / f"{name}.places.npy", np.stack([rows, columns], axis=1).astype(np.int32) * _STEP)
     return Frame(
@@ -144,6 +159,17 @@ def _prepare(path: Path, cache: Path) -> Frame:
         pixel_noise=pixel_noise,
         fwhm=float(np.clip(fwhm, 1.5, 12.0)),
     )
+
+
+def _mean_of_the_unseen(image: np.ndarray, clear: np.ndarray, noise: float) -> float:
+    """Mean, over source detection's sky, of pixels that belong to no source.
+
+    Its sky is near the mode of the pixels; sources too faint to be found lift their mean above that, and the mean is
+    what lies under a galaxy.
+    """
+    values = image[clear]
+    values = values[np.abs(values) < 5.0 * noise]
+    return float(values.mean(dtype=float)) if values.size else 0.0
 
 
 def _lag_noise(image: np.ndarray, quiet: np.ndarray, lag: int) -> float:
@@ -213,7 +239,7 @@ class Backgrounds:
         rng = generator(seed, index, Stream.BACKGROUND)
         rng.random()  # the draw of `choose`
         where, turn, mirror = rng.random(), int(rng.integers(0, 4)), rng.random() < 0.5
-        whole = np.load(self.cache / f"{frame.name}.npy", mmap_mode="r")
+        whole = np.load(self.cache / f"{frame.name}.pixels.npy", mmap_mode="r")
         sky = np.load(self.cache / f"{frame.name}.sky.npy", mmap_mode="r")
         # A twelfth may hang over the frame's edge, which leaves NaN.
         places = self._places_of(frame, size // 2 if rng.random() < 0.92 else 0, whole.shape)

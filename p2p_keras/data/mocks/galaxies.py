@@ -9,7 +9,7 @@ import numpy as np
 
 from p2p_keras.data.mocks.components import Bar, Dust, EdgeOn, Galaxy, Smooth, Spheroid
 from p2p_keras.data.mocks.discs import draw_arms, draw_clouds, draw_disc, draw_knots, draw_lane, draw_patches
-from p2p_keras.data.mocks.light import Colour, MIDDLE, OLD, YOUNG, jitter
+from p2p_keras.data.mocks.light import MIDDLE, OLD, YOUNG, Colour, jitter
 from p2p_keras.data.mocks.streams import clipped_normal, log_uniform
 from p2p_keras.data.mocks.tides import draw_second_nucleus, draw_tail
 

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from p2p_keras.data.mocks.light import Colour, RADII, band_factor, planar_integral, rotated
+from p2p_keras.data.mocks.light import RADII, Colour, band_factor, planar_integral, rotated
 from p2p_keras.data.mocks.texture import Texture
 
 
@@ -93,6 +93,11 @@ class Arms:
         return out.astype(np.float32)
 
 
+_COARSE_FROM = 64
+"""On grids at least so large arms are drawn on every second row and column: a fifth of a mock's time is in them, and
+where they are narrower than two pixels they are drawn again finely (`rendering`)."""
+
+
 @dataclass(frozen=True)
 class Disc:
     """Inclined disc: broken exponential with arms, rings, lopsidedness and warp, seen in projection.
@@ -160,6 +165,10 @@ class Disc:
 
     def light(self, x: np.ndarray, y: np.ndarray, band: str) -> np.ndarray:
         """Flux per square arcsec at offsets from the centre, arcsec."""
+        return self.light_and_smooth(x, y, band)[0]
+
+    def light_and_smooth(self, x: np.ndarray, y: np.ndarray, band: str) -> tuple[np.ndarray, np.ndarray]:
+        """The same, with its arms and without."""
         h = np.float32(self._h(band))
         if self.warp[1]:
             rough = np.hypot(x, y) / h
@@ -174,8 +183,30 @@ class Disc:
         if self.lopsided[0]:
             cosine = along * np.cos(self.lopsided[1]) + across * np.sin(self.lopsided[1])
             image = image * (1.0 + self.lopsided[0] * cosine / np.sqrt(1.5 + radius * radius))
-        if self.arms is not None:
-            # Arms are young: stronger in the blue.
-            contrast = {"g": 1.15, "r": 1.0, "i": 0.9, "z": 0.85}[band]
-            image = image * self.arms.factor(along, across, radius, contrast)
-        return (image * np.float32(self.flux(band) / (self._norm * float(h) ** 2 * self.q))).astype(np.float32)
+        image = image * np.float32(self.flux(band) / (self._norm * float(h) ** 2 * self.q))
+        image = image.astype(np.float32, copy=False)
+        if self.arms is None:
+            return image, image
+        # Arms are young: stronger in the blue.
+        contrast = {"g": 1.15, "r": 1.0, "i": 0.9, "z": 0.85}[band]
+        along, across = np.broadcast_arrays(along, across)
+        if image.ndim == 2 and min(image.shape) >= _COARSE_FROM:
+            coarse = self.arms.factor(along[::2, ::2], across[::2, ::2], radius[::2, ::2], contrast)
+            factor = _between(coarse, image.shape)
+        else:
+            factor = self.arms.factor(along, across, radius, contrast)
+        return image * factor, image
+
+
+def _between(coarse: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """A grid of which every second row and column is known, the others halfway between their neighbours."""
+    height, width = shape
+    rows = np.empty((height, coarse.shape[1]), dtype=coarse.dtype)
+    rows[::2] = coarse
+    following = np.concatenate([coarse[1:], coarse[-1:]])
+    rows[1::2] = (0.5 * (coarse + following))[: height // 2]
+    out = np.empty(shape, dtype=coarse.dtype)
+    out[:, ::2] = rows
+    following = np.concatenate([rows[:, 1:], rows[:, -1:]], axis=1)
+    out[:, 1::2] = (0.5 * (rows + following))[:, : width // 2]
+    return out

@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from p2p_keras.core.errors import UsageError
+from p2p_keras.data.mocks.extras import PLAIN, Extras
+from p2p_keras.data.mocks.mixtures import NAMES
 from p2p_keras.data.mocks.scene import GENERATOR_VERSION, galaxy_name
-from p2p_keras.data.mocks.surveys import NAMES
+
+MIN_TROUBLE_SIZE = 96
+"""Companions and edges lie that far out."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,10 @@ class Job:
     template_share : float
     near_star_share : float
         Share of the galaxies with a star on them or beside them.
+    extras : Extras or None
+        None: those of the survey.
+    troubles : bool
+        Make the test bed of `troubles`: one named trouble a galaxy.
     """
 
     survey: str
@@ -53,14 +61,22 @@ class Job:
     templates: str | None = None
     template_share: float = 0.2
     near_star_share: float = 0.0
+    extras: Extras | None = None
+    troubles: bool = False
 
     def __post_init__(self) -> None:
         if self.survey not in NAMES:
             raise UsageError(f"survey {self.survey!r} is unknown; known are {', '.join(NAMES)}")
         if self.count < 1:
             raise UsageError(f"count is {self.count}, expected at least 1")
-        if not 64 <= self.size <= 2048:
-            raise UsageError(f"size is {self.size}, expected 64 to 2048 pixels")
+        if not 48 <= self.size <= 2048:
+            raise UsageError(f"size is {self.size}, expected 48 to 2048 pixels")
+        if self.troubles and self.size < MIN_TROUBLE_SIZE:
+            raise UsageError(f"size is {self.size}; troubles need images of at least {MIN_TROUBLE_SIZE} pixels")
+        if self.troubles and (self.backgrounds or self.templates or self.near_star_share):
+            raise UsageError(
+                "troubles are made in mock fields, of drawn galaxies: no backgrounds, templates, near stars"
+            )
 
     def settings(self) -> dict[str, Any]:
         """What ``dataset.json`` says beside the seed; plain JSON, free of where on a disk folders lie."""
@@ -70,6 +86,11 @@ class Job:
         content["bands"] = list(self.bands)
         if not self.near_star_share:
             del content["near_star_share"]  # as data sets have it that were made before there was the option
+        extras = asdict(self.extras or Extras.of(self.survey))
+        del content["extras"]
+        content |= {name: value for name, value in extras.items() if value != PLAIN}
+        if not self.troubles:
+            del content["troubles"]
         content["generator_version"] = GENERATOR_VERSION
         for folder in ("backgrounds", "templates"):
             if content[folder]:

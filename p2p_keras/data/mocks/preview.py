@@ -61,6 +61,8 @@ def _draw_image(axes, galaxy: LabelledGalaxy, ellipses: bool) -> None:
     from matplotlib import colormaps
     from matplotlib.patches import Ellipse
 
+    from p2p_keras.data.mocks.troubles import trouble_of
+
     noise = galaxy.noise if np.isfinite(galaxy.noise) else float(np.nanstd(galaxy.image))
     # A galaxy larger than the image leaves no median of sky.
     level = galaxy.sky if np.isfinite(galaxy.sky) else float(np.nanpercentile(galaxy.image, 20.0))
@@ -74,6 +76,7 @@ def _draw_image(axes, galaxy: LabelledGalaxy, ellipses: bool) -> None:
     axes.set_yticks([])
     kind = dict(part.split("=", 1) for part in galaxy.origin.split() if "=" in part)
     text = f"{kind.get('survey', '')} {galaxy.band} {kind.get('kind', galaxy.name)} {galaxy.mag_total:.1f}"
+    text = trouble_of(galaxy.origin) or text
     axes.text(0.02, 0.98, text, transform=axes.transAxes, va="top", fontsize=5, color="tab:blue")
     if not ellipses or galaxy.ellipticity is None or galaxy.pa is None:
         return

@@ -8,7 +8,7 @@ galaxy of any structure; the tests hold it against GalSim.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -57,10 +57,12 @@ class Canvas:
         return _psf_transform(self.psf, self.side)
 
     def convolved(self, plane: np.ndarray) -> np.ndarray:
-        """A plane of `side`^2 pixels through the PSF."""
+        """A plane of `side`^2 pixels through the PSF, as precise as the plane is: float32 takes half the time."""
         from scipy.fft import irfft2, rfft2
 
-        return irfft2(rfft2(plane) * self.psf_transform(), s=plane.shape)
+        transform = rfft2(plane)
+        transform *= self.psf_transform()
+        return irfft2(transform, s=plane.shape)
 
     def cropped(self, plane: np.ndarray) -> np.ndarray:
         """The image's part of a plane."""
@@ -182,10 +184,12 @@ def _smooth_light(galaxy: Galaxy, x: np.ndarray, y: np.ndarray, band: str) -> _L
     total: np.ndarray = np.zeros(x.shape, dtype=np.float32)
     pattern: np.ndarray | np.float32 = np.float32(0.0)
     for component in galaxy.smooth:
-        light = component.light(x, y, band)
-        total += light
         if isinstance(component, Disc) and component.arms is not None:
-            pattern = pattern + (light - replace(component, arms=None).light(x, y, band))
+            light, smooth = component.light_and_smooth(x, y, band)
+            pattern = pattern + (light - smooth)
+        else:
+            light = component.light(x, y, band)
+        total += light
     factor: np.ndarray | np.float32 = np.float32(1.0)
     for dust in galaxy.dust:
         factor = factor * dust.factor(x, y, band)

@@ -8,20 +8,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from p2p_keras.core import extent as extent_rule
+from p2p_keras.core.units import flux_from_mag, mag_from_flux, mu_from_intensity
 from p2p_keras.data.labelled import LabelledGalaxy
-from p2p_keras.data.mocks import galaxies, surroundings, telescope
+from p2p_keras.data.mocks import galaxies, surroundings
 from p2p_keras.data.mocks.components import Galaxy
+from p2p_keras.data.mocks.definitions import draw_definition, measure_by
+from p2p_keras.data.mocks.extras import Extras
+from p2p_keras.data.mocks.front import Target
+from p2p_keras.data.mocks.mixtures import ANY, draw_survey
+from p2p_keras.data.mocks.observing import Observed, Shot, observe, observe_in_frame
+from p2p_keras.data.mocks.presets import Survey
 from p2p_keras.data.mocks.rendering import Canvas, Rendered, render
 from p2p_keras.data.mocks.streams import Stream, generator, log_uniform
-from p2p_keras.data.mocks.surveys import Conditions, Survey, draw_conditions, draw_survey, survey_of_frame
-from p2p_keras.data.mocks.truth import measure_truth
-from p2p_keras.core.units import flux_from_mag, mag_from_flux, mu_from_intensity
+from p2p_keras.data.mocks.surveys import Conditions, draw_conditions, survey_of_frame
+from p2p_keras.data.mocks.wish import Wish
 
 if TYPE_CHECKING:
     from p2p_keras.data.mocks.backgrounds import Backgrounds
     from p2p_keras.data.mocks.templates import Templates
 
-GENERATOR_VERSION = "4"
+GENERATOR_VERSION = "5"
 """Changes whenever the same seed gives other pixels; recorded in ``dataset.json``."""
 
 MIN_SNR = 25.0
@@ -38,12 +44,12 @@ def galaxy_name(seed: int, index: int) -> str:
     return f"mock-{seed}-{index:07d}"
 
 
-def draw_target(survey: Survey, size: int, rng: np.random.Generator) -> tuple[Galaxy, float]:
+def draw_target(survey: Survey, size: int, rng: np.random.Generator, wish: Wish | None = None) -> tuple[Galaxy, float]:
     """A target of a survey, and its half-light radius in arcsec.
 
     Sizes run from barely resolved to larger than the image, uniform in the logarithm. Brightness follows the class's
     surface brightness, so magnitudes of the SDSS preset come out at 12 to 18.5, and what would drown in the survey's
-    noise is drawn again.
+    noise is drawn again. A `wish` takes the place of both.
     """
     fwhm = survey.fwhm["r"]
     largest = 0.45 * size * survey.pixel_scale
@@ -54,6 +60,8 @@ def draw_target(survey: Survey, size: int, rng: np.random.Generator) -> tuple[Ga
             kind = galaxies.draw_kind(rng)
         # Few are larger than a quarter of the image.
         r50 = log_uniform(rng, 0.5 * fwhm, largest if rng.random() < 0.25 else 0.45 * largest)
+        if wish is not None and wish.r50_px is not None:
+            r50 = log_uniform(rng, *wish.r50_px) * survey.pixel_scale
         brightness = galaxies.draw_brightness(kind, r50, rng)
         if survey.depth["r"] > 24.0:
             # Deep surveys are about distant galaxies, dimmed by (1 + z)^4.
@@ -62,7 +70,10 @@ def draw_target(survey: Survey, size: int, rng: np.random.Generator) -> tuple[Ga
         noise = flux_from_mag(survey.depth["r"], survey.zero_point) / (5.0 * np.sqrt(2.266) * fwhm / survey.pixel_scale)
         pixels = np.pi * (r50**2 + fwhm**2 / 4.0) / survey.pixel_scale**2
         snr = 0.5 * flux_from_mag(mag, survey.zero_point) / (noise * np.sqrt(pixels))
-        if snr > MIN_SNR:
+        if wish is not None and wish.snr is not None:
+            mag += 2.5 * np.log10(snr / log_uniform(rng, *wish.snr))
+            break
+        if snr > (wish.min_snr if wish is not None else MIN_SNR):
             break
     return galaxies.draw_galaxy(kind, r50, mag, rng), r50
 
@@ -86,13 +97,15 @@ def simulate_galaxy(
     templates: Templates | None = None,
     template_share: float = 0.2,
     near_star_share: float = 0.0,
+    extras: Extras | None = None,
+    wish: Wish | None = None,
 ) -> LabelledGalaxy:
     """Make one mock galaxy image with its true profile: a function of its arguments alone.
 
     Parameters
     ----------
     survey : str
-        A preset of `surveys.NAMES`.
+        One of `mixtures.NAMES`.
     seed, index : int
         Which galaxy. Its structure is the same in all bands.
     size : int
@@ -109,6 +122,11 @@ def simulate_galaxy(
         Share of the galaxies that are, decided by galaxy.
     near_star_share : float
         Share of the galaxies with a star on them or beside them, over and above the stars of the field.
+    extras : Extras, optional
+        Skies that are left, masks, what lies in front, fields of any density; by default all of them for the survey
+        ``"any"`` and none for the others.
+    wish : Wish, optional
+        What a test bed asks of the target.
 
     Returns
     -------
@@ -132,9 +150,13 @@ def simulate_galaxy(
     if backgrounds is not None and in_frame < background_share:
         frame = backgrounds.choose(seed, index, band)
         survey_name, preset = frame.name, survey_of_frame(frame)
-    target, r50 = draw_target(preset, size, structure)
+    if wish is not None and wish.preset is not None:
+        preset = wish.preset(preset)
+    target, r50 = draw_target(preset, size, structure, wish)
     scatter = CENTRE_SCATTER_PX * size / 256.0
     x0, y0 = 0.5 * (size - 1) + np.clip(structure.normal(0.0, scatter, 2), -4.0 * scatter, 4.0 * scatter)
+    if wish is not None:
+        x0, y0 = wish.place(size, float(x0), float(y0), structure)
     rng = generator(seed, index, Stream.TELESCOPE, band)
     conditions = draw_conditions(survey_name, preset, band, rng)
     if frame is not None:
@@ -155,83 +177,59 @@ def simulate_galaxy(
         rendered = render(target, canvas, band, float(x0), float(y0), unit)
         kind = target.kind
 
+    conditions = conditions.counting(rendered.flux)
     x, y = (float(place - 0.5 * (size - 1)) * conditions.pixel_scale for place in (x0, y0))
     fwhm = conditions.fwhm * conditions.pixel_scale
     chance = generator(seed, index, Stream.NEAR_STAR)
     near = surroundings.draw_near_star(target.mag, r50, fwhm, x, y, near_star_share, chance)
+    shot = Shot(
+        seed, index, band, canvas, conditions, preset.depth["r"], Target(target.mag, r50, x, y), float(x0), float(y0),
+        near, extras or Extras.of(survey),
+    )  # fmt: skip
+    light = rendered.image if wish is None or wish.visible else np.zeros_like(rendered.image)
     if frame is not None and backgrounds is not None:
         cutout = backgrounds.cutout(frame, seed, index, size)
-        light = rendered.image
-        if near:
-            light = light + surroundings.render_stars(surroundings.Surroundings(near, ()), canvas, band, conditions)
-        own_noise = np.sqrt(np.maximum(light, 0.0) / conditions.gain) * rng.standard_normal((size, size))
-        image, noise, sky = cutout.pixels + light + own_noise, frame.pixel_noise, cutout.sky
+        observed = observe_in_frame(light, cutout.pixels, frame.pixel_noise, cutout.sky, shot, rng)
     else:
-        objects = surroundings.draw_surroundings(
-            0.5 * size * preset.pixel_scale,
-            preset.depth["r"] + 0.7,
-            target.mag,
-            r50,
-            generator(seed, index, Stream.SURROUNDINGS),
-        )
-        objects = replace(objects, stars=(*objects.stars, *near))
-        image, noise, sky = _observe(rendered.image, objects, canvas, conditions, band, float(x0), float(y0), rng)
+        observed = observe(light, shot, rng)
+    definition = {"survey": "fit", ANY: draw_definition(generator(seed, index, Stream.LABEL))}.get(
+        shot.extras.truth, shot.extras.truth
+    )
+    origin = f"mock survey={conditions.survey} kind={kind} seed={seed} index={index} generator={GENERATOR_VERSION}"
     return _labelled(
-        rendered, image, conditions, float(x0), float(y0), noise, sky,
-        name=galaxy_name(seed, index), band=band,
-        origin=f"mock survey={conditions.survey} kind={kind} seed={seed} index={index} generator={GENERATOR_VERSION}",
+        rendered, observed, conditions, float(x0), float(y0), definition=definition, name=galaxy_name(seed, index),
+        band=band, origin=origin if definition == "fit" else f"{origin} truth={definition}",
     )  # fmt: skip
-
-
-def _observe(
-    target: np.ndarray,
-    objects: surroundings.Surroundings,
-    canvas: Canvas,
-    conditions: Conditions,
-    band: str,
-    x0: float,
-    y0: float,
-    rng: np.random.Generator,
-) -> tuple[np.ndarray, float, float]:
-    """The scene as the survey delivers it, its noise per pixel and the sky level at the target."""
-    image = target + surroundings.render_neighbours(objects, canvas, band, conditions.zero_point, conditions.noise)
-    image += surroundings.render_stars(objects, canvas, band, conditions)
-    telescope.add_glare(image, objects, conditions, band, rng)
-    telescope.add_trail(image, conditions, rng)
-    image, noise = telescope.add_noise(image, conditions, rng)
-    saturated = telescope.saturate(image, conditions, rng)
-    telescope.add_cosmic_rays(image, conditions, rng)
-    sky, level = telescope.draw_sky(canvas.size, x0, y0, conditions, rng)
-    image += sky
-    image[telescope.draw_mask(image, saturated, objects, conditions, x0, y0, rng)] = np.nan
-    return image, noise, level
 
 
 def _labelled(
     rendered: Rendered,
-    image: np.ndarray,
+    observed: Observed,
     conditions: Conditions,
     x0: float,
     y0: float,
-    noise: float,
-    sky: float,
     *,
+    definition: str,
     name: str,
     band: str,
     origin: str,
 ) -> LabelledGalaxy:
     """Measure the truth and put everything together."""
-    truth = measure_truth(rendered.image, x0, y0)
+    truth = measure_by(definition, rendered.image, x0, y0)
     known = np.isfinite(truth.intensity) & (truth.intensity > 0.0)
     # Increasing radii without holes: the profile ends at the first radius that the image doesn't cover.
     number = known.size if known.all() else int(np.argmin(known))
     sma, intensity = truth.sma[:number], truth.intensity[:number]
     scale, zero_point = conditions.pixel_scale, conditions.zero_point
-    snr = extent_rule.annulus_snr(intensity, sma, truth.ellipticity[:number], conditions.noise)
+    noise: float | np.ndarray = conditions.noise
+    if conditions.sky_electrons is not None:
+        # Where photons are few, the galaxy's own are most of the noise.
+        noise = np.sqrt(conditions.noise**2 + intensity / conditions.gain)
+    snr = extent_rule.annulus_snr(intensity, sma, truth.ellipticity[:number], noise)
     return LabelledGalaxy(
         name=name,
         band=band,
-        image=image.astype(np.float32),
+        image=observed.image.astype(np.float32),
         zero_point=zero_point,
         pixel_scale=scale,
         sma=sma * scale,
@@ -242,7 +240,7 @@ def _labelled(
         y0=y0,
         extent=extent_rule.profile_extent(sma * scale, snr),
         mag_total=float(mag_from_flux(rendered.flux, zero_point)),
-        noise=noise,
-        sky=sky,
+        noise=observed.noise,
+        sky=observed.sky,
         origin=origin,
     )

@@ -24,6 +24,12 @@ class Stream(IntEnum):
     BACKGROUND = 4
     TEMPLATE = 5
     NEAR_STAR = 6
+    SKY = 7
+    MASK = 8
+    FRONT = 9
+    FIELD = 10
+    TROUBLE = 11
+    LABEL = 12
 
 
 def generator(seed: int, index: int, stream: Stream, band: str = "") -> np.random.Generator:

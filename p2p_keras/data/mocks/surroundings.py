@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from p2p_keras.core.units import flux_from_mag
 from p2p_keras.data.mocks import galaxies
 from p2p_keras.data.mocks.components import Galaxy, Spheroid
-from p2p_keras.data.mocks.light import Colour, MIDDLE, OLD, band_factor, jitter
+from p2p_keras.data.mocks.light import MIDDLE, OLD, Colour, band_factor, jitter
 from p2p_keras.data.mocks.psf import PSF, stamp_radius
-from p2p_keras.data.mocks.rendering import Canvas, PAD_PX, add_knots, light_on_grid, point_source
+from p2p_keras.data.mocks.rendering import PAD_PX, Canvas, add_knots, light_on_grid, point_source
 from p2p_keras.data.mocks.streams import clipped_normal, log_uniform
 from p2p_keras.data.mocks.surveys import Conditions
-from p2p_keras.core.units import flux_from_mag
 
 STARS_AT_20 = 0.45
 """Stars brighter than r = 20 per square arcmin at high galactic latitude, 1600 a square degree; the counts rise by 0.19
@@ -32,6 +32,10 @@ BRIGHTEST_NEIGHBOUR = 12.5
 MAX_OBJECTS = 250
 STAMP_LEVEL = 0.05
 """A star is drawn out to where it has sunk to this share of the noise."""
+
+_WHOLE_REACH = 20.0
+"""Another galaxy of all its parts is drawn out to this many half-light radii, where a Sersic law of n 4 has
+fallen to 2e-4 of its intensity at one."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,14 @@ class Surroundings:
 
 
 def draw_surroundings(
-    half_side: float, faintest: float, target_mag: float, target_r50: float, rng: np.random.Generator
+    half_side: float,
+    faintest: float,
+    target_mag: float,
+    target_r50: float,
+    rng: np.random.Generator,
+    *,
+    star_factor: float = 1.0,
+    galaxy_factor: float = 1.0,
 ) -> Surroundings:
     """Objects within and just outside an image.
 
@@ -77,15 +88,17 @@ def draw_surroundings(
     target_mag, target_r50 : float
         Of the target: companions are drawn about it, and no field galaxy closer to the centre than it.
     rng : Generator
+    star_factor, galaxy_factor : float, optional
+        How many times the usual number of either.
     """
     area = (2.0 * half_side / 60.0) ** 2
     free = max(0.06 * half_side, 0.35 * target_r50)
     # Star counts vary by a factor of ten with galactic latitude; lognormal here, to the plane's edge.
-    crowding = float(np.exp(rng.normal(0.3, 0.7)))
+    crowding = star_factor * float(np.exp(rng.normal(0.3, 0.7)))
     stars = []
     for mag in _magnitudes(STARS_AT_20 * crowding * area, STAR_SLOPE, BRIGHTEST_STAR, min(faintest, 25.0), rng):
         x, y = rng.uniform(-half_side, half_side, 2)
-        colour = _star_colour(rng)
+        colour = star_colour(rng)
         # With a star as bright as that on its centre nobody would have chosen the galaxy.
         if mag > target_mag + 1.5 or np.hypot(x, y) > free:
             stars.append(Star(float(x), float(y), mag, colour))
@@ -93,14 +106,14 @@ def draw_surroundings(
     for mag in _magnitudes(8.0 * STARS_AT_20 * crowding * area, STAR_SLOPE, BRIGHTEST_STAR, 15.0, rng):
         x, y = rng.uniform(-1.5 * half_side, 1.5 * half_side, 2)
         if max(abs(x), abs(y)) > half_side:
-            stars.append(Star(float(x), float(y), mag, _star_colour(rng)))
+            stars.append(Star(float(x), float(y), mag, star_colour(rng)))
 
     neighbours = []
-    for mag in _magnitudes(GALAXIES_AT_20 * area, GALAXY_SLOPE, BRIGHTEST_NEIGHBOUR, faintest, rng):
+    for mag in _magnitudes(galaxy_factor * GALAXIES_AT_20 * area, GALAXY_SLOPE, BRIGHTEST_NEIGHBOUR, faintest, rng):
         x, y = rng.uniform(-1.1 * half_side, 1.1 * half_side, 2)
-        r50 = _size(mag, rng)
+        r50 = field_size(mag, rng)
         if np.hypot(x, y) > free + (r50 if mag < target_mag + 2.0 else 0.0):
-            neighbours.append(_neighbour(float(x), float(y), mag, r50, rng))
+            neighbours.append(draw_neighbour(float(x), float(y), mag, r50, rng))
     neighbours += _companions(half_side, target_mag, target_r50, rng)
     if rng.random() < 0.07:
         neighbours += _cluster(half_side, target_mag, free, rng)
@@ -129,7 +142,7 @@ def draw_near_star(
     distance = 1.2 * fwhm + target_r50 * rng.uniform(0.0, 2.5)
     angle = rng.uniform(0.0, 2.0 * np.pi)
     mag = target_mag + rng.uniform(-0.5, 4.0)
-    return (Star(x + distance * np.cos(angle), y + distance * np.sin(angle), mag, _star_colour(rng)),)
+    return (Star(x + distance * np.cos(angle), y + distance * np.sin(angle), mag, star_colour(rng)),)
 
 
 def _magnitudes(
@@ -141,7 +154,7 @@ def _magnitudes(
     return [float(m) for m in 20.0 + np.log10(rng.uniform(low, high, number)) / slope]
 
 
-def _star_colour(rng: np.random.Generator) -> Colour:
+def star_colour(rng: np.random.Generator) -> Colour:
     """Main sequence: g-r of 0.2 to 1.5 (Covey et al. 2007, AJ 134, 2398)."""
     red = rng.random()
     g_r = 0.25 + 1.2 * red**1.3
@@ -149,7 +162,7 @@ def _star_colour(rng: np.random.Generator) -> Colour:
     return {"g": g_r, "i": -r_i, "z": -1.5 * r_i}
 
 
-def _size(mag: float, rng: np.random.Generator) -> float:
+def field_size(mag: float, rng: np.random.Generator) -> float:
     """Half-light radius of a field galaxy: 2.6 arcsec at r = 18, 0.12 dex less a magnitude, scatter 0.2 dex.
 
     Shen et al. 2003, MNRAS 343, 978, through the counts.
@@ -157,14 +170,20 @@ def _size(mag: float, rng: np.random.Generator) -> float:
     return float(2.6 * 10.0 ** (-0.12 * (mag - 18.0) + rng.normal(0.0, 0.2)))
 
 
-def _neighbour(x: float, y: float, mag: float, r50: float, rng: np.random.Generator, old: bool = False) -> Neighbour:
+def draw_neighbour(
+    x: float, y: float, mag: float, r50: float, rng: np.random.Generator, old: bool = False, whole_share: float = -1.0
+) -> Neighbour:
+    """A galaxy at a place (arcsec); whole, with all its structure, where bright or in a given share of the draws."""
     early = old or rng.random() < 0.3
     q = clipped_normal(rng, 0.75 if early else 0.6, 0.18, 0.2, 1.0)
     colour = jitter(OLD if early else MIDDLE, rng, 0.12)
     n = clipped_normal(rng, 3.5, 1.0, 2.0, 6.0) if early else clipped_normal(rng, 1.2, 0.4, 0.6, 2.5)
     body = Spheroid(1.0, r50 / np.sqrt(q), n, q, rng.uniform(0.0, np.pi), colour)
     whole = None
-    if not old and mag < 18.0 and rng.random() < 0.7:
+    share = whole_share
+    if share < 0.0:
+        share = 0.7 if not old and mag < 18.0 else 0.0
+    if share and rng.random() < share:
         kind = galaxies.draw_kind(rng)
         whole = galaxies.draw_galaxy(kind, r50, mag, rng)
     return Neighbour(x, y, mag, body, whole)
@@ -178,13 +197,13 @@ def _companions(half_side: float, target_mag: float, target_r50: float, rng: np.
         mag = target_mag + rng.uniform(0.0, 3.5)
         r50 = target_r50 * 10.0 ** (-0.2 * 0.7 * (mag - target_mag) + rng.normal(0.0, 0.1))
         angle = rng.uniform(0.0, 2.0 * np.pi)
-        found.append(_neighbour(distance * np.cos(angle), distance * np.sin(angle), mag, r50, rng))
+        found.append(draw_neighbour(distance * np.cos(angle), distance * np.sin(angle), mag, r50, rng))
     if rng.random() < 0.05:
         mag = target_mag - rng.exponential(0.9)
-        r50 = max(target_r50, _size(mag, rng)) * log_uniform(rng, 0.7, 1.5)
+        r50 = max(target_r50, field_size(mag, rng)) * log_uniform(rng, 0.7, 1.5)
         distance = max(target_r50 * 1.5 + r50, half_side * rng.uniform(0.25, 1.1))
         angle = rng.uniform(0.0, 2.0 * np.pi)
-        found.append(_neighbour(distance * np.cos(angle), distance * np.sin(angle), mag, r50, rng))
+        found.append(draw_neighbour(distance * np.cos(angle), distance * np.sin(angle), mag, r50, rng))
     return found
 
 
@@ -197,27 +216,36 @@ def _cluster(half_side: float, target_mag: float, free: float, rng: np.random.Ge
         mag = float(target_mag + rng.normal(2.5, 1.6))
         if mag < target_mag - 0.5 or np.hypot(x, y) < 1.5 * free:
             continue
-        members.append(_neighbour(float(x), float(y), mag, _size(mag, rng), rng, old=True))
+        members.append(draw_neighbour(float(x), float(y), mag, field_size(mag, rng), rng, old=True))
     if rng.random() < 0.4:
         angle = rng.uniform(0.0, 2.0 * np.pi)
         distance = half_side * rng.uniform(1.0, 2.2)
         mag = target_mag - rng.uniform(0.5, 2.5)
         r50 = half_side * rng.uniform(0.4, 1.0)
-        members.append(_neighbour(distance * np.cos(angle), distance * np.sin(angle), mag, r50, rng, old=True))
+        members.append(draw_neighbour(distance * np.cos(angle), distance * np.sin(angle), mag, r50, rng, old=True))
     return members
 
 
-def render_neighbours(objects: Surroundings, canvas: Canvas, band: str, zero_point: float, noise: float) -> np.ndarray:
-    """Image of the other galaxies (size, size), flux per pixel, through the PSF.
+def render_neighbours(
+    objects: Surroundings,
+    canvas: Canvas,
+    band: str,
+    zero_point: float,
+    noise: float,
+    points: np.ndarray | None = None,
+) -> np.ndarray:
+    """Image of the other galaxies (size, size), flux per pixel, through the PSF; and of a plane of points, if given.
 
     Those smaller than a pixel or so, or too faint to show more than a blob, are drawn as a broadened PSF, the others on
     the pixel grid and convolved: neither needs the care of the target, since no truth is measured on them.
     """
     side, scale = canvas.side, canvas.pixel_scale
     middle = PAD_PX + 0.5 * (canvas.size - 1)
-    plane = np.zeros((side, side))
+    plane = np.zeros((side, side), dtype=np.float32)  # in units of the noise
     small = np.zeros((side, side))
-    used = False
+    used = points is not None
+    if points is not None:
+        plane += points / noise
     for galaxy in objects.neighbours:
         unit = float(flux_from_mag(galaxy.mag, zero_point))
         cx, cy = middle + galaxy.x / scale, middle + galaxy.y / scale
@@ -232,26 +260,30 @@ def render_neighbours(objects: Surroundings, canvas: Canvas, band: str, zero_poi
             continue
         used = True
         if galaxy.whole is not None:
-            x = ((np.arange(side) - cx) * scale).astype(np.float32)
-            y = ((np.arange(side) - cy) * scale).astype(np.float32)
-            plane += light_on_grid(galaxy.whole, x, y, band).astype(float) * (unit * scale * scale)
+            half = int(np.ceil(_WHOLE_REACH * max(re, canvas.psf.fwhm)))
+            left, right = max(round(cx) - half, 0), min(round(cx) + half + 1, side)
+            bottom, top = max(round(cy) - half, 0), min(round(cy) + half + 1, side)
+            if left >= right or bottom >= top:
+                continue
+            x = ((np.arange(left, right) - cx) * scale).astype(np.float32)
+            y = ((np.arange(bottom, top) - cy) * scale).astype(np.float32)
+            light = light_on_grid(galaxy.whole, x, y, band)
+            plane[bottom:top, left:right] += light * np.float32(unit * scale * scale / noise)
             for knots in galaxy.whole.knots:
-                add_knots(plane, knots, cx, cy, scale, unit * band_factor(knots.colour, band))
+                add_knots(plane, knots, cx, cy, scale, unit * band_factor(knots.colour, band) / noise)
             continue
-        _add_body(plane, galaxy.body, unit, cx, cy, scale, band, noise)
+        _add_body(plane, galaxy.body, unit / noise, cx, cy, scale, band)
     if used:
-        small += canvas.convolved(plane)
+        small += noise * canvas.convolved(plane)
     return canvas.cropped(small)
 
 
-def _add_body(
-    plane: np.ndarray, body: Spheroid, unit: float, cx: float, cy: float, scale: float, band: str, noise: float
-) -> None:
-    """Add a Sersic body within the radius where it sinks into the noise."""
+def _add_body(plane: np.ndarray, body: Spheroid, unit: float, cx: float, cy: float, scale: float, band: str) -> None:
+    """Add a Sersic body to a plane in units of the noise, within the radius where it sinks into the noise."""
     side = plane.shape[0]
     re = body.re / scale
     # Mean intensity within re over the noise, then the radius where the law has fallen to a tenth of the noise.
-    level = np.log(max(0.5 * unit / (np.pi * re * re * body.q) / (0.1 * noise), 1.01))
+    level = np.log(max(0.5 * unit / (np.pi * re * re * body.q) / 0.1, 1.01))
     b = 2.0 * body.n - 1.0 / 3.0
     half = int(np.ceil(min(max(re * (1.0 + level / b) ** body.n, 3.0 * re), 2.0 * side)))
     left, right = max(round(cx) - half, 0), min(round(cx) + half + 1, side)

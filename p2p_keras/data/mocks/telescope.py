@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from p2p_keras.core.units import flux_from_mag
 from p2p_keras.data.mocks.light import band_factor
 from p2p_keras.data.mocks.streams import clipped_normal, log_uniform
 from p2p_keras.data.mocks.surroundings import Surroundings
 from p2p_keras.data.mocks.surveys import Conditions
-from p2p_keras.core.units import flux_from_mag
 
 
 def add_glare(
@@ -92,6 +92,26 @@ def add_noise(image: np.ndarray, conditions: Conditions, rng: np.random.Generato
     field, pixel_sigma = noise_field(image.shape, conditions, rng)
     variance = conditions.noise**2 + np.maximum(image, 0.0) / conditions.gain
     return image + field * np.sqrt(variance), conditions.noise * pixel_sigma
+
+
+def count_photons(
+    image: np.ndarray, conditions: Conditions, rng: np.random.Generator
+) -> tuple[np.ndarray, float, float]:
+    """The image as counted photons, its sky subtracted in half of the images: whole multiples of a photon's flux.
+
+    Returns
+    -------
+    image : float array
+    noise : float
+        1-sigma per pixel where there is sky alone.
+    sky : float
+        Level that is left.
+    """
+    photons = float(conditions.sky_electrons or 0.0)
+    sky = photons / conditions.gain
+    counted = rng.poisson(np.maximum(image * conditions.gain, 0.0) + photons) / conditions.gain
+    left = rng.random() < 0.5
+    return counted if left else counted - sky, float(np.sqrt(photons) / conditions.gain), sky if left else 0.0
 
 
 def draw_sky(

@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from p2p_keras.core.errors import InputError, UsageError
+from p2p_keras.data.mocks.backgrounds import unique_names
 from p2p_keras.data.mocks.psf import PSF
-from p2p_keras.data.mocks.rendering import Canvas, PAD_PX, Rendered
+from p2p_keras.data.mocks.rendering import PAD_PX, Canvas, Rendered
 
 _INDEX = "templates.json"
 SIDE = 512
@@ -31,7 +32,7 @@ COLOUR_GRADIENT = 0.07
 408, 1313; de Jong 1996, A&A 313, 377): for bands in which there is no image."""
 
 
-_NAME_AND_BAND = re.compile(r"(.+)[-_]([ugrizy])")
+_NAME_AND_BAND = re.compile(r"(.+)[-_.]([ugrizy])")
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Template:
 
     @property
     def galaxy(self) -> str:
-        """The name without a band at its end: NAME-g, NAME-r and NAME-i are one galaxy."""
+        """The name without a band at its end: NAME-g, NAME_r and NAME.i are one galaxy."""
         match = _NAME_AND_BAND.fullmatch(self.name)
         return match[1] if match else self.name
 
@@ -71,9 +72,9 @@ def prepare_templates(folder: str | os.PathLike, cache: str | os.PathLike) -> li
         return []
     cache.mkdir(parents=True, exist_ok=True)
     templates, errors = [], []
-    for path in find_inputs([folder]):
+    for path, name in unique_names(find_inputs([folder])).items():
         try:
-            templates.append(_prepare(path, cache))
+            templates.append(_prepare(path, name, cache))
         except InputError as error:
             errors.append(error)
     if not templates:
@@ -85,7 +86,7 @@ def prepare_templates(folder: str | os.PathLike, cache: str | os.PathLike) -> li
     return errors
 
 
-def _prepare(path: Path, cache: Path) -> Template:
+def _prepare(path: Path, name: str, cache: Path) -> Template:
     """Subtract the sky, replace neighbours by the opposite side, fade into the outermost isophote."""
     import sep
     from scipy.ndimage import gaussian_filter
@@ -149,7 +150,6 @@ def _prepare(path: Path, cache: Path) -> Template:
         light = light.reshape(side // factor, factor, side // factor, factor).sum(axis=(1, 3))
         r50 /= factor
         scale *= factor
-    name = path.name.split(".")[0]
     np.save(cache / f"{name}.npy", (light / light.sum()).astype(np.float32))
     named = _NAME_AND_BAND.fullmatch(name)
     return Template(name, image.band or (named[2] if named else ""), r50, TYPICAL_FWHM / scale, scale)

@@ -58,16 +58,17 @@ class Texture:
 @lru_cache(maxsize=4)
 def _field(seed: int, slope: float, stretch: float, angle: float) -> np.ndarray:
     """A periodic field (rows, columns), its patches drawn out by `stretch` at `angle` (radians) from the columns."""
-    from scipy.fft import irfft2, rfft2
+    from scipy.fft import irfft2
 
-    white = np.random.default_rng(seed).standard_normal((_SIDE, _SIDE))
-    row = np.fft.fftfreq(_SIDE, 1.0 / _SIDE)[:, None]
-    column = np.fft.rfftfreq(_SIDE, 1.0 / _SIDE)[None, :]
+    # White noise drawn in the Fourier plane, where it is white as well.
+    white = np.random.default_rng(seed).standard_normal((_SIDE, _SIDE + 2), dtype=np.float32).view(np.complex64)
+    row = np.fft.fftfreq(_SIDE, 1.0 / _SIDE)[:, None].astype(np.float32)
+    column = np.fft.rfftfreq(_SIDE, 1.0 / _SIDE)[None, :].astype(np.float32)
     along = column * np.cos(angle) + row * np.sin(angle)
     across = row * np.cos(angle) - column * np.sin(angle)
     # Flat below two waves: the largest patches are half a turn long.
     k2 = along**2 * stretch + across**2 / stretch + 4.0
-    field = irfft2(rfft2(white) * k2 ** (-0.25 * slope), s=white.shape)
+    field = irfft2(white * np.exp(np.float32(-0.25 * slope) * np.log(k2)), s=(_SIDE, _SIDE))
     field -= field.mean()
     return np.clip(field / field.std(), -3.0, 3.0).astype(np.float32)
 

@@ -86,9 +86,16 @@ def measure_truth(image: np.ndarray, x0: float, y0: float, *, sma: np.ndarray | 
 
 
 def mean_along_ellipses(
-    sampler: GalaxySampler, x0: float, y0: float, sma: np.ndarray, e1: np.ndarray, e2: np.ndarray
+    sampler: GalaxySampler,
+    x0: float | np.ndarray,
+    y0: float | np.ndarray,
+    sma: np.ndarray,
+    e1: np.ndarray,
+    e2: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean intensity along each ellipse, at least a sample per pixel of arc, and the share of it inside the image.
+
+    The centre is one for all, or arrays (N,) of each ellipse's own.
 
     Returns
     -------
@@ -99,6 +106,8 @@ def mean_along_ellipses(
     starts = np.cumsum(counts) - counts
     dx, dy = ellipse.points(sma, e1, e2, 1.0, 0.0)
     ux, uy = ellipse.points(sma, e1, e2, 0.0, 1.0)
+    if np.ndim(x0):
+        x0, y0 = np.repeat(x0, counts), np.repeat(y0, counts)
     x = x0 + np.repeat(dx, counts) * cos_t + np.repeat(ux, counts) * sin_t
     y = y0 + np.repeat(dy, counts) * cos_t + np.repeat(uy, counts) * sin_t
     inside = sampler.inside(x, y)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
+from p2p_keras.core.processes import in_order
 from p2p_keras.data.labelled import LabelledGalaxy
 from p2p_keras.data.mocks.job import Job
 from p2p_keras.data.mocks.scene import simulate_galaxy
-from p2p_keras.core.processes import in_order
 
 if TYPE_CHECKING:
     from p2p_keras.data.mocks.backgrounds import Backgrounds
@@ -46,6 +46,14 @@ def simulate_bands(
     job: Job, index: int, backgrounds: Backgrounds | None = None, templates: Templates | None = None
 ) -> list[LabelledGalaxy]:
     """The images of one galaxy of a job."""
+    if job.troubles:
+        from p2p_keras.data.mocks.troubles import simulate_trouble
+
+        truth = job.extras.truth if job.extras else "survey"
+        return [
+            simulate_trouble(job.survey, job.seed, index, size=job.size, band=band, truth=truth)
+            for band in (job.bands or (None,))
+        ]
     return [
         simulate_galaxy(
             job.survey,
@@ -58,6 +66,7 @@ def simulate_bands(
             templates=templates,
             template_share=job.template_share,
             near_star_share=job.near_star_share,
+            extras=job.extras,
         )
         for band in (job.bands or (None,))
     ]

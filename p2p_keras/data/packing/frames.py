@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from p2p_keras.core.errors import InputError, UsageError
+from p2p_keras.data.packing.rows import PackRow, find_profile, mark_duplicates, read_catalogue
 from p2p_keras.images.bands import band_from_header
-from p2p_keras.images.hdus import choose_hdu, full_header, open_fits
+from p2p_keras.images.choosing import choose_hdu
+from p2p_keras.images.hdus import full_header, open_fits
 from p2p_keras.images.inputs import find_inputs
 from p2p_keras.images.sky_geometry import celestial_wcs, icrs_to_pixel
-from p2p_keras.data.packing.rows import PackRow, find_profile, mark_duplicates, read_catalogue
 
 
 @dataclass(frozen=True)

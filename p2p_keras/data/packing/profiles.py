@@ -3,7 +3,7 @@
 ============================  ===========================  ====================================
 program                       known by                     conventions
 ============================  ===========================  ====================================
-p2p_keras (ECSV and others)   columns ``sma``, ``mu``      arcsec; pa by `pa_reference`
+p2p_keras (ECSV and others)   columns ``sma``, ``mu``      arcsec; pa by `pa_reference`; extinction is put back
 AutoProf ``.prof``            columns ``R``, ``SB``/``I``  arcsec; pa from +y; centre from the ``.aux`` file beside it
 photutils isophote table      columns ``sma``, ``intens``  pixels; pa from +x
 text of one column            the paper's layout           mu at equal steps of radius
@@ -22,8 +22,9 @@ import numpy as np
 
 from p2p_keras.core import units
 from p2p_keras.core.errors import InputError
-from p2p_keras.profile.columns import plain_arrays
-from p2p_keras.profile.tables.autoprof import prof_centre, prof_columns
+from p2p_keras.profile.columns import extinction_corrected, plain_arrays
+from p2p_keras.profile.tables.autoprof import prof_centre, prof_columns, read_comments
+from p2p_keras.profile.tables.reading import TABLE_FORMATS, read_profiles
 
 _MISSING_MAG = 90.0
 """AutoProf and others write 99.999 for a surface brightness that could not be measured."""
@@ -31,7 +32,7 @@ _MISSING_MAG = 90.0
 
 @dataclass(frozen=True)
 class ProfileLabel:
-    """A profile as its program measured it.
+    """A profile as it is on the image: without correction for extinction, which its program may have made.
 
     Attributes
     ----------
@@ -86,7 +87,8 @@ def read_profile(
         raise InputError(path, "there is no such profile")
     try:
         if path.suffix.lower() == ".prof":
-            label = _from_columns(prof_columns(path), _read_aux(path), zero_point, pixel_scale, path)
+            meta = read_comments(path) | _read_aux(path)
+            label = _from_columns(prof_columns(path), meta, zero_point, pixel_scale, path)
         elif path.suffix.lower() in (".txt", ".dat"):
             label = _from_text(path, pixel_scale, radius_start, radius_step)
         else:
@@ -124,6 +126,8 @@ def _delimiter(path: Path) -> str | None:
 def _from_table(path: Path, zero_point: float, pixel_scale: float) -> ProfileLabel:
     from astropy.table import QTable
 
+    if own := _own_profile(path):
+        return _from_columns(plain_arrays(own), dict(own.meta), zero_point, pixel_scale, path)
     table = QTable.read(path)
     plain: dict[str, Any] = plain_arrays(table)  # columns that have our names, in our units
     for name in table.colnames:
@@ -134,6 +138,19 @@ def _from_table(path: Path, zero_point: float, pixel_scale: float) -> ProfileLab
     if {"sma", "mu"} <= plain.keys() and str(getattr(table["sma"], "unit", None)) not in ("None", "pix", ""):
         plain["sma"] = plain_arrays(table)["sma"]
     return _from_columns(plain, dict(table.meta), zero_point, pixel_scale, path)
+
+
+def _own_profile(path: Path) -> Any:
+    """A table that `predict` wrote, with its meta; None where it is another program's."""
+    if path.suffix.lower().lstrip(".") not in TABLE_FORMATS:
+        return None
+    try:
+        profiles = read_profiles(path)
+    except InputError:
+        return None
+    if len(profiles) != 1:
+        raise InputError(path, f"holds {len(profiles)} galaxies; a label is read from a file of its own")
+    return profiles[0]
 
 
 def _from_columns(
@@ -149,17 +166,23 @@ def _from_columns(
             mu, error = units.mu_from_intensity(flux, zero_point, 1.0), columns.get("I_e")
             error = None if error is None else units.mag_error_from_log(error / flux)
         return ProfileLabel(
-            columns["R"], mu, error, columns.get("ellip"), columns.get("pa"), pa_reference="+y", **centre
+            columns["R"],
+            mu + extinction_corrected(meta),
+            error,
+            columns.get("ellip"),
+            columns.get("pa"),
+            pa_reference="+y",
+            **centre,
         )
     if {"sma", "mu"} <= columns.keys():
         return ProfileLabel(
             columns["sma"],
-            columns["mu"],
+            columns["mu"] + extinction_corrected(meta),
             columns.get("mu_err"),
             columns.get("ellipticity"),
             columns.get("pa"),
             pa_reference=str(meta.get("pa_reference", "+x")),
-            mag_total=float(meta.get("mag_total", np.nan)),
+            mag_total=float(meta.get("mag_total", np.nan)) + extinction_corrected(meta),
             **centre,
         )
     if {"sma", "intens"} <= columns.keys():

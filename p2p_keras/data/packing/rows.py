@@ -11,6 +11,7 @@ from typing import Any
 
 from p2p_keras.core.errors import UsageError
 from p2p_keras.images.inputs import find_inputs, stem_of
+from p2p_keras.images.text_columns import as_text
 
 _PROFILE_ENDINGS = (".prof", ".ecsv", ".txt", ".dat", ".csv", ".fits", ".fit")
 _COLUMNS = {
@@ -28,6 +29,7 @@ _COLUMNS = {
     "mask": ("mask", "mask_file"),
 }
 """What a catalogue may hold, with the names that a column may have (any case)."""
+_TEXTS = ("file", "name", "band", "profile", "mask")
 _NUMBERS = ("x", "y", "redshift", "zero_point", "pixel_scale")
 
 
@@ -308,9 +310,13 @@ def _cell(value: Any) -> Any:
     return None if value != value else value
 
 
-def _astropy_format(path: str | os.PathLike) -> dict[str, str]:
-    """Plain text has no format that astropy could know by its ending."""
-    return {"format": "ascii"} if os.fspath(path).lower().endswith((".txt", ".dat", ".cat")) else {}
+def _astropy_format(path: str | os.PathLike) -> dict[str, Any]:
+    """Plain text has no format that astropy could know by its ending; and names in text are no numbers."""
+    ending = Path(path).suffix.lower()
+    how: dict[str, Any] = {"format": "ascii"} if ending in (".txt", ".dat", ".cat") else {}
+    if how or ending in (".csv", ".ecsv"):
+        how["converters"] = as_text(name for key in _TEXTS for name in _COLUMNS[key])
+    return how
 
 
 def _first_line(error: Exception) -> str:

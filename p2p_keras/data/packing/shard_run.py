@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from p2p_keras.core.errors import InputError, P2PError, UsageError
+from p2p_keras.core.processes import in_order
 from p2p_keras.data.labelled import LabelledGalaxy
 from p2p_keras.data.packing.labelling import label_galaxy
 from p2p_keras.data.packing.rows import PackRow
-from p2p_keras.core.processes import in_order
 from p2p_keras.data.shards import (
     DEFAULT_FRACTIONS,
     Manifest,

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+__all__ = ["Augmentation", "draw", "no_variation", "crop", "turn"]
+
 
 @dataclass(frozen=True)
 class Augmentation:

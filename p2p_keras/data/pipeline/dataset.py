@@ -22,6 +22,8 @@ from p2p_keras.data.pipeline.parsing import parse_galaxy
 from p2p_keras.data.shards import check_sizes, decode_example, find_shards, read_manifest, read_records
 from p2p_keras.data.shards.paths import compression_of, split_of_shard
 
+__all__ = ["SHUFFLE_BUFFER", "make_dataset"]
+
 SHUFFLE_BUFFER = 512
 """Records held for shuffling: 130 MB of 256 x 256 images."""
 _FILES_AT_ONCE = 8
@@ -90,7 +92,7 @@ def make_dataset(
     if batch_size < 1 or not image_sizes or min(image_sizes) < 1:
         raise UsageError(f"batch_size={batch_size} and image_sizes={tuple(image_sizes)} must be positive")
     paths = find_shards(data, split)
-    count = _check(paths)
+    _check(paths)
     seed = int(np.random.default_rng().integers(2**31)) if seed is None else int(seed)
     policy = Augmentation() if augment is True else (augment or None)
 
@@ -117,11 +119,13 @@ def make_dataset(
             parts, [number / sum(pixels) for number in pixels], seed=seed + 5
         )
     else:
-        dataset, count = parts[0], None
+        dataset = parts[0]
         for part in parts[1:]:
             dataset = dataset.concatenate(part)
-    if count is not None and not repeat:
-        dataset = dataset.apply(tf.data.experimental.assert_cardinality(-(-count // batch_size)))
+    if not repeat:
+        # Without it Keras runs into the end of an evaluation, and warns of too little data.
+        batches = sum(-(-_records_in(group) // batch_size) for group, _ in groups.values())
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(batches))
     return dataset.prefetch(tf.data.AUTOTUNE)
 
 
@@ -130,7 +134,7 @@ def _by_fitting_sizes(
 ) -> dict[tuple[int, ...], tuple[list[Path], float]]:
     """Group shards by which sizes their images are large enough for (all sizes where none is), with their share.
 
-    The share is in proportion to the number of images, told from bytes a pixel.
+    The share is in proportion to the number of images, estimated from bytes a pixel.
     """
     if len(image_sizes) == 1:
         return {image_sizes: (paths, 1.0)}
@@ -232,22 +236,26 @@ def _example(
     return inputs, targets
 
 
-def _check(paths: list[Path]) -> int | None:
-    """Look at what can be seen at once; the number of records where every shard's manifest tells it."""
-    count: int | None = 0
+def _records_in(paths: list[Path]) -> int:
+    """Records of all shards, from their manifests; those that no manifest tells of are counted."""
+    manifests = {folder: read_manifest(folder) for folder in {path.parent for path in paths}}
+    total = 0
+    for path in paths:
+        manifest = manifests[path.parent]
+        entry = manifest.shards.get(path.name) if manifest else None
+        total += entry.records if entry else sum(1 for _ in read_records(path))
+    return total
+
+
+def _check(paths: list[Path]) -> None:
+    """Look at what can be seen at once."""
     for folder in sorted({path.parent for path in paths}):
         check_sizes(folder)
-        manifest = read_manifest(folder)
-        for path in paths:
-            if path.parent == folder:
-                entry = manifest.shards.get(path.name) if manifest else None
-                count = None if count is None or entry is None else count + entry.records
     first = next(read_records(paths[0]), None)
-    if count == 0 or (first is None and len(paths) == 1):
+    if first is None and (len(paths) == 1 or _records_in(paths) == 0):
         raise UsageError(f"{paths[0].parent}: split {split_of_shard(paths[0])!r} is empty; give it a larger fraction")
     if first is not None:
         try:
             decode_example(first, f"{paths[0]}: record 0")
         except ValueError as error:
             raise UsageError(f"{error}; make the shards again with this version of p2p_keras") from None
-    return count

@@ -8,6 +8,8 @@ import tensorflow as tf
 
 from p2p_keras.core import radii, units
 
+__all__ = ["interpolate", "ellipse_vectors", "targets_on_grid"]
+
 _TOLERANCE = 1e-4
 """In ln(sma): a label on the same grid must count as within its own range after rounding to float32."""
 
@@ -36,9 +38,9 @@ def interpolate(grid: tf.Tensor, sma: tf.Tensor, values: tf.Tensor) -> tuple[tf.
     # On a knot the neighbour doesn't count, so that it may be NaN.
     weight = tf.where(at - x0 < _TOLERANCE, 0.0, tf.where(x1 - at < _TOLERANCE, 1.0, weight))[:, None]
     y0, y1 = tf.gather(values, left), tf.gather(values, right)
-    found = tf.where(weight == 0.0, y0, tf.where(weight == 1.0, y1, (1.0 - weight) * y0 + weight * y1))
-    known = inside[:, None] & tf.math.is_finite(found)
-    return tf.where(known, found, 0.0), known
+    interpolated = tf.where(weight == 0.0, y0, tf.where(weight == 1.0, y1, (1.0 - weight) * y0 + weight * y1))
+    known = inside[:, None] & tf.math.is_finite(interpolated)
+    return tf.where(known, interpolated, 0.0), known
 
 
 def ellipse_vectors(ellipticity: tf.Tensor, pa: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

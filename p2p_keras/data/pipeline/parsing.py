@@ -14,6 +14,8 @@ from p2p_keras.data.shards.schema import (
     SCHEMA_VERSION,
 )
 
+__all__ = ["IMAGE_FEATURES", "ParsedImages", "parse_images", "parse_galaxy"]
+
 _NAN = float("nan")
 
 IMAGE_FEATURES = {
@@ -29,27 +31,23 @@ IMAGE_FEATURES = {
 
 
 class ParsedImages(NamedTuple):
-    """Images of a batch of examples, on one canvas.
+    """Images of a batch of examples.
 
     Attributes
     ----------
     image : float32 [B, H, W]
-        Linear flux; NaN where masked and around images that are smaller than the largest.
+        Linear flux; NaN where masked.
     zero_point, pixel_scale : float32 [B]
-    x_offset, y_offset : float32 [B]
-        Where pixel (0, 0) of each image lies on the canvas: subtract them from a position to have the image's own.
     """
 
     image: tf.Tensor
     zero_point: tf.Tensor
     pixel_scale: tf.Tensor
-    x_offset: tf.Tensor
-    y_offset: tf.Tensor
 
 
 # No quotes in a sentence: a graph shows them escaped.
 def _require(condition: tf.Tensor, sentence: str, *values: tf.Tensor) -> tf.Operation:
-    """Stop with a sentence where any element of `condition` is false, and say which element of the batch."""
+    """Stop with a sentence where any element of `condition` is false, naming the element of the batch."""
     where = tf.where(tf.logical_not(tf.reshape(condition, [-1])))
     return tf.debugging.Assert(tf.reduce_all(condition), [sentence, "example number", where, *values], summarize=8)
 
@@ -85,12 +83,12 @@ def parse_images(serialized: tf.Tensor) -> ParsedImages:
     Parameters
     ----------
     serialized : string tensor [B]
-        tf.Examples with the features of `IMAGE_FEATURES`; others are ignored.
+        At least one tf.Example, with the features of `IMAGE_FEATURES`; others are ignored. All images must be of one
+        size: a profile must not depend on what else is in a batch, as it would on a common canvas.
 
     Returns
     -------
     ParsedImages
-        Images of different sizes are centred on a NaN canvas as large as the largest.
 
     Raises
     ------
@@ -99,26 +97,11 @@ def parse_images(serialized: tf.Tensor) -> ParsedImages:
     """
     parsed = _checked(tf.io.parse_example(serialized, IMAGE_FEATURES))
     height, width = parsed["image/height"], parsed["image/width"]
-    canvas_height, canvas_width = tf.reduce_max(height), tf.reduce_max(width)
-    top, left = (canvas_height - height) // 2, (canvas_width - width) // 2
-
-    def place(element: tuple) -> tf.Tensor:
-        raw, rows, columns, y, x = element
-        image = tf.reshape(tf.io.decode_raw(raw, tf.float32, little_endian=True), [rows, columns])
-        return tf.pad(image, [[y, canvas_height - rows - y], [x, canvas_width - columns - x]], constant_values=_NAN)
-
-    image = tf.map_fn(
-        place,
-        (parsed["image"], height, width, top, left),
-        fn_output_signature=tf.TensorSpec([None, None], tf.float32),
-    )
-    return ParsedImages(
-        image=image,
-        zero_point=parsed["zero_point"],
-        pixel_scale=parsed["pixel_scale"],
-        x_offset=tf.cast(left, tf.float32),
-        y_offset=tf.cast(top, tf.float32),
-    )
+    alike = tf.equal(height, height[:1]) & tf.equal(width, width[:1])
+    with tf.control_dependencies([_require(alike, "images of a batch must be of one size;", height, width)]):
+        pixels = tf.io.decode_raw(parsed["image"], tf.float32, little_endian=True)
+    shape = tf.stack([tf.size(height, out_type=tf.int64), height[0], width[0]])
+    return ParsedImages(tf.reshape(pixels, shape), parsed["zero_point"], parsed["pixel_scale"])
 
 
 def parse_galaxy(serialized: tf.Tensor) -> dict[str, tf.Tensor]:

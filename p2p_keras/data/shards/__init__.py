@@ -15,7 +15,7 @@ from p2p_keras.data.shards.manifest import (
 )
 from p2p_keras.data.shards.paths import find_shards, shard_name
 from p2p_keras.data.shards.reader import find_damage, read_shards
-from p2p_keras.data.shards.schema import SCHEMA_VERSION, check_galaxy, decode_example, encode_example
+from p2p_keras.data.shards.schema import SCHEMA_VERSION, check_galaxy, decode_example, encode_example, encode_image
 from p2p_keras.data.shards.splits import DEFAULT_FRACTIONS, SPLITS, split_of
 from p2p_keras.data.shards.tfrecord import read_records
 from p2p_keras.data.shards.writer import ShardWriteError, ShardWriter
@@ -34,6 +34,7 @@ __all__ = [
     "decode_example",
     "describe_shard",
     "encode_example",
+    "encode_image",
     "find_damage",
     "find_shards",
     "read_manifest",

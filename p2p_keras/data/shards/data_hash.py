@@ -10,6 +10,8 @@ from p2p_keras.core.errors import P2PError
 from p2p_keras.data.shards.manifest import read_manifest, sha256_of
 from p2p_keras.data.shards.paths import find_shards
 
+__all__ = ["data_hash"]
+
 
 def data_hash(data: str | os.PathLike, split: str = "train") -> str:
     """SHA-256 of the sorted lines ``SHA256  NAME`` (as ``sha256sum`` writes them) of a split's shards.

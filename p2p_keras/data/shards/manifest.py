@@ -10,11 +10,23 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from p2p_keras.core.version import __version__
 from p2p_keras.core.errors import InputError, UsageError
+from p2p_keras.core.version import __version__
 from p2p_keras.data.shards.paths import find_shards, split_of_shard
 from p2p_keras.data.shards.schema import SCHEMA_VERSION
 from p2p_keras.data.shards.tfrecord import read_records
+
+__all__ = [
+    "FILE_NAME",
+    "ShardEntry",
+    "Manifest",
+    "sha256_of",
+    "describe_shard",
+    "write_manifest",
+    "read_manifest",
+    "check_sizes",
+    "verify_checksums",
+]
 
 FILE_NAME = "dataset.json"
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from p2p_keras.core.errors import UsageError
 
+__all__ = ["shard_name", "split_of_shard", "compression_of", "find_shards"]
+
 _NAME = re.compile(r"(?P<split>[A-Za-z0-9_]+)-(?P<index>\d{5})-of-(?P<count>\d{5})\.tfrecord(?P<gz>\.gz)?")
 _log = logging.getLogger(__name__)
 
@@ -51,8 +53,8 @@ def find_shards(data: str | os.PathLike, split: str | None = None) -> list[Path]
         raise UsageError(f"{text}: no such shards; make some with python -m p2p_keras.simulate or .pack")
     shards: list[Path] = []
     for hit in map(Path, hits):
-        found = sorted(hit.iterdir()) if hit.is_dir() else [hit]
-        of_split = [p for p in found if split_of_shard(p) and split in (None, split_of_shard(p))]
+        files = sorted(hit.iterdir()) if hit.is_dir() else [hit]
+        of_split = [p for p in files if split_of_shard(p) and split in (None, split_of_shard(p))]
         _check_complete(hit, of_split)
         shards += of_split
     if not shards:

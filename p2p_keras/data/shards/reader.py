@@ -10,6 +10,8 @@ from p2p_keras.data.labelled import LabelledGalaxy
 from p2p_keras.data.shards.schema import decode_example
 from p2p_keras.data.shards.tfrecord import read_records
 
+__all__ = ["read_shards", "find_damage"]
+
 
 def read_shards(paths: str | os.PathLike | Iterable[str | os.PathLike]) -> Iterator[LabelledGalaxy]:
     """Yield the galaxies of one or several shards, in their order.

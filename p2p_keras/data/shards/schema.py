@@ -38,6 +38,19 @@ from p2p_keras.core.errors import InputError
 from p2p_keras.data.labelled import LabelledGalaxy
 from p2p_keras.data.shards.example import example_class
 
+__all__ = [
+    "SCHEMA_VERSION",
+    "TEXT_FEATURES",
+    "SCALAR_FEATURES",
+    "REQUIRED_SEQUENCES",
+    "OPTIONAL_SEQUENCES",
+    "MAX_SIDE",
+    "check_galaxy",
+    "encode_example",
+    "encode_image",
+    "decode_example",
+]
+
 SCHEMA_VERSION = 1
 
 TEXT_FEATURES = ("name", "band", "origin")
@@ -99,15 +112,10 @@ def encode_example(galaxy: LabelledGalaxy) -> bytes:
         When the image or the profile has a wrong shape or value.
     """
     check_galaxy(galaxy)
-    example = example_class()()
+    example = _example_of_image(galaxy.image)
     feature = example.features.feature
-    feature["schema_version"].int64_list.value.append(SCHEMA_VERSION)
     for key in TEXT_FEATURES:
         feature[key].bytes_list.value.append(str(getattr(galaxy, key)).encode("utf-8"))
-    image = np.ascontiguousarray(galaxy.image, dtype="<f4")
-    feature["image"].bytes_list.value.append(image.tobytes())
-    feature["image/height"].int64_list.value.append(image.shape[0])
-    feature["image/width"].int64_list.value.append(image.shape[1])
     for key, attribute in SCALAR_FEATURES.items():
         feature[key].float_list.value.append(float(getattr(galaxy, attribute)))
     for key, attribute in {**REQUIRED_SEQUENCES, **OPTIONAL_SEQUENCES}.items():
@@ -115,6 +123,37 @@ def encode_example(galaxy: LabelledGalaxy) -> bytes:
         if values is not None:
             feature[key].float_list.value.extend(np.asarray(values, dtype=np.float32).tolist())
     return example.SerializeToString(deterministic=True)
+
+
+def encode_image(image: np.ndarray, zero_point: float, pixel_scale: float) -> bytes:
+    """Serialize an image without a label: what a served model's ``serialized_example`` signature reads.
+
+    Parameters
+    ----------
+    image : array (H, W)
+        Linear flux per pixel; NaN where masked.
+    zero_point : float, mag
+    pixel_scale : float, arcsec per pixel
+
+    Returns
+    -------
+    bytes
+    """
+    example = _example_of_image(image)
+    example.features.feature["zero_point"].float_list.value.append(float(zero_point))
+    example.features.feature["pixel_scale"].float_list.value.append(float(pixel_scale))
+    return example.SerializeToString(deterministic=True)
+
+
+def _example_of_image(image: np.ndarray) -> Any:
+    example = example_class()()
+    feature = example.features.feature
+    pixels = np.ascontiguousarray(image, dtype="<f4")
+    feature["schema_version"].int64_list.value.append(SCHEMA_VERSION)
+    feature["image"].bytes_list.value.append(pixels.tobytes())
+    feature["image/height"].int64_list.value.append(pixels.shape[0])
+    feature["image/width"].int64_list.value.append(pixels.shape[1])
+    return example
 
 
 def decode_example(serialized: bytes, source: object = "record") -> LabelledGalaxy:
@@ -152,10 +191,10 @@ def decode_example(serialized: bytes, source: object = "record") -> LabelledGala
         return getattr(feature[key], kind).value
 
     def single(key: str, kind: str):
-        found = values(key, kind)
-        if len(found) != 1:
-            raise InputError(source, f"feature {key!r} has {len(found)} values, expected 1")
-        return found[0]
+        items = values(key, kind)
+        if len(items) != 1:
+            raise InputError(source, f"feature {key!r} has {len(items)} values, expected 1")
+        return items[0]
 
     version = single("schema_version", "int64_list")
     if version != SCHEMA_VERSION:

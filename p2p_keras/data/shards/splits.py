@@ -11,6 +11,8 @@ from collections.abc import Mapping
 
 from p2p_keras.core.errors import UsageError
 
+__all__ = ["SPLITS", "DEFAULT_FRACTIONS", "parse_fractions", "check_fractions", "position_of", "split_of"]
+
 SPLITS = ("train", "val", "test")
 
 DEFAULT_FRACTIONS: Mapping[str, float] = {"train": 0.9, "val": 0.05, "test": 0.05}

@@ -14,6 +14,8 @@ from p2p_keras.data.labelled import LabelledGalaxy
 from p2p_keras.data.shards.paths import split_of_shard
 from p2p_keras.data.shards.reader import read_shards
 
+__all__ = ["RANGES", "Summary", "summarise"]
+
 RANGES = {
     "image side (px)": lambda g: max(g.image.shape),
     "masked pixels (%)": lambda g: 100.0 * float(np.mean(~np.isfinite(g.image))),
@@ -63,13 +65,13 @@ class Summary:
 
     def ranges(self) -> dict[str, tuple[float, float, float, int]]:
         """Least, median and largest of each quantity, and for how many images it is known."""
-        found = {}
+        ranges = {}
         for name, values in self.values.items():
             known = np.asarray(values, dtype=float)
             known = known[np.isfinite(known)]
             low, middle, high = (known.min(), np.median(known), known.max()) if known.size else (np.nan,) * 3
-            found[name] = (float(low), float(middle), float(high), int(known.size))
-        return found
+            ranges[name] = (float(low), float(middle), float(high), int(known.size))
+        return ranges
 
 
 def summarise(paths: Iterable[str | os.PathLike], *, num_examples: int = 0) -> Summary:

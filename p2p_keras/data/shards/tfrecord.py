@@ -16,6 +16,8 @@ from typing import BinaryIO, cast
 from p2p_keras.core.errors import InputError
 from p2p_keras.data.shards.paths import compression_of
 
+__all__ = ["TFRecordFile", "read_records"]
+
 _HEAD = struct.Struct("<QI")
 _FOOT = struct.Struct("<I")
 _BUFFER = 1 << 20

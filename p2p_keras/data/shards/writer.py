@@ -12,6 +12,8 @@ from p2p_keras.data.shards.paths import compression_of
 from p2p_keras.data.shards.schema import encode_example
 from p2p_keras.data.shards.tfrecord import TFRecordFile
 
+__all__ = ["ShardWriteError", "ShardWriter"]
+
 
 class ShardWriteError(P2PError, OSError):
     """A shard can't be written (disk full, no permission); the shards before it are whole."""

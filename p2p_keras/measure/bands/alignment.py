@@ -16,6 +16,7 @@ REACH = 20
 
 _MIN_CORRELATION = 0.3
 _MIN_GAIN = 0.05
+_SHOWN = 0.5
 
 
 def shift_of_light(
@@ -48,10 +49,14 @@ def shift_of_light(
     half = int(np.clip(isophotes.sma[-1], 16, 64))
     offsets = np.arange(-half - REACH, half + REACH + 1, dtype=float)
     x, y = np.meshgrid(isophotes.x0 + offsets, isophotes.y0 + offsets)
-    wide = _sampled(image, *to_image(x.ravel(), y.ravel())).reshape(x.shape)
-    inner = _sampled(base, x.ravel(), y.ravel()).reshape(x.shape)[REACH:-REACH, REACH:-REACH]
-    inner = inner - inner.mean()
-    wide = wide - np.median(wide)
+    wide, shown = (part.reshape(x.shape) for part in _sampled(image, *to_image(x.ravel(), y.ravel())))
+    inner, there = (part.reshape(x.shape)[REACH:-REACH, REACH:-REACH] for part in _sampled(base, x.ravel(), y.ravel()))
+    # What one of the two doesn't show counts in neither: a masked core alone would look like light elsewhere.
+    both = there & shown[REACH:-REACH, REACH:-REACH]
+    if not both.any():
+        return 0.0, 0.0
+    inner = np.where(both, inner - inner[both].mean(), 0.0)
+    wide = np.where(shown, wide - np.median(wide[shown]), 0.0)
     sums = fftconvolve(wide, inner[::-1, ::-1], mode="valid")
     ones = np.ones_like(inner)
     mean = fftconvolve(wide, ones, mode="valid") / inner.size
@@ -66,10 +71,11 @@ def shift_of_light(
     return float(REACH - column), float(REACH - row)
 
 
-def _sampled(image: GalaxyImage, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Structure of the light at pixels; 0 where masked.
+def _sampled(image: GalaxyImage, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Structure of the light at pixels, and whether the image shows it there.
 
     Square roots, so that a nucleus or a star doesn't decide alone, less their smooth part, which hardly tells a shift.
+    Masked pixels have no weight in either.
     """
     from scipy import ndimage
 
@@ -77,5 +83,10 @@ def _sampled(image: GalaxyImage, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     level = float(np.median(image.pixels[good]))
     flux = np.where(good, image.pixels - level, 0.0)
     root = np.sign(flux) * np.sqrt(np.abs(flux))
-    structure = ndimage.gaussian_filter(root, 1.0) - ndimage.gaussian_filter(root, 4.0)
-    return ndimage.map_coordinates(structure, [y, x], order=1, mode="constant")
+    weight = good.astype(float)
+    fine, smooth = (
+        ndimage.gaussian_filter(root, width) / np.maximum(ndimage.gaussian_filter(weight, width), 1e-6)
+        for width in (1.0, 4.0)
+    )
+    shown = ndimage.map_coordinates(weight, [y, x], order=1, mode="constant") > _SHOWN
+    return ndimage.map_coordinates(fine - smooth, [y, x], order=1, mode="constant"), shown

@@ -15,14 +15,22 @@ import numpy as np
 
 from p2p_keras.core.errors import InputError
 from p2p_keras.core.growth import curve_of_growth, radius_of_light
-from p2p_keras.core.units import MICROJANSKY_ZERO_POINT, mag_error_from_log, mag_from_flux, mu_from_intensity
+from p2p_keras.core.units import (
+    MICROJANSKY_ZERO_POINT,
+    intensity_from_mu,
+    mag_error_from_log,
+    mag_from_flux,
+    mu_from_intensity,
+)
 from p2p_keras.core.version import __version__
 from p2p_keras.measure.bands.alignment import shift_of_light
+from p2p_keras.measure.bands.hidden import flags_of_band, with_hidden_light
+from p2p_keras.measure.bands.noise import ring_noise
 from p2p_keras.measure.bands.photometry import BandPixels, intensities, ring_medians
 from p2p_keras.measure.bands.places import PlaceMap
-from p2p_keras.measure.bands.sky import Sky, band_sky, rough_sky
-from p2p_keras.profile.columns import ISOPHOTE_MU, isophotal_radius, plain_arrays
-from p2p_keras.profile.flags import quality_of
+from p2p_keras.measure.bands.sky import band_sky, rough_sky
+from p2p_keras.profile.columns import ISOPHOTE_MU, META_KEYS, isophotal_radius, plain_arrays, whole_or_float
+from p2p_keras.profile.flags import FLAGS, quality_of
 from p2p_keras.profile.painting import Isophotes, Painted, deviating_pixels, painted_intensity
 from p2p_keras.profile.tables.building import table_of_columns
 
@@ -48,7 +56,8 @@ def measure_bands(
     Parameters
     ----------
     reference : QTable
-        Profile of the reference band's image, as `p2p_keras.profile` makes it, without corrections.
+        Profile of the reference band's image, as `p2p_keras.profile` makes it. What else was derived from it, or
+        corrected in it, isn't handed on to the bands.
     images : mapping of str to GalaxyImage
         By band; grids and pixel scales may differ where all have a WCS.
     reference_band : str
@@ -62,8 +71,11 @@ def measure_bands(
     -------
     dict of str to QTable
         A profile for each band on the reference's radii, with columns ``intensity`` and ``intensity_err``
-        (uJy arcsec^-2, also where the light is lost in the noise, where ``mu`` is NaN). ``meta``: as the reference's,
-        with ``forced`` (the reference band), ``sky``, ``sky_err``, ``sky_origin`` ("ring", "model" or "none").
+        (uJy arcsec^-2, also where the light is lost in the noise, where ``mu`` is NaN). All three are NaN where a ring
+        is hidden in the band (masked, or off its image); ``growth`` and what follows from it have the reference's light
+        there, at the colour of the neighbouring radii, and the flag is ``masked_rings``. ``meta``: as the reference's,
+        with ``forced`` (the reference band), ``sky``, ``sky_err``, ``sky_origin`` ("ring", "model" or "none"),
+        ``flags`` of the reference, whose ellipses these are, and of the band's own image.
 
     Raises
     ------
@@ -89,13 +101,24 @@ def measure_bands(
         intensity, error = intensities(ready, isophotes, backs[band])
         sky = band_sky(ready, isophotes, intensity, (skies or {}).get(band))
         shift = float(np.hypot(*shifts[band]))
-        flags = _flags(reference, sky, misaligned=shift > MISALIGNED_PX and not align)
+        error = np.where(np.isfinite(error), np.maximum(error, ring_noise(ready, isophotes)), error)
         net, net_err = intensity - sky.level, np.hypot(error, sky.error)
         profile = _profile(reference, pixels.image, net, net_err)
         profile.meta.update(_meta(reference, profile, pixels.image, band, reference_band))
         x0, y0 = backs[band](np.array([isophotes.x0]), np.array([isophotes.y0]))
-        profile.meta.update(x0=float(x0[0]) + pixels.image.x_offset, y0=float(y0[0]) + pixels.image.y_offset)
-        profile.meta.update(sky=sky.level, sky_err=sky.error, sky_origin=sky.origin, shift_px=shift)
+        x_file, y_file = pixels.image.to_file(float(x0[0]), float(y0[0]))
+        per_file_pixel = 1.0 / pixels.image.binning**2
+        profile.meta.update(x0=float(x_file), y0=float(y_file))
+        profile.meta.update(
+            sky=sky.level * per_file_pixel, sky_err=sky.error * per_file_pixel, sky_origin=sky.origin, shift_px=shift
+        )
+        words = {
+            *reference.meta.get("flags", []),
+            *flags_of_band(profile, ready, (float(x0[0]), float(y0[0])), sky.level),
+        }
+        words |= {"truncated"} if sky.origin != "ring" else set()
+        words |= {"misaligned"} if shift > MISALIGNED_PX and not align else set()
+        flags = [word for word in FLAGS if word in words]
         profile.meta.update(flags=flags, quality=quality_of(flags))
         profiles[band] = profile
     return profiles
@@ -153,7 +176,8 @@ def _profile(reference: QTable, image: GalaxyImage, intensity: np.ndarray, error
     bright = np.where(intensity > 0, intensity, np.nan)
     mu = mu_from_intensity(bright, image.zero_point, image.pixel_scale)
     to_microjansky = 10.0 ** (0.4 * (MICROJANSKY_ZERO_POINT - image.zero_point)) / area
-    per_arcsec2 = np.nan_to_num(intensity, nan=0.0) / area
+    light = intensity_from_mu(arrays["mu"], image.zero_point, image.pixel_scale)
+    per_arcsec2 = with_hidden_light(intensity, light, arrays["sma"]) / area
     inside = curve_of_growth(arrays["sma"], per_arcsec2, arrays["ellipticity"])
     growth = mag_from_flux(np.where(inside > 0, inside, np.nan), image.zero_point)
     columns = {
@@ -169,16 +193,9 @@ def _profile(reference: QTable, image: GalaxyImage, intensity: np.ndarray, error
     return table_of_columns(columns)
 
 
-def _flags(reference: QTable, sky: Sky, *, misaligned: bool) -> list[str]:
-    """Flags of the reference, and those of the band."""
-    words = list(reference.meta.get("flags", []))
-    if sky.origin != "ring" and "truncated" not in words:
-        words.append("truncated")
-    return [*words, "misaligned"] if misaligned else words
-
-
 def _meta(reference: QTable, profile: QTable, image: GalaxyImage, band: str, reference_band: str) -> dict[str, Any]:
-    meta, columns = dict(reference.meta), plain_arrays(profile)
+    meta = {key: reference.meta[key] for key in META_KEYS if key in reference.meta}
+    columns = plain_arrays(profile)
     # Light beyond the last ellipse: the same share as in the reference, whose total the network gave.
     beyond = float(meta["mag_total"]) - float(plain_arrays(reference)["growth"][-1])
     mag_total = float(columns["growth"][-1]) + beyond
@@ -188,8 +205,15 @@ def _meta(reference: QTable, profile: QTable, image: GalaxyImage, band: str, ref
         "name": f"{meta['name']}_{band}",
         "band": band,
         "forced": reference_band,
-        "pixel_scale": float(image.pixel_scale),
+        "pixel_scale": float(image.file_pixel_scale),
         "zero_point": float(image.zero_point),
+        "zero_point_origin": image.zero_point_origin,
+        "pixel_scale_origin": image.pixel_scale_origin,
+        "photometric_system": image.photometric_system,
+        "noise_origin": image.noise_origin,
+        "hdu": image.hdu,
+        "binning": image.binning,
+        "notes": list(image.notes),
         "mag_total": mag_total,
         "r50": r50,
         "r90": r90,
@@ -197,8 +221,8 @@ def _meta(reference: QTable, profile: QTable, image: GalaxyImage, band: str, ref
         "r_iso25": isophotal_radius(sma, mu, ISOPHOTE_MU),
         "extent": float(sma[-1]),
         "source": image.source,
-        "x_offset": int(image.x_offset),
-        "y_offset": int(image.y_offset),
+        "x_offset": whole_or_float(image.x_offset),
+        "y_offset": whole_or_float(image.y_offset),
         "software_version": __version__,
         **(_turned(reference, image) if band != reference_band else {}),
     }

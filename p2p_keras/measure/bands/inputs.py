@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from p2p_keras.core.errors import InputError, UsageError
@@ -18,10 +19,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ForcedGalaxy:
-    """A galaxy with a file for each band, and where it is in them."""
+    """A galaxy with a file for each band, and where it is in them.
+
+    Attributes
+    ----------
+    files : mapping of str to str
+        Band -> file.
+    target : Target
+    arrays : mapping of str to dict, optional
+        Band -> ``hdu`` and ``plane``, where one file holds several.
+    """
 
     files: Mapping[str, str]
     target: Target
+    arrays: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def parse_bands(arguments: Sequence[str]) -> dict[str, str]:
@@ -48,6 +59,8 @@ def forced_inputs(
     reference: str,
     catalogue: str | os.PathLike[str] | None = None,
     columns: Mapping[str, str] | None = None,
+    *,
+    extinction_columns: bool = False,
     **options: Any,
 ) -> list[ForcedGalaxy]:
     """Galaxies to measure in all bands.
@@ -55,13 +68,16 @@ def forced_inputs(
     Parameters
     ----------
     arguments : sequence of str
-        ``BAND=FILE``: the galaxy's image in each band, or with a catalogue of positions a frame in each band.
+        ``BAND=FILE``: the galaxy's image in each band, or with a catalogue of positions a frame in each band. Or files
+        that hold all bands of a galaxy each: a cube with named bands, or an HDU for each.
     reference : str
         The band whose ellipses count, or ``"all"``.
     catalogue : path, optional
         Rows with positions on those frames; or with columns ``file_g``, ``file_r``, ... and no arguments.
     columns : mapping, optional
         See `p2p_keras.images.catalogue.read_catalogue`.
+    extinction_columns : bool
+        See `p2p_keras.images.catalogue.catalogue_inputs`.
     **options
         Fields of `Target` for all.
 
@@ -70,9 +86,11 @@ def forced_inputs(
     UsageError
         There are fewer than two bands, or the reference isn't among them.
     """
-    from p2p_keras.images.catalogue import beside, read_catalogue, target_of
-    from p2p_keras.images.inputs import stem_of
+    from p2p_keras.images.catalogue import asked_rows, beside, read_catalogue, target_of
+    from p2p_keras.images.inputs import find_images, stem_of
 
+    if arguments and catalogue is None and all(_is_file_of_bands(argument) for argument in arguments):
+        return [_of_one_file(os.fspath(path), reference, options) for path in find_images(arguments).paths]
     bands = parse_bands(arguments)
     if catalogue is None:
         _check_bands(bands, reference)
@@ -84,7 +102,7 @@ def forced_inputs(
             )
         ]
     galaxies = []
-    for row in read_catalogue(catalogue, columns):
+    for row in asked_rows(read_catalogue(catalogue, columns), columns, extinction_columns):
         files = {
             key.partition("_")[2]: beside(str(value), catalogue)
             for key, value in row.items()
@@ -129,8 +147,35 @@ def read_bands(galaxy: ForcedGalaxy, frames: ExitStack, opened: dict[str, Any]) 
                 frames.close()
                 opened.clear()
             opened[path] = frames.enter_context(open_frame(path))
-        images[band] = opened[path].image(**target.image_options() | {"band": band})
+        images[band] = opened[path].image(**target.image_options() | {"band": band} | dict(galaxy.arrays.get(band, {})))
     return images
+
+
+def _is_file_of_bands(argument: str) -> bool:
+    """Whether an argument names files, as against ``BAND=FILE``."""
+    text = os.fspath(argument)
+    return os.path.exists(text) or ("=" not in text and (text.startswith("@") or glob.has_magic(text)))
+
+
+def _of_one_file(path: str, reference: str, options: Mapping[str, Any]) -> ForcedGalaxy:
+    """All bands of a galaxy in one file; what is wrong with it is told when its turn comes."""
+    from p2p_keras.images import open_frame
+    from p2p_keras.images.bands import short_band
+    from p2p_keras.images.inputs import stem_of
+
+    target = Target(**options)
+    target = replace(target, name=target.name or stem_of(path))
+    try:
+        with open_frame(path) as frame:
+            arrays = frame.bands()
+        if len(arrays) < 2:
+            raise InputError(path, "holds no bands by name: give BAND=FILE, or a cube whose header names its bands")
+        if reference not in arrays and short_band(reference) not in arrays:
+            raise InputError(path, f"the reference band {reference!r} isn't among its bands {', '.join(arrays)}")
+    except InputError as error:
+        cause = error.cause if error.source == path else str(error)
+        return ForcedGalaxy({reference: path}, replace(target, label=path, problem=cause))
+    return ForcedGalaxy(dict.fromkeys(arrays, path), target, arrays)
 
 
 def _check_bands(files: Mapping[str, str], reference: str) -> None:

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 RING_MIN_SMA = 6.0
 """Rings of pixels from this semi-major axis (px of the band) on; inside, points along the ellipse."""
 
+MIN_SHARE = 0.3
+"""A ring of which less is left unmasked isn't measured: so short an arc says little of the whole ellipse (as
+photutils' isophotes have it, `fflag` of 0.7)."""
+
 _NUM_POINTS = 256
 
 
@@ -70,7 +74,9 @@ def ring_medians(pixels: BandPixels, isophotes: Isophotes) -> np.ndarray:
 
 
 def intensities(pixels: BandPixels, isophotes: Isophotes, to_band: PlaceMap) -> tuple[np.ndarray, np.ndarray]:
-    """Flux per pixel along each ellipse, sky included, and its 1-sigma uncertainty; NaN where nothing is left.
+    """Flux per pixel along each ellipse, sky included, and its 1-sigma uncertainty.
+
+    Both are NaN where less than `MIN_SHARE` of the ellipse is left, masked or off the image as the rest may be.
 
     The uncertainty is the clipped scatter over the root of the number of pixels: noise and the galaxy's own structure.
     """
@@ -87,13 +93,16 @@ def intensities(pixels: BandPixels, isophotes: Isophotes, to_band: PlaceMap) -> 
             chosen = image.pixels[(place == i) & good].astype(float)
             level, scatter, count, _ = clipped_mean(chosen)
             independent = count
+            whole = np.pi * q * (edges[i + 1] ** 2 - edges[i] ** 2) * scale**2
         else:
             chosen = _along_ellipse(image, good, isophotes, i, to_band)
             level, scatter, count, _ = clipped_mean(chosen)
-            # Points along a small ellipse share pixels: it has no more of them than its length, or its area.
-            independent = min(count, max(1.0, 2.0 * np.pi * sma * scale * np.sqrt(q)))
-        if count:
-            mean[i], error[i] = level, np.nan_to_num(scatter) / np.sqrt(independent)
+            # Points along a small ellipse share pixels: what is left of it has no more of them than its length.
+            length = 2.0 * np.pi * sma * scale * np.sqrt(q) * chosen.size / _NUM_POINTS
+            independent = min(count, max(1.0, length))
+            whole = _NUM_POINTS
+        if count > 1 and chosen.size >= MIN_SHARE * whole:
+            mean[i], error[i] = level, scatter / np.sqrt(independent)
     return mean, error
 
 

@@ -71,7 +71,9 @@ def predict_forced(
                 if psfs is not None:
                     images = match_psfs(images, psfs)
                 measured = {band: _measure(predictor, image) for band, image in images.items()}
-                skies = {band: float(profile.meta["sky"]) for band, profile in measured.items()}
+                skies = {
+                    band: images[band].from_file_flux(float(profile.meta["sky"])) for band, profile in measured.items()
+                }
                 if reference == ALL:
                     stack = stacked_image(images, measured)
                     together = {ALL: stack, **images}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from p2p_keras.core.errors import InputError
 from p2p_keras.profile.tables.files import ProfileWriter, plain_meta
 from p2p_keras.profile.tables.formats import ListedGalaxies, write_galaxies
 from p2p_keras.profile.tables.spool import Spool, SpooledGalaxy
+from p2p_keras.profile.tables.text import unescaped_columns
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,7 +94,9 @@ def read_colours(path: Path) -> list[tuple[str, dict[str, np.ndarray]]]:
             rows = pyarrow.parquet.read_table(path)
             table = Table({name: np.asarray(rows[name].to_pylist()) for name in rows.column_names})
         else:
-            table = Table.read(path, format=kinds[path.suffix], **({"hdu": 1} if path.suffix == ".fits" else {}))
+            how: dict[str, Any] = {"format": kinds[path.suffix]}
+            how |= {"hdu": 1, "character_as_bytes": False} if path.suffix == ".fits" else {"converters": {"name": str}}
+            table = unescaped_columns(Table.read(path, **how)) if path.suffix == ".fits" else Table.read(path, **how)
     except Exception as error:  # every reader has its own
         raise InputError(path, f"can't be read as a table of colours ({error})") from error
     names = np.asarray(table["name"]).astype(str)

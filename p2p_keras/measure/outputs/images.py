@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from p2p_keras.core.atomic_files import write_whole
+from p2p_keras.profile.columns import whole_or_float
 from p2p_keras.profile.painting import Painted, deviating_pixels
+from p2p_keras.profile.tables.text import to_fits
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -24,7 +26,7 @@ def write_model_image(image: GalaxyImage, profile: QTable, painted: Painted, pat
     """
     from astropy.io import fits
 
-    sky = float(np.nan_to_num(profile.meta["sky"]))
+    sky = image.from_file_flux(float(np.nan_to_num(profile.meta["sky"])))
     header = _header(image, profile)
     residual = (image.pixels - sky - painted.model).astype(np.float32)
     hdus = [
@@ -46,7 +48,7 @@ def write_mask_image(image: GalaxyImage, profile: QTable, painted: Painted, path
 
 def implied_mask(image: GalaxyImage, profile: QTable, painted: Painted) -> np.ndarray:
     """Pixels of an image that its profile doesn't account for, (H, W) bool."""
-    return deviating_pixels(image, painted, float(np.nan_to_num(profile.meta["sky"])))
+    return deviating_pixels(image, painted, image.from_file_flux(float(np.nan_to_num(profile.meta["sky"]))))
 
 
 def _header(image: GalaxyImage, profile: QTable) -> Any:
@@ -54,12 +56,12 @@ def _header(image: GalaxyImage, profile: QTable) -> Any:
 
     header = fits.Header() if image.wcs is None else image.wcs.to_header(relax=True)
     meta = profile.meta
-    header["OBJECT"] = (str(meta["name"])[:60], "galaxy")
+    header["OBJECT"] = (to_fits(str(meta["name"]))[:58], "galaxy")
     if image.band:
-        header["FILTER"] = image.band
-    header["MAGZERO"] = (float(image.zero_point), "AB magnitude of a pixel value of 1")
+        header["FILTER"] = to_fits(image.band)
+    header["MAGZERO"] = (float(image.zero_point), f"{image.photometric_system} magnitude of a pixel value of 1")
     header["PIXSCALE"] = (float(image.pixel_scale), "arcsec")
-    header["SKYLEVEL"] = (float(np.nan_to_num(meta["sky"])), "sky removed, flux per pixel")
-    header["XOFFSET"] = (int(image.x_offset), "column of the file under column 0")
-    header["YOFFSET"] = (int(image.y_offset), "row of the file under row 0")
+    header["SKYLEVEL"] = (image.from_file_flux(float(np.nan_to_num(meta["sky"]))), "sky removed, flux per pixel")
+    header["XOFFSET"] = (whole_or_float(image.x_offset), "column of the file under column 0")
+    header["YOFFSET"] = (whole_or_float(image.y_offset), "row of the file under row 0")
     return header

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from p2p_keras.core.errors import UsageError
-from p2p_keras.images import find_inputs
 from p2p_keras.images.catalogue import catalogue_inputs
+from p2p_keras.images.companions import split_file_hdu
 from p2p_keras.images.cutout import check_size
-from p2p_keras.images.inputs import stem_of
+from p2p_keras.images.image_companions import asked_companions
+from p2p_keras.images.inputs import find_images, stem_of
 from p2p_keras.images.targets import files_as_inputs
 from p2p_keras.measure.bands import forced_inputs, predict_forced
 from p2p_keras.measure.bands.psf_matching import parse_band_psfs
@@ -33,6 +35,8 @@ class PredictionRun:
     Attributes
     ----------
     settings : DerivedSettings
+    notes : list of str
+        What is to be said of the inputs as a whole.
     total : int
         Galaxies, as far as is known before frames are opened.
     skipped : int
@@ -48,6 +52,7 @@ class PredictionRun:
 
         self.options = options
         self.skipped = 0
+        self._counting = threading.Lock()
         levels = numbers(options["isophotes"])
         self.psfs = band_psfs(options)
         self.settings = DerivedSettings(
@@ -68,8 +73,28 @@ class PredictionRun:
             raise UsageError("--forced and --reference BAND belong together")
         if not images and options["catalogue"] is None:
             raise UsageError("no input images: give FITS files, folders, patterns, @list.txt or --catalogue")
-        keys = ("zero_point", "pixel_scale", "band", "hdu", "ra", "dec", "x", "y", "size", "mask")
+        keys = (
+            "zero_point",
+            "pixel_scale",
+            "band",
+            "hdu",
+            "plane",
+            "ra",
+            "dec",
+            "x",
+            "y",
+            "size",
+            "mask",
+            "mask_bits",
+            "sigma",
+            "variance",
+            "weight",
+            "companions",
+            "to_ab",
+        )
         target = {key: options[key] for key in keys if options[key] is not None}
+        _check_companions(target)
+        self.notes: list[str] = []
         columns = dict(column_of(text) for text in options["columns"])
         self.total = self._find(images, options["catalogue"], columns, target)
 
@@ -79,14 +104,23 @@ class PredictionRun:
 
         check_size(target.get("size"))
         if self.options["forced"]:
-            self.galaxies = forced_inputs(images, self.options["reference"], catalogue, columns, **target)
+            asked = self.options["catalogue_extinction"]
+            reference = self.options["reference"]
+            self.galaxies = forced_inputs(images, reference, catalogue, columns, extinction_columns=asked, **target)
             return len(self.galaxies)
         if catalogue is None:
-            self.inputs = files_as_inputs(find_inputs(images), **target)
+            self.inputs = files_as_inputs(self._images(images), **target)
             return len(self.inputs)
-        frames = find_inputs(images) if images else []
-        self.inputs = catalogue_inputs(catalogue, frames, columns, **target)
+        frames = self._images(images) if images else []
+        self.inputs = catalogue_inputs(
+            catalogue, frames, columns, extinction_columns=self.options["catalogue_extinction"], **target
+        )
         return sum(len(file.targets or ()) for file in self.inputs) or len(self.inputs[0].candidates)
+
+    def _images(self, arguments: Sequence[str]) -> list[Path]:
+        found = find_images(arguments)
+        self.notes += found.notes
+        return found.paths
 
     def done(self, predictor: Any, writer: Any) -> Iterator[tuple[Any, list[str], Any]]:
         """Of each galaxy: its error or None, notes for the user, and what writes it."""
@@ -96,7 +130,9 @@ class PredictionRun:
                 f"_{first_band(self.galaxies[0].files, self.options['reference'])}" if self.options["forced"] else ""
             )
             there = writer.holds(source, (target.name or stem_of(source)) + ending)
-            self.skipped += there
+            if there:
+                with self._counting:  # files are opened by several threads at once
+                    self.skipped += 1
             return there
 
         resumed = skip if self.options["resume"] else None
@@ -118,6 +154,7 @@ class PredictionRun:
             for band, profile in (one.profiles or {}).items():
                 if "misaligned" in profile.meta["flags"]:
                     shift = f"its light lies {profile.meta['shift_px']:.1f} px from where its WCS puts it"
+                    profile.meta.setdefault("notes", []).append(f"{shift}; --align shifts it")
                     notes.append(f"{one.galaxy.files[band]}: {shift}; --align shifts it")
             name = one.galaxy.target.name or "galaxy"
             target = one.galaxy.target
@@ -155,6 +192,16 @@ def checked_psf(text: str | None) -> str | None:
 
         psf_of(text, 1.0)
     return text
+
+
+def _check_companions(target: Mapping[str, Any]) -> None:
+    """Raise `UsageError` for a mask or noise map that isn't there, or for options that contradict each other."""
+    asked_companions(*(target.get(key) for key in ("mask", "mask_bits", "sigma", "variance", "weight")))
+    for key in ("mask", "sigma", "variance", "weight"):
+        if key in target:
+            path, _ = split_file_hdu(target[key])
+            if not Path(path).is_file():
+                raise UsageError(f"--{key} {target[key]}: no such file")
 
 
 def numbers(text: str) -> tuple[float, ...]:

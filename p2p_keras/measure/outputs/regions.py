@@ -40,7 +40,7 @@ def write_ellipse_regions(image: GalaxyImage, profile: QTable, path: Path) -> No
             place, sizes = f"{meta['ra']:.7f},{meta['dec']:.7f}", f'{a:.4f}",{b:.4f}"'
         else:
             angle = float(pa_from_x(arrays["pa"][i], meta))
-            scale = image.pixel_scale
+            scale = image.file_pixel_scale
             place, sizes = f"{meta['x0'] + 1:.3f},{meta['y0'] + 1:.3f}", f"{a / scale:.3f},{b / scale:.3f}"
         lines.append(
             f"ellipse({place},{sizes},{angle:.3f}) # text={{{a:.2f}}}"
@@ -63,8 +63,9 @@ def write_mask_regions(image: GalaxyImage, mask: np.ndarray, path: Path) -> None
     for outline in outlines:
         if len(outline) < 4:
             continue
-        # Column 1 of the padded mask is column 0 of the image, which the file has at its offset, counted from 1.
-        x, y = outline[:-1, 0] + image.x_offset, outline[:-1, 1] + image.y_offset
+        # Column 1 of the padded mask is column 0 of the image.
+        x, y = image.to_file(outline[:-1, 0] - 1.0, outline[:-1, 1] - 1.0)
+        x, y = x + 1.0, y + 1.0
         lines.append("polygon(" + ",".join(f"{px:.2f},{py:.2f}" for px, py in zip(x, y, strict=True)) + ")")
     _write(lines, path)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,13 @@ import numpy as np
 
 from p2p_keras.core.atomic_files import write_whole
 from p2p_keras.core.errors import InputError, UsageError
+from p2p_keras.profile.columns import TEXT_KEYS
 from p2p_keras.profile.derived.quantities import quantity_units
 from p2p_keras.profile.tables.files import plain_meta
 from p2p_keras.profile.tables.formats import meta_table
 from p2p_keras.profile.tables.reading import TABLE_FORMATS, format_of
 from p2p_keras.profile.tables.spool import Spool
+from p2p_keras.profile.tables.text import to_fits, unescaped_columns
 
 if TYPE_CHECKING:
     from astropy.table import QTable, Table
@@ -95,8 +98,9 @@ def read_summary(path: str | os.PathLike[str]) -> Table:
             return Table({name: np.asarray(rows[name].to_pylist()) for name in rows.column_names})
         how = _HOW[path.suffix.lower().lstrip(".")]
         if how["format"] == "fits":
-            how = how | {"character_as_bytes": False, "mask_invalid": False}
-        return Table.read(path, **how)
+            table = Table.read(path, character_as_bytes=False, mask_invalid=False, **how)
+            return unescaped_columns(table)
+        return Table.read(path, converters=dict.fromkeys(TEXT_KEYS, str), **how)
     except Exception as error:  # every reader has its own
         raise InputError(path, f"can't be read as a summary ({error})") from error
 
@@ -121,4 +125,13 @@ def _write(table: Table, path: Path, table_format: str) -> None:
         columns = {name: np.asarray(table[name]).tolist() for name in table.colnames}
         pyarrow.parquet.write_table(pyarrow.table(columns), path)
     else:
+        if table_format == "fits":
+            for key in table.colnames:
+                if table[key].dtype.kind == "U":
+                    table[key] = [to_fits(str(text)) for text in table[key]]
         table.write(path, overwrite=True, **_HOW[table_format])
+        if table_format == "ecsv":
+            # A line that begins with the name "#1" would be read as a comment: astropy's writer doesn't quote it.
+            header, schema, rows = path.read_text(encoding="utf-8").partition("# schema: astropy-2.0\n")
+            quoted = re.sub(r"^(#\S*)", r'"\1"', rows, flags=re.MULTILINE)
+            path.write_text(header + schema + quoted, encoding="utf-8")

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from p2p_keras.core.contract import INPUTS, MAX_SIDE, MIN_SIDE, OUTPUTS
+from p2p_keras.core.contract import INPUTS, MAX_SIDE, MIN_SIDE, OUTPUTS, outputs_of
 from p2p_keras.core.version import __version__
+
+__all__ = ["FIRST_KEYS", "complete_card", "model_card_markdown"]
 
 FIRST_KEYS = ("summary", "intended_use", "limits", "architecture", "training_data", "training", "evaluation")
 """Sections in their order; others follow as they come."""
 
 
-def complete_card(card: Mapping[str, Any], name: str, version: int) -> dict[str, Any]:
+def complete_card(card: Mapping[str, Any], name: str, version: int, outputs: Iterable[str] = OUTPUTS) -> dict[str, Any]:
     """The card with what export itself knows; entries of `card` win, except name and version."""
     known = {"software_version": __version__, "commit": "", "training_data_hash": ""}
-    return {**known, **card, "model": name, "version": version}
+    return {**known, **card, "model": name, "version": version, "outputs": list(outputs_of(outputs))}
 
 
 def model_card_markdown(card: Mapping[str, Any], metrics: Mapping[str, Any], check: list[str]) -> str:
@@ -39,14 +41,17 @@ def model_card_markdown(card: Mapping[str, Any], metrics: Mapping[str, Any], che
     if rows:
         lines += _table(("", ""), rows)
     sections = [key for key in FIRST_KEYS[1:] if key in card]
-    sections += [key for key in card if key not in {*FIRST_KEYS, *short, "model", "version"}]
+    sections += [key for key in card if key not in {*FIRST_KEYS, *short, "model", "version", "outputs"}]
     for key in sections:
         lines += [f"## {_title(key)}", "", *_body(card[key])]
     lines += ["## Inputs and outputs", "", f"Images of {MIN_SIDE} to {MAX_SIDE} px a side, any batch size.", ""]
     lines += _table(("input", "unit"), INPUTS.items())
     lines += _table(
         ("output", "shape", "unit"),
-        [(key, "[B, K]" if value.radial else "[B]", value.unit) for key, value in OUTPUTS.items()],
+        [
+            (key, "[B, K]" if value.radial else "[B]", value.unit)
+            for key, value in outputs_of(card.get("outputs", OUTPUTS)).items()
+        ],
     )
     lines += [
         "Where `valid` is false an entry is a finite fill value; an image without a finite pixel is valid nowhere.",

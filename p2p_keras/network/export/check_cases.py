@@ -7,24 +7,25 @@ from collections.abc import Iterable
 import numpy as np
 
 from p2p_keras.core.contract import MAX_SIDE, MIN_SIDE
+from p2p_keras.data.shards import encode_image
+from p2p_keras.network.export.form_runner import Arrays
+from p2p_keras.network.export.warmup import galaxy_like_image
 
-Arrays = dict[str, np.ndarray]
+__all__ = ["cases", "right_cases"]
+
 _ZERO_POINT, _PIXEL_SCALE = 22.5, 0.396
 
 
 def right_cases() -> dict[str, Arrays]:
     """Batches that must be measured alike by all: several sizes, masked pixels, infinities, faint and bright."""
-    from p2p_keras.network.export.warmup import galaxy_like_image
 
     def batch(images: Iterable[np.ndarray]) -> Arrays:
         stack = np.stack(list(images)).astype(np.float32)
-        count = len(stack)
-        zero_point = _ZERO_POINT + 2.0 * np.arange(count)
-        pixel_scale = _PIXEL_SCALE / (1.0 + 0.5 * np.arange(count))
+        number = np.arange(len(stack), dtype=np.float32)
         return {
             "image": stack,
-            "zero_point": zero_point.astype(np.float32),
-            "pixel_scale": pixel_scale.astype(np.float32),
+            "zero_point": np.float32(_ZERO_POINT) + 2 * number,
+            "pixel_scale": np.float32(_PIXEL_SCALE) / (1 + number / 2),
         }
 
     masked = galaxy_like_image(128, seed=4)
@@ -43,10 +44,12 @@ def right_cases() -> dict[str, Arrays]:
 def cases() -> dict[str, Arrays]:
     """All batches: those of `right_cases`, their tf.Examples, an image without a pixel, and requests to be refused."""
     right = right_cases()
-    examples = {f"{name}.example": _as_examples([batch]) for name, batch in right.items()}
-    mixed = {"mixed.example": _as_examples([right["64x64"], right["48x48"]])}
 
-    def wrong(height=64, width=64, count=1, **values) -> Arrays:
+    def examples(*batches: Arrays) -> Arrays:
+        rows = [row for batch in batches for row in zip(*batch.values(), strict=True)]
+        return {"examples": np.array([encode_image(*row) for row in rows], dtype=object)}
+
+    def wrong(height: int = 64, width: int = 64, count: int = 1, **values: Iterable[float]) -> Arrays:
         image = np.ones((count, height, width), np.float32)
         default = {"zero_point": np.full(count, _ZERO_POINT), "pixel_scale": np.full(count, _PIXEL_SCALE)}
         return {"image": image} | {k: np.asarray(v, np.float32) for k, v in (default | values).items()}
@@ -55,8 +58,8 @@ def cases() -> dict[str, Arrays]:
     blind["image"][1] = np.nan
     return {
         **right,
-        **examples,
-        **mixed,
+        **{f"{name}.example": examples(batch) for name, batch in right.items()},
+        "mixed.example": examples(right["64x64"], right["48x48"]),
         "no_pixel": blind,
         "wrong_small": wrong(height=MIN_SIDE - 1),
         "wrong_large": wrong(width=MAX_SIDE + 1),
@@ -64,18 +67,5 @@ def cases() -> dict[str, Arrays]:
         "wrong_zero_point": wrong(zero_point=[np.nan]),
         "wrong_pixel_scale": wrong(pixel_scale=[0.0]),
         "wrong_count": wrong(count=3, zero_point=[_ZERO_POINT]),
-        "wrong_example": {"examples": np.frombuffer(b"nonsense", np.uint8), "lengths": np.array([8])},
+        "wrong_example": {"examples": np.array([b"nonsense"], dtype=object)},
     }
-
-
-def _as_examples(batches: Iterable[Arrays]) -> Arrays:
-    from p2p_keras.network.export.request_example import encode_request
-
-    encoded = [
-        encode_request(image, zero_point, pixel_scale)
-        for batch in batches
-        for image, zero_point, pixel_scale in zip(
-            batch["image"], batch["zero_point"], batch["pixel_scale"], strict=True
-        )
-    ]
-    return {"examples": np.frombuffer(b"".join(encoded), np.uint8), "lengths": np.array([len(e) for e in encoded])}

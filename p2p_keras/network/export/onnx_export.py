@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from p2p_keras.core.contract import INPUTS, OUTPUTS
+from p2p_keras.core.contract import ALL_OUTPUTS, INPUTS, OUTPUTS, outputs_of
 from p2p_keras.network.export.signatures import IMAGE_SIGNATURE, RADII_FORMULA, make_measure
+
+__all__ = ["OPSET", "write_onnx", "metadata"]
 
 OPSET = 17
 _DIMENSIONS = {"image": ("batch", "height", "width"), "zero_point": ("batch",), "pixel_scale": ("batch",)}
@@ -42,12 +45,13 @@ def write_onnx(model: keras.Model, path: Path, name: str, version: int, card: Ma
 
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     function = tf.function(make_measure(model), input_signature=IMAGE_SIGNATURE, autograph=False)
-    proto, _ = tf2onnx.convert.from_function(
-        function,
-        input_signature=IMAGE_SIGNATURE,
-        opset=OPSET,
-        custom_op_handlers={"SelectV2": (_where, [])},
-    )
+    with _branches_in_reasonable_time():
+        proto, _ = tf2onnx.convert.from_function(
+            function,
+            input_signature=IMAGE_SIGNATURE,
+            opset=OPSET,
+            custom_op_handlers={"SelectV2": (_where, [])},
+        )
     _refuse_unknown_operations(proto)
     for value in proto.graph.input:
         for dimension, label in zip(value.type.tensor_type.shape.dim, _DIMENSIONS[value.name], strict=True):
@@ -56,13 +60,35 @@ def write_onnx(model: keras.Model, path: Path, name: str, version: int, card: Ma
         sizes = value.type.tensor_type.shape
         del sizes.dim[:]
         sizes.dim.add().dim_param = "batch"
-        if OUTPUTS[value.name].radial:
+        if ALL_OUTPUTS[value.name].radial:
             sizes.dim.add().dim_param = "radii"
     proto.producer_name, proto.model_version = "p2p_keras", version
     proto.doc_string = str(card.get("summary", ""))
     onnx.helper.set_model_props(proto, metadata(name, version, card))
     onnx.checker.check_model(proto, full_check=True)
     Path(path).write_bytes(proto.SerializeToString())
+
+
+@contextmanager
+def _branches_in_reasonable_time() -> Iterator[None]:
+    """Within, tf2onnx looks only at the nodes that use a name when it renames that name in a branch.
+
+    By itself (1.17) it notes every node of a branch as a user of every name in it: gigabytes, and many minutes, for a
+    branch of a few thousand nodes.
+    """
+    from tf2onnx.graph import Graph
+
+    original = Graph.replace_all_inputs
+
+    def replace_all_inputs(self: Any, old_input: str, new_input: str, ops: Any = None) -> None:
+        users = None if ops is None else [node for node in ops if old_input in node.input]
+        original(self, old_input, new_input, users)
+
+    Graph.replace_all_inputs = replace_all_inputs
+    try:
+        yield
+    finally:
+        Graph.replace_all_inputs = original
 
 
 def metadata(name: str, version: int, card: Mapping[str, Any]) -> dict[str, str]:
@@ -74,7 +100,7 @@ def metadata(name: str, version: int, card: Mapping[str, Any]) -> dict[str, str]
         "commit": str(card.get("commit", "")),
         "training_data_hash": str(card.get("training_data_hash", "")),
         "inputs": json.dumps(INPUTS),
-        "units": json.dumps({output: about.unit for output, about in OUTPUTS.items()}),
+        "units": json.dumps({output: about.unit for output, about in outputs_of(card.get("outputs", OUTPUTS)).items()}),
         "radii": RADII_FORMULA,
         "precision": "float32",
         "card": json.dumps(card, sort_keys=True, default=str),

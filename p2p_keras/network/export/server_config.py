@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
+from p2p_keras.core.atomic_files import write_content
 from p2p_keras.core.contract import BATCH_SIZES
+
+__all__ = [
+    "CONTAINER_FOLDER",
+    "versions_of",
+    "models_config",
+    "batching_config",
+    "monitoring_config",
+    "write_server_config",
+]
 
 CONTAINER_FOLDER = "/models"
 """Where the official image expects models, and where our image has them."""
@@ -60,8 +69,4 @@ def write_server_config(saved_models: Path) -> list[Path]:
     for name, text in (("batching.config", batching_config()), ("monitoring.config", monitoring_config())):
         if not (folder / name).exists():
             texts[name] = text
-    for name, text in texts.items():
-        part = folder / f".{name}.part"
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, folder / name)
-    return [folder / name for name in texts]
+    return [write_content(folder / name, text) for name, text in texts.items()]

@@ -8,14 +8,27 @@ outputs are finite fill values. An exception would fail every request that a ser
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from p2p_keras.core import radii
-from p2p_keras.core.contract import FLOAT_OUTPUTS, INPUTS, MAX_SIDE, MIN_SIDE, OUTPUTS
+from p2p_keras.core.contract import INPUTS, MAX_SIDE, MIN_SIDE, OUTPUTS, outputs_of
+
+__all__ = [
+    "IMAGE_SIGNATURE",
+    "EXAMPLES_SIGNATURE",
+    "RADII_FORMULA",
+    "Outputs",
+    "checked_inputs",
+    "finite_outputs",
+    "make_measure",
+    "make_serving_default",
+    "make_serialized_example",
+    "make_describe",
+]
 
 IMAGE_SIGNATURE = (
     tf.TensorSpec([None, None, None], tf.float32, name="image"),
@@ -106,16 +119,19 @@ def finite_outputs(outputs: Mapping[str, tf.Tensor], image: tf.Tensor) -> Output
     seen = tf.reduce_any(tf.math.is_finite(image), axis=[1, 2])
     usable_image, usable_radius = seen, tf.cast(outputs["valid"], tf.bool)
     answer: Outputs = {}
-    for name in FLOAT_OUTPUTS:
+    of_contract = outputs_of(outputs)
+    for name, output in of_contract.items():
+        if name == "valid":
+            continue
         value = tf.cast(outputs[name], tf.float32)
         finite = tf.math.is_finite(value)
-        if OUTPUTS[name].radial:
+        if output.radial:
             usable_radius &= finite
         else:
             usable_image &= finite
-        answer[name] = tf.where(finite, value, tf.fill(tf.shape(value), OUTPUTS[name].fill))
+        answer[name] = tf.where(finite, value, tf.fill(tf.shape(value), output.fill))
     answer["valid"] = usable_radius & tf.reshape(usable_image, [-1, 1])
-    return {name: answer[name] for name in OUTPUTS}
+    return {name: answer[name] for name in of_contract}
 
 
 def make_measure(model: keras.Model) -> Callable[..., Outputs]:
@@ -138,7 +154,9 @@ def make_serving_default(model: keras.Model) -> Callable[..., Outputs]:
     return serving_default
 
 
-def make_serialized_example(serving_default: Callable[..., Outputs]) -> Callable[[tf.Tensor], Outputs]:
+def make_serialized_example(
+    serving_default: Callable[..., Outputs], names: Iterable[str]
+) -> Callable[[tf.Tensor], Outputs]:
     """``serialized_example``: tf.Examples, whose images may differ in size.
 
     Examples of one size go through the network as a batch. Where sizes differ, each goes through alone: padded to a
@@ -148,13 +166,15 @@ def make_serialized_example(serving_default: Callable[..., Outputs]) -> Callable
     ----------
     serving_default : tf.function
         Traced once; both branches call the same graph.
+    names : iterable of str
+        Its outputs.
     """
     from p2p_keras.data.pipeline.parsing import IMAGE_FEATURES, parse_images
 
     sizes = {name: IMAGE_FEATURES[name] for name in ("image/height", "image/width")}
     one_row = {
         name: tf.TensorSpec([radii.NUM_RADII] if output.radial else [], tf.bool if name == "valid" else tf.float32)
-        for name, output in OUTPUTS.items()
+        for name, output in outputs_of(names).items()
     }
 
     def together(examples: tf.Tensor) -> Outputs:
@@ -168,8 +188,8 @@ def make_serialized_example(serving_default: Callable[..., Outputs]) -> Callable
         check = _require(tf.size(examples) > 0, "the batch is empty: send at least one example")
         with tf.control_dependencies([check]):
             examples = tf.identity(examples)
-        found = tf.io.parse_example(examples, sizes)
-        same = [tf.reduce_all(tf.equal(value, tf.reshape(value, [-1])[:1])) for value in found.values()]
+        parsed = tf.io.parse_example(examples, sizes)
+        same = [tf.reduce_all(tf.equal(value, tf.reshape(value, [-1])[:1])) for value in parsed.values()]
         return tf.cond(
             tf.reduce_all(tf.stack(same)),
             lambda: together(examples),
@@ -179,7 +199,9 @@ def make_serialized_example(serving_default: Callable[..., Outputs]) -> Callable
     return serialized_example
 
 
-def make_describe(name: str, version: int, card: Mapping[str, Any]) -> Callable[[], Outputs]:
+def make_describe(
+    name: str, version: int, card: Mapping[str, Any], outputs: Iterable[str] = OUTPUTS
+) -> Callable[[], Outputs]:
     """``describe``: what this model is, in constants, since TensorFlow Serving tells clients no metadata of ours.
 
     It takes no inputs. A TensorFlow Serving that joins requests into batches can't join these, and then answers only
@@ -193,8 +215,8 @@ def make_describe(name: str, version: int, card: Mapping[str, Any]) -> Callable[
         "training_data_hash": str(card.get("training_data_hash", "")),
         "radii": RADII_FORMULA,
         "radii_256_px": radii.grid_px(256).astype("float32"),
-        "outputs": list(OUTPUTS),
-        "units": [output.unit for output in OUTPUTS.values()],
+        "outputs": list(outputs_of(outputs)),
+        "units": [output.unit for output in outputs_of(outputs).values()],
         "inputs": list(INPUTS),
         "input_units": list(INPUTS.values()),
         "card": json.dumps(card, sort_keys=True, default=str),

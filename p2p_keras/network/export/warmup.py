@@ -10,7 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from p2p_keras.core.contract import BATCH_SIZES
-from p2p_keras.network.export.request_example import encode_request
+from p2p_keras.data.shards import encode_image
+
+__all__ = ["WARMUP_FILE", "IMAGE_SIDES", "EXAMPLE_SIDES", "galaxy_like_image", "write_warmup_requests"]
 
 WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 IMAGE_SIDES = (128, 256)
@@ -60,7 +62,7 @@ def _requests(name: str) -> Iterator[Any]:
             )
         for side in EXAMPLE_SIDES:
             examples = _short_tensor(
-                tf.string, [batch], [encode_request(galaxy_like_image(side), _ZERO_POINT, _PIXEL_SCALE)]
+                tf.string, [batch], [encode_image(galaxy_like_image(side), _ZERO_POINT, _PIXEL_SCALE)]
             )
             yield _request(name, "serialized_example", examples=examples)
 

@@ -15,12 +15,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from p2p_keras.core.contract import INPUTS, OUTPUTS
+from p2p_keras.core.contract import INPUTS, OUTPUTS, outputs_of
 from p2p_keras.core.errors import P2PError, UsageError
 from p2p_keras.network.export.card import complete_card, model_card_markdown
-from p2p_keras.network.export.check import CheckError, check_in_fresh_process, report_lines
-from p2p_keras.network.export.half_precision import FILE_NAME as HALF_PRECISION
-from p2p_keras.network.export.half_precision import MEDIAN_LIMIT, write_half_precision
+from p2p_keras.network.export.check import CheckError, check_export, report_lines
 from p2p_keras.network.export.onnx_export import write_onnx
 from p2p_keras.network.export.server_config import versions_of, write_server_config
 from p2p_keras.network.export.signatures import (
@@ -32,9 +30,12 @@ from p2p_keras.network.export.signatures import (
 )
 from p2p_keras.network.export.warmup import write_warmup_requests
 
+__all__ = ["BESIDE", "ExportError", "export_model", "write_saved_model"]
+
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-BESIDE = ("model.keras", "model.onnx", HALF_PRECISION, "metrics.json", "MODEL_CARD.md")
-"""Files beside the version folders; they belong to the newest version. The half-precision file may be missing."""
+BESIDE = ("model.keras", "model.onnx", "metrics.json", "MODEL_CARD.md")
+"""Files beside the version folders; they belong to the newest version."""
+_NO_LONGER_WRITTEN = "model_float16.onnx"
 
 
 class ExportError(P2PError):
@@ -57,14 +58,13 @@ def export_model(
     keras_model : keras.Model
         Float32, from a dict of `contract.INPUTS` to a dict of `contract.OUTPUTS`, in physical units.
     saved_models_root : path
-        Folder of models. Gets ``NAME/VERSION`` (SavedModel), ``NAME/model.onnx``, ``NAME/model_float16.onnx`` (where it
-        measures the same to `half_precision.MEDIAN_LIMIT`), ``NAME/model.keras``, ``NAME/metrics.json``,
-        ``NAME/MODEL_CARD.md`` and the configuration files of TensorFlow Serving.
+        Folder of models. Gets ``NAME/VERSION`` (SavedModel), ``NAME/model.onnx``, ``NAME/model.keras``,
+        ``NAME/metrics.json``, ``NAME/MODEL_CARD.md`` and the configuration files of TensorFlow Serving.
     name : str
     version : int
         Positive, above all that exist.
     card : mapping
-        What the model is; ``summary``, ``training_data_hash``, ``commit`` and ``software_version`` are also told by the
+        What the model is; ``summary``, ``training_data_hash``, ``commit`` and ``software_version`` are also in the
         ``describe`` signature.
     metrics : mapping
         Its measured figures. The check's largest differences are added as ``export_check``.
@@ -83,18 +83,15 @@ def export_model(
     """
     folder = Path(saved_models_root) / name
     _refuse(keras_model, folder, name, version)
-    full_card = complete_card(card, name, version)
+    full_card = complete_card(card, name, version, keras_model.output)
     with _stage(folder, version) as stage:
         write_saved_model(keras_model, stage / str(version), name, version, full_card)
         keras_model.save(stage / "model.keras", include_optimizer=False)
         try:
             write_onnx(keras_model, stage / "model.onnx", name, version, full_card)
-            write_half_precision(stage / "model.onnx", stage / HALF_PRECISION)
-            report = check_in_fresh_process(stage, version, _modules_of(keras_model))
+            report = check_export(stage, version, _modules_of(keras_model))
         except (CheckError, ValueError) as error:
             raise ExportError(f"{name} version {version} was not exported: {error}") from error
-        if report["onnx float16"]["mu_median"] > MEDIAN_LIMIT:
-            (stage / HALF_PRECISION).unlink()
         full_metrics = {**metrics, "export_check": report}
         _write_json(stage / "metrics.json", full_metrics)
         _write_json(stage / str(version) / "assets.extra" / "model_card.json", full_card)
@@ -103,10 +100,8 @@ def export_model(
         # The version's folder comes last: a server that watches it finds everything in place, and an export that was
         # interrupted here can be repeated.
         for file in BESIDE:
-            if (stage / file).exists():
-                os.replace(stage / file, folder / file)
-            else:
-                (folder / file).unlink(missing_ok=True)  # an older version's
+            os.replace(stage / file, folder / file)
+        (folder / _NO_LONGER_WRITTEN).unlink(missing_ok=True)  # of an older version
         os.rename(stage / str(version), folder / str(version))
     write_server_config(Path(saved_models_root))
     return folder / str(version)
@@ -117,8 +112,8 @@ def write_saved_model(model: keras.Model, path: Path, name: str, version: int, c
     # No archive.track(model): endpoints track the variables that they use, and a second tracking stores each twice.
     archive = keras.export.ExportArchive()
     serve = archive.add_endpoint("serving_default", make_serving_default(model), list(IMAGE_SIGNATURE))
-    archive.add_endpoint("serialized_example", make_serialized_example(serve), list(EXAMPLES_SIGNATURE))
-    describe = tf.function(make_describe(name, version, card), input_signature=[])
+    archive.add_endpoint("serialized_example", make_serialized_example(serve, model.output), list(EXAMPLES_SIGNATURE))
+    describe = tf.function(make_describe(name, version, card, model.output), input_signature=[])
     describe.get_concrete_function()  # Keras wants it traced where it has no signature to trace it by
     archive.add_endpoint("describe", describe)
     archive.write_out(str(path), verbose=False)
@@ -136,9 +131,10 @@ def _refuse(model: keras.Model, folder: Path, name: str, version: int) -> None:
     newest = max(versions_of(folder), default=0)
     if newest > version:
         raise UsageError(f"{folder} has version {newest}, and servers take the newest: give a version above it")
-    for kind, found, wanted in (("inputs", model.input, INPUTS), ("outputs", model.output, OUTPUTS)):
-        if not isinstance(found, dict) or set(found) != set(wanted):
-            have = sorted(found) if isinstance(found, dict) else type(found).__name__
+    wanted_outputs = OUTPUTS | (outputs_of(model.output) if isinstance(model.output, dict) else {})
+    for kind, given, wanted in (("inputs", model.input, INPUTS), ("outputs", model.output, wanted_outputs)):
+        if not isinstance(given, dict) or set(given) != set(wanted):
+            have = sorted(given) if isinstance(given, dict) else type(given).__name__
             raise UsageError(f"the model's {kind} are {have}, expected a dict of {sorted(wanted)}")
     mixed = sorted({layer.compute_dtype for layer in model._flatten_layers() if "16" in str(layer.compute_dtype)})
     if mixed:

@@ -17,11 +17,13 @@ from p2p_keras.network.layers.look import LookFeatures
 from p2p_keras.network.layers.paper_image import AsinhImage, PaperImage
 from p2p_keras.network.layers.physical import PhysicalProfile, ValidProfile
 from p2p_keras.network.layers.polar import PolarConv2D, PolarDown, PolarResidual, PolarUp
+from p2p_keras.network.layers.profile_errors import ProfileErrors, TrustFeatures
 from p2p_keras.network.layers.pyramid import ImagePyramid
 from p2p_keras.network.layers.radial import (
     Circles,
     CopiedFeatures,
     GatedVectors,
+    MeanOverAngle,
     MendedIntensity,
     PositionBias,
     RadialPool,
@@ -31,6 +33,7 @@ from p2p_keras.network.layers.radial import (
 )
 from p2p_keras.network.layers.sampling import PyramidSampler
 from p2p_keras.network.layers.sky import SkyLevel
+from p2p_keras.network.layers.sky_free_pyramid import SkyFreePyramid
 from p2p_keras.network.layers.tokens import (
     AddToAll,
     AddUpsampled,
@@ -64,6 +67,7 @@ __all__ = [
     "IntensityHarmonics",
     "LocalSoftArgmax",
     "LookFeatures",
+    "MeanOverAngle",
     "MendedIntensity",
     "MovedCentre",
     "NoiseIntensity",
@@ -76,6 +80,7 @@ __all__ = [
     "PolarResidual",
     "PolarUp",
     "PositionBias",
+    "ProfileErrors",
     "PyramidSampler",
     "RadialGrid",
     "RadialPool",
@@ -84,9 +89,11 @@ __all__ = [
     "RadiusQueries",
     "RingPool",
     "RingsCovered",
+    "SkyFreePyramid",
     "SkyLevel",
     "StopGradient",
     "SumVectors",
+    "TrustFeatures",
     "ValidProfile",
     "WindowOffsets",
 ]

@@ -15,18 +15,20 @@ _MASKED = -1e4  # logit of a masked sample: its weight underflows to exactly 0 i
 class AngularAttention(_Float32Layer):
     """Weights over angle for every radius, and the intensity that they copy from the pixels.
 
-    Inputs: logits (batch, radii, angles), value, good (batch, radii, n * angles); where there are n times more samples
-    than logits, neighbouring samples share one.
-    Outputs: weight (batch, radii, n * angles), summing to one, exactly 0 where masked; intensity (batch, radii), the
+    Inputs: logits (batch, radii, angles), value, good (batch, radii, samples), with as many samples as angles or twice
+    as many: then every other sample lies between two angles and has the mean of their logits.
+    Outputs: weight (batch, radii, samples), summing to one, exactly 0 where masked; intensity (batch, radii), the
     weighted mean of value; number (batch, radii), the effective number of samples 1 / sum(weight^2); covered (batch,
     radii), the share of samples that are not masked. A ring without a good sample has intensity 0 and number 0.
     """
 
     def call(self, logits, value, good):
         """See the class."""
-        repeat = value.shape[2] // logits.shape[2]
-        if repeat > 1:
-            logits = tf.repeat(logits, repeat, axis=2)
+        samples, angles = value.shape[2], logits.shape[2]
+        if samples not in (angles, 2 * angles):
+            raise ValueError(f"{samples} samples came for {angles} angles, but there must be as many or twice as many")
+        if samples != angles:
+            logits = tf.repeat(logits, 2, axis=2)
             # Sample 2i lies on the angle of logit i, sample 2i + 1 between i and i + 1.
             logits = 0.5 * (logits + tf.concat([logits[:, :, -1:], logits[:, :, :-1]], axis=2))
             logits = tf.concat([logits[:, :, 1:], logits[:, :, :1]], axis=2)

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from p2p_keras.core import extent, growth, radii, units
+from p2p_keras.core.contract import ERROR_OUTPUTS
 from p2p_keras.network.layers.geometry import _Float32Layer
 
 ONE_SIGMA_SHARE = 0.6827
@@ -34,10 +35,11 @@ class PhysicalProfile(keras.layers.Layer):
     Inputs: a dict of
     log_intensity, log_scale (batch, K): natural log of the net intensity in noise units, and ln of the Laplace scale of
     its error; sma (batch, K) in pixels; e (batch, K, 2); centre (batch, 2); sky, log_noise (batch,); mag_correction
-    (batch, 1), added to the magnitude inside the last ellipse; zero_point, pixel_scale (batch,).
+    (batch, 1), added to the magnitude inside the last ellipse; zero_point, pixel_scale (batch,); optionally level
+    (batch,) in the image's unit, what was taken off the image before `sky` was found.
     Output: a dict of sma (arcsec), mu, mu_err, ellipticity, pa, growth (batch, K), x0, y0, mag_total, sky (batch,), as
-    CONTRACTS 5 names them, without fills; and snr (batch, K), the signal-to-noise ratio of the annulus over white noise
-    (`extent.annulus_snr`).
+    `p2p_keras.core.contract` names them, without fills; and snr (batch, K), the signal-to-noise ratio of the annulus
+    over white noise (`extent.annulus_snr`).
 
     The layer's only weights are the calibration: ln factors on mu_err at `CALIBRATION_KNOTS` of its raw value, which
     are no part of the training but fitted on held-out galaxies, so that 68 % of truths fall inside; and further ln
@@ -87,14 +89,14 @@ class PhysicalProfile(keras.layers.Layer):
         pa = tf.math.floormod(tf.atan2(e[..., 1], e[..., 0]) * (90.0 / np.pi), 180.0)
         pa = tf.where(pa >= 180.0, tf.zeros_like(pa), pa)
 
-        log_flux = _log_flux_inside(inputs["sma"], log_intensity, ellipticity)
+        log_flux = log_flux_inside(inputs["sma"], log_intensity, ellipticity)
         # Flux inside is intensity per pixel times pixels: the same conversion as mu, at a pixel scale of one.
         growth_mag = units.mu_from_noise_units(log_flux, log_noise, zero_point, tf.ones_like(pixel_scale), xp=keras.ops)
         snr = extent.annulus_snr(tf.exp(log_intensity), inputs["sma"], ellipticity, 1.0, xp=keras.ops)
         log_total = log_flux[:, -1:]
         if self.gated_total:
             log_gate = -tf.math.softplus(2.0 * (math.log(extent.SNR_MIN) - tf.stop_gradient(tf.math.log(snr))))
-            log_total = _log_flux_inside(inputs["sma"], log_intensity + log_gate, ellipticity)[:, -1:]
+            log_total = log_flux_inside(inputs["sma"], log_intensity + log_gate, ellipticity)[:, -1:]
         total_mag = units.mu_from_noise_units(log_total, log_noise, zero_point, tf.ones_like(pixel_scale), xp=keras.ops)
         mag_total = tf.reshape(total_mag + inputs["mag_correction"], [-1])
         log_error = tf.math.log(LAPLACE_ONE_SIGMA * units.mag_error_from_log(scale))
@@ -105,6 +107,9 @@ class PhysicalProfile(keras.layers.Layer):
         }
         for name, knots in self.knots.items():
             log_error += interpolated(position[name], knots, getattr(self, name))
+        sky = inputs["sky"] * tf.exp(inputs["log_noise"])
+        if "level" in inputs:
+            sky = sky + inputs["level"]
         return {
             "snr": tf.minimum(snr, 1e6),
             "sma": inputs["sma"] * pixel_scale,
@@ -116,7 +121,7 @@ class PhysicalProfile(keras.layers.Layer):
             "x0": tf.reshape(inputs["centre"][:, 0:1], [-1]),
             "y0": tf.reshape(inputs["centre"][:, 1:2], [-1]),
             "mag_total": mag_total,
-            "sky": inputs["sky"] * tf.exp(inputs["log_noise"]),
+            "sky": sky,
         }
 
     def compute_output_shape(self, input_shape):
@@ -144,7 +149,7 @@ def interpolated(position, knots, values):
     return out
 
 
-def _log_flux_inside(sma, log_intensity, ellipticity):
+def log_flux_inside(sma, log_intensity, ellipticity):
     """ln of `growth.curve_of_growth`, scaled so that float32 holds both ends; (batch, K)."""
     peak = tf.reduce_max(log_intensity, axis=1, keepdims=True)
     intensity = tf.exp(log_intensity - peak)
@@ -198,11 +203,13 @@ class ValidProfile(_Float32Layer):
             "pa": 0.0,
             "growth": units.FILL_MU,
         }
+        fills |= {name: output.fill for name, output in ERROR_OUTPUTS.items() if name in profile and output.radial}
         filled = {
             name: tf.where(valid, profile[name], tf.fill(tf.shape(profile[name]), fill)) for name, fill in fills.items()
         }
         last = tf.reduce_max(tf.where(valid, profile["sma"], tf.zeros_like(profile["sma"])), axis=1)
         rest = {name: profile[name] for name in ("sma", "x0", "y0", "mag_total", "sky")}
+        rest |= {name: profile[name] for name, output in ERROR_OUTPUTS.items() if name in profile and not output.radial}
         return {**rest, **filled, "valid": valid, "extent": last}
 
     def compute_output_spec(self, profile, covered):
@@ -212,6 +219,7 @@ class ValidProfile(_Float32Layer):
         shapes = {
             **dict.fromkeys(names, ring),
             **dict.fromkeys(("x0", "y0", "mag_total", "sky", "extent"), batch),
+            **{name: ring if output.radial else batch for name, output in ERROR_OUTPUTS.items() if name in profile},
         }
         return {
             name: keras.KerasTensor(shape, "bool" if name == "valid" else "float32") for name, shape in shapes.items()

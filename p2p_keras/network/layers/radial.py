@@ -7,6 +7,7 @@ import math
 import keras
 import numpy as np
 import tensorflow as tf
+from keras import ops
 
 from p2p_keras.network.layers.geometry import _Float32Layer
 
@@ -35,6 +36,19 @@ class SumVectors(_Float32Layer):
     def compute_output_shape(self, input_shape):
         """(batch, radii, 2)."""
         return (input_shape[0], input_shape[1], 2)
+
+
+@keras.saving.register_keras_serializable(package="p2p_keras")
+class MeanOverAngle(_Float32Layer):
+    """Mean of every ring of (batch, radii, angles): (batch, radii)."""
+
+    def call(self, maps):
+        """See the class."""
+        return ops.mean(maps, axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        """(batch, radii)."""
+        return tuple(input_shape[:2])
 
 
 @keras.saving.register_keras_serializable(package="p2p_keras")
@@ -141,6 +155,8 @@ class CopiedFeatures(_Float32Layer):
     """
 
     NUM_FEATURES = 11
+    OTHER_LIGHT = 2
+    """Column with the light that the attention ignores, over its noise."""
 
     def call(self, value, weight, intensity, number, covered, level, sma, e, harmonics):
         """See the class."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 
+from p2p_keras.core.contract import ERROR_OUTPUTS
 from p2p_keras.core.errors import UsageError
 
 PRESETS = {
@@ -74,9 +75,8 @@ def finish_model(network: keras.Model, *, attention: bool = False) -> keras.Mode
     from p2p_keras.network.layers import ValidProfile
 
     raw = network.output
-    outputs = ValidProfile(name="valid")(
-        {name: raw[name] for name in (*_RING_OUTPUTS, *_GALAXY_OUTPUTS)}, raw["covered"]
-    )
+    names = (*_RING_OUTPUTS, *_GALAXY_OUTPUTS, *(name for name in ERROR_OUTPUTS if name in raw))
+    outputs = ValidProfile(name="valid")({name: raw[name] for name in names}, raw["covered"])
     model = keras.Model(network.input, outputs, name=network.name)
     if not attention:
         return model

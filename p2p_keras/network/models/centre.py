@@ -10,14 +10,15 @@ CENTRE_PRIOR_CELLS = 2.0
 """1-sigma of the prior on the target's place, in cells of 1/64 of the image's longer side: 8 px of 256."""
 
 
-def find_centre(image, pyramid, filters, policy):
+def find_centre(image, sample, filters, policy):
     """Centre of the target, with what deep supervision looks at.
 
     Parameters
     ----------
     image : tensor (batch, height, width)
-    pyramid : tensors
-        Of `ImagePyramid`.
+    sample : callable
+        Of x, y and width: value, good share, level and what convolutions are shown of the share, see
+        `p2p_keras.network.models.isophote.sampled_image`.
     filters : tuple of int
         Channels of the heat map's first and later convolutions.
     policy : str
@@ -29,11 +30,10 @@ def find_centre(image, pyramid, filters, policy):
         `centre_rough`, `centre_near` and `centre_nearest` (batch, 2) in pixels, one finer than the other; `centre_heat`
         (batch, 1024), the map's logits.
     """
-    sampler = p2p.PyramidSampler(name="centre_samples")
     coarse = p2p.WindowOffsets(64, divisions=128, name="centre_window")
     x, y, spacing = coarse(image)
-    value, good, level = sampler(image, *pyramid, x, y, spacing)
-    maps = p2p.LookFeatures(name="centre_look")(value, good, level, spacing)
+    value, _, level, shown = sample(x, y, spacing)
+    maps = p2p.LookFeatures(name="centre_look")(value, shown, level, spacing)
     maps = layers.Conv2D(filters[0], 3, strides=2, padding="same", activation="silu", dtype=policy, name="centre_1")(
         maps
     )
@@ -67,8 +67,8 @@ def find_centre(image, pyramid, filters, policy):
     steps = []
     for name, divisions in (("near", 256), ("nearest", 4096)):
         x, y, spacing = p2p.WindowOffsets(16, divisions=divisions, name=f"fine_window_{name}")(image, centre)
-        value, good, level = sampler(image, *pyramid, x, y, spacing)
-        maps = fine_features(value, good, level, spacing)
+        value, _, level, shown = sample(x, y, spacing)
+        maps = fine_features(value, shown, level, spacing)
         for layer in fine:
             maps = layer(maps)
         centre = fine_peak(maps, x, y)

@@ -1,6 +1,6 @@
 """The default preset: the network decides where to look and what to ignore, the pixels carry the flux.
 
-1. The image in units of its own noise, as a pyramid of means (`ImagePyramid`).
+1. The image in units of its own noise, as a pyramid of means (`SkyFreePyramid`).
 2. Centre: see `p2p_keras.network.models.centre`.
 3. First look, along circles: an ellipse for every radius, and where the rings say that the centre is.
 4. Second look, along those ellipses: attention over angle (which samples are the galaxy) and, from the harmonics of the
@@ -10,7 +10,8 @@
    harmonic correction gives the geometry that is reported.
 6. Decoder: transformer blocks over radius find the sky, mend the copied intensity and say how sure they are.
 
-Flux never passes through a weight: scaling an image shifts mu exactly.
+Flux never passes through a weight: scaling an image shifts mu exactly. With `sky_free`, a constant on an image that
+wasn't sky-subtracted changes nothing but the sky.
 """
 
 from __future__ import annotations
@@ -52,6 +53,43 @@ def displacements(features, name, policy):
     return p2p.HarmonicPool(harmonic=1, name=f"{name}_displacements")(maps)
 
 
+def profile_errors(tokens, trust, e, dim):
+    """Uncertainties of all but mu, and the probability that the profile is bad, from what the decoder knows."""
+    of_rings = layers.Dense(2, kernel_initializer="zeros", dtype="float32", name="ring_errors")(tokens)
+    where = layers.Dense(1, kernel_initializer="zeros", dtype="float32", name="doubt_where")(tokens)
+    pooled = p2p.RadialPool(name="doubt_pool")(tokens, where)
+    pooled = layers.Concatenate(dtype="float32", name="doubt_in")([pooled, trust])
+    hidden = layers.Dense(dim, activation="silu", dtype="float32", name="doubt_hidden")(pooled)
+    hidden = layers.Dense(dim, activation="silu", dtype="float32", name="doubt_deep")(hidden)
+    of_galaxy = layers.Dense(3, kernel_initializer="zeros", dtype="float32", name="doubt")(hidden)
+    return p2p.ProfileErrors(name="errors")(of_rings, of_galaxy, e)
+
+
+def sampled_image(image, sky_free):
+    """The image ready to be looked at, the log of its noise unit, and the level taken off it (None: nothing is).
+
+    The first is a function of a layer's name to a function of x, y and width, as `PyramidSampler` takes them. That one
+    gives value, good and level, and what convolutions are shown of the good share.
+    """
+    if sky_free:
+        flux, good, log_noise, offset, removed = p2p.SkyFreePyramid(name="pyramid")(image)
+        after: tuple = (offset,)
+    else:
+        flux, good, log_noise = p2p.ImagePyramid(name="pyramid")(image)
+        after, removed = (), None
+
+    def sampler(name):
+        layer = p2p.PyramidSampler(name=name)
+
+        def sample(x, y, width):
+            value, share, level, *shown = layer(image, flux, good, log_noise, x, y, width, *after)
+            return value, share, level, shown[0] if shown else share
+
+        return sample
+
+    return sampler, log_noise, removed
+
+
 def build_network(
     *,
     filters=(16, 32, 40, 48),
@@ -61,6 +99,8 @@ def build_network(
     num_heads=4,
     sky_blocks=2,
     decoder_blocks=2,
+    sky_free=False,
+    errors=False,
     dtype="float32",
 ):
     """Functional model from an image to the decoder's answer and all that training supervises.
@@ -75,6 +115,11 @@ def build_network(
         Width and heads of the transformer over radii.
     sky_blocks, decoder_blocks : int
         Transformer blocks before and after the sky is subtracted.
+    errors : bool
+        Answer with the uncertainties of all that is measured, and with `p_bad` (`ProfileErrors`).
+    sky_free : bool
+        A constant sky is taken off the image and its holes are filled before anything else sees it (`SkyFreePyramid`,
+        version 4 and later); else the image goes in as it is (`ImagePyramid`).
     dtype : str
         Precision policy of convolutions and transformers; statistics, coordinates and outputs stay in float32.
 
@@ -90,20 +135,19 @@ def build_network(
     pixel_scale = keras.Input((), name="pixel_scale", dtype="float32")
 
     # === Image in noise units, centre ===
-    pyramid = p2p.ImagePyramid(name="pyramid")(image)
-    log_noise = pyramid[2]
-    centres = find_centre(image, pyramid, centre_filters, dtype)
+    sample, log_noise, removed = sampled_image(image, sky_free)
+    centres = find_centre(image, sample("centre_samples"), centre_filters, dtype)
     found = p2p.CentreJitter(name="centre_jitter")(centres["centre_nearest"], image)
     sma = p2p.RadialGrid(name="grid")(image)
-    sampler = p2p.PyramidSampler(name="samples")
+    sample = sample("samples")
     look_features = p2p.LookFeatures(name="look")
 
     # === First look: circles ===
     circle = p2p.Circles(name="circles")(sma)
     points = p2p.EllipsePoints(NUM_ANGLES, name="points")
     x, y, width = points(found, sma, circle)
-    value, good, level = sampler(image, *pyramid, x, y, width)
-    features, half = polar_unet(look_features(value, good, level, sma), filters, depths, "first", dtype)
+    value, good, level, shown = sample(x, y, width)
+    features, half = polar_unet(look_features(value, shown, level, sma), filters, depths, "first", dtype)
     maps = layers.Conv2D(2, 1, dtype=dtype, name="first_geometry")(features)
     vectors = p2p.HarmonicPool(name="first_harmonics")(maps)
     e_first = p2p.EllipseCorrection(name="first_ellipse")(circle, p2p.SumVectors(name="first_sum")(vectors))
@@ -113,8 +157,8 @@ def build_network(
 
     # === Second look: attention and the classical correction ===
     x, y, width = points(moved, sma, e_first)
-    value, good, level = sampler(image, *pyramid, x, y, width)
-    features, half = polar_unet(look_features(value, good, level, sma), filters, depths, "second", dtype)
+    value, good, level, shown = sample(x, y, width)
+    features, half = polar_unet(look_features(value, shown, level, sma), filters, depths, "second", dtype)
     logits = layers.Conv2D(1, 1, dtype=dtype, name="attention_logits")(features)
     logits = layers.Reshape((-1, NUM_ANGLES), dtype="float32", name="attention_flat")(logits)
     attention = p2p.AngularAttention(name="attention")
@@ -138,13 +182,14 @@ def build_network(
 
     # === Third look: the copied intensity ===
     x, y, width = p2p.EllipsePoints(2 * NUM_ANGLES, name="fine_points")(centre, sma, e_second)
-    value, good, level = sampler(image, *pyramid, x, y, width)
+    value, good, level, shown = sample(x, y, width)
     weight, intensity, number, covered = attention(logits, value, good)
     harmonics = p2p.IntensityHarmonics(name="third_intensity_harmonics")(value, weight, sma)
 
     # === Decoder over radii ===
+    on_image = p2p.MeanOverAngle(name="on_image")(shown) if sky_free else covered
     copied = p2p.CopiedFeatures(name="copied")(
-        value, weight, intensity, number, covered, level, sma, e_second, harmonics
+        value, weight, intensity, number, on_image, level, sma, e_second, harmonics
     )
     tokens = layers.Concatenate(dtype="float32", name="tokens_in")([copied, half_ring])
     tokens = layers.Dense(dim, dtype=dtype, name="tokens")(tokens)
@@ -181,6 +226,7 @@ def build_network(
             "e": e,
             "centre": centre,
             "sky": sky,
+            **({} if removed is None else {"level": removed}),
             "log_noise": log_noise,
             "mag_correction": mag_correction,
             "zero_point": zero_point,
@@ -201,8 +247,24 @@ def build_network(
         "centre_moved": moved,
         "centre": centre,
     }
+    doubts = {}
+    if errors:
+        trust = p2p.TrustFeatures(name="trust")(
+            {
+                "image": image,
+                "mu": profile["mu"],
+                "log_scale": log_scale,
+                "covered": covered,
+                "copied_features": copied,
+                "e": e,
+                "e_first": e_first,
+                "sky": sky,
+                **{name: stages[name] for name in ("centre_heat", "centre_nearest", "centre_moved", "centre")},
+            }
+        )
+        doubts = profile_errors(tokens, trust, e, dim)
     return keras.Model(
         {"image": image, "zero_point": zero_point, "pixel_scale": pixel_scale},
-        {**profile, **stages},
+        {**profile, **doubts, **stages},
         name="isophote",
     )

@@ -8,6 +8,8 @@ from p2p_keras.network.training.captions import caption_targets
 from p2p_keras.network.training.centre_losses import centre_distance
 from p2p_keras.network.training.means import galaxy_mean, ring_mean
 
+__all__ = ["WEIGHTS", "loss_terms", "shape_terms"]
+
 WEIGHTS = {"caption": 1.0, "ellipse": 1e-3, "centre": 1e-3}
 """Factor of every term of the loss. A caption right to 0.1 mag has a squared error of 1e-5: ellipse and centre, whose
 errors are absolute, would rule the encoder with factors near one; Adam trains their own weights alike with any."""

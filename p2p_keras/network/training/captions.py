@@ -8,6 +8,8 @@ import tensorflow as tf
 from p2p_keras.core import radii, units
 from p2p_keras.network.layers.caption import smooth_radius
 
+__all__ = ["SKY_STEPS", "caption_targets"]
+
 SKY_STEPS = 100
 """Steps of sky behind the grid's last radius: as many as the paper's stop rule looks at."""
 

@@ -9,6 +9,8 @@ import tensorflow as tf
 
 from p2p_keras.network.training.means import galaxy_mean
 
+__all__ = ["WEIGHTS", "OUTPUTS", "loss_terms", "centre_terms", "centre_distance"]
+
 WEIGHTS = {"centre": 0.5, "heat": 0.3}
 """Factor of both terms of the loss."""
 

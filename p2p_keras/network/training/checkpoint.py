@@ -13,8 +13,24 @@ import numpy as np
 
 from p2p_keras.core.errors import InputError
 
+__all__ = ["LAST", "BEST", "save_state", "load_state", "save_best", "KeepStatistics", "Checkpoint"]
+
 LAST = "last.npz"
 BEST = "best.weights.h5"
+
+
+class LossIsNaN(RuntimeError):
+    """The loss isn't finite any more: nothing can be learnt from there."""
+
+
+class StopAtNaN(keras.callbacks.Callback):
+    """Ends a training with `LossIsNaN` as soon as a batch's loss isn't finite."""
+
+    def on_batch_end(self, batch, logs=None):
+        """See the class."""
+        loss = (logs or {}).get("loss")
+        if loss is not None and not np.isfinite(loss):
+            raise LossIsNaN(f"loss {loss} at batch {batch}")
 
 
 def _state(trainer: keras.Model) -> list:

@@ -16,8 +16,10 @@ from typing import Any
 from p2p_keras.core.errors import UsageError
 from p2p_keras.network.training.recipes import RECIPES
 
+__all__ = ["PRECISIONS", "CHOICES", "FitConfig", "read_config", "parse_assignment"]
+
 _RANGES = {
-    "epochs": (1, math.inf),
+    "epochs": (0, math.inf),
     "batch_size": (1, math.inf),
     "accumulate": (1, math.inf),
     "steps_per_epoch": (0, math.inf),
@@ -46,7 +48,7 @@ class FitConfig:
     data: str = _setting("tfrecords", "Folder of TFRecord shards.")
     preset: str = _setting("isophote", "Network to train.")
     run: str = _setting("runs/first", "Folder that the run writes: checkpoints, metrics, logs, exported model.")
-    epochs: int = _setting(30, "Epochs to train for.")
+    epochs: int = _setting(30, "Epochs to train for; 0, with --init: only calibrate its weights on this data.")
     steps_per_epoch: int = _setting(0, "Steps of an epoch; 0: all training galaxies once.")
     batch_size: int = _setting(16, "Galaxies in a step.")
     accumulate: int = _setting(1, "Steps whose gradients are averaged before weights change.")
@@ -69,7 +71,7 @@ class FitConfig:
     flip: bool = _setting(True, "Mirror half of the training images too.")
     patience: int = _setting(0, "Stop after this many epochs without a better validation error; 0: never.")
     seed: int = _setting(0, "Seed of weights, order and augmentation.")
-    init: str = _setting("", "Start from the weights of this shipped model or run folder (fine-tuning).")
+    init: str = _setting("", "Fine-tune: start from this model (isophote: the shipped one) or run folder.")
     part: str = _setting("", "Train this part of the network alone (isophote: centre); empty: all of it.")
     checkpoint_minutes: float = _setting(3.0, "Minutes between checkpoints within an epoch.")
     export: bool = _setting(True, "Export SavedModel and ONNX at the end.")
@@ -91,6 +93,8 @@ class FitConfig:
         recipe = RECIPES.get(str(values.get("preset", config.preset)))
         if recipe is not None:  # an unknown preset is named where networks are built
             config.update(recipe.settings, "preset")
+        if "model" in values:  # a run's own network, which may be older than the preset's defaults
+            config.model = {}
         config.update(values, source)
         return config
 
@@ -100,6 +104,9 @@ class FitConfig:
         for name, value in values.items():
             if name.startswith("model.") and len(name) > 6:
                 self.model = {**self.model, name[6:]: value}
+                continue
+            if name == "model":
+                self.model = {**self.model, **_converted(name, value, "dict", source)}
                 continue
             if name not in kinds:
                 raise UsageError(

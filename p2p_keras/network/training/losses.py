@@ -5,11 +5,14 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from p2p_keras.core import units
-from p2p_keras.network.layers.physical import LAPLACE_ONE_SIGMA
+from p2p_keras.core import accuracy, units
+from p2p_keras.network.layers.physical import LAPLACE_ONE_SIGMA, log_flux_inside
 from p2p_keras.network.training.centre_losses import WEIGHTS as CENTRE_WEIGHTS
 from p2p_keras.network.training.centre_losses import centre_distance, centre_terms
 from p2p_keras.network.training.means import galaxy_mean, ring_mean
+from p2p_keras.network.training.metrics import masked_median
+
+__all__ = ["WEIGHTS", "loss_terms"]
 
 WEIGHTS = {
     "profile": 1.0,
@@ -20,6 +23,8 @@ WEIGHTS = {
     "moved": 0.5,
     "sky": 2.0,
     "mag": 4.0,
+    "errors": 0.25,
+    "bad": 0.5,
 }
 """Factor of every term of the loss."""
 
@@ -79,4 +84,56 @@ def loss_terms(inputs: dict, targets: dict, outputs: dict, likelihood_weight=1.0
     terms["sky"] = galaxy_mean(tf.minimum(sky_error, 2.0), tf.cast(targets["sky_known"], tf.float32))
     mag_error = tf.minimum(tf.abs(outputs["mag_total"] - targets["mag_total"]), 1.0)
     terms["mag"] = galaxy_mean(mag_error, tf.cast(targets["mag_known"], tf.float32))
+    terms["errors"], terms["bad"] = error_terms(targets, outputs, e_true, e_weight, error)
     return {name: WEIGHTS[name] * term for name, term in terms.items()}
+
+
+def error_terms(targets, outputs, e_true, e_weight, error):
+    """Likelihood of the uncertainties of all but mu, and the cross-entropy of `p_bad`; zeros where there are none.
+
+    Errors count as they are, without a gradient to what is measured: a network that only says what it doesn't know.
+    """
+    if "bad_logit" not in outputs:
+        return tf.constant(0.0), tf.constant(0.0)
+
+    def likelihood(distance, scale):
+        return tf.stop_gradient(distance) / scale + tf.math.log(scale)
+
+    e_error = tf.reduce_mean(tf.abs(outputs["e"] - e_true), axis=-1)
+    growth_error, growth_weight = growth_errors(targets, outputs)
+    true_centre = tf.stack([targets["x0"], targets["y0"]], axis=-1)
+    centre_error = tf.reduce_mean(tf.abs(outputs["centre"] - true_centre), axis=-1)
+    mag_error = tf.abs(outputs["mag_total"] - targets["mag_total"])
+    terms = [
+        ring_mean(likelihood(e_error, outputs["e_scale"]), e_weight),
+        ring_mean(likelihood(growth_error, outputs["growth_scale"]), growth_weight),
+        galaxy_mean(
+            likelihood(tf.minimum(centre_error, 50.0), outputs["centre_scale"]),
+            tf.cast(targets["centre_known"], tf.float32),
+        ),
+        galaxy_mean(
+            likelihood(tf.minimum(mag_error, 3.0), outputs["mag_scale"]), tf.cast(targets["mag_known"], tf.float32)
+        ),
+    ]
+    bright = targets["known"] & targets["within"] & (targets["mu"] <= units.FAINT_MU)
+    galaxy_error = masked_median(tf.stop_gradient(error), bright)
+    known = tf.cast(tf.reduce_any(bright, axis=-1), tf.float32)
+    bad = tf.cast(galaxy_error > accuracy.BAD_PROFILE, tf.float32)
+    logit = outputs["bad_logit"]
+    # Cross-entropy of logits, in the form that doesn't overflow.
+    entropy = tf.maximum(logit, 0.0) - logit * bad + tf.math.log1p(tf.exp(-tf.abs(logit)))
+    return tf.add_n(terms), galaxy_mean(entropy, known)
+
+
+def growth_errors(targets, outputs):
+    """Absolute error of the curve of growth (mag), capped at 3, and where it counts: both (batch, K).
+
+    The true curve is that of the true surface brightness along the true ellipses, as far in as all of it is known.
+    """
+    length = tf.sqrt(tf.square(targets["e1"]) + tf.square(targets["e2"]))
+    ellipticity = 2.0 * length / (1.0 + length)
+    log_flux = log_flux_inside(outputs["sma"], -targets["mu"] / units.MAG_PER_RELATIVE_ERROR, ellipticity)
+    true = -units.MAG_PER_RELATIVE_ERROR * log_flux
+    usable = tf.cast(targets["known"] & targets["geometry_known"], tf.float32)
+    usable = tf.math.cumprod(usable, axis=1) * tf.cast(targets["within"], tf.float32)
+    return tf.minimum(tf.abs(outputs["growth"] - true), 3.0), usable

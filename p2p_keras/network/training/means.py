@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+__all__ = ["ring_mean", "galaxy_mean"]
+
 
 def ring_mean(values, weight):
     """Mean over galaxies of the weighted mean over radii (batch, K); galaxies without a label count as 0."""

@@ -7,6 +7,8 @@ import keras
 from p2p_keras.network.training.config import FitConfig
 from p2p_keras.network.training.schedule import WarmupCosine
 
+__all__ = ["make_optimizer"]
+
 _FIRST_LOSS_SCALE = 2.0**8
 """Keras begins at 2^15, where the first losses overflow: it then skips steps until the scale has been halved enough."""
 

@@ -9,6 +9,8 @@ from p2p_keras.network.layers.physical import LAPLACE_ONE_SIGMA
 from p2p_keras.network.training.caption_losses import shape_terms
 from p2p_keras.network.training.means import ring_mean
 
+__all__ = ["WEIGHTS", "loss_terms"]
+
 WEIGHTS = {"profile": 1.0, "mu": 4.0, "ellipse": 2.0, "centre": 0.5}
 """Factor of every term of the loss."""
 

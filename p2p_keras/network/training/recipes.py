@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+__all__ = ["Recipe", "RECIPES"]
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -57,6 +59,7 @@ RECIPES = {
     "isophote": Recipe(
         loss="losses",
         monitor="profile",
+        settings={"model": {"sky_free": True, "errors": True}},
         # No gradient of a profile reaches the search for the centre, and alone a step takes a third of the time.
         parts={"centre": ("centre_losses", "centre")},
     ),

@@ -17,18 +17,40 @@ import numpy as np
 import tensorflow as tf
 
 from p2p_keras.core.errors import InputError, UsageError
+from p2p_keras.core.model_files import keras_file
 from p2p_keras.core.version import __version__
 from p2p_keras.data.pipeline import Augmentation, make_dataset
 from p2p_keras.data.shards import find_damage, find_shards, read_manifest, read_records, read_shards
 from p2p_keras.network import load_network
 from p2p_keras.network.models import build_network, finish_model
-from p2p_keras.network.training.checkpoint import BEST, LAST, Checkpoint, KeepStatistics, load_state
+from p2p_keras.network.training.checkpoint import (
+    BEST,
+    LAST,
+    Checkpoint,
+    KeepStatistics,
+    LossIsNaN,
+    StopAtNaN,
+    load_state,
+    save_best,
+)
 from p2p_keras.network.training.config import FitConfig
 from p2p_keras.network.training.optimizer import make_optimizer
 from p2p_keras.network.training.recipes import RECIPES
 from p2p_keras.network.training.teaching import teaching_of
 from p2p_keras.network.training.trainer import ProfileTrainer
 from p2p_keras.network.training.uncertainty import calibrate, reset_calibration
+
+__all__ = [
+    "log",
+    "RunResult",
+    "fit",
+    "make_trainer",
+    "load_run_model",
+    "load_initial",
+    "stored_size",
+    "count_galaxies",
+    "held_out_splits",
+]
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +65,7 @@ class RunResult:
 
 
 def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResult:
-    """Train a preset on shards.
+    """Train a preset on shards; or, for no epochs, only calibrate given weights on their `val` split.
 
     Parameters
     ----------
@@ -61,11 +83,14 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
     folder = Path(config.run)
     if (folder / LAST).exists() and not resume:
         raise UsageError(f"{folder} holds a run already: go on with --resume, or choose another --run")
+    if not config.epochs and not config.init:
+        raise UsageError("0 epochs calibrate given weights: name them by --init")
     keras.utils.set_random_seed(config.seed)
-    sizes = tuple(config.image_sizes) or (stored_size(config.data),)
-    steps = config.steps_per_epoch or max(1, count_galaxies(config.data, "train") // config.batch_size)
+    seen = "train" if config.epochs else "val"
+    sizes = tuple(config.image_sizes) or (stored_size(config.data, seen),)
+    steps = config.steps_per_epoch or max(1, count_galaxies(config.data, seen) // config.batch_size)
     validation = _held_out(config, "val", sizes)
-    trainer = make_trainer(config, steps * config.epochs)
+    trainer = make_trainer(config, steps * max(config.epochs, 1))
     progress: dict = {"epoch": 0, "steps_per_epoch": steps, "version": __version__}
     resuming = resume and (folder / LAST).exists()
     if resuming:
@@ -85,41 +110,10 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
     folder.mkdir(parents=True, exist_ok=True)
     _write_text(folder / "config.json", config.to_json())
 
-    done = int(trainer.steps.numpy())
-    train = make_dataset(
-        config.data,
-        "train",
-        batch_size=config.batch_size,
-        image_sizes=sizes,
-        augment=Augmentation(wobble=config.wobble, flip=config.flip) if config.augment else False,
-        shuffle=True,
-        seed=(config.seed + 1000003 * done) % 2**31,  # a resumed run goes on with other galaxies
-        repeat=True,
-    )
-    monitor = f"val_{_loss_of(config)[1]}"
-    checkpoint = Checkpoint(folder, config.checkpoint_minutes, progress, monitor, config.patience)
-    callbacks = [
-        keras.callbacks.TerminateOnNaN(raise_error=True),  # before the checkpoint: the last good state stays
-        keras.callbacks.CSVLogger(str(folder / "metrics.csv"), append=resuming),
-        keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
-        KeepStatistics(round(RECIPES[config.preset].own_statistics * config.epochs)),
-        checkpoint,
-    ]
-    common = {
-        "callbacks": callbacks,
-        "validation_data": validation.repeat(),
-        "validation_steps": -(-count_galaxies(config.data, "val") // config.batch_size),
-        "verbose": verbose,
-        "shuffle": False,  # the dataset shuffles
-    }
-    first = done // steps
-    with _explained(config, checkpoint):
-        # A run killed within an epoch has done some of its steps: those are not done again.
-        if done % steps:
-            trainer.fit(train, initial_epoch=first, epochs=first + 1, steps_per_epoch=steps - done % steps, **common)
-            first += 1
-        if first < config.epochs and not trainer.stop_training:
-            trainer.fit(train, initial_epoch=first, epochs=config.epochs, steps_per_epoch=steps, **common)
+    if config.epochs:
+        _train(config, trainer, validation, progress, sizes, verbose)
+    else:
+        save_best(trainer, folder / BEST)
     if not (folder / BEST).exists():
         raise InputError(folder, "no epoch was finished with a finite validation figure; there is nothing to export")
 
@@ -144,6 +138,52 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
     return RunResult(folder, metrics, progress["epoch"])
 
 
+def _train(
+    config: FitConfig,
+    trainer: ProfileTrainer,
+    validation: tf.data.Dataset,
+    progress: dict,
+    sizes: tuple[int, ...],
+    verbose: int,
+) -> None:
+    """Train from where `progress` is to the last epoch; the folder then has the best weights and the last state."""
+    folder, steps = Path(config.run), progress["steps_per_epoch"]
+    done = int(trainer.steps.numpy())
+    train = make_dataset(
+        config.data,
+        "train",
+        batch_size=config.batch_size,
+        image_sizes=sizes,
+        augment=Augmentation(wobble=config.wobble, flip=config.flip) if config.augment else False,
+        shuffle=True,
+        seed=(config.seed + 1000003 * done) % 2**31,  # a resumed run goes on with other galaxies
+        repeat=True,
+    )
+    monitor = f"val_{_loss_of(config)[1]}"
+    checkpoint = Checkpoint(folder, config.checkpoint_minutes, progress, monitor, config.patience)
+    callbacks = [
+        StopAtNaN(),  # before the checkpoint: the last good state stays
+        keras.callbacks.CSVLogger(str(folder / "metrics.csv"), append=progress["epoch"] > 0),
+        keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
+        KeepStatistics(round(RECIPES[config.preset].own_statistics * config.epochs)),
+        checkpoint,
+    ]
+    common = {
+        "callbacks": callbacks,
+        "validation_data": validation.repeat(),
+        "validation_steps": -(-count_galaxies(config.data, "val") // config.batch_size),
+        "verbose": verbose,
+    }
+    first = done // steps
+    with _explained(config, checkpoint):
+        # A run killed within an epoch has done some of its steps: those are not done again.
+        if done % steps:
+            trainer.fit(train, initial_epoch=first, epochs=first + 1, steps_per_epoch=steps - done % steps, **common)
+            first += 1
+        if first < config.epochs and not trainer.stop_training:
+            trainer.fit(train, initial_epoch=first, epochs=config.epochs, steps_per_epoch=steps, **common)
+
+
 def _held_out(config: FitConfig, split: str, sizes: tuple[int, ...]) -> tf.data.Dataset:
     """Batches of a split that isn't trained on, each image as large as the training may see it."""
     return make_dataset(
@@ -162,9 +202,7 @@ def _explained(config: FitConfig, checkpoint: Checkpoint) -> Iterator[None]:
     except tf.errors.DataLossError as error:
         damage = find_damage(find_shards(config.data, "train")) or find_damage(find_shards(config.data, "val"))
         raise damage or InputError(config.data, str(error)) from error
-    except RuntimeError as error:
-        if "NaN" not in str(error) and "nvalid loss" not in str(error):
-            raise
+    except LossIsNaN as error:
         cause = f"the loss became NaN; {LAST} is from before it: go on with --resume and a lower --learning-rate"
         raise InputError(config.run, cause) from error
 
@@ -213,7 +251,13 @@ def load_run_model(folder: str | Path) -> keras.Model:
 
 
 def load_initial(network: keras.Model, source: str) -> None:
-    """Start a network from a run folder or a shipped model (a folder with model.keras, or one of its versions)."""
+    """Start a network from a run folder or an exported model (its name, its folder, or its newest version's).
+
+    Raises
+    ------
+    UsageError
+        There is no such model, none with a Keras file, or one of a network with other settings.
+    """
     folder = Path(source)
     if (folder / BEST).exists():
         try:
@@ -222,24 +266,29 @@ def load_initial(network: keras.Model, source: str) -> None:
             cause = "is of a network with other settings; use those of its config.json"
             raise UsageError(f"{folder / BEST} {cause}") from error
         return
-    for candidate in (folder, folder / "model.keras", folder.parent / "model.keras"):
+    given = load_network(_initial_file(folder))
+    weights = {v.path: v for v in given.weights}
+    layers = {path.split("/")[0] for path in weights}
+    # Its calibration belongs to its own weights alone. A layer that it hasn't, of a later version, starts anew.
+    wanted = [v for v in network.weights if "/calibration" not in v.path and v.path.split("/")[0] in layers]
+    missing = [v.path for v in wanted if v.path not in weights or weights[v.path].shape != v.shape]
+    if missing:
+        raise UsageError(f"{source} is a network with other settings: it lacks {missing[0]}")
+    for variable in wanted:
+        variable.assign(weights[variable.path])
+
+
+def _initial_file(source: Path) -> Path:
+    """The Keras file that --init means: itself, one in a folder, or that of a model by its folder or name."""
+    for candidate in (source, source / "model.keras"):
         if candidate.suffix == ".keras" and candidate.is_file():
-            given = load_network(candidate)
-            weights = {v.path: v for v in given.weights}
-            # Its calibration belongs to its own weights alone.
-            wanted = [v for v in network.weights if "/calibration" not in v.path]
-            missing = [v.path for v in wanted if v.path not in weights or weights[v.path].shape != v.shape]
-            if missing:
-                raise UsageError(f"{candidate} is a network with other settings: it lacks {missing[0]}")
-            for variable in wanted:
-                variable.assign(weights[variable.path])
-            return
-    raise UsageError(f"{source}: neither a run folder ({BEST}) nor a model (model.keras)")
+            return candidate
+    return keras_file(source, needed_by="--init")
 
 
-def stored_size(data: str) -> int:
-    """Longer side in pixels of the first training image."""
-    galaxy = next(iter(read_shards(find_shards(data, "train"))))
+def stored_size(data: str, split: str = "train") -> int:
+    """Longer side in pixels of the first image of a split."""
+    galaxy = next(iter(read_shards(find_shards(data, split))))
     return int(max(galaxy.image.shape))
 
 

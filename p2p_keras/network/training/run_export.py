@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from p2p_keras.core.errors import InputError, UsageError
 from p2p_keras.network.export.server_config import versions_of
 
+__all__ = ["ExportedRun", "export_run"]
+
 
 class ExportedRun(NamedTuple):
     """The version's folder and the lines of the check."""
@@ -38,7 +40,7 @@ def export_run(run: Path, saved_models: Path, name: str, version: int | None = N
     """
     newest = max(versions_of(Path(saved_models) / name), default=0)
     version = newest + 1 if version is None else version
-    if (Path(saved_models) / name / str(version)).exists():  # said before the minute that loading takes
+    if (Path(saved_models) / name / str(version)).exists():  # refused before the minute that loading takes
         raise UsageError(f"{Path(saved_models) / name / str(version)} exists already: take another version")
     metrics = _read_json(Path(run) / "metrics.json")
     config = _read_json(Path(run) / "config.json")

@@ -7,6 +7,8 @@ import math
 import keras
 import tensorflow as tf
 
+__all__ = ["WarmupCosine"]
+
 _LAST_SHARE = 0.01
 
 
@@ -24,7 +26,7 @@ class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
         self.peak, self.warmup_steps, self.total_steps = peak, warmup_steps, total_steps
 
     def __call__(self, step):
-        """See the class."""
+        """Learning rate of a step, a tensor."""
         step = tf.cast(step, tf.float32)
         warmup = float(min(self.warmup_steps, max(1, self.total_steps // 5)))
         progress = tf.clip_by_value((step - warmup) / max(1.0, self.total_steps - warmup), 0.0, 1.0)

@@ -1,4 +1,4 @@
-"""The main job: train, export, draw, and say what was done."""
+"""The main job: train, export, draw, and report what was done."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import click
 import numpy as np
 
 from p2p_keras.network.training.config import FitConfig
+
+__all__ = ["log", "NUM_EXAMPLES", "train_and_export", "run_card", "draw_examples"]
 
 log = logging.getLogger(__name__)
 NUM_EXAMPLES = 6
@@ -99,13 +101,20 @@ def draw_examples(model, config: FitConfig, path: Path) -> Path:
 
 
 def _commit() -> str:
-    """Commit of the working tree; empty outside a checkout."""
-    try:
-        here = Path(__file__).parent
-        run = subprocess.run(
-            ["git", "describe", "--always", "--dirty"], cwd=here, capture_output=True, text=True, timeout=10, check=True
-        )
+    """Commit of the working tree; empty outside a checkout.
+
+    An environment often lies in the checkout of the user's own project, whose commit says nothing about this code: the
+    commit counts only where this very file is tracked.
+    """
+
+    def git(*words: str) -> str:
+        here = Path(__file__).resolve()
+        run = subprocess.run(["git", *words], cwd=here.parent, capture_output=True, text=True, timeout=10, check=True)
         return run.stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", Path(__file__).name)
+        return git("describe", "--always", "--dirty")
     except (OSError, subprocess.SubprocessError):
         return ""
 

@@ -7,6 +7,8 @@ import tensorflow as tf
 
 from p2p_keras.network.training.captions import caption_targets
 
+__all__ = ["SEQUENCE_SHARE", "Teaching", "teaching_of"]
+
 SEQUENCE_SHARE = 0.4
 """Share of the captions that are fed the truth at every step (Smith et al. 2021); the others are fed themselves."""
 
@@ -51,8 +53,8 @@ class Teaching:
             Steps trained so far.
         """
         caption, known = caption_targets(targets, tf.reduce_max(tf.shape(inputs["image"])[1:]))
-        told = known & self.share(tf.shape(caption), step)
-        return tf.where(told, caption, tf.fill(tf.shape(caption), float("nan")))
+        taught = known & self.share(tf.shape(caption), step)
+        return tf.where(taught, caption, tf.fill(tf.shape(caption), float("nan")))
 
     def _sequence(self, shape: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         return tf.random.uniform(tf.stack([shape[0], 1])) < SEQUENCE_SHARE

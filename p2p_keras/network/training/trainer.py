@@ -13,6 +13,8 @@ from p2p_keras.network.training import losses as isophote_losses
 from p2p_keras.network.training.metrics import GalaxyQuantile, masked_median
 from p2p_keras.network.training.teaching import Teaching
 
+__all__ = ["ProfileTrainer"]
+
 
 class ProfileTrainer(keras.Model):
     """Wraps a network for training; `evaluate` uses the moving average of the weights.
@@ -139,6 +141,10 @@ class ProfileTrainer(keras.Model):
         for average, variable in zip(self.averages, self.averaged_variables, strict=True):
             average.assign(average + (1.0 - momentum) * (tf.cast(variable, tf.float32) - average))
         return logs
+
+    def fit(self, *args, **kwargs):
+        """Keras' own; batches come in the order of their dataset, which shuffles."""
+        return super().fit(*args, **{"shuffle": False, **kwargs})
 
     def evaluate(self, *args, **kwargs):
         """Evaluate the moving average of the weights."""

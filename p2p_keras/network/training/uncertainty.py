@@ -7,7 +7,17 @@ from collections.abc import Iterable
 import keras
 import numpy as np
 
+from p2p_keras.core.accuracy import BAD_PROFILE
+from p2p_keras.core.ellipse import angles_from_vector
+from p2p_keras.core.units import FAINT_MU
 from p2p_keras.network.layers.physical import CALIBRATION_KNOTS, ONE_SIGMA_SHARE
+from p2p_keras.network.layers.profile_errors import ERROR_KNOTS, ProfileErrors
+from p2p_keras.network.training.losses import growth_errors
+
+MIN_ELLIPTICITY = 0.05
+"""Rounder ellipses have no angle to calibrate on."""
+
+__all__ = ["calibration_factors", "reset_calibration", "calibrate"]
 
 _PRIOR_RADII = 2000.0  # so many radii of the overall factor are mixed into each knot's own
 _ROUNDS = 8
@@ -58,6 +68,80 @@ def reset_calibration(network: keras.Model) -> None:
     """Set every factor to 1."""
     for weight in network.get_layer("physical").weights:
         weight.assign(np.zeros(weight.shape, "float32"))
+    if layer := _errors_layer(network):
+        for name in ERROR_KNOTS:
+            weight = getattr(layer, f"calibration_{name}")
+            weight.assign(np.zeros(weight.shape, "float32"))
+        layer.calibration_bad.assign([1.0, 0.0])
+
+
+def _errors_layer(network: keras.Model) -> keras.layers.Layer | None:
+    """The layer of all other uncertainties and of `p_bad`; None for a network without it."""
+    return next((layer for layer in network.layers if isinstance(layer, ProfileErrors)), None)
+
+
+def calibrate_errors(network: keras.Model, batches: Iterable) -> None:
+    """Fit the calibration of ellipticity, angle, curve of growth, centre, total magnitude and `p_bad`, in place.
+
+    Does nothing for a network that has none of them. Each uncertainty gets factors by its own raw value. `p_bad` gets
+    the slope and offset of the log-odds that make it most likely (Platt 1999), with his prior against certainty.
+    """
+    layer = _errors_layer(network)
+    if layer is None:
+        return
+    pairs: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {name: [] for name in ERROR_KNOTS}
+    logits: list[np.ndarray] = []
+    bad: list[np.ndarray] = []
+    for inputs, targets in batches:
+        outputs = {name: np.asarray(value) for name, value in network(inputs, training=False).items()}
+        true = {name: value.numpy() for name, value in targets.items()}
+        within = true["known"] & true["within"]
+        shaped = within & true["geometry_known"]
+        ellipticity, pa = angles_from_vector(true["e1"], true["e2"])
+        turn = np.abs(outputs["pa"] - pa)
+        growth_error, growth_known = (np.asarray(value) for value in growth_errors(targets, outputs))
+        for name, residual, use in (
+            ("ellipticity_err", outputs["ellipticity"] - ellipticity, shaped),
+            ("pa_err", np.minimum(turn, 180.0 - turn), shaped & (ellipticity > MIN_ELLIPTICITY)),
+            ("growth_err", growth_error, growth_known > 0),
+            ("mag_total_err", outputs["mag_total"] - true["mag_total"], true["mag_known"]),
+        ):
+            pairs[name].append((outputs[name][use], residual[use]))
+        for axis in ("x0", "y0"):
+            use = true["centre_known"]
+            pairs["centre_err"].append((outputs[f"{axis}_err"][use], (outputs[axis] - true[axis])[use]))
+        bright = within & (true["mu"] <= FAINT_MU)
+        error = np.ma.median(np.ma.array(np.abs(outputs["mu"] - true["mu"]), mask=~bright), axis=1)
+        known = bright.any(axis=1)
+        logits.append(outputs["bad_logit"][known])
+        bad.append((error.filled(np.inf) > BAD_PROFILE)[known])
+    for name, knots in ERROR_KNOTS.items():
+        raw, residual = (np.concatenate(values) for values in zip(*pairs[name], strict=True))
+        getattr(layer, f"calibration_{name}").assign(calibration_factors(raw, residual, knots))
+    layer.calibration_bad.assign(platt_scaling(np.concatenate(logits), np.concatenate(bad)))
+
+
+def platt_scaling(logits: np.ndarray, bad: np.ndarray) -> np.ndarray:
+    """Slope and offset of the log-odds (N,) that make what happened, `bad` (N,), most likely; float32 (2,).
+
+    Platt (1999), Probabilistic outputs for support vector machines, with his targets (N+ + 1) / (N+ + 2) and
+    1 / (N- + 2), so that few galaxies, or none bad, give no certainty. The slope isn't negative.
+    """
+    from scipy.optimize import minimize
+
+    logits = np.asarray(logits, float)
+    number_bad, number_good = np.count_nonzero(bad), np.count_nonzero(~bad)
+    if number_bad + number_good == 0:
+        return np.array([1.0, 0.0], "float32")
+    target = np.where(bad, (number_bad + 1.0) / (number_bad + 2.0), 1.0 / (number_good + 2.0))
+
+    def unlikeliness(scaling: np.ndarray) -> float:
+        odds = scaling[0] * logits + scaling[1]
+        # A weak prior of slope 1 decides where the sample can't.
+        return float(np.sum(np.logaddexp(0.0, odds) - target * odds) + 0.5 * (scaling[0] - 1.0) ** 2)
+
+    best = minimize(unlikeliness, np.array([1.0, 0.0]), bounds=((0.0, 10.0), (-20.0, 20.0)), method="L-BFGS-B")
+    return best.x.astype("float32")
 
 
 def calibrate(network: keras.Model, batches: Iterable) -> None:
@@ -85,3 +169,4 @@ def calibrate(network: keras.Model, batches: Iterable) -> None:
             factors[name] = calibration_factors(by[name], residual / expected * by[name], knots)
     for name, values in factors.items():
         getattr(layer, name).assign(values)
+    calibrate_errors(network, batches)

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from p2p_keras.profile.columns import ISOPHOTE_MU, isophotal_radius, plain_arrays
+from p2p_keras.profile.columns import (
+    ERROR_META,
+    ISOPHOTE_MU,
+    extinction_corrected,
+    isophotal_radius,
+    plain_arrays,
+)
 from p2p_keras.profile.derived.distance import DEFAULT_COSMOLOGY, distances
 from p2p_keras.profile.derived.extinction import extinction_of
 from p2p_keras.profile.derived.fits import fit_laws, inner_limit
@@ -86,8 +92,9 @@ def complete_profile(
     -------
     QTable
         A copy. With an extinction, ``mu``, ``growth`` and ``mag_total`` are brighter by it and ``extinction`` in meta
-        says so; with a redshift there are a column ``sma_kpc`` and ``r50_kpc``, ``kpc_per_arcsec``,
-        ``distance_modulus``, ... in meta. ``mag_total_err`` and the like:
+        says so; where it says so already, the new extinction takes the place of the old one, and without a new one the
+        old one stays. With a redshift, which stays likewise, there are a column ``sma_kpc`` and ``r50_kpc``,
+        ``kpc_per_arcsec``, ``distance_modulus``, ... in meta. ``mag_total_err`` and the like:
         `p2p_keras.profile.derived.derived_quantities`; ``sersic_n`` and the like:
         `p2p_keras.profile.derived.fits.fit_laws`.
 
@@ -99,27 +106,30 @@ def complete_profile(
     settings = settings or DerivedSettings()
     arrays, meta = plain_arrays(profile), dict(profile.meta)
     own = extinction is not None or ebv is not None
-    a_lambda = extinction_of(
-        str(meta.get("band", "")),
-        given=extinction if own else settings.extinction,
-        ebv=ebv if own else settings.ebv,
-        system=settings.extinction_system,
-    )
-    if a_lambda:
-        _correct(arrays, meta, a_lambda)
+    given, reddening = (extinction, ebv) if own else (settings.extinction, settings.ebv)
+    there = a_lambda = extinction_corrected(meta)
+    if given is not None or reddening is not None:
+        band = str(meta.get("band", ""))
+        a_lambda = extinction_of(band, given=given, ebv=reddening, system=settings.extinction_system)
+    if a_lambda != there:
+        _correct(arrays, meta, a_lambda - there)
     meta["extinction"] = a_lambda
     levels = tuple(dict.fromkeys((ISOPHOTE_MU, *settings.isophotes)))
-    meta.update(derived_quantities(arrays, float(meta["mag_total"]), levels))
-    inner = inner_limit(float(meta["pixel_scale"]), settings.psf_fwhm)
+    derived = derived_quantities(arrays, float(meta["mag_total"]), levels)
+    # Where the model knows an uncertainty itself, draws of its profile know it less well.
+    meta.update({key: value for key, value in derived.items() if key not in ERROR_META or "p_bad" not in meta})
+    inner = inner_limit(float(meta["pixel_scale"]) * int(meta.get("binning", 1)), settings.psf_fwhm)
     meta.update(fit_laws(arrays, float(meta["r50"]), inner))
     if settings.psf is not None:
-        psf = psf_of(settings.psf, float(meta["pixel_scale"]))
+        psf = psf_of(settings.psf, float(meta["pixel_scale"]) * int(meta.get("binning", 1)))
         meta.update(fit_with_psf(arrays, float(meta["r50"]), psf))
     if settings.more:
         meta.update(more_quantities(arrays, meta, inner, settings.disc_thickness))
-    z = settings.redshift if redshift is None else redshift
+    z, cosmology = settings.redshift if redshift is None else redshift, settings.cosmology
+    if z is None and "redshift" in meta:
+        z, cosmology = meta["redshift"], meta.get("cosmology", cosmology)
     if z is not None:
-        meta.update(redshift=float(z), cosmology=settings.cosmology, **distances(float(z), settings.cosmology))
+        meta.update(redshift=float(z), cosmology=cosmology, **distances(float(z), cosmology))
         arrays["sma_kpc"] = arrays["sma"] * meta["kpc_per_arcsec"]
         for key in (*_LENGTHS, *(f"r_iso{level:g}" for level in levels)):
             meta[f"{key}_kpc"] = float(meta[key] * meta["kpc_per_arcsec"])
@@ -129,6 +139,7 @@ def complete_profile(
 
 
 def _correct(arrays: dict[str, np.ndarray], meta: dict, a_lambda: float) -> None:
+    """Make a profile brighter by some magnitudes."""
     for key in ("mu", "growth"):
         arrays[key] = arrays[key] - a_lambda
     for key in ("intensity", "intensity_err"):

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from p2p_keras.core.errors import UsageError
+from p2p_keras.images.bands import short_band
 
 COEFFICIENTS: Mapping[str, Mapping[str, float]] = {
     "sdss": {"u": 4.239, "g": 3.303, "r": 2.285, "i": 1.698, "z": 1.263},
@@ -73,6 +74,8 @@ def extinction_of(
     if ebv is None:
         return 0.0
     known = COEFFICIENTS[system]
+    short = short_band(band)
+    band = next((name for name in (band, short, {"K": "Ks"}.get(short, short)) if name in known), band)
     if band not in known:
         raise UsageError(
             f"A/E(B-V) of the band {band!r} isn't known in the system {system} ({', '.join(known)}): give --extinction"

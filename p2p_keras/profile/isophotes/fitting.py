@@ -81,12 +81,12 @@ def fit_ellipses(
     moved = np.arange(sma.size)  # radii whose ellipse is no longer the one that was read
     for iteration in range(MAX_ITERATIONS):
         ratio, inside, mean[moved] = _along_ellipses(sampler, x0, y0, sma[moved], e[moved])
-        coefficients[moved], share[moved] = _harmonics(ratio, inside)
+        coefficients[moved], share[moved] = harmonics(ratio, inside)
         residual = (ratio - coefficients[moved] @ _HARMONICS.T) * inside
         scatter[moved] = np.sqrt((residual * residual).mean(axis=1) / np.maximum(share[moved], 0.1))
 
         log_mean = coefficients[:, 0] + np.log(np.maximum(mean, 1e-300))
-        slope = -_gradient(log_mean, log_step)
+        slope = -gradient(log_mean, log_step)
         correction = coefficients[:, 3:] / np.maximum(slope, _MIN_SLOPE)[:, None]
         length = np.hypot(correction[:, 0], correction[:, 1])
         damping = 0.9 / (1.0 + 0.5 * max(0, iteration + 1 - FULL_STEPS))
@@ -122,7 +122,7 @@ def _along_ellipses(
     return np.log(np.maximum(ratio, _MIN_RATIO)) * inside, inside, mean
 
 
-def _harmonics(values: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def harmonics(values: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Coefficients (K, 5) of 1, cos t, sin t, cos 2t, sin 2t, and the share (K,) of the angles inside the image.
 
     Over a whole ellipse they are plain sums. Where part is outside, least squares over the rest.
@@ -136,7 +136,7 @@ def _harmonics(values: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, np.n
     return coefficients, share
 
 
-def _gradient(values: np.ndarray, step: float) -> np.ndarray:
+def gradient(values: np.ndarray, step: float) -> np.ndarray:
     """Central differences on an even grid, one-sided at its ends."""
     inner = (values[2:] - values[:-2]) / (2.0 * step)
     return np.concatenate([(values[1:2] - values[:1]) / step, inner, (values[-1:] - values[-2:-1]) / step])

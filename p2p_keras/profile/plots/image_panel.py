@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from p2p_keras.core.ellipse import points, vector_from_angles
-from p2p_keras.profile.columns import isophotal_radius, plain_arrays
+from p2p_keras.core.units import intensity_from_mu
+from p2p_keras.profile.columns import extinction_corrected, isophotal_radius, plain_arrays
 from p2p_keras.profile.plots.style import BLUE, ORANGE, VERMILION, new_figure, styled
 
 if TYPE_CHECKING:
@@ -45,8 +46,7 @@ class PixelGeometry:
 def pixel_geometry(profile: QTable, image: GalaxyImage) -> PixelGeometry:
     """Ellipses of a profile on its image: undoes the offset of the cutout and the turn to north."""
     arrays = plain_arrays(profile)
-    x0 = float(profile.meta.get("x0", np.nan)) - image.x_offset
-    y0 = float(profile.meta.get("y0", np.nan)) - image.y_offset
+    x0, y0 = image.from_file(float(profile.meta.get("x0", np.nan)), float(profile.meta.get("y0", np.nan)))
     if not (np.isfinite(x0) and np.isfinite(y0)):
         x0, y0 = (image.pixels.shape[1] - 1) / 2.0, (image.pixels.shape[0] - 1) / 2.0
     pa = arrays["pa"]
@@ -123,7 +123,8 @@ def draw_image(
 
 def _stretch(pixels: np.ndarray, profile: QTable) -> np.ndarray:
     """Image values from 0 to 1: asinh of flux over noise, from just below the sky to the galaxy's centre."""
-    sky = float(profile.meta.get("sky", np.nan))
+    binned = int(profile.meta.get("binning", 1))
+    sky = float(profile.meta.get("sky", np.nan)) * binned**2
     good = pixels[np.isfinite(pixels)]
     low, middle = np.percentile(good, [16, 50])
     if not np.isfinite(sky):
@@ -136,7 +137,9 @@ def _stretch(pixels: np.ndarray, profile: QTable) -> np.ndarray:
     arrays = plain_arrays(profile)
     peak = np.percentile(good, 99.9)
     if arrays["mu"].size:
-        intensity = 10.0 ** (0.4 * (profile.meta["zero_point"] - arrays["mu"][0])) * profile.meta["pixel_scale"] ** 2
+        seen = arrays["mu"][0] + extinction_corrected(profile.meta)  # as on the image
+        scale = binned * profile.meta["pixel_scale"]
+        intensity = intensity_from_mu(seen, profile.meta["zero_point"], scale)
         peak = min(float(np.max(good)), sky + float(intensity))
     top = np.arcsinh(max(peak - sky, 5.0 * noise) / (2.0 * noise))
     bottom = np.arcsinh(-1.5 / 2.0)

@@ -13,6 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from p2p_keras.profile.tables.lists import SENTENCES, joined, split
+from p2p_keras.profile.tables.text import printable
+
 _UNITS = {
     "R": "arcsec",
     "SB": "mag*arcsec^-2",
@@ -44,8 +47,13 @@ _OURS = {
 _ALWAYS = ("sma", "mu", "mu_err", "growth", "ellipticity", "pa")
 _MISSING = 99.999
 _COMMENTS = (
-    "name", "band", "x0", "y0", "ra", "dec", "pixel_scale", "zero_point", "mag_total", "r50", "r90", "flags", "quality",
-    "source", "model", "model_version", "software_version",
+    "name", "band", "x0", "y0", "ra", "dec", "pixel_scale", "zero_point", "mag_total", "r50", "r90", "extinction",
+    "flags", "quality", "source", "photometric_system", "zero_point_origin", "pixel_scale_origin", "noise_origin",
+    "hdu", "notes", "model", "model_version", "software_version",
+)  # fmt: skip
+
+_NUMBERS = (
+    "x0", "y0", "ra", "dec", "pixel_scale", "zero_point", "mag_total", "r50", "r90", "extinction", "quality",
 )  # fmt: skip
 
 
@@ -71,21 +79,16 @@ def write_prof(meta: Mapping[str, Any], columns: Mapping[str, np.ndarray], path:
         for key in _COMMENTS:
             if key in meta:
                 value = meta[key]
-                text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
-                file.write(f"# {key}: {' '.join(text.split())}\n")
+                text = joined(value) if isinstance(value, list) else str(value)
+                file.write(f"# {key}: {printable(text)}\n")
         file.write(",".join(names) + "\n" + ",".join(_UNITS[name] for name in names) + "\n")
         for row in np.where(np.isfinite(rows), rows, _MISSING):
             file.write(",".join(f"{value:.5f}" for value in row) + "\n")
 
 
 def read_prof(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Read what `write_prof` wrote: meta (as text, but for flags) and columns; angles from +x."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    comments = (line[1:].partition(":") for line in lines if line.startswith("#"))
-    meta: dict[str, Any] = {key.strip(): _value(value.strip()) for key, colon, value in comments if colon}
-    if "flags" in meta:
-        meta["flags"] = str(meta["flags"]).split()
-    found = prof_columns(path)
+    """Read what `write_prof` wrote: meta (see `read_comments`) and columns; angles from +x."""
+    meta, found = read_comments(path), prof_columns(path)
     meta["pa_reference"] = "+x"
     out = {ours: found[theirs] for ours, theirs in _OURS.items() if theirs in found}
     out["pa"] = (out["pa"] + 90.0) % 180.0
@@ -131,16 +134,28 @@ def prof_centre(path: Path) -> tuple[float, float]:
     return (float(found[1]), float(found[2])) if found else (float("nan"), float("nan"))
 
 
-def _number(cell: str) -> float:
+def read_comments(path: Path) -> dict[str, Any]:
+    """What `write_prof` put into comments: text, numbers where meta has numbers, lists of flags and notes.
+
+    Of other programs' files only what has our names, such as none of AutoProf's own.
+    """
+    meta: dict[str, Any] = {}
+    for line in path.read_text(encoding="utf-8").split("\n"):
+        key, colon, value = line.lstrip("#").partition(":")
+        key, value = key.strip(), value.strip()
+        if not line.startswith("#") or not colon or key not in _COMMENTS:
+            continue
+        # By its meaning, not by its look: a name may be of digits.
+        if key in ("flags", *SENTENCES):
+            meta[key] = split(key, value)
+        else:
+            meta[key] = _number(value) if key in _NUMBERS else value
+    return meta
+
+
+def _number(text: str) -> float:
     """A number; NaN for text, such as that of AutoProf's column `sampling_method`."""
-    try:
-        return float(cell)
-    except ValueError:
-        return float("nan")
-
-
-def _value(text: str) -> Any:
     try:
         return float(text)
     except ValueError:
-        return text
+        return float("nan")

@@ -14,10 +14,13 @@ from p2p_keras.profile.columns import (
     ALL_COLUMN_UNITS,
     COLUMN_DESCRIPTIONS,
     COLUMN_UNITS,
+    ERROR_COLUMN_UNITS,
+    ERROR_META,
     ISOPHOTE_MU,
     isophotal_radius,
     unit_of,
     valid_rows,
+    whole_or_float,
 )
 from p2p_keras.profile.flags import find_flags, quality_of
 
@@ -48,8 +51,9 @@ def profile_table(
     -------
     Profile
         A `QTable` that draws itself, a row per radius with the columns of `COLUMN_UNITS`; ``meta`` has every key of
-        `META_KEYS`. ``x0`` and ``y0`` are in pixels of the file (the cutout's pixel (0, 0) is the file's (`x_offset`,
-        `y_offset`)); ``pa_of_x`` is the position angle of the image's +x axis and ``parity`` 1 where angles grow
+        `META_KEYS`. ``x0``, ``y0``, ``pixel_scale`` and ``sky`` are those of the file's pixels (the cutout's pixel
+        (0, 0) is at the file's (`x_offset`, `y_offset`); `binning` of them make a side of one that was measured);
+        ``pa_of_x`` is the position angle of the image's +x axis and ``parity`` 1 where angles grow
         counter-clockwise as on the image, else -1, so that `pa_from_x` can turn ``pa`` back.
     """
     columns, meta = profile_columns(outputs, image, model=model, model_version=model_version)
@@ -63,7 +67,8 @@ def profile_columns(
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Columns and meta of `profile_table` as plain arrays and values, for those who write many of them."""
     keep = valid_rows(outputs)
-    columns = {name: np.asarray(outputs[name], dtype=float)[keep] for name in COLUMN_UNITS}
+    names = [*COLUMN_UNITS, *(name for name in ERROR_COLUMN_UNITS if name in outputs)]
+    columns = {name: np.asarray(outputs[name], dtype=float)[keep] for name in names}
     order = np.argsort(columns["sma"], kind="stable")
     columns = {name: values[order] for name, values in columns.items()}
     columns["growth"] = np.where(np.isfinite(columns["growth"]), columns["growth"], np.nan)
@@ -72,17 +77,24 @@ def profile_columns(
 
     mag_total = _number(outputs["mag_total"])
     ra, dec = image.pixel_to_sky(x0, y0)
+    x_file, y_file = image.to_file(x0, y0)
     r50 = radius_of_light(columns["sma"], columns["growth"], mag_total, 0.5)
     r90 = radius_of_light(columns["sma"], columns["growth"], mag_total, 0.9)
     flags = find_flags(outputs, image)
+    p_bad = _number(outputs["p_bad"]) if "p_bad" in outputs else None
+    doubts = {name: _number(outputs[name]) for name in ERROR_META if name in outputs}
+    if "x0_err" in doubts:  # pixels of the file, as the centre
+        x_beside, y_beside = image.to_file(x0 + 1.0, y0 + 1.0)
+        doubts["x0_err"] *= abs(float(x_beside - x_file))
+        doubts["y0_err"] *= abs(float(y_beside - y_file))
     meta = {
         "name": image.name,
         "band": image.band,
-        "x0": x0 + image.x_offset,
-        "y0": y0 + image.y_offset,
+        "x0": float(x_file),
+        "y0": float(y_file),
         "ra": _number(ra),
         "dec": _number(dec),
-        "pixel_scale": float(image.pixel_scale),
+        "pixel_scale": float(image.file_pixel_scale),
         "zero_point": float(image.zero_point),
         "pa_reference": image.pa_reference,
         "pa_of_x": pa_of_x,
@@ -93,15 +105,24 @@ def profile_columns(
         "concentration": r90 / r50 if r50 > 0 else float("nan"),
         "r_iso25": isophotal_radius(columns["sma"], columns["mu"], ISOPHOTE_MU),
         "extent": float(columns["sma"][-1]) if columns["sma"].size else float("nan"),
-        "sky": _number(outputs["sky"]),
+        "sky": _number(outputs["sky"]) / image.binning**2,
         "flags": flags,
-        "quality": quality_of(flags),
+        "quality": quality_of(flags, p_bad),
         "source": str(image.source or ""),
-        "x_offset": int(image.x_offset),
-        "y_offset": int(image.y_offset),
+        "x_offset": whole_or_float(image.x_offset),
+        "y_offset": whole_or_float(image.y_offset),
+        "binning": int(image.binning),
+        "hdu": str(image.hdu),
+        "photometric_system": str(image.photometric_system),
+        "zero_point_origin": str(image.zero_point_origin),
+        "pixel_scale_origin": str(image.pixel_scale_origin),
+        "noise_origin": str(image.noise_origin),
+        "notes": [str(note) for note in image.notes],
         "model": str(model),
         "model_version": str(model_version),
         "software_version": __version__,
+        **({} if p_bad is None else {"p_bad": p_bad}),
+        **doubts,
     }
     return columns, meta
 

@@ -89,7 +89,7 @@ class GivenEllipses:
             Position angles count from north and the image has no WCS, or a number is none.
         """
         x0, y0 = (np.broadcast_to(np.asarray(v, dtype=float), self.sma.shape) for v in (self.x0, self.y0))
-        x0, y0 = x0 - image.x_offset, y0 - image.y_offset
+        x0, y0 = image.from_file(x0, y0)
         height, width = image.shape
         middle = (width - 1) / 2, (height - 1) / 2
         if image.wcs is not None and np.isfinite(self.ra + self.dec):
@@ -98,7 +98,7 @@ class GivenEllipses:
             x, y = icrs_to_pixel(image.wcs, self.ra, self.dec)
             middle = float(x), float(y)
         x0, y0 = np.where(np.isfinite(x0), x0, middle[0]), np.where(np.isfinite(y0), y0, middle[1])
-        scale = 1.0 if self.sma_unit == "pix" else image.pixel_scale
+        scale = float(image.binning) if self.sma_unit == "pix" else image.pixel_scale
         pa = pa_on_image(image, self.pa, self.pa_reference, float(np.median(x0)), float(np.median(y0)))
         try:
             return Ellipses.of(x0, y0, self.sma / scale, self.ellipticity, pa)

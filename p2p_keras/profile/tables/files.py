@@ -36,6 +36,7 @@ from p2p_keras.profile.tables.finished import FinishedFiles, FinishedGalaxies
 from p2p_keras.profile.tables.formats import ListedGalaxies, write_galaxies
 from p2p_keras.profile.tables.reading import FORMATS, TABLE_FORMATS, format_of, read_profiles
 from p2p_keras.profile.tables.spool import Spool, SpooledGalaxy
+from p2p_keras.profile.tables.text import name_key, plain_name
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -152,16 +153,20 @@ class ProfileWriter:
 
     def holds(self, source: str, name: str) -> bool:
         """Whether the output had this galaxy of this file before (with `resume`)."""
-        return self._finished is not None and self._finished.holds(source, safe_name(name) if self.is_folder else name)
+        name = safe_name(plain_name(name)) if self.is_folder else plain_name(name)
+        return self._finished is not None and self._finished.holds(source, name)
 
     def add(self, profile: QTable) -> str:
         """Take one profile; returns the name under which it is kept."""
-        wanted = str(profile.meta.get("name", "") or "galaxy")
+        wanted = plain_name(str(profile.meta.get("name", ""))) or "galaxy"
         if self.is_folder:
             wanted = safe_name(wanted)
         name = self._free_name(wanted)
         if name != profile.meta.get("name"):
             profile = profile.copy(copy_data=False)
+            if profile.meta.get("name") == wanted:  # not for the letters of a file's name alone
+                said = f"a second galaxy named {wanted} is kept as {name}"
+                profile.meta["notes"] = [*profile.meta.get("notes", []), said]
             profile.meta["name"] = name
         if self._spool is not None:
             self._spool.add(plain_meta(profile.meta), plain_arrays(profile))
@@ -192,10 +197,10 @@ class ProfileWriter:
     def _free_name(self, wanted: str) -> str:
         """Find a free name: NAME_2 and so on where it is taken, whatever its case (some file systems can't tell)."""
         name, number = wanted, 1
-        while name.casefold() in self._names:
+        while name_key(name) in self._names:
             number += 1
             name = f"{wanted}_{number}"
-        self._names.add(name.casefold())
+        self._names.add(name_key(name))
         if number > 1:
             self.renamed.append((wanted, name))
         return name

@@ -8,35 +8,37 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from p2p_keras.profile.tables.text import name_key, printable, yaml_unquoted
+
 _SOURCE_LINES = {
-    "ecsv": re.compile(rb'^# - \{"source": "(.*)"\}$', re.MULTILINE),
+    "ecsv": re.compile(rb'^# - \{"source": (".*")\}$', re.MULTILINE),
     "prof": re.compile(rb"^# source: (.*)$", re.MULTILINE),
 }
 
 
 def _same_file(one: str, other: str) -> bool:
     """Whether two names are of one file; a name that isn't known counts as the same."""
-    return not one or not other or os.path.abspath(one) == os.path.abspath(other)
+    return not one or not other or printable(os.path.abspath(one)) == printable(os.path.abspath(other))
 
 
 class FinishedGalaxies:
     """Galaxies of one table, by their meta: ``name`` and ``source``."""
 
     def __init__(self, metas: Iterable[Mapping[str, Any]]) -> None:
-        self._sources = {str(meta.get("name", "")).casefold(): str(meta.get("source", "")) for meta in metas}
+        self._sources = {name_key(str(meta.get("name", ""))): str(meta.get("source", "")) for meta in metas}
 
     def names(self) -> set[str]:
-        """Their names, in lower case."""
+        """Their names, as `name_key` has them."""
         return set(self._sources)
 
     def holds(self, source: str, name: str) -> bool:
         """Whether the galaxy of this name and file is there, be it as NAME_2 because of a namesake."""
-        found, number = name.casefold(), 1
+        found, number = name_key(name), 1
         while found in self._sources:
             if _same_file(self._sources[found], source):
                 return True
             number += 1
-            found = f"{name.casefold()}_{number}"
+            found = f"{name_key(name)}_{number}"
         return False
 
 
@@ -53,27 +55,28 @@ class FinishedFiles:
             paths = [Path(entry.path) for entry in os.scandir(place) if entry.name.endswith(ending)]
         else:
             paths = [place] if place.exists() else []
-        self._paths = {path.stem.casefold(): path for path in paths if not path.name.startswith(".")}
+        self._paths = {name_key(path.stem): path for path in paths if not path.name.startswith(".")}
 
     def names(self) -> set[str]:
-        """Their names, in lower case."""
+        """Their names, as `name_key` has them."""
         return set(self._paths)
 
     def holds(self, source: str, name: str) -> bool:
         """See `FinishedGalaxies.holds`."""
-        found, number = name.casefold(), 1
+        found, number = name_key(name), 1
         while found in self._paths:
             if _same_file(self._source_of(self._paths[found]), source):
                 return True
             number += 1
-            found = f"{name.casefold()}_{number}"
+            found = f"{name_key(name)}_{number}"
         return False
 
     def _source_of(self, path: Path) -> str:
         if self._format in _SOURCE_LINES:
             with open(path, "rb") as file:
                 match = _SOURCE_LINES[self._format].search(file.read(16384))
-            return match[1].decode("utf-8", "replace") if match else ""
+            text = match[1].decode("utf-8", "replace") if match else ""
+            return yaml_unquoted(text) if self._format == "ecsv" else text.strip()
         if self._format == "csv":
             return ""
         from p2p_keras.core.errors import InputError

@@ -11,6 +11,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from p2p_keras.profile.tables.lists import joined
+from p2p_keras.profile.tables.text import to_fits
+
 _BLOCK = 1024
 
 
@@ -30,7 +33,7 @@ class _Kind:
         self.integers &= isinstance(cell, int) and not isinstance(cell, bool)
         self.numbers &= isinstance(cell, (int, float))
         if not self.numbers:
-            self.width = max(self.width, len(str(cell).encode()))
+            self.width = max(self.width, len(to_fits(str(cell))))
 
     def formats(self, rows: int) -> tuple[str, str]:
         """FITS format and numpy type; a number that some galaxy lacks is a float, NaN there."""
@@ -88,8 +91,8 @@ def _blocks(metas: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, An
 
 
 def _cell(value: Any) -> Any:
-    """A list's words joined by blanks; other values as they are."""
-    return " ".join(str(word) for word in value) if isinstance(value, list) else value
+    """A list as one text (`joined`); other values as they are."""
+    return joined(value) if isinstance(value, list) else value
 
 
 def _stored(cell: Any, fits_format: str) -> Any:
@@ -99,4 +102,4 @@ def _stored(cell: Any, fits_format: str) -> Any:
         return np.nan if cell is None else float(cell)
     if fits_format == "K":
         return cell
-    return b"" if cell is None else str(cell).encode()
+    return b"" if cell is None else to_fits(str(cell)).encode("ascii")

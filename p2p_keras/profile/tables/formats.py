@@ -6,8 +6,6 @@ astropy's writers would: a test reads it back by astropy alone.
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TextIO
@@ -16,7 +14,10 @@ import numpy as np
 
 from p2p_keras.profile.columns import ALL_COLUMN_UNITS, COLUMN_DESCRIPTIONS, COLUMN_UNITS
 from p2p_keras.profile.tables.fits_galaxies import write_galaxies_hdu
+from p2p_keras.profile.tables.lists import joined
 from p2p_keras.profile.tables.spool import SpooledGalaxy
+from p2p_keras.profile.tables.text import to_fits, yaml_quoted
+from p2p_keras.profile.tables.text_lengths import length_key
 
 GALAXIES = "galaxies"
 """Key of a table's meta, and name of the second HDU, that holds the meta of each galaxy."""
@@ -112,10 +113,10 @@ def _yaml(value: Any) -> str:
         mantissa, e, exponent = text.partition("e")
         return text if not e or "." in mantissa else f"{mantissa}.0e{exponent}"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{json.dumps(str(key))}: {_yaml(v)}" for key, v in value.items()) + "}"
+        return "{" + ", ".join(f"{yaml_quoted(str(key))}: {_yaml(v)}" for key, v in value.items()) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(_yaml(v) for v in value) + "]"
-    return json.dumps(value)
+    return yaml_quoted(value) if isinstance(value, str) else str(value)
 
 
 def _header_lines(galaxies: Galaxies, columns: Mapping[str, str], single: bool) -> Iterator[str]:
@@ -124,14 +125,14 @@ def _header_lines(galaxies: Galaxies, columns: Mapping[str, str], single: bool) 
     if not single:
         yield "- {name: name, datatype: string}"
     for name, unit in columns.items():
-        about = json.dumps(COLUMN_DESCRIPTIONS.get(name, name))
+        about = yaml_quoted(COLUMN_DESCRIPTIONS.get(name, name))
         given = f"unit: {unit}, " if unit else ""
-        yield f"- {{name: {json.dumps(name)}, {given}datatype: float64, description: {about}}}"
+        yield f"- {{name: {yaml_quoted(name)}, {given}datatype: float64, description: {about}}}"
     yield "meta: !!omap"
     if single:
         for meta in galaxies.metas():
             for key, value in meta.items():
-                yield f"- {{{json.dumps(key)}: {_yaml(value)}}}"
+                yield f"- {{{yaml_quoted(key)}: {_yaml(value)}}}"
     else:
         yield f"- {GALAXIES}:"
         for meta in galaxies.metas():
@@ -139,10 +140,10 @@ def _header_lines(galaxies: Galaxies, columns: Mapping[str, str], single: bool) 
     yield "- __serialized_columns__:"
     for name in columns:
         if columns[name]:
-            yield f"    {json.dumps(name)}:"
+            yield f"    {yaml_quoted(name)}:"
             yield "      __class__: astropy.units.quantity.Quantity"
             yield f"      unit: !astropy.units.Unit {{unit: {columns[name]}}}"
-            yield f"      value: !astropy.table.SerializedColumn {{name: {json.dumps(name)}}}"
+            yield f"      value: !astropy.table.SerializedColumn {{name: {yaml_quoted(name)}}}"
 
 
 def _write_ecsv(galaxies: Galaxies, path: Path, columns: Mapping[str, str], single: bool) -> None:
@@ -155,12 +156,18 @@ def _write_ecsv(galaxies: Galaxies, path: Path, columns: Mapping[str, str], sing
 
 
 def _write_rows(file: TextIO, galaxies: Galaxies, columns: Mapping[str, str], single: bool, delimiter: str) -> None:
-    rows = csv.writer(file, delimiter=delimiter, lineterminator="\n")
-    rows.writerow(list(columns) if single else ["name", *columns])
+    file.write(delimiter.join(list(columns) if single else ["name", *columns]) + "\n")
     for name, block in _blocks(galaxies, columns):
-        first = [] if single else [name]
+        first = [] if single else [_text_cell(name, delimiter)]
         for row in block:
-            rows.writerow([*first, *(_number_text(value) for value in row)])
+            file.write(delimiter.join([*first, *(_number_text(value) for value in row)]) + "\n")
+
+
+def _text_cell(text: str, delimiter: str) -> str:
+    """Quoted where a reader would take it for several cells, or a line that begins with it for a comment."""
+    if text and not text.startswith("#") and not any(sign in text for sign in (delimiter, '"', "\r", "\n", " ")):
+        return text
+    return '"' + text.replace('"', '""') + '"'
 
 
 # --- CSV ---
@@ -178,7 +185,7 @@ def _write_fits(galaxies: Galaxies, path: Path, columns: Mapping[str, str], sing
     """Profiles in the first table, one row per galaxy with its meta in the second: header cards hold too little."""
     from astropy.io import fits
 
-    sizes = [(len(name.encode()), len(block)) for name, block in _blocks(galaxies, columns)]
+    sizes = [(len(to_fits(name)), len(block)) for name, block in _blocks(galaxies, columns)]
     width = max([size for size, _ in sizes], default=1) or 1
     kinds = [] if single else [("name", f"S{width}")]
     record = np.dtype(kinds + [(name, ">f8") for name in columns])
@@ -194,7 +201,7 @@ def _write_fits(galaxies: Galaxies, path: Path, columns: Mapping[str, str], sing
         for name, block in _blocks(galaxies, columns):
             rows = np.zeros(len(block), dtype=record)
             if not single:
-                rows["name"] = name.encode()
+                rows["name"] = to_fits(name).encode("ascii")
             for i, column in enumerate(columns):
                 rows[column] = block[:, i]
             file.write(rows.tobytes())
@@ -221,7 +228,7 @@ def meta_table(
         for key, value in meta.items():
             cells = columns.setdefault(key, [])
             cells += [None] * (count - len(cells))
-            cells.append(" ".join(str(v) for v in value) if isinstance(value, list) else value)
+            cells.append(joined(value) if isinstance(value, list) else value)
         count += 1
     table = Table()
     units = units_of(list(columns)) if units_of else {}
@@ -267,11 +274,15 @@ def _write_parquet(galaxies: Galaxies, path: Path, columns: Mapping[str, str], s
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
             waiting.clear()
 
+        longest = 1
         for name, block in _blocks(galaxies, columns):
+            longest = max(longest, len(name))
             waiting.append((name, block))
             if sum(len(rows) for _, rows in waiting) >= _BLOCK_ROWS:
                 flush()
         flush()
+        if not single:
+            writer.add_key_value_metadata({length_key("name"): str(longest)})
         # Not with the schema, which would be in the file twice: this is most of it.
         header = "\n".join(_header_lines(galaxies, columns, single))
         writer.add_key_value_metadata({"table_meta_yaml": header})

@@ -13,6 +13,8 @@ from p2p_keras.profile.columns import plain_arrays
 from p2p_keras.profile.tables.autoprof import read_prof
 from p2p_keras.profile.tables.building import table_of_columns
 from p2p_keras.profile.tables.formats import GALAXIES
+from p2p_keras.profile.tables.lists import SENTENCES, split
+from p2p_keras.profile.tables.text import unescaped_columns
 
 if TYPE_CHECKING:
     from astropy.table import QTable, Table
@@ -70,31 +72,36 @@ def read_profiles(path: str | os.PathLike[str]) -> list[QTable]:
             profile.meta.update({"name": path.stem} | meta)
             return [profile]
         table, metas = _read_table(path, suffix)
+        missing = [name for name in ("sma", "mu") if name not in table.colnames]
+        if missing:
+            raise InputError(path, f"not a table of profiles, it lacks {', '.join(missing)}")
+        return _split(table, metas, default_name=path.stem)
+    except InputError:
+        raise
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
         raise InputError(path, f"can't be read as a table of profiles ({error})") from error
-    missing = [name for name in ("sma", "mu") if name not in table.colnames]
-    if missing:
-        raise InputError(path, f"not a table of profiles, it lacks {', '.join(missing)}")
-    return _split(table, metas, default_name=path.stem)
 
 
 def _read_table(path: Path, suffix: str) -> tuple[Table, list[dict[str, Any]]]:
     from astropy.table import QTable, Table
 
     if suffix != "fits":
-        table = _read_parquet(path) if suffix == "parquet" else QTable.read(path, format=_ASTROPY_FORMAT[suffix])
+        # A name is text, also where it is all digits: '007', or an identifier that no float holds.
+        how: dict[str, Any] = {"format": _ASTROPY_FORMAT.get(suffix), "converters": {"name": str}}
+        table = _read_parquet(path) if suffix == "parquet" else QTable.read(path, **how)
         metas = table.meta.get(GALAXIES)
         return table, [dict(meta) for meta in metas] if metas is not None else [dict(table.meta)]
     # Without mask_invalid=False astropy turns NaN and empty text into masked entries.
-    how: dict[str, Any] = {"format": "fits", "character_as_bytes": False, "mask_invalid": False}
-    galaxies = Table.read(path, hdu=GALAXIES.upper(), **how)
+    how = {"format": "fits", "character_as_bytes": False, "mask_invalid": False}
+    galaxies = unescaped_columns(Table.read(path, hdu=GALAXIES.upper(), **how))
     metas = []
     for row in galaxies:
         meta = {key: row[key].item() if hasattr(row[key], "item") else row[key] for key in galaxies.colnames}
-        meta = {key: str(value) if isinstance(value, (bytes, np.str_)) else value for key, value in meta.items()}
-        meta["flags"] = str(meta.get("flags", "")).split()
+        meta = {key: str(value) if isinstance(value, str) else value for key, value in meta.items()}
+        for key in ("flags", *SENTENCES):
+            meta[key] = split(key, str(meta.get(key, "")))
         metas.append(meta)
-    return QTable.read(path, hdu="PROFILES", **how), metas
+    return unescaped_columns(QTable.read(path, hdu="PROFILES", **how)), metas
 
 
 def _read_parquet(path: Path) -> Table:
@@ -124,6 +131,8 @@ def _split(table: Table, metas: list[dict[str, Any]], default_name: str) -> list
     ends = np.r_[starts[1:], row_names.size].astype(int)
     rows = {str(row_names[a]): slice(int(a), int(b)) for a, b in zip(starts, ends, strict=True)}
     known = {str(meta.get("name")): meta for meta in metas if "name" in meta}
+    if known and (unknown := rows.keys() - known.keys()):
+        raise ValueError(f"rows of galaxies that its meta doesn't name: {', '.join(sorted(unknown))}")
     profiles = []
     for name in list(known) or list(rows):
         profile = table_of_columns({key: values[rows.get(name, slice(0, 0))] for key, values in arrays.items()})

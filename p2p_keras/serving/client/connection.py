@@ -13,6 +13,8 @@ from p2p_keras.core.errors import InputError, P2PError, UsageError
 if TYPE_CHECKING:
     import grpc
 
+__all__ = ["CHANNEL_OPTIONS", "MESSAGE_BYTES", "Attempts", "ServerError", "credentials", "error_of", "open_channel"]
+
 MESSAGE_BYTES = 64 * 1024 * 1024
 """Largest message; gRPC's own limit, 4 MiB, is less than one image of 1100 x 1100."""
 
@@ -114,7 +116,7 @@ def open_channel(grpc_module: Any, address: str, tls: Any) -> Any:
     return grpc_module.secure_channel(address, secret, options=CHANNEL_OPTIONS)
 
 
-def mended(error: Any, address: str, source: str) -> P2PError:
+def error_of(error: Any, address: str, source: str) -> P2PError:
     """Turn a gRPC error into one that names the image, where the image is at fault, or else the server."""
     if error.code().name == "INVALID_ARGUMENT":
         return InputError(source, error.details())

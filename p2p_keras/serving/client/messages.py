@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["arrays_of", "inputs_of", "predict_request", "table_of"]
+
 
 def inputs_of(image: GalaxyImage) -> dict[str, np.ndarray]:
     """Make a batch of one image."""

@@ -8,12 +8,13 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 import numpy as np
 
+from p2p_keras.core.contract import DEFAULT_MODEL
 from p2p_keras.core.errors import P2PError
-from p2p_keras.serving.client.connection import Attempts, mended, open_channel
+from p2p_keras.serving.client.connection import Attempts, error_of, open_channel
 from p2p_keras.serving.client.messages import arrays_of, inputs_of, predict_request, table_of
 
 if TYPE_CHECKING:
@@ -22,7 +23,35 @@ if TYPE_CHECKING:
 
     from p2p_keras.images import GalaxyImage
 
-DEFAULT_MODEL = "isophote"
+__all__ = ["ImageOptions", "ProfileClient"]
+
+
+class ImageOptions(TypedDict, total=False):
+    """What an image's header lacks or has wrong; as `p2p_keras.images.read_image` takes it.
+
+    An array needs ``zero_point`` (AB magnitude of unit flux) and ``pixel_scale`` (arcsec per pixel), and may have
+    ``band``, ``mask`` (true or non-zero where a pixel is to be ignored), ``name``, ``sigma`` and ``wcs``.
+    """
+
+    zero_point: float
+    pixel_scale: float
+    band: str
+    hdu: int | str
+    ra: float | str
+    dec: float | str
+    x: float
+    y: float
+    size: int
+    mask: Any
+    name: str
+    plane: int | str
+    mask_bits: int | str
+    sigma: Any
+    variance: Any
+    weight: Any
+    companions: bool
+    to_ab: bool
+    wcs: Any
 
 
 class ProfileClient:
@@ -76,7 +105,7 @@ class ProfileClient:
 
     # --- one and many, waiting for the answer ---
 
-    def profile(self, image: Any, *, timeout: float | None = None, **options: Any) -> QTable:
+    def profile(self, image: Any, *, timeout: float | None = None, **options: Unpack[ImageOptions]) -> QTable:
         """Measure the profile of one galaxy.
 
         Parameters
@@ -85,7 +114,7 @@ class ProfileClient:
         timeout : float, optional
             Seconds, all attempts together.
         **options
-            As `p2p_keras.Predictor.predict` takes them: ``zero_point``, ``pixel_scale``, ``mask``, ...
+            See `ImageOptions`.
 
         Returns
         -------
@@ -107,7 +136,7 @@ class ProfileClient:
         *,
         on_error: Literal["raise", "return"] = "raise",
         timeout: float | None = None,
-        **options: Any,
+        **options: Unpack[ImageOptions],
     ) -> list[Any]:
         """Measure many galaxies, several at once.
 
@@ -166,7 +195,9 @@ class ProfileClient:
 
     # --- the same for programs with an event loop ---
 
-    async def profile_async(self, image: Any, *, timeout: float | None = None, **options: Any) -> QTable:
+    async def profile_async(
+        self, image: Any, *, timeout: float | None = None, **options: Unpack[ImageOptions]
+    ) -> QTable:
         """As `profile`, without blocking the event loop: files are read in a thread."""
         return await self._profile_async(image, 0, timeout, options)
 
@@ -176,7 +207,7 @@ class ProfileClient:
         *,
         on_error: Literal["raise", "return"] = "raise",
         timeout: float | None = None,
-        **options: Any,
+        **options: Unpack[ImageOptions],
     ) -> list[Any]:
         """As `profiles`, without blocking the event loop."""
         places = asyncio.Semaphore(self.concurrency)
@@ -224,14 +255,14 @@ class ProfileClient:
 
     # --- parts ---
 
-    def _read_and_profile(self, image: Any, index: int, timeout: float | None, options: dict[str, Any]) -> QTable:
+    def _read_and_profile(self, image: Any, index: int, timeout: float | None, options: ImageOptions) -> QTable:
         return self._profile(_read(image, options, index), timeout)
 
     def _profile(self, image: GalaxyImage, timeout: float | None) -> QTable:
         response = self._call(self._request(image), image.source or image.name, timeout)
         return table_of(response, image)
 
-    async def _profile_async(self, image: Any, index: int, timeout: float | None, options: dict[str, Any]) -> QTable:
+    async def _profile_async(self, image: Any, index: int, timeout: float | None, options: ImageOptions) -> QTable:
         read = await asyncio.to_thread(_read, image, options, index)
         response = await self._call_async(self._request(read), read.source or read.name, timeout)
         return await asyncio.to_thread(table_of, response, read)
@@ -249,7 +280,7 @@ class ProfileClient:
             except grpc.RpcError as error:
                 pause = attempts.pause_after(error.code())
                 if pause is None:
-                    raise mended(error, self.address, source) from error
+                    raise error_of(error, self.address, source) from error
             time.sleep(pause)
 
     async def _call_async(self, request: Any, source: str, timeout: float | None) -> Any:
@@ -263,7 +294,7 @@ class ProfileClient:
             except grpc.RpcError as error:
                 pause = attempts.pause_after(error.code())
                 if pause is None:
-                    raise mended(error, self.address, source) from error
+                    raise error_of(error, self.address, source) from error
             await asyncio.sleep(pause)
 
     def _async_stub(self) -> Any:
@@ -277,7 +308,7 @@ class ProfileClient:
         return self._async[2]
 
 
-def _read(image: Any, options: dict[str, Any], index: int = 0) -> GalaxyImage:
+def _read(image: Any, options: ImageOptions, index: int = 0) -> GalaxyImage:
     from p2p_keras.images.reading import as_galaxy_image
 
     return as_galaxy_image(image, index=index, **options)

@@ -25,6 +25,8 @@ from p2p_keras.serving.server.metrics import Metrics
 from p2p_keras.serving.server.refusals import Refusal, exhausted, from_exception
 from p2p_keras.serving.server.servable import Servable
 
+__all__ = ["BatchQueue", "Waiting"]
+
 Arrays = dict[str, np.ndarray]
 
 

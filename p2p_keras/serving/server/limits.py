@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from p2p_keras.core.contract import MAX_SIDE
+
+__all__ = ["MIB", "Limits"]
+
 MIB = 1024 * 1024
-LARGEST_SIDE_PX = 2048
-"""Longest side of an image that the models are promised to take."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,12 @@ class Limits:
     """
 
     message_bytes: int = 64 * MIB
-    request_pixels: int = 4 * LARGEST_SIDE_PX**2
+    request_pixels: int = 4 * MAX_SIDE**2
     batch_size: int = 16
-    batch_pixels: int = 4 * LARGEST_SIDE_PX**2
+    batch_pixels: int = 4 * MAX_SIDE**2
     batch_wait_s: float = 0.0
     queue_length: int = 256
-    queue_pixels: int = 32 * LARGEST_SIDE_PX**2
+    queue_pixels: int = 32 * MAX_SIDE**2
     open_calls: int = 512
     receive_s: float = 20.0
     parallel_runs: int = 1

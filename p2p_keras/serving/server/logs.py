@@ -7,6 +7,8 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+__all__ = ["LOGGER", "JsonFormatter", "configure", "log"]
+
 LOGGER = logging.getLogger("p2p_keras.serving.server")
 
 

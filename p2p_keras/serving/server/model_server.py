@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import resource
 import signal
 import time
@@ -26,6 +25,8 @@ from p2p_keras.serving.server.logs import log
 from p2p_keras.serving.server.metrics import Metrics
 from p2p_keras.serving.server.repository import Repository
 from p2p_keras.serving.server.service import MODEL_SERVICE, PREDICTION_SERVICE, Service
+
+__all__ = ["ModelServer", "ServerSettings", "raise_open_file_limit", "serve"]
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -85,7 +86,7 @@ class ModelServer:
         self.metrics_port: int | None = None
         self._health = health.aio.HealthServicer()
         self._tasks: set[asyncio.Task] = set()
-        self._stopping = False
+        self._stopping = self._ready = False
 
     async def start(self) -> None:
         """Open the port and begin to load. Calls are answered UNAVAILABLE until a model is there.
@@ -127,7 +128,7 @@ class ModelServer:
         self.queue.start()
         await self._grpc.start()
         log("listening", host=s.host, port=self.port, metrics_port=self.metrics_port, tls=s.tls_key is not None)
-        self._spawn(self._keep_models())
+        self._spawn(self.repository.keep())
 
     async def stop(self) -> None:
         """Refuse new calls, answer those that were accepted, unload."""
@@ -160,18 +161,11 @@ class ModelServer:
         except RuntimeError as error:
             raise UsageError(f"{address} can't be opened: is the port taken?") from error
 
-    async def _keep_models(self) -> None:
-        await self.repository.keep(self._first_look)
-
-    def _first_look(self) -> None:
-        if not self.repository.names():
-            log("no model", level=logging.WARNING, base=str(self.settings.base), note="still looking")
-
     def _model_changed(self, name: str, served: bool) -> None:
         if self._stopping:
             return
-        if served and not getattr(self, "_answered", False):
-            self._answered = True
+        if served and not self._ready:
+            self._ready = True
             log("ready", seconds=round(time.monotonic() - self.started, 2))
         self._spawn(self._set_health(name, served))
 

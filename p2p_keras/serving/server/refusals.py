@@ -6,6 +6,8 @@ import re
 
 import grpc
 
+__all__ = ["Refusal", "exhausted", "from_exception", "invalid", "not_found", "sentence_of_tensorflow"]
+
 # gRPC sends the sentence in an HTTP/2 header, of which all together may take 8 KiB.
 _LONGEST_SENTENCE = 1000
 
@@ -60,7 +62,7 @@ def sentence_of_tensorflow(message: str) -> str:
 
 
 def from_exception(error: BaseException) -> Refusal:
-    """Say which refusal an error of a run amounts to. Unknown errors are INTERNAL, and the caller logs them."""
+    """Turn an error of a run into a refusal. Unknown errors are INTERNAL, and the caller logs them."""
     if isinstance(error, Refusal):
         return error
     import tensorflow as tf

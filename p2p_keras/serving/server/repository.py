@@ -13,7 +13,6 @@ import asyncio
 import dataclasses
 import gc
 import logging
-import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -27,21 +26,10 @@ from p2p_keras.serving.server.metrics import Metrics
 from p2p_keras.serving.server.refusals import Refusal, not_found
 from p2p_keras.serving.server.servable import Servable, load
 
+__all__ = ["Repository", "State", "Version", "last_change", "scan"]
+
 _MOST_ENDED = 16
 """Ended versions whose status is kept, so that years of versions do not grow the server."""
-
-Fingerprint = tuple[tuple[str, int, int], ...]
-
-
-def settle_garbage() -> None:
-    """Collect all garbage, and set what is left aside as permanent.
-
-    Python looks through everything only when a quarter as much is new, which beside TensorFlow's objects is nearly
-    never: cancelled requests, which end in reference cycles, would keep their images until then.
-    """
-    gc.unfreeze()
-    gc.collect()
-    gc.freeze()
 
 
 class State(Enum):
@@ -56,49 +44,43 @@ class State(Enum):
 
 @dataclasses.dataclass
 class Version:
-    """What the server knows of one version."""
+    """What the server knows of one version.
+
+    Attributes
+    ----------
+    changed : float or None
+        When its files changed last, seconds since 1970; None while a part that a SavedModel must have is missing.
+    settled_since : float
+        The same on this machine's monotonic clock.
+    failed : float or None
+        `changed` of the files that did not load.
+    """
 
     number: int
     path: Path
     state: State = State.START
     error: str = ""
     servable: Servable | None = None
-    fingerprint: Fingerprint = ()
+    changed: float | None = None
     settled_since: float = 0.0
-    failed: Fingerprint | None = None
+    failed: float | None = None
 
 
-def fingerprint(path: Path) -> Fingerprint | None:
-    """Names, sizes and change times of a version's files; None while a part that a SavedModel must have is missing."""
-    entries = []
-    for folder, _folders, files in os.walk(path):
-        for file in files:
-            full = os.path.join(folder, file)
-            stat = os.stat(full)
-            # ctime, not mtime: copying tools set the latter back to the original's.
-            entries.append((os.path.relpath(full, path), stat.st_size, stat.st_ctime_ns))
-    names = {name for name, _, _ in entries}
-    has_variables = any(name.startswith("variables") for name in names)
-    if "saved_model.pb" not in names or (has_variables and "variables/variables.index" not in names):
+def last_change(path: Path) -> float | None:
+    """When a version's files and folders changed last; None while a part that a SavedModel must have is missing."""
+    variables = path / "variables"
+    if not (path / "saved_model.pb").exists() or (variables.exists() and not (variables / "variables.index").exists()):
         return None
-    return tuple(sorted(entries))
+    # ctime, not mtime: copying tools set the latter back to the original's.
+    return max(each.stat().st_ctime for each in (path, *path.rglob("*")))
 
 
 def scan(base: Path) -> dict[str, dict[int, Path]]:
     """Folders that could be versions, by model name and number. A folder that can't be listed counts as empty."""
-    found: dict[str, dict[int, Path]] = {}
     versions = _numbered(base)
     if versions:
         return {base.resolve().name: versions}
-    for folder in _folders(base):
-        numbered = _numbered(folder)
-        if numbered:
-            found[folder.name] = numbered
-    return found
-
-
-def _nothing() -> None:
-    pass
+    return {folder.name: numbered for folder in _folders(base) if (numbered := _numbered(folder))}
 
 
 def _folders(base: Path) -> list[Path]:
@@ -210,33 +192,28 @@ class Repository:
 
     # --- keeping in step with the disk ---
 
-    async def keep(self, first_look: Callable[[], None]) -> None:
-        """Poll for ever. An error in a look at the disk is logged, and the next look comes all the same.
-
-        Parameters
-        ----------
-        first_look : callable
-            Called once, after the first look.
-        """
+    async def keep(self) -> None:
+        """Poll for ever. An error in a look at the disk is logged, and the next look comes all the same."""
+        first = True
         while True:
             try:
                 await self.poll()
             except Exception:
                 log("poll failed", level=logging.ERROR, exc_info=True, base=str(self.base))
-            first_look()
-            first_look = _nothing
+            if first and not self.names():
+                log("no model", level=logging.WARNING, base=str(self.base), note="still looking")
+            first = False
             await asyncio.sleep(self.poll_s)
 
     async def poll(self) -> None:
         """Look at the disk once, and load and retire what that asks for."""
         loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._thread, scan, self.base)
-        for name in sorted(set(found) | set(self._models)):
-            on_disk = found.get(name, {})
+        folders = await loop.run_in_executor(self._thread, scan, self.base)
+        for name in sorted(set(folders) | set(self._models)):
+            on_disk = folders.get(name, {})
             versions = self._models.setdefault(name, {})
             for number, path in on_disk.items():
                 versions.setdefault(number, Version(number, path))
-            await self._observe(versions, on_disk)
             await self._serve_newest(name, versions, on_disk)
             self._forget(versions, on_disk)
             if not versions:
@@ -253,24 +230,6 @@ class Repository:
         for task in self._unloading:
             task.cancel()
         self._thread.shutdown(wait=False, cancel_futures=True)
-
-    async def _observe(self, versions: dict[int, Version], on_disk: dict[int, Path]) -> None:
-        loop = asyncio.get_running_loop()
-        for number in on_disk:
-            version = versions[number]
-            if version.servable or version.state is State.UNLOADING:
-                continue
-            try:
-                now = await loop.run_in_executor(self._thread, fingerprint, version.path)
-            except OSError:
-                now = None  # files came or went while we looked
-            if now is None:
-                version.fingerprint = ()
-            elif now != version.fingerprint:
-                version.fingerprint = now
-                # A folder that was finished long before we first saw it has settled already.
-                age = time.time() - max(ctime for _, _, ctime in now) / 1e9
-                version.settled_since = time.monotonic() - max(age, 0.0)
 
     async def _serve_newest(self, name: str, versions: dict[int, Version], on_disk: dict[int, Path]) -> None:
         serving = 0
@@ -291,19 +250,29 @@ class Repository:
                 log("version deleted", level=logging.WARNING, model=name, version=number, note=version.error)
 
     async def _try_load(self, name: str, version: Version) -> bool:
-        if not version.fingerprint or version.fingerprint == version.failed or version.state is State.UNLOADING:
+        """Load a version if its files are all there and still; whether it is served now."""
+        loop = asyncio.get_running_loop()
+        if version.state is State.UNLOADING:
             return False
-        if time.monotonic() - version.settled_since < self.settle_s:
+        try:
+            changed = await loop.run_in_executor(self._thread, last_change, version.path)
+        except OSError:
+            changed = None  # files came or went while we looked
+        if changed is not None and changed != version.changed:
+            # A folder that was finished long before we first saw it has settled already.
+            version.settled_since = time.monotonic() - max(time.time() - changed, 0.0)
+        version.changed = changed
+        is_still = time.monotonic() - version.settled_since >= self.settle_s
+        if changed is None or changed == version.failed or not is_still:
             return False
         version.state, version.error = State.LOADING, ""
         log("loading", model=name, version=version.number, path=str(version.path))
         try:
-            servable, facts = await asyncio.get_running_loop().run_in_executor(
+            servable, facts = await loop.run_in_executor(
                 self._thread, lambda: self._loader(name, version.number, version.path, warm_up=self.warm_up)
             )
-            await asyncio.get_running_loop().run_in_executor(self._thread, settle_garbage)
         except Exception as error:
-            version.state, version.failed = State.END, version.fingerprint
+            version.state, version.failed = State.END, version.changed
             version.error = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}"[:500]
             self._metrics.loads.labels(name, "failed").inc()
             log("load failed", level=logging.ERROR, model=name, version=version.number, cause=version.error)
@@ -331,7 +300,7 @@ class Repository:
         version.servable = servable = None
         version.state = State.END
         # A loaded SavedModel is full of reference cycles: without this its weights stay until Python happens to look.
-        await asyncio.get_running_loop().run_in_executor(self._thread, settle_garbage)
+        await asyncio.get_running_loop().run_in_executor(self._thread, gc.collect)
         log("unloaded", model=name, version=version.number)
 
     def _announce(self, name: str) -> None:
@@ -340,8 +309,8 @@ class Repository:
         self._on_change(name, bool(served))
 
     def _forget(self, versions: dict[int, Version], on_disk: dict[int, Path]) -> None:
-        gone = [n for n, v in versions.items() if n not in on_disk and v.state in (State.START, State.END)]
-        for number in sorted(gone)[: max(len(gone) - _MOST_ENDED, 0)]:
-            del versions[number]
-        for number in [n for n in gone if n in versions and versions[n].state is State.START]:
+        gone = {n: v.state for n, v in versions.items() if n not in on_disk}
+        never_wanted = [n for n, state in gone.items() if state is State.START]
+        ended = sorted(n for n, state in gone.items() if state is State.END)
+        for number in [*never_wanted, *ended[:-_MOST_ENDED]]:
             del versions[number]

@@ -13,6 +13,8 @@ import numpy as np
 from p2p_keras.serving.server.refusals import Refusal, invalid
 from p2p_keras.serving.server.tensors import check_inputs
 
+__all__ = ["MOST_WARM_UP_RECORDS", "WARM_UP_FILE", "Servable", "load", "output_names"]
+
 WARM_UP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 MOST_WARM_UP_RECORDS = 1000
 """TensorFlow Serving refuses a file with more."""

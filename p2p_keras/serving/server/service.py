@@ -9,7 +9,6 @@ calls and sends nothing is refused instead of holding memory and places.
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -32,14 +31,13 @@ from p2p_keras.serving.server.repository import Repository
 from p2p_keras.serving.server.servable import output_names
 from p2p_keras.serving.server.tensors import check_inputs, to_array, to_proto
 
+__all__ = ["MODEL_SERVICE", "PREDICTION_SERVICE", "Service"]
+
 PREDICTION_SERVICE = "tensorflow.serving.PredictionService"
 MODEL_SERVICE = "tensorflow.serving.ModelService"
-_OK = 0
 
 Request = TypeVar("Request", bound=Message)
-
-CANCELLED_PER_COLLECTION = 10
-"""Cancelled calls whose messages may stay in memory until garbage is looked for."""
+Messages = AsyncIterator[bytes]
 
 
 class Service:
@@ -56,7 +54,6 @@ class Service:
     def __init__(self, repository: Repository, queue: BatchQueue, limits: Limits, metrics: Metrics) -> None:
         self._repository, self._queue, self._limits, self._metrics = repository, queue, limits, metrics
         self._open = 0
-        self._cancelled = 0
 
     def handlers(self) -> list[grpc.GenericRpcHandler]:
         """Return what a grpc.aio server registers."""
@@ -79,44 +76,28 @@ class Service:
 
     # --- PredictionService ---
 
-    async def predict(self, messages: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> Message:
-        """Predict."""
+    async def predict(self, messages: Messages, context: grpc.aio.ServicerContext) -> Message:
+        """Predict, counted and timed from the moment that the call opens."""
         start = time.monotonic()
-        seen = {"model": ""}
+        asked = {"model": ""}
         self._open += 1
         self._metrics.open_calls.set(self._open)
         code = grpc.StatusCode.CANCELLED
         try:
-            response = await self._refusing(context, self._predict(messages, context, seen))
-            code = grpc.StatusCode.OK
-            return response
-        except _Refused as refused:
-            code = refused.refusal.code
-            await context.abort(code, refused.refusal.sentence)
-            raise AssertionError("abort raises") from refused
+            answer = await _outcome(self._predict(messages, context, asked), context)
+            code = answer.code if isinstance(answer, Refusal) else grpc.StatusCode.OK
         finally:
             self._open -= 1
             self._metrics.open_calls.set(self._open)
-            if code is grpc.StatusCode.CANCELLED:
-                self._cancelled += 1
-                if self._cancelled % CANCELLED_PER_COLLECTION == 0:
-                    # A cancelled call ends in a reference cycle inside gRPC that holds its message, and nothing says
-                    # how large that is. Cheap, since what was loaded is frozen (`repository.settle_garbage`).
-                    asyncio.get_running_loop().call_later(0.05, gc.collect)
             seconds = time.monotonic() - start
-            self._metrics.requests.labels(seen["model"], code.name).inc()
-            self._metrics.latency.labels(seen["model"]).observe(seconds)
+            self._metrics.requests.labels(asked["model"], code.name).inc()
+            self._metrics.latency.labels(asked["model"]).observe(seconds)
             if LOGGER.isEnabledFor(logging.DEBUG):
-                log(
-                    "predict",
-                    level=logging.DEBUG,
-                    peer=context.peer(),
-                    code=code.name,
-                    milliseconds=round(1e3 * seconds, 2),
-                    **seen,
-                )
+                ms = round(1e3 * seconds, 2)
+                log("predict", level=logging.DEBUG, peer=context.peer(), code=code.name, milliseconds=ms, **asked)
+        return await _finished(answer, context)
 
-    async def _predict(self, messages: AsyncIterator[bytes], context: Any, seen: dict[str, str]) -> Message:
+    async def _predict(self, messages: Messages, context: Any, asked: dict[str, str]) -> Message:
         if self._open > self._limits.open_calls:
             raise exhausted(f"{self._limits.open_calls} calls are open already: try again later")
         request = await self._receive(messages, predict_pb2.PredictRequest)
@@ -124,7 +105,7 @@ class Service:
         left = context.time_remaining()
         deadline = None if left is None else time.monotonic() + left
         servable = self._repository.resolve(spec.name, _version(spec))
-        seen["model"] = servable.name
+        asked["model"] = servable.name
         with servable.lease():
             signature = servable.signature(spec.signature_name)
             names = output_names(signature, list(request.output_filter))
@@ -139,11 +120,11 @@ class Service:
             to_proto(outputs[name], response.outputs[name])
         return response
 
-    async def get_model_metadata(self, messages: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> Message:
+    async def get_model_metadata(self, messages: Messages, context: grpc.aio.ServicerContext) -> Message:
         """GetModelMetadata, of the one field that there is: signature_def."""
-        return await self._answer(context, self._get_model_metadata(messages))
+        return await _finished(await _outcome(self._get_model_metadata(messages), context), context)
 
-    async def _get_model_metadata(self, messages: AsyncIterator[bytes]) -> Message:
+    async def _get_model_metadata(self, messages: Messages) -> Message:
         request = await self._receive(messages, get_model_metadata_pb2.GetModelMetadataRequest)
         spec = _checked_spec(request)
         if not request.metadata_field:
@@ -163,11 +144,11 @@ class Service:
 
     # --- ModelService ---
 
-    async def get_model_status(self, messages: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> Message:
+    async def get_model_status(self, messages: Messages, context: grpc.aio.ServicerContext) -> Message:
         """GetModelStatus of one version or all."""
-        return await self._answer(context, self._get_model_status(messages))
+        return await _finished(await _outcome(self._get_model_status(messages), context), context)
 
-    async def _get_model_status(self, messages: AsyncIterator[bytes]) -> Message:
+    async def _get_model_status(self, messages: Messages) -> Message:
         request = await self._receive(messages, get_model_status_pb2.GetModelStatusRequest)
         spec = _checked_spec(request)
         response = get_model_status_pb2.GetModelStatusResponse()
@@ -183,7 +164,7 @@ class Service:
 
     # --- what all methods share ---
 
-    async def _receive(self, messages: AsyncIterator[bytes], kind: type[Request]) -> Request:
+    async def _receive(self, messages: Messages, kind: type[Request]) -> Request:
         """Wait for the call's one message, and the end of its stream, and parse it.
 
         The end comes with the message from every unary client. Until it is read, gRPC's iterator keeps the message, and
@@ -205,31 +186,25 @@ class Service:
         except DecodeError:
             raise invalid(f"the message is no {kind.DESCRIPTOR.full_name}") from None
 
-    async def _refusing(self, context: grpc.aio.ServicerContext, work: Awaitable[Message]) -> Message:
-        try:
-            return await work
-        except Exception as error:
-            refusal = from_exception(error)
-            if refusal.code is grpc.StatusCode.INTERNAL and not isinstance(error, Refusal):
-                log("request failed", level=logging.ERROR, exc_info=error, peer=context.peer())
-            elif LOGGER.isEnabledFor(logging.INFO):
-                log("refused", peer=context.peer(), code=refusal.code.name, cause=refusal.sentence)
-            raise _Refused(refusal) from error
 
-    async def _answer(self, context: grpc.aio.ServicerContext, work: Awaitable[Message]) -> Message:
-        try:
-            return await self._refusing(context, work)
-        except _Refused as refused:
-            await context.abort(refused.refusal.code, refused.refusal.sentence)
-            raise AssertionError("abort raises") from refused
+async def _outcome(work: Awaitable[Message], context: grpc.aio.ServicerContext) -> Message | Refusal:
+    """Do the work of a call; why it is refused is logged."""
+    try:
+        return await work
+    except Exception as error:
+        refusal = from_exception(error)
+        if refusal.code is grpc.StatusCode.INTERNAL and not isinstance(error, Refusal):
+            log("request failed", level=logging.ERROR, exc_info=error, peer=context.peer())
+        else:
+            log("refused", peer=context.peer(), code=refusal.code.name, cause=refusal.sentence)
+        # Its traceback holds the frames of the call, and they hold it and the image.
+        return refusal.with_traceback(None)
 
 
-class _Refused(Exception):
-    """A refusal on its way to the client, logged already."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.sentence)
-        self.refusal = refusal
+async def _finished(answer: Message | Refusal, context: grpc.aio.ServicerContext) -> Message:
+    if isinstance(answer, Refusal):
+        await context.abort(answer.code, answer.sentence)
+    return answer
 
 
 def _checked_spec(request: Any) -> Any:

@@ -13,6 +13,8 @@ import numpy as np
 
 from p2p_keras.serving.server.refusals import exhausted, invalid
 
+__all__ = ["check_inputs", "shape_text", "to_array", "to_proto"]
+
 _LARGEST_RANK = 8
 # Field of a TensorProto that holds a dtype's values (tensorflow/core/framework/tensor.proto).
 _FIELDS = {

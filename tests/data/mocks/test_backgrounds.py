@@ -77,6 +77,26 @@ def test_middle_is_empty(prepared):
         assert cutout.sky == pytest.approx(SKY, abs=0.03)
 
 
+def test_sky_of_a_frame_is_the_mean_of_what_is_not_seen(tmp_path):
+    """A network would learn a sky that is too low by the light of all faint sources: outskirts too bright."""
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    write_frame(frames / "field.fits", stars=10)
+    with fits.open(frames / "field.fits", mode="update") as file:
+        rng = np.random.default_rng(4)
+        faint = np.zeros((SIDE, SIDE))
+        y, x = np.mgrid[-8:9, -8:9]
+        for row, column in rng.integers(8, SIDE - 9, (400, 2)):
+            faint[row - 8 : row + 9, column - 8 : column + 9] += 1.2 * moffat(x**2 + y**2, FWHM, 3.0)
+        file[0].data = file[0].data + faint.astype(np.float32)
+    prepare_backgrounds(frames, tmp_path / "cache")
+    found = Backgrounds(tmp_path / "cache")
+    levels = [found.cutout(found.frames[0], 1, index, 64).sky for index in range(20)]
+    added = float(faint.mean())
+    assert added > 0.09 * NOISE
+    assert np.median(levels) - SKY == pytest.approx(added, abs=0.15 * added)
+
+
 def test_cutouts_differ_and_come_again(prepared):
     """One piece of sky would be seen thousands of times, or a data set couldn't be made again."""
     backgrounds, _ = prepared
@@ -108,6 +128,24 @@ def test_galaxy_stands_in_the_frame(prepared):
     assert centre == pytest.approx(expected, rel=0.3, abs=5 * NOISE)
     without = simulate_galaxy("mixed", 2, 4, size=96, band="r", backgrounds=backgrounds, background_share=0.0)
     assert "survey=field" not in without.origin
+
+
+def test_frames_with_dots_in_their_names_are_kept_apart(tmp_path):
+    """Pixels of one band would be read with another's zero point and noise, silently, into training data."""
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for band, sky in (("g", 0.2), ("r", 0.7)):
+        write_frame(frames / f"rings.v3.skycell.1234.056.stk.{band}.unconv.fits", band, sky)
+    write_frame(frames / "twice.fits", "i", 1.2)
+    (frames / "twice.fit").write_bytes((frames / "twice.fits").read_bytes())
+    assert prepare_backgrounds(frames, tmp_path / "cache") == []
+    found = Backgrounds(tmp_path / "cache")
+    assert len({frame.name for frame in found.frames}) == 4
+    level = {frame.band: np.median(found.cutout(frame, 1, 0, 64).pixels) for frame in found.frames}
+    assert level == pytest.approx({"g": 0.2, "r": 0.7, "i": 1.2}, abs=0.05)
+    assert all(
+        found.cutout(frame, 1, 0, 64).sky == pytest.approx(level[frame.band], abs=0.05) for frame in found.frames
+    )
 
 
 def test_unusable_frames_are_named(tmp_path):

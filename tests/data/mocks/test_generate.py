@@ -59,6 +59,22 @@ def test_another_job_is_refused(tmp_path):
         generate(replace(JOB, count=1, seed=6), tmp_path, workers=1)
 
 
+def test_extras_are_in_the_settings_and_older_data_sets_still_match(tmp_path):
+    """Nobody could make the data set again; or one made without the options would be refused as another's."""
+    from p2p_keras.data.mocks.extras import Extras
+
+    assert not {"sky", "masks", "front", "field", "truth", "troubles", "extras"} & JOB.settings().keys()
+    every = replace(JOB, survey="any").settings()
+    assert {every[name] for name in ("sky", "masks", "front", "field", "truth")} == {"any"}
+    job = replace(JOB, count=2, extras=Extras(sky="300", masks="grid"))
+    assert (job.settings()["sky"], job.settings()["masks"]) == ("300", "grid")
+    generate(job, tmp_path, workers=1)
+    (galaxy, *_) = [g for path in find_shards(tmp_path) for g in read_shards(path)]
+    assert galaxy.sky > 200 * galaxy.noise
+    with pytest.raises(UsageError, match="another sky"):
+        generate(replace(job, extras=Extras(sky="20", masks="grid")), tmp_path, workers=1)
+
+
 def test_all_bands_stay_in_one_split():
     """The same galaxy would be trained on in g and tested on in r."""
     plan = plan_shards(replace(JOB, count=500, bands=("g", "r", "i")))

@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 
 from p2p_keras.core.errors import UsageError
 from p2p_keras.data.mocks import galaxies
+from p2p_keras.data.mocks.mixtures import NAMES
+from p2p_keras.data.mocks.presets import SURVEYS
 from p2p_keras.data.mocks.scene import simulate_galaxy
 from p2p_keras.data.mocks.streams import BANDS, Stream, generator
-from p2p_keras.data.mocks.surveys import NAMES, SURVEYS, draw_conditions
+from p2p_keras.data.mocks.surveys import draw_conditions
 from p2p_keras.data.shards import check_galaxy
 
 
@@ -18,7 +20,7 @@ from p2p_keras.data.shards import check_galaxy
     seed=st.integers(0, 2**31),
     index=st.integers(0, 10**6),
     band=st.sampled_from(BANDS),
-    size=st.sampled_from([64, 97, 128]),
+    size=st.sampled_from([48, 64, 97, 128]),
 )
 @settings(max_examples=25, deadline=None)
 def test_any_mock_has_a_usable_label(survey, seed, index, band, size):

@@ -131,6 +131,20 @@ def test_bands_of_a_template(tmp_path):
     assert 0.1 < galaxies["g"].mag_total - galaxies["r"].mag_total < 1.1
 
 
+def test_templates_with_dots_in_their_names_are_kept_apart(tmp_path):
+    """Every band of a survey whose file names hold dots would be the last band that was read."""
+    images = tmp_path / "images"
+    images.mkdir()
+    write_galaxy(images / "rings.v3.ngc1.g.fits", scale=30.0, band="g")
+    write_galaxy(images / "rings.v3.ngc1.r.fits", scale=20.0)
+    write_galaxy(images / "rings.v3.ngc2.r.fits", scale=14.0)
+    prepare_templates(images, tmp_path / "cache")
+    found = Templates(tmp_path / "cache")
+    kept = {template.name: np.load(tmp_path / "cache" / f"{template.name}.npy") for template in found.templates}
+    assert len({image.tobytes() for image in kept.values()}) == 3
+    assert {template.galaxy for template in found.templates} == {"rings.v3.ngc1", "rings.v3.ngc2"}
+
+
 def test_scene_takes_its_share(templates):
     """`--template-share` would do nothing, or templates would replace every drawn galaxy."""
     kinds = [

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from p2p_keras.core import ellipse
 from p2p_keras.core.growth import curve_of_growth
-from p2p_keras.profile.isophotes.sampler import GalaxySampler
-from p2p_keras.data.mocks.truth import Truth, measure_truth
 from p2p_keras.core.radii import NUM_RADII, grid_px
+from p2p_keras.data.mocks.truth import Truth, measure_truth
+from p2p_keras.profile.isophotes.sampler import GalaxySampler
 
 CENTRE = 128.3, 126.8
 

@@ -16,9 +16,9 @@ from click.testing import CliRunner
 
 from p2p_keras.core import units
 from p2p_keras.core.errors import InputError, UsageError
-from p2p_keras.pack import main
 from p2p_keras.data.packing import pack_rows, read_profile, rows_of_catalogue, rows_of_images, rows_of_paper_layout
 from p2p_keras.data.shards import ShardWriteError, find_damage, find_shards, read_shards, split_of
+from p2p_keras.pack import main
 
 SCALE, ZERO_POINT = 0.4, 22.5
 
@@ -195,6 +195,20 @@ def test_catalogue_without_files(tmp_path):
         rows_of_catalogue(tmp_path / "list.csv")
     with pytest.raises(UsageError, match="can't be read as a table"):
         rows_of_catalogue(tmp_path / "absent.csv")
+
+
+@pytest.mark.parametrize("ending", ["csv", "txt"])
+def test_names_of_digits_stay_names(tmp_path, ending):
+    """A galaxy 007 would lose its profile, and its name in the shards be 7."""
+    names = ["007", "1237648720693755918"]
+    (tmp_path / "007.prof").write_text("R,SB\n0.5,18.0\n1.0,19.0\n")
+    comma = " " if ending == "txt" else ","
+    rows = "".join(f"{name}{comma}a.fits\n" for name in names)
+    path = tmp_path / f"list.{ending}"
+    path.write_text(f"Name{comma}file\n{rows}")
+    found = rows_of_catalogue(path, profiles=tmp_path)
+    assert [row.name for row in found] == names
+    assert found[0].profile is not None
 
 
 def read(path: Path):

@@ -45,6 +45,19 @@ def test_batches_have_the_documented_form(spots):
     assert targets["mag_total"].tolist() == [17.0] * 4
 
 
+@pytest.mark.parametrize("sizes", [(64,), (48, 64)])
+def test_an_epoch_has_a_known_length(spots, make_spot, tmp_path, sizes):
+    """Keras would warn after every evaluation that the input ran out of data."""
+    bare = shutil.copytree(spots, tmp_path / "bare", ignore=shutil.ignore_patterns("dataset.json"))
+    (tmp_path / "small").mkdir()
+    with ShardWriter(tmp_path / "small" / shard_name("train", 0, 1)) as shard:
+        for number in range(3):
+            shard.write(make_spot(f"small{number}", shape=(48, 48), x0=20.0, y0=20.0))
+    for data in (bare, tmp_path / "*"):
+        dataset = make_dataset(data, "train", batch_size=4, image_sizes=sizes, largest=True)
+        assert int(dataset.cardinality()) == len(all_of(dataset))
+
+
 def test_static_shapes_where_training_repeats(spots):
     """A compiled training step would be traced again for the last, short batch."""
     dataset = make_dataset(spots, "train", batch_size=4, image_sizes=(48,), repeat=True, shuffle=True)

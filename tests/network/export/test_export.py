@@ -14,9 +14,8 @@ from standin_model import build_standin
 
 from p2p_keras.core.contract import MAX_SIDE, MIN_SIDE, OUTPUTS
 from p2p_keras.core.errors import UsageError
+from p2p_keras.data.shards import encode_image
 from p2p_keras.network.export import write_version as export
-from p2p_keras.network.export.half_precision import MEDIAN_LIMIT
-from p2p_keras.network.export.request_example import encode_request
 from p2p_keras.network.export.warmup import galaxy_like_image
 
 pytest.importorskip("tf2onnx", reason="needs p2p-keras[onnx]")
@@ -58,7 +57,7 @@ def serve(loaded, image, zero_point=22.5, pixel_scale=0.4):
 def test_every_file_is_there(exported):
     """A server, a script or a reader of the card would miss what the contract promises."""
     beside = {path.name for path in exported.parent.iterdir()}
-    assert beside == {"1", "model.onnx", "model_float16.onnx", "model.keras", "MODEL_CARD.md", "metrics.json"}
+    assert beside == {"1", "model.onnx", "model.keras", "MODEL_CARD.md", "metrics.json"}
     extra = {path.name for path in (exported / "assets.extra").iterdir()}
     assert extra == {"tf_serving_warmup_requests", "model_card.json"}
     root = {path.name for path in exported.parent.parent.iterdir()}
@@ -72,12 +71,11 @@ def test_the_check_compared_all_forms(exported):
     check = metrics["export_check"]
     forms = {f"{loader} {name}" for loader in ("saved_model.load", "v1.Session") for name in loaded_signatures()}
     speeds = "images/s, 256 px"
-    assert set(check) == {"onnx", "onnx float16", "warm-up", speeds, *forms}
+    assert set(check) == {"onnx", "warm-up", speeds, *forms}
     assert all(check[name]["mu"] < 1e-3 for name in {"onnx", *forms})
-    assert 0 < check["onnx float16"]["mu_median"] < MEDIAN_LIMIT
     assert check["warm-up"]["requests"] == 12
-    assert set(check[speeds]) == {"onnx", "onnx float16", "saved_model.load"}
-    assert "float16" in (exported.parent / "MODEL_CARD.md").read_text()
+    assert set(check[speeds]) == {"onnx", "saved_model.load"}
+    assert "v1.Session serialized_example: largest difference" in (exported.parent / "MODEL_CARD.md").read_text()
 
 
 def loaded_signatures():
@@ -161,14 +159,14 @@ def test_image_without_pixels_spoils_no_other(loaded):
 def test_examples_of_several_sizes_are_measured_as_alone(loaded):
     """A profile would depend on what else happened to be in the batch."""
     images = [galaxy_like_image(64, 1), galaxy_like_image(200, 2)[:, 20:180], galaxy_like_image(64, 3)]
-    examples = [encode_request(image, 22.5, 0.4) for image in images]
+    examples = [encode_image(image, 22.5, 0.4) for image in images]
     outputs = loaded.signatures["serialized_example"](examples=tf.constant(examples))
     for row, image in enumerate(images):
         for name, value in serve(loaded, image[None]).items():
             np.testing.assert_allclose(outputs[name][row], value[0], rtol=1e-5, atol=1e-5, err_msg=name)
 
 
-@pytest.mark.parametrize("examples", [[b"nonsense"], [], [encode_request(np.ones((20, 20)), 22.5, 0.4)]])
+@pytest.mark.parametrize("examples", [[b"nonsense"], [], [encode_image(np.ones((20, 20)), 22.5, 0.4)]])
 def test_wrong_examples_are_refused(loaded, examples):
     """A garbled record would crash the server or be measured."""
     with pytest.raises(tf.errors.InvalidArgumentError):
@@ -201,21 +199,6 @@ def test_onnx_masks_what_is_not_finite(exported):
     assert all(np.isfinite(value).all() for value in values.values())
 
 
-def test_float16_file_is_smaller_and_measures_the_same(exported):
-    """A user of the small file would get other profiles, or no smaller file."""
-    from p2p_keras.measure.predictor import Predictor
-
-    small = exported.parent / "model_float16.onnx"
-    whole = exported.parent / "model.onnx"
-    assert small.stat().st_size < whole.stat().st_size
-    profiles = [
-        Predictor.load(path).predict(galaxy_like_image(96), zero_point=22.5, pixel_scale=0.4) for path in (whole, small)
-    ]
-    assert [p.meta["model"] for p in profiles] == ["standin", "standin"]
-    assert [p.meta["model_version"] for p in profiles] == ["1", "1"]
-    assert 0 < np.median(np.abs(profiles[0]["mu"].value - profiles[1]["mu"].value)) < MEDIAN_LIMIT
-
-
 def test_a_model_by_name_runs_in_onnx_runtime_where_versions_agree(exported, tmp_path):
     """The first profile would take ten seconds in place of one, or come from another version than the newest."""
     from p2p_keras.measure.backends import OnnxBackend, SavedModelBackend, load_backend
@@ -230,10 +213,9 @@ def test_a_model_by_name_runs_in_onnx_runtime_where_versions_agree(exported, tmp
     assert isinstance(load_backend(tmp_path / "standin"), SavedModelBackend)
 
 
-def test_float16_file_that_measures_otherwise_is_left_out(standin, tmp_path, monkeypatch):
-    """A reduced file that is off would be shipped, or an older version's would stay beside the new model."""
-    off = {"onnx float16": {"mu": 1.0, "mu_median": 0.1}}
-    monkeypatch.setattr(export, "check_in_fresh_process", lambda *_: off)
+def test_float16_file_of_an_older_version_goes(standin, tmp_path, monkeypatch):
+    """The file that versions before wrote would stay beside the new model and measure as the old one."""
+    monkeypatch.setattr(export, "check_export", lambda *_: {})
     (tmp_path / "standin").mkdir()
     (tmp_path / "standin" / "model_float16.onnx").write_text("of an older version")
     export.export_model(standin, tmp_path, "standin", 1, card={}, metrics={})
@@ -282,9 +264,8 @@ def test_failed_export_leaves_nothing(standin, tmp_path, monkeypatch):
     def fail(*_):
         raise export.CheckError("mu by 0.5 (at most 0.001)")
 
-    monkeypatch.setattr(export, "check_in_fresh_process", fail)
+    monkeypatch.setattr(export, "check_export", fail)
     monkeypatch.setattr(export, "write_onnx", lambda *_: None)
-    monkeypatch.setattr(export, "write_half_precision", lambda *_: 0)
     with pytest.raises(export.ExportError, match=r"mu by 0\.5"):
         export.export_model(standin, tmp_path, "standin", 1, card={}, metrics={})
     assert os.listdir(tmp_path) == []

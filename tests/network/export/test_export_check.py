@@ -51,8 +51,12 @@ def test_a_difference_is_found(answer, name, index, value, sentence):
 
 
 def test_fill_values_may_differ(answer):
-    """Noise under the sky, where nothing is claimed, would stop an export."""
-    compare({"a": answer}, {"a": changed(answer, "mu", (0, 60), 17.0)}, "x")
+    """Noise under the sky, where nothing is claimed, would stop an export, or be told as a difference."""
+    largest = compare({"a": answer}, {"a": changed(answer, "mu", (0, 60), 17.0)}, "x")
+    assert set(largest.values()) == {0.0}
+    # Of a radius that both call valid the same change is refused.
+    with pytest.raises(CheckError, match="mu by 7"):
+        compare({"a": answer}, {"a": changed(answer, "mu", (0, 6), 17.0)}, "x")
 
 
 def test_position_angles_wrap(answer):

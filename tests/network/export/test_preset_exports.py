@@ -36,6 +36,6 @@ def test_exported_forms_agree(preset, tmp_path):
     model.save(tmp_path / "model.keras")
     write_onnx(model, tmp_path / "model.onnx", preset, 1, {})
     report = check.check_export(tmp_path, 1)
-    reference = check.run_keras(tmp_path / "model.keras", check.right_cases(), ())
-    assert sum(outputs["valid"].sum() for outputs in reference.values()) > 50, "nothing valid was compared"
+    reference = [model(batch, training=False) for batch in check.right_cases().values()]
+    assert sum(np.sum(outputs["valid"]) for outputs in reference) > 50, "nothing valid was compared"
     assert all(values["mu"] < 1e-3 for name, values in report.items() if "mu" in values)

@@ -69,10 +69,12 @@ CASES = {
     "GatedVectors": ({}, lambda: (_random(2, K, 3, 2), _random(2, K, 3))),
     "HarmonicPool": ({"harmonic": 1}, lambda: (_random(2, K, 16, 3),)),
     "ImagePyramid": ({}, lambda: (_random(2, 64, 96),)),
+    "SkyFreePyramid": ({}, lambda: (5.0 + _random(2, 64, 96),)),
     "ImageTokens": ({"stride": 16}, lambda: (_random(2, 64, 40), _random(2, 4, 3, 5))),
     "IntensityHarmonics": ({"widths": (1, 5), "harmonic": 1}, lambda: (_random(2, K, 16), _uniform(2, K, 16), _sma())),
     "LocalSoftArgmax": ({"reach": 3}, lambda: (_random(2, 9, 9), _random(2, 9, 9), _random(2, 9, 9))),
     "LookFeatures": ({}, lambda: (_random(2, K, 8), _positive(2, K, 8), _positive(2, K), _sma())),
+    "MeanOverAngle": ({}, lambda: (_random(2, K, 8),)),
     "MendedIntensity": ({}, lambda: (_random(2, K, 2), _positive(2, K), _positive(2, K))),
     "MovedCentre": (
         {},
@@ -88,6 +90,7 @@ CASES = {
     "PolarResidual": ({"filters": 4}, lambda: (_random(2, 8, 8, 4),)),
     "PolarUp": ({"filters": 4}, lambda: (_random(2, 4, 4, 6), _random(2, 8, 8, 4))),
     "PositionBias": ({"sigma": 1.5}, lambda: (_random(2, 16),)),
+    "ProfileErrors": ({}, lambda: (_random(2, K, 2), _random(2, 3), 0.1 * _random(2, K, 2))),
     "RadialPool": ({}, lambda: (_random(2, 7, 5), _random(2, 7, 1))),
     "RadialGrid": ({}, lambda: (_random(2, 64, 48),)),
     "RadialPosition": ({}, lambda: (_random(2, K, 8),)),
@@ -146,5 +149,10 @@ def test_layer(name, policy):
 
 def test_every_layer_has_a_case():
     """A new layer would go untested."""
-    tested = set(CASES) | {"PhysicalProfile", "ValidProfile", "PyramidSampler"}  # see the tests of their numbers
+    tested = set(CASES) | {
+        "PhysicalProfile",
+        "ValidProfile",
+        "PyramidSampler",
+        "TrustFeatures",
+    }  # see the tests of their numbers
     assert tested == set(p2p.__all__)

@@ -141,6 +141,18 @@ def test_polar_convolution_is_circular():
     np.testing.assert_allclose(rolled, np.roll(layer(x), 5, axis=2), atol=1e-5)
 
 
+def test_attention_between_two_angles():
+    """Samples between two angles would have another's weight: the profile would follow its neighbour's mask."""
+    logits = np.log(np.float32([[[1.0, 4.0, 16.0, 64.0]]]))
+    value, good = np.zeros((1, 1, 8), "float32"), np.ones((1, 1, 8), "float32")
+    weight = np.asarray(p2p.AngularAttention()(logits, value, good)[0])[0, 0]
+    expected = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 8.0])  # the last lies between the fourth and the first
+    np.testing.assert_allclose(weight, expected / expected.sum(), rtol=1e-5)
+    for samples in (12, 6, 2):
+        with pytest.raises(ValueError, match=f"{samples} samples came for 4 angles"):
+            p2p.AngularAttention()(logits, np.zeros((1, 1, samples), "float32"), np.ones((1, 1, samples), "float32"))
+
+
 def _physical_inputs(log_intensity):
     sma = grid_px(256).astype("float32")[None]
     return {

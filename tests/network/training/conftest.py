@@ -1,4 +1,4 @@
-"""Four galaxies to train on and four to validate with, made in a moment."""
+"""Four galaxies to train on and four to validate with, made in a moment; and what a network made of them."""
 
 import dataclasses
 
@@ -63,3 +63,58 @@ def faint_shards(tmp_path_factory):
                     dataclasses.replace(disc, zero_point=30.5, mu=disc.mu + 8.0, mag_total=disc.mag_total + 8.0)
                 )
     return folder
+
+
+def batch_of_four(folder):
+    """The four galaxies as one batch (inputs, targets)."""
+    from p2p_keras.data.pipeline import make_dataset
+
+    return next(iter(make_dataset(folder, "train", batch_size=4, image_sizes=(64,), seed=0)))
+
+
+@pytest.fixture(scope="session")
+def four(shards):
+    """The batch of `shards`."""
+    return batch_of_four(shards)
+
+
+@pytest.fixture(scope="session")
+def faint_four(faint_shards):
+    """The batch of `faint_shards`."""
+    return batch_of_four(faint_shards)
+
+
+@pytest.fixture
+def overfit():
+    """Function that trains a configuration on one batch for some steps, and gives the errors that are left.
+
+    They are means over the galaxies, taken from the network's own outputs: of the median over the rings of abs(dmu)
+    (mu <= 26.5) and of the ellipse (length of the difference of (a - b) / (a + b) exp(2i pa)), and of the centre's
+    distance in px.
+    """
+    import tensorflow as tf
+
+    from p2p_keras.core import units
+    from p2p_keras.network.training.run import make_trainer
+
+    def train(config, batch, steps: int) -> dict[str, float]:
+        trainer = make_trainer(config, steps)
+        trainer.fit(tf.data.Dataset.from_tensors(batch).repeat(), epochs=1, steps_per_epoch=steps, verbose=0)
+        inputs, targets = batch
+        with trainer.averaged():
+            found = {name: np.asarray(value) for name, value in trainer.network(inputs, training=False).items()}
+        true = {name: np.asarray(value) for name, value in targets.items()}
+        length = found["ellipticity"] / (2.0 - found["ellipticity"])
+        e = length * np.exp(2j * np.deg2rad(found["pa"]))
+        rings = true["known"] & true["within"]
+
+        def typical(error, use):
+            return float(np.mean([np.median(values[chosen]) for values, chosen in zip(error, use, strict=True)]))
+
+        return {
+            "mu": typical(np.abs(found["mu"] - true["mu"]), rings & (true["mu"] <= units.FAINT_MU)),
+            "ellipse": typical(np.abs(e - (true["e1"] + 1j * true["e2"])), rings & true["geometry_known"]),
+            "centre": float(np.mean(np.hypot(found["x0"] - true["x0"], found["y0"] - true["y0"]))),
+        }
+
+    return train

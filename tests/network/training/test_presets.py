@@ -8,6 +8,7 @@ import pytest
 
 from p2p_keras.data.pipeline import make_dataset
 from p2p_keras.network.models import PRESETS, build_network, finish_model
+from p2p_keras.network.training import captions
 from p2p_keras.network.training.captions import caption_targets
 from p2p_keras.network.training.checkpoint import KeepStatistics
 from p2p_keras.network.training.config import FitConfig
@@ -15,11 +16,21 @@ from p2p_keras.network.training.recipes import RECIPES
 from p2p_keras.network.training.run import load_initial, make_trainer
 from p2p_keras.network.training.teaching import SEQUENCE_SHARE, Teaching
 
-WRITER = {"model.width": 1 / 4, "model.dropout": 0.0, "learning_rate": 6e-3, "schedule": "cosine", "ema": 0.95}
+WINDOW = 20
+"""Steps of sky behind a caption: by the paper's 100 a caption of 64 px would be sky for the most part."""
+
+WRITER = {
+    "model.width": 1 / 4,
+    "model.window": WINDOW,
+    "model.dropout": 0.0,
+    "learning_rate": 6e-3,
+    "schedule": "cosine",
+    "ema": 0.95,
+}
 SMALL = {
-    "pix2prof": (WRITER, 480),
-    "pix2prof_attention": (WRITER, 480),
-    "pix2prof_transformer": ({"model.width": 1 / 8, "model.blocks": 2, "learning_rate": 3e-3, "ema": 0.9}, 200),
+    "pix2prof": (WRITER, 320),
+    "pix2prof_attention": (WRITER, 400),
+    "pix2prof_transformer": ({"model.width": 1 / 8, "model.blocks": 2, "learning_rate": 3e-3, "ema": 0.9}, 160),
 }
 
 
@@ -29,16 +40,18 @@ def four_galaxies(folder, **settings):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("preset", SMALL)
-def test_overfits_four_galaxies(preset, faint_shards):
+def test_overfits_four_galaxies(preset, faint_four, overfit, monkeypatch):
     """Something between labels, captions, network and loss would not fit together."""
     settings, steps = SMALL[preset]
+    if preset != "pix2prof_transformer":
+        monkeypatch.setattr(captions, "SKY_STEPS", WINDOW)
     config = FitConfig.from_mapping({"preset": preset, "batch_size": 4, "warmup_steps": 5, **settings}, "test")
-    trainer = make_trainer(config, steps)
-    trainer.fit(four_galaxies(faint_shards, repeat=True), epochs=1, steps_per_epoch=steps, verbose=0)
-    figures = trainer.evaluate(four_galaxies(faint_shards), verbose=0, return_dict=True)
-    assert figures["error_bright"] < 0.02
-    assert figures["centre_error"] < 0.3
-    assert figures["ellipticity_error"] < 0.03
+    figures = overfit(config, faint_four, steps)
+    # Labels off by half a pixel leave 0.13 mag in mu and 0.7 px in the centre, those off by one ring 0.05 mag;
+    # angles that aren't doubled 0.07, components in the wrong order 0.27 in the ellipse.
+    assert figures["mu"] < (0.03 if preset == "pix2prof_transformer" else 0.08)
+    assert figures["ellipse"] < 0.06
+    assert figures["centre"] < 0.3
 
 
 def test_statistics_are_kept_from_an_epoch_on(faint_shards):
@@ -108,6 +121,7 @@ def test_starts_from_a_shipped_model(preset, tmp_path, faint_shards):
     for variable in [*shipped.trainable_variables, *shipped.get_layer("physical").weights]:
         variable.assign(variable + rng.normal(0, 0.05, variable.shape))
     (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "saved_model.pb").write_bytes(b"")
     finish_model(shipped).save(tmp_path / "model.keras")
     network = build_network(preset, **settings)
     load_initial(network, str(tmp_path / "1"))

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
+from astropy import units as u
+from scipy.integrate import quad
 
 from p2p_keras.core.errors import UsageError
 from p2p_keras.core.growth import curve_of_growth
@@ -11,7 +15,7 @@ from p2p_keras.profile.columns import isophotal_radii, plain_arrays
 from p2p_keras.profile.derived import DerivedSettings, complete_profile, derived_quantities
 from p2p_keras.profile.derived.draws import NUM_DRAWS, correlation, draw_profiles
 from p2p_keras.profile.derived.extinction import extinction_of, parse_extinction
-from p2p_keras.profile.derived.fits import fit_laws, sersic_mu
+from p2p_keras.profile.derived.fits import _sersic_slopes, fit_laws, sersic_mu
 from p2p_keras.profile.tables.building import table_of_columns
 
 ZERO = 22.5
@@ -37,6 +41,25 @@ def test_sersic_law_is_found_again(n):
     assert found["sersic_re"] == pytest.approx(8.0, rel=1e-3)
     assert found["sersic_mu_e"] == pytest.approx(22.0, abs=1e-3)
     assert found["sersic_rms"] < 1e-3
+
+
+@pytest.mark.parametrize("n", [0.4, 0.5, 1.0, 4.0, 10.0])
+def test_half_of_the_light_is_inside_re(n):
+    """The effective radius of a fit would hold another share of the light than half: 0.06 % too much at n = 0.4."""
+    inside, _ = quad(lambda t: 2 * t * 10 ** (-0.4 * sersic_mu(t, n, 1.0, 0.0)), 0, 1, epsabs=0, epsrel=1e-11)
+    beyond = sum(
+        quad(lambda t: 2 * t * 10 ** (-0.4 * sersic_mu(t, n, 1.0, 0.0)), a, b, epsabs=0, epsrel=1e-11, limit=200)[0]
+        for a, b in pairwise([1, 3, 10, 100, 1e4, 1e6, 1e9])
+    )
+    assert inside / (inside + beyond) == pytest.approx(0.5, abs=1e-8)
+
+
+@pytest.mark.parametrize("n", [0.4, 1.0, 4.0])
+def test_slopes_of_sersics_law(n):
+    """Fits would need more steps, and their uncertainties come from another law than the fit."""
+    sma, h = np.geomspace(0.3, 30, 20), 1e-5
+    change = (sersic_mu(sma, n * np.exp(h), 8.0, 22.0) - sersic_mu(sma, n * np.exp(-h), 8.0, 22.0)) / (2 * h)
+    np.testing.assert_allclose(_sersic_slopes(sma, n, 8.0)[:, 2], change, atol=1e-6)
 
 
 def test_exponential_disc_is_found_again():
@@ -120,6 +143,36 @@ def test_extinction_only_where_asked_for():
     assert fixed.meta["r_iso25"] > plain.meta["r_iso25"]
     own = complete_profile(sersic_profile(), DerivedSettings(ebv=0.1), extinction=0.5)
     assert own.meta["extinction"] == 0.5
+
+
+@pytest.mark.parametrize("again", [DerivedSettings(), DerivedSettings(ebv=0.1), DerivedSettings(extinction=0.2285)])
+def test_completing_again_corrects_once(again):
+    """A table read back and completed again would be corrected twice, or say that it isn't corrected at all."""
+    once = complete_profile(sersic_profile(), DerivedSettings(ebv=0.1))
+    once["intensity"] = 10.0 ** (0.4 * (23.9 - once["mu"].value)) * u.Unit("uJy / arcsec2")
+    twice = complete_profile(once, again)
+    for key in ("mu", "growth", "intensity"):
+        np.testing.assert_allclose(twice[key].value, once[key].value, rtol=1e-12)
+    for key in ("mag_total", "extinction", "r_iso25", "mu_central"):
+        assert twice.meta[key] == pytest.approx(once.meta[key], rel=1e-12)
+
+
+def test_another_extinction_takes_the_place_of_the_first():
+    """A wrong extinction couldn't be mended: the second would be added to the first."""
+    wrong = complete_profile(sersic_profile(), DerivedSettings(extinction=0.5))
+    mended, none = (complete_profile(wrong, DerivedSettings(extinction=value)) for value in (0.2, 0.0))
+    np.testing.assert_allclose(mended["mu"].value, sersic_profile()["mu"].value - 0.2)
+    np.testing.assert_allclose(none["mu"].value, sersic_profile()["mu"].value)
+    assert (mended.meta["extinction"], none.meta["extinction"]) == (0.2, 0.0)
+    assert mended.meta["mag_total"] == pytest.approx(sersic_profile().meta["mag_total"] - 0.2)
+
+
+def test_completing_again_keeps_the_redshift():
+    """Lengths in kpc would stay those of the first fit beside others in arcsec."""
+    once = complete_profile(sersic_profile(2.0), DerivedSettings(redshift=0.05, cosmology="WMAP9"))
+    twice = complete_profile(once, DerivedSettings(psf_fwhm=6.0))
+    assert twice.meta["cosmology"] == "WMAP9"
+    assert twice.meta["disc_h_kpc"] == pytest.approx(twice.meta["disc_h"] * once.meta["kpc_per_arcsec"], rel=1e-9)
 
 
 def test_extinction_of_a_band():

@@ -74,20 +74,34 @@ def test_mu_axis_points_down_and_truth_is_drawn():
 
 @pytest.mark.parametrize("rows", [0, 1, 2])
 def test_profiles_of_no_or_few_radii_are_drawn(rows):
-    """One galaxy without a profile would stop the drawing of all."""
+    """One galaxy without a profile would stop the drawing of all, or be drawn with a profile that it hasn't."""
     image, profile, label = disc(rows=rows)
-    galaxy_figure(image, profile).canvas.draw()
-    comparison_figure([(image, label, profile)]).canvas.draw()
+    one, row = galaxy_figure(image, profile), comparison_figure([(image, label, profile)])
+    one.canvas.draw()
+    row.canvas.draw()
+    said = [text.get_text() for ax in one.axes for text in ax.texts]
+    assert ("no profile could be measured" in said) == (rows == 0)
+    lines = [line for ax in one.axes if r"\mu" in ax.get_ylabel() for line in ax.lines]
+    assert any(np.array_equal(line.get_ydata(), profile["mu"].value) for line in lines) == (rows > 0)
+    # The truth is shown whatever was measured.
+    lines = [line for ax in row.axes if r"\mu" in ax.get_ylabel() for line in ax.lines]
+    assert any(len(line.get_xdata()) > 10 for line in lines)
 
 
 def test_nan_everywhere_but_mu_is_drawn():
-    """NaN in ellipticity, uncertainty or meta would stop the drawing."""
+    """NaN in ellipticity, uncertainty or meta would stop the drawing, or stand in the title."""
     image, profile, _ = disc()
     for name in ("ellipticity", "mu_err", "pa", "growth"):
         profile[name][3:9] = np.nan
     for key in ("r50", "r90", "mag_total", "x0", "sky"):
         profile.meta[key] = float("nan")
-    galaxy_figure(image, profile).canvas.draw()
+    figure = galaxy_figure(image, profile)
+    figure.canvas.draw()
+    assert "nan" not in figure.get_suptitle().lower()
+    mu_axis = next(ax for ax in figure.axes if r"\mu" in ax.get_ylabel())
+    np.testing.assert_array_equal(mu_axis.lines[0].get_ydata(), profile["mu"].value)
+    low, high = mu_axis.get_ylim()
+    assert low >= profile["mu"].value.max() and high <= profile["mu"].value.min()
 
 
 @pytest.mark.parametrize("flip", [False, True])

@@ -118,8 +118,16 @@ def test_truth_and_mapping_can_be_drawn():
 @pytest.mark.parametrize("panel", PANELS)
 @pytest.mark.parametrize("rows", [0, 1])
 def test_panels_of_no_or_one_radius(panel, rows):
-    """A galaxy without a profile would stop a script that draws many."""
-    panel(exponential(rows=rows))["axes"].figure.canvas.draw()
+    """A galaxy without a profile would stop a script that draws many, or leave axes that show nothing."""
+    artists = panel(exponential(rows=rows))
+    ax = artists["axes"]
+    ax.figure.canvas.draw()
+    x, y = artists["line"].get_data()
+    np.testing.assert_array_equal(x, SMA[:rows])
+    low, high = ax.get_xlim()
+    assert 0 < low < high and all(low < value < high for value in x)
+    below, above = sorted(ax.get_ylim())
+    assert below < above and all(below <= value <= above for value in y)
 
 
 def test_position_angle_does_not_jump():

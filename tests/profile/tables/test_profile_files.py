@@ -23,6 +23,7 @@ def a_profile(name, rows=5, seed=0, flags=()):
     table = QTable({key: u.Quantity(np.sort(rng.uniform(1, 9, rows)), unit) for key, unit in COLUMN_UNITS.items()})
     table["ellipticity"] = np.asarray(rng.uniform(0, 1, rows))
     table.meta.update({key: float(rng.normal()) for key in META_KEYS})
+    table.meta["notes"] = ["the zero point is a Vega magnitude (2MASS), and so is mu", "a second one"]
     table.meta.update(name=name, band="r", source=f"{name}.fits", flags=list(flags), quality=1, x_offset=3, y_offset=0)
     table.meta.update(
         pa_reference="north", model="isophote", model_version="1", software_version="0.1", ra=float("nan")
@@ -70,7 +71,10 @@ def test_first_column_is_the_name(ending, tmp_path):
     if ending == "parquet":  # astropy reads parquet only with pandas
         import pyarrow.parquet
 
-        assert pyarrow.parquet.read_table(tmp_path / "out.parquet").column_names == ["name", *COLUMN_UNITS]
+        rows = pyarrow.parquet.read_table(tmp_path / "out.parquet")
+        assert rows.column_names == ["name", *COLUMN_UNITS]
+        # Where this is missing astropy reads all names first, and warns.
+        assert rows.schema.metadata[b"table::len::name"] == b"11"
         return
     kind = {"csv": "ascii.csv", "ecsv": "ascii.ecsv"}.get(ending, ending)
     table = Table.read(tmp_path / f"out.{ending}", format=kind, **({"hdu": 1} if ending == "fits" else {}))

@@ -202,3 +202,41 @@ def test_plain_arrays_convert_units():
     expected = profile["sma"].value
     profile["sma"] = profile["sma"].to(u.arcmin)
     np.testing.assert_allclose(plain_arrays(profile)["sma"], expected)
+
+
+@pytest.mark.parametrize(
+    ("flags", "p_bad", "quality"),
+    [
+        ([], 0.01, 0),
+        (["bright_neighbour", "near_edge"], 0.01, 0),
+        ([], 0.05, 1),
+        (["bright_neighbour"], 0.29, 1),
+        ([], 0.3, 2),
+        (["masked_centre"], 0.01, 2),
+        (["no_profile"], 0.01, 4),
+        (["near_edge"], float("nan"), 1),
+        (["near_edge"], None, 1),
+    ],
+)
+def test_quality_follows_from_p_bad_where_the_model_knows_it(flags, p_bad, quality):
+    """A statistical sample, ``quality == 0``, would be chosen by words that say nothing of the error."""
+    assert quality_of(flags, p_bad) == quality
+
+
+def test_uncertainties_of_a_model_that_knows_them_are_in_the_table():
+    """Error bars that the model gives would be lost on the way to the file, or turned into numbers of another row."""
+    outputs = exponential_outputs((64, 64), last=15.0)
+    image = GalaxyImage.from_array(np.eye(64, dtype="float32"), zero_point=ZERO, pixel_scale=SCALE, name="a")
+    plain = profile_table(outputs, image)
+    assert set(plain.colnames) == set(COLUMN_UNITS)
+    assert "p_bad" not in plain.meta
+    known = {name: np.linspace(0.01, 0.64, 64) for name in ("ellipticity_err", "pa_err", "growth_err")}
+    whole = {"p_bad": 0.4, "x0_err": 0.1, "y0_err": 0.2, "mag_total_err": 0.03}
+    profile = profile_table({**outputs, **known, **whole}, image)
+    rows = int(np.sum(outputs["valid"]))
+    for name, values in known.items():
+        np.testing.assert_allclose(plain_arrays(profile)[name], values[:rows])
+    assert profile["pa_err"].unit == "deg"
+    assert profile["growth_err"].unit == "mag"
+    assert {key: profile.meta[key] for key in whole} == whole
+    assert profile.meta["quality"] == 2

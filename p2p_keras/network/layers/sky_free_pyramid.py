@@ -1,0 +1,143 @@
+"""The image as a pyramid of means in units of its own noise, whatever constant sky and whatever holes it has."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from p2p_keras.network.layers.filling import filled
+from p2p_keras.network.layers.geometry import _Float32Layer
+from p2p_keras.network.layers.pyramid import NUM_LEVELS, padded_size
+from p2p_keras.network.layers.quiet_noise import NOISE_LEVEL, quiet_noise
+from p2p_keras.network.layers.sky_blocks import BLOCK_LEVEL, FLAT_LEVEL, border_level, flat_blocks, lower_level
+
+FRAME_KNOWS = 1.0
+"""Up to so many noise units the level stays in: the frame's zero is what its survey's own sky subtraction found."""
+
+FRAME_KNOWS_NOTHING = 3.0
+"""From so many noise units on all of the level is taken off: nobody subtracted a sky from such a frame."""
+
+_OFF_LEVEL = 2.0  # noise units from the level beyond which blocks of exactly one value are no data
+
+
+@keras.saving.register_keras_serializable(package="p2p_keras")
+class SkyFreePyramid(_Float32Layer):
+    """Pyramid of 2 x 2 means of an image less its sky level, its holes filled from what is around them.
+
+    The level (`p2p_keras.network.layers.sky_blocks`) follows a constant and a factor exactly. While it is small against
+    the noise it stays in, since the zero of a sky-subtracted frame is knowledge that a galaxy filling the frame needs;
+    when it is large it is taken off. Between `FRAME_KNOWS` and `FRAME_KNOWS_NOTHING` noise units a smooth step joins
+    both.
+
+    No data are pixels that aren't finite, and, in images with blocks of exactly one value that lies off the level, all
+    pixels of that value: the empty corners of a drizzled image whose background was left in. Blocks of one value near
+    the level are data: an image of few photons is full of zeros.
+
+    Holes get the value of what is around them (`p2p_keras.network.layers.filling`) with a weight far below that of any
+    good pixel, so that the good share still says what is measured, and convolutions see no holes.
+
+    Input: image (batch, height, width), linear flux, NaN or inf where masked.
+    Output: a tuple of
+    flux (batch, pixels of all levels): sum of good flux over number of pixels, less a reference of the image;
+    good (the same shape): the good share of those pixels;
+    log_noise (batch,): natural log of the flux of one noise unit;
+    offset (batch,): what is still to be taken off flux / good;
+    level (batch,): all that is taken off the image by then, in its own unit.
+    """
+
+    def call(self, image):
+        """See the class."""
+        image = ops.cast(image, "float32")
+        shape = ops.shape(image)
+        height, width = shape[1], shape[2]
+        good = ops.isfinite(image)
+        mask = ops.cast(good, "float32")
+        flux = ops.where(good, image, ops.zeros_like(image))
+        number = ops.sum(mask, axis=(1, 2))
+        # Sums of a large constant would cost the precision of what stands on it: the mean of all pixels goes first.
+        reference = ops.sum(flux, axis=(1, 2)) / ops.maximum(number, 1.0)
+        flux = ops.where(good, image - _as_image(reference), ops.zeros_like(image))
+        padding = ((0, 0), (0, padded_size(height) - height), (0, padded_size(width) - width))
+        flux, mask = ops.pad(flux, padding), ops.pad(mask, padding)
+
+        batch, padded = shape[0], (padded_size(height), padded_size(width))
+        sizes = [(padded[0] // 2**level, padded[1] // 2**level) for level in range(NUM_LEVELS)]
+        fluxes, masks = _means(flux, mask, batch, sizes)
+        noise, level, border = _noise_and_level(fluxes, masks, height, width)
+        off_value = _value_without_data(fluxes, masks, noise, level, -reference)
+        holes = (number < ops.cast(height * width, "float32")) | ops.isfinite(off_value) | ~border
+
+        as_it_is = _flat(fluxes, sizes), _flat(masks, sizes)
+
+        def with_holes():
+            data = mask * ops.cast(flux != _as_image(off_value), "float32")
+            fluxes, masks = _means(flux * data, data, batch, sizes)
+            noise, level, border = _noise_and_level(fluxes, masks, height, width)
+            blocks = fluxes[BLOCK_LEVEL], masks[BLOCK_LEVEL]
+            level = ops.where(border, level, lower_level(*blocks, flat_blocks(fluxes[FLAT_LEVEL], masks[FLAT_LEVEL])))
+            # Images without holes stay as they are alone, whatever else is in their batch.
+            fluxes, masks = filled(fluxes, masks, level, ops.cast(holes, "float32"), batch, sizes)
+            return _flat(fluxes, sizes), _flat(masks, sizes), noise, level
+
+        def without_holes():
+            return *as_it_is, noise, level
+
+        flux, good, noise, level = ops.cond(ops.any(holes), with_holes, without_holes)
+        whole = reference + level
+        stays = whole * (1.0 - share_taken_off(ops.abs(whole) / noise))
+        return flux, good, ops.log(noise), level - stays, whole - stays
+
+    def compute_output_shape(self, input_shape):
+        """Shapes of flux, good, log_noise, offset and level."""
+        one = (input_shape[0],)
+        return (*one, None), (*one, None), one, one, one
+
+
+def share_taken_off(level):
+    """Share of a level (noise units, not negative) that is taken off: a smooth step from 0 to 1."""
+    t = ops.clip((level - FRAME_KNOWS) / (FRAME_KNOWS_NOTHING - FRAME_KNOWS), 0.0, 1.0)
+    return t * t * (3.0 - 2.0 * t)
+
+
+def _noise_and_level(fluxes, masks, height, width):
+    """Noise and border level (batch,), and whether the border has enough blocks for it."""
+    noise = quiet_noise(fluxes[NOISE_LEVEL], masks[NOISE_LEVEL])
+    flat = flat_blocks(fluxes[FLAT_LEVEL], masks[FLAT_LEVEL])
+    return noise, *border_level(fluxes[BLOCK_LEVEL], masks[BLOCK_LEVEL], flat, height, width)
+
+
+def _value_without_data(fluxes, masks, noise, level, zero):
+    """The value (batch,) that pixels without data have; inf where all have data.
+
+    Above the level only the image's own zero counts: a saturated star is a block of one value too.
+    """
+    flux = fluxes[BLOCK_LEVEL]
+    off = flat_blocks(fluxes[FLAT_LEVEL], masks[FLAT_LEVEL])
+    off = off & (ops.abs(flux - _as_image(level)) > _OFF_LEVEL * _as_image(noise))
+    off = off & ((flux < _as_image(level)) | (flux == _as_image(zero)))
+    return ops.min(ops.where(off, flux, ops.full_like(flux, float("inf"))), axis=(1, 2))
+
+
+def _as_image(x):
+    return ops.reshape(x, (-1, 1, 1))
+
+
+def _means(flux, mask, batch, sizes):
+    """All levels of the pyramids of flux and mask (batch, height, width), finest first; `sizes` are the levels'.
+
+    Sums over a reshape in two steps: twenty times faster on CPUs than average pooling of one channel. Flux and mask go
+    together: half as many operations, which is what converters to other formats choke on.
+    """
+    x = ops.concatenate([flux, mask], axis=0)
+    levels = [x]
+    for h, w in sizes[1:]:
+        rows = ops.sum(ops.reshape(x, (-1, h, 2, 2 * w)), axis=2)
+        x = 0.25 * ops.sum(ops.reshape(rows, (-1, h, w, 2)), axis=3)
+        levels.append(x)
+    return [x[:batch] for x in levels], [x[batch:] for x in levels]
+
+
+def _flat(levels, sizes):
+    """All levels in one row, finest first."""
+    rows = [ops.reshape(level, (-1, h * w)) for level, (h, w) in zip(levels, sizes, strict=True)]
+    return ops.concatenate(rows, axis=1)
