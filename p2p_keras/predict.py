@@ -49,15 +49,21 @@ GROUPS = {
         "plot_format",
         "attention",
         "model_image",
+        "model_kind",
         "mask_image",
+        "regions",
     ),
     "Which galaxies": ("catalogue", "columns", "ra", "dec", "x", "y", "size"),
     "Which pixels": ("hdu", "plane", "mask", "mask_bits", "sigma", "variance", "weight", "companions", "sky"),
     "Calibration": ("zero_point", "pixel_scale", "band", "to_ab"),
-    "Several bands": ("forced", "reference", "align"),
+    "Several bands": ("forced", "reference", "align", "match_psf"),
+    "Photometry along ellipses": ("photometry", "ellipses", "fixed", "radii", "statistic", "pixels"),
     "Derived quantities": (
         "isophotes",
         "psf_fwhm",
+        "psf",
+        "all_quantities",
+        "disc_thickness",
         "redshift",
         "cosmology",
         "extinction",
@@ -236,8 +242,9 @@ def main(
     """
     from p2p_keras.core.errors import P2PError
     from p2p_keras.core.progress import Progress
-    from p2p_keras.measure.known_sky import KnownSky, sky_option
+    from p2p_keras.measure.known_sky import sky_option
     from p2p_keras.measure.outputs.attention_drawing import attention_drawer
+    from p2p_keras.measure.outputs.measurers import measurer_of
     from p2p_keras.measure.outputs.prediction_run import PredictionRun
     from p2p_keras.measure.outputs.products import Products
     from p2p_keras.profile.tables.files import ProfileWriter
@@ -247,10 +254,7 @@ def main(
 
     run = PredictionRun(images, options)
     resume = options["resume"]
-    known = sky_option(sky)
-    predictor, given = _measurer(model, server, threads, options | {"sky": known})
-    if known is not None and not given:
-        predictor = KnownSky(predictor, known)
+    predictor = measurer_of(model, server, threads, options | {"sky": sky_option(sky)})
     writer = ProfileWriter(output, options["table_format"], resume=resume)
     parts = {key: options[key] for key in _PRODUCTS}
     parts["draw_attention"] = attention_drawer(attention, model, options["plot_format"], server)
@@ -322,30 +326,6 @@ def _stopped_as_by_ctrl_c() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _measurer(model: str | None, server: str | None, threads: int | None, options: dict[str, Any]) -> Any:
-    """Load the model, or connect to the server; or what measures along given ellipses."""
-    from p2p_keras.measure.ellipse_measurers import WithPhotometry
-    from p2p_keras.measure.outputs.isophote_options import along_ellipses
-
-    given = along_ellipses({"model": model, "server": server} | options)
-    if given is not None:
-        return given
-    found = _model_or_server(model, server, threads)
-    return WithPhotometry(found) if options["photometry"] and not options["forced"] else found
-
-
-def _model_or_server(model: str | None, server: str | None, threads: int | None) -> Any:
-    if server is not None:
-        from p2p_keras.client import ProfileClient
-        from p2p_keras.core.contract import DEFAULT_MODEL
-        from p2p_keras.measure.many_files import ServerMeasurer
-
-        return ServerMeasurer(ProfileClient(server, model=model or DEFAULT_MODEL))
-    from p2p_keras.measure.predictor import Predictor
-
-    return Predictor.load(model, threads=threads)
 
 
 if __name__ == "__main__":

@@ -63,9 +63,6 @@ COLUMN_DESCRIPTIONS = {
     "sma_kpc": "semi-major axis at the redshift of meta",
     "intensity": "surface brightness as a flux (AB), also where it is negative",
     "intensity_err": "1-sigma uncertainty of intensity",
-    "ellipticity_err": "1-sigma uncertainty of ellipticity",
-    "pa_err": "1-sigma uncertainty of pa",
-    "growth_err": "1-sigma uncertainty of growth",
     "n_pix": "pixels that were used",
     "n_masked": "pixels that were left out: masked, off the image, foreign light, clipped",
     **{

@@ -2,8 +2,8 @@
 
 The steps are those of a careful measurement by hand: the sky from the part of the image without sources, a mask of all
 sources but the target, isophotes by the iteration of Jedrzejewski (1987, MNRAS 226, 747), cut where the signal-to-noise
-ratio falls below `p2p_keras.core.extent.SNR_MIN`. The iteration is our own (`p2p_keras.profile.isophotes.classical`), or
-photutils' (`p2p_keras.data.packing.photutils_fit`), which takes a hundred times as long.
+ratio falls below `p2p_keras.core.extent.SNR_MIN`. The iteration is our own (`p2p_keras.profile.isophotes.classical`),
+or photutils' (`p2p_keras.data.packing.photutils_fit`), which takes much longer.
 """
 
 from __future__ import annotations

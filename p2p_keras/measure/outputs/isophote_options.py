@@ -27,7 +27,6 @@ OPTIONS = (
         metavar="START:STOP:FACTOR|LIST",
         help="Semi-major axes for --ellipses and --fixed, arcsec: 1:60:1.1, or 1,2,5,10.  [default: the table's]",
     ),
-    click.option("--sky", type=float, metavar="VALUE", help="Flux per pixel to subtract, for --ellipses and --fixed."),
     click.option(
         "--statistic",
         type=click.Choice(["mean", "median", "clipped"]),
@@ -78,20 +77,6 @@ OPTIONS = (
     ),
 )
 
-NAMES = (
-    "ellipses",
-    "fixed",
-    "radii",
-    "sky",
-    "statistic",
-    "pixels",
-    "psf",
-    "match_psf",
-    "all_quantities",
-    "disc_thickness",
-    "photometry",
-)
-
 
 def isophote_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add them to a command, as a decorator."""
@@ -110,15 +95,17 @@ def along_ellipses(options: Mapping[str, Any]) -> Any:
     """
     given = [f"--{name}" for name in ("ellipses", "fixed") if options.get(name) is not None]
     if not given:
-        for name in ("radii", "sky", "statistic", "pixels"):
+        for name in ("radii", "statistic", "pixels"):
             if options.get(name) is not None:
-                raise UsageError(f"--{name} goes with --ellipses or --fixed: a model has its own radii and sky")
+                raise UsageError(f"--{name} goes with --ellipses or --fixed: a model has its own radii")
         return None
     if len(given) == 2:
         raise UsageError("--ellipses and --fixed contradict each other: give one of them")
     for name, option in (("model", "--model"), ("server", "--server"), ("forced", "--forced")):
         if options.get(name):
             raise UsageError(f"{given[0]} measures without a network: it doesn't go with {option}")
+    if options.get("sky") == "unknown":
+        raise UsageError(f"{given[0]} subtracts the --sky that is given, or none: unknown is for a model")
     from p2p_keras.measure.along import AlongSettings
     from p2p_keras.measure.ellipse_measurers import AlongEllipses
 
