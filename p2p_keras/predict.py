@@ -242,7 +242,6 @@ def main(
     """
     from p2p_keras.core.errors import P2PError
     from p2p_keras.core.progress import Progress
-    from p2p_keras.measure.known_sky import sky_option
     from p2p_keras.measure.outputs.attention_drawing import attention_drawer
     from p2p_keras.measure.outputs.measurers import measurer_of
     from p2p_keras.measure.outputs.prediction_run import PredictionRun
@@ -254,7 +253,8 @@ def main(
 
     run = PredictionRun(images, options)
     resume = options["resume"]
-    predictor = measurer_of(model, server, threads, options | {"sky": sky_option(sky)})
+    asked = options | {"model": model, "server": server, "sky": sky}
+    predictor = measurer_of(asked, lambda: _model_or_server(model, server, threads))
     writer = ProfileWriter(output, options["table_format"], resume=resume)
     parts = {key: options[key] for key in _PRODUCTS}
     parts["draw_attention"] = attention_drawer(attention, model, options["plot_format"], server)
@@ -326,6 +326,19 @@ def _stopped_as_by_ctrl_c() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _model_or_server(model: str | None, server: str | None, threads: int | None) -> Any:
+    """Load the model, or connect to the server."""
+    if server is not None:
+        from p2p_keras.client import ProfileClient
+        from p2p_keras.core.contract import DEFAULT_MODEL
+        from p2p_keras.measure.many_files import ServerMeasurer
+
+        return ServerMeasurer(ProfileClient(server, model=model or DEFAULT_MODEL))
+    from p2p_keras.measure.predictor import Predictor
+
+    return Predictor.load(model, threads=threads)
 
 
 if __name__ == "__main__":

@@ -1,34 +1,38 @@
-"""What measures for the program `predict`: a model, a server, or given ellipses."""
+"""What measures for the program `predict`: a model, or given ellipses."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from p2p_keras.measure.known_sky import KnownSky, sky_option
+from p2p_keras.measure.outputs.isophote_options import along_ellipses
 
-def measurer_of(model: str | None, server: str | None, threads: int | None, options: Mapping[str, Any]) -> Any:
-    """Load the model, or connect to the server; or what measures along given ellipses."""
-    from p2p_keras.measure.ellipse_measurers import WithPhotometry
-    from p2p_keras.measure.known_sky import KnownSky
-    from p2p_keras.measure.outputs.isophote_options import along_ellipses
 
-    given = along_ellipses({**options, "model": model, "server": server})
+def measurer_of(options: Mapping[str, Any], load: Callable[[], Any]) -> Any:
+    """What measures for these options; the model, or the connection to a server, is loaded only where it is needed.
+
+    Parameters
+    ----------
+    options : mapping
+        The program's, with ``model``, ``server`` and ``sky``.
+    load : callable
+        Gives the model.
+
+    Raises
+    ------
+    UsageError
+        The options contradict each other.
+    """
+    sky = sky_option(options["sky"])
+    given = along_ellipses({**options, "sky": sky})
     if given is not None:
         return given
-    found = _model_or_server(model, server, threads)
-    if options["sky"] is not None:
-        found = KnownSky(found, options["sky"])
-    return WithPhotometry(found) if options["photometry"] and not options["forced"] else found
+    found = load()
+    if sky is not None:
+        found = KnownSky(found, sky)
+    if options["photometry"] and not options["forced"]:
+        from p2p_keras.measure.ellipse_measurers import WithPhotometry
 
-
-def _model_or_server(model: str | None, server: str | None, threads: int | None) -> Any:
-    """Load the model, or connect to the server."""
-    if server is not None:
-        from p2p_keras.client import ProfileClient
-        from p2p_keras.core.contract import DEFAULT_MODEL
-        from p2p_keras.measure.many_files import ServerMeasurer
-
-        return ServerMeasurer(ProfileClient(server, model=model or DEFAULT_MODEL))
-    from p2p_keras.measure.predictor import Predictor
-
-    return Predictor.load(model, threads=threads)
+        found = WithPhotometry(found)
+    return found

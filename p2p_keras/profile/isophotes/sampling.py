@@ -159,9 +159,12 @@ def spline_values(pixels: np.ndarray, good: np.ndarray, x: np.ndarray, y: np.nda
     reach = 16
     left, low = max(int(np.floor(x.min())) - reach, 0), max(int(np.floor(y.min())) - reach, 0)
     right, high = int(np.ceil(x.max())) + reach + 1, int(np.ceil(y.max())) + reach + 1
-    part = np.where(good, pixels, 0.0)[low:high, left:right].astype(float)
-    if min(part.shape, default=0) < 4:
+    part, usable = np.asarray(pixels)[low:high, left:right].astype(float), good[low:high, left:right]
+    if min(part.shape, default=0) < 4 or not usable.any():
         return np.empty(0)
+    # The nearest good pixel for a masked one: a spline would carry the dip of a zero on to its neighbours.
+    nearest = ndimage.distance_transform_edt(~usable, return_distances=False, return_indices=True)
+    part = part[tuple(nearest)]
     values = ndimage.map_coordinates(part, [y - low, x - left], order=3, mode="nearest")
-    bad = ndimage.map_coordinates((~good)[low:high, left:right].astype(float), [y - low, x - left], order=1, cval=1.0)
+    bad = ndimage.map_coordinates((~usable).astype(float), [y - low, x - left], order=1, cval=1.0)
     return values[bad <= 0.0]
