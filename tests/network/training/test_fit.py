@@ -84,7 +84,7 @@ def test_a_part_is_trained_alone(shards, tmp_path):
         for v in load_run_model(tmp_path / "part").weights
         if v.path in before and not np.array_equal(before[v.path], np.asarray(v))
     }
-    calibration = {"physical"}
+    calibration = {"physical", "errors"}
     assert {"centre_1", "centre_7", "centre_heat", "fine_heat"} <= changed
     assert {name for name in changed - calibration if not name.startswith(("centre_", "fine_"))} == set()
     with pytest.raises(UsageError, match="part 'sky': isophote has centre"):
@@ -119,7 +119,8 @@ def test_config_round_trip(tmp_path):
     config = FitConfig.from_mapping({"image_sizes": "128,256", "model.dim": 96, "augment": "false"}, "test")
     (tmp_path / "config.json").write_text(config.to_json())
     assert FitConfig.from_mapping(read_config(tmp_path / "config.json"), "test") == config
-    assert config.image_sizes == [128, 256] and config.model == {"dim": 96} and config.augment is False
+    assert config.image_sizes == [128, 256] and config.augment is False
+    assert config.model == FitConfig.from_mapping({}, "test").model | {"dim": 96}
 
 
 def test_calibration_makes_uncertainties_honest():
