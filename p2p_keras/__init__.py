@@ -14,6 +14,7 @@ __all__ = [
     "Profile",
     "__version__",
     "load_network",
+    "measure_along",
     "read_image",
     "read_profiles",
     "write_profiles",
@@ -21,6 +22,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from p2p_keras.images import read_image
+    from p2p_keras.measure.along import measure_along
     from p2p_keras.measure.predictor import Predictor
     from p2p_keras.network import load_network
     from p2p_keras.profile.tables.files import read_profiles, write_profiles
@@ -30,6 +32,7 @@ _LAZY = {
     "Predictor": "p2p_keras.measure.predictor",
     "Profile": "p2p_keras.profile.tables.profile_object",
     "load_network": "p2p_keras.network",
+    "measure_along": "p2p_keras.measure.along",
     "read_image": "p2p_keras.images",
     "read_profiles": "p2p_keras.profile.tables.files",
     "write_profiles": "p2p_keras.profile.tables.files",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,7 +12,20 @@ from p2p_keras.core.program import Program, quiet_option
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
-@click.command(cls=Program, old={"--split": "--splits"})
+class _Pack(Program):
+    """``--measure`` may stand alone, also before an image: ``pack --measure galaxies/``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put in the default where ``--measure`` isn't followed by a method."""
+        named: list[str] = []
+        for i, argument in enumerate(args):
+            named.append(argument)
+            if argument == "--measure" and (i + 1 == len(args) or args[i + 1] not in ("own", "photutils")):
+                named.append("own")
+        return super().parse_args(ctx, named)
+
+
+@click.command(cls=_Pack, old={"--split": "--splits"})
 @click.argument("inputs", nargs=-1, metavar="[IMAGE.fits|FOLDER|@LIST]...")
 @click.option("--output", "-o", type=_FOLDER, required=True, help="Folder for the shards and dataset.json.")
 @click.option("--layout", type=_FOLDER, help="Folder with gals/NAME-BAND.fits and sbs/NAME_BAND.txt.")
@@ -21,7 +35,12 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option(
     "--profiles", type=_FOLDER, help="Folder of profiles, NAME-BAND.ecsv and alike; the images' own if not given."
 )
-@click.option("--measure", is_flag=True, help="Measure profiles that are missing, by photutils.")
+@click.option(
+    "--measure",
+    type=click.Choice(["own", "photutils"]),
+    help="Measure profiles that are missing: by our own fit of isophotes, or by photutils' (slow).  [own where it "
+    "stands alone]",
+)
 @click.option("--size", type=click.IntRange(48, 2048), help="Side in pixels of cutouts round a target.")
 @click.option("--zero-point", type=float, help="AB magnitude of a pixel value of one; overrides headers.")
 @click.option("--pixel-scale", type=float, help="Arcsec per pixel; overrides headers.")
@@ -31,7 +50,11 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--images-per-shard", type=click.IntRange(min=1), default=256, help="At most this many in a shard.")
 @click.option("--gzip", is_flag=True, help="Compress the shards.")
 @click.option("--overwrite", is_flag=True, help="Replace shards of another run in the output folder.")
-@click.option("--workers", type=click.IntRange(min=1), default=1, help="Processes that read and measure.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Processes that read and measure.  [default: all cores where profiles are measured, else 1]",
+)
 @quiet_option
 @click.pass_context
 def main(
@@ -47,9 +70,9 @@ def main(
     images_per_shard: int,
     gzip: bool,
     overwrite: bool,
-    workers: int,
+    workers: int | None,
     quiet: bool,
-    **labelling: float | bool | None,
+    **labelling: Any,
 ) -> None:
     """Put images with their profiles into TFRecord shards for training.
 
@@ -63,6 +86,7 @@ def main(
     from itertools import count
 
     from p2p_keras.core.errors import InputError, UsageError
+    from p2p_keras.core.processes import available_cores
     from p2p_keras.core.progress import Progress
     from p2p_keras.core.settings_file import write_settings
     from p2p_keras.data.packing import (
@@ -105,7 +129,7 @@ def main(
             images_per_shard=images_per_shard,
             gzip=gzip,
             overwrite=overwrite,
-            workers=workers,
+            workers=workers or (available_cores() if labelling["measure"] else 1),
             on_row=on_row,
             **labelling,
         )

@@ -13,7 +13,9 @@ from typing import Any
 import click
 
 from p2p_keras.core.program import Program, quiet_option
+from p2p_keras.measure.outputs.isophote_options import isophote_options
 
+_PRODUCTS = ("summary", "plot", "plot_format", "model_image", "mask_image", "model_kind", "regions")
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
@@ -47,15 +49,21 @@ GROUPS = {
         "plot_format",
         "attention",
         "model_image",
+        "model_kind",
         "mask_image",
+        "regions",
     ),
     "Which galaxies": ("catalogue", "columns", "ra", "dec", "x", "y", "size"),
     "Which pixels": ("hdu", "plane", "mask", "mask_bits", "sigma", "variance", "weight", "companions", "sky"),
     "Calibration": ("zero_point", "pixel_scale", "band", "to_ab"),
-    "Several bands": ("forced", "reference", "align"),
+    "Several bands": ("forced", "reference", "align", "match_psf"),
+    "Photometry along ellipses": ("photometry", "ellipses", "fixed", "radii", "statistic", "pixels"),
     "Derived quantities": (
         "isophotes",
         "psf_fwhm",
+        "psf",
+        "all_quantities",
+        "disc_thickness",
         "redshift",
         "cosmology",
         "extinction",
@@ -147,7 +155,9 @@ GROUPS = {
     is_flag=True,
     help="IMAGEs are BAND=FILE (g=a.fits r=b.fits): measure all bands along the --reference's ellipses, write colours.",
 )
-@click.option("--reference", metavar="BAND", help="With --forced: the band whose ellipses count.")
+@click.option(
+    "--reference", metavar="BAND", help="With --forced: the band whose ellipses count, or all: their stack's."
+)
 @click.option(
     "--align", is_flag=True, help="With --forced: lay the bands' light on each other instead of trusting their WCS."
 )
@@ -203,6 +213,7 @@ GROUPS = {
     type=click.Choice(["ecsv", "fits", "csv", "parquet", "prof"]),
     help="Format of the tables.  [default: by OUT's ending]",
 )
+@isophote_options
 @click.option("--batch-size", type=click.IntRange(min=1), default=16, help="Images of one shape measured at a time.")
 @click.option("--readers", type=click.IntRange(min=1), default=4, help="Threads that read files.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of the model.  [default: all cores]")
@@ -232,8 +243,8 @@ def main(
     from p2p_keras.core.errors import P2PError
     from p2p_keras.core.progress import Progress
     from p2p_keras.core.settings_file import write_settings
-    from p2p_keras.measure.known_sky import KnownSky, sky_option
     from p2p_keras.measure.outputs.attention_drawing import attention_drawer
+    from p2p_keras.measure.outputs.measurers import measurer_of
     from p2p_keras.measure.outputs.prediction_run import PredictionRun
     from p2p_keras.measure.outputs.products import Products
     from p2p_keras.profile.tables.files import ProfileWriter
@@ -243,12 +254,10 @@ def main(
 
     run = PredictionRun(images, options)
     resume = options["resume"]
-    known = sky_option(sky)
-    predictor = _measurer(model, server, threads)
-    if known is not None:
-        predictor = KnownSky(predictor, known)
+    asked = options | {"model": model, "server": server, "sky": sky}
+    predictor = measurer_of(asked, lambda: _model_or_server(model, server, threads))
     writer = ProfileWriter(output, options["table_format"], resume=resume)
-    parts = {key: options[key] for key in ("summary", "plot", "plot_format", "model_image", "mask_image")}
+    parts = {key: options[key] for key in _PRODUCTS}
     parts["draw_attention"] = attention_drawer(attention, model, options["plot_format"], server)
     failed = measured = 0
     interrupted = False
@@ -322,7 +331,7 @@ def _stopped_as_by_ctrl_c() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _measurer(model: str | None, server: str | None, threads: int | None) -> Any:
+def _model_or_server(model: str | None, server: str | None, threads: int | None) -> Any:
     """Load the model, or connect to the server."""
     if server is not None:
         from p2p_keras.client import ProfileClient

@@ -32,6 +32,11 @@ class ProcessKilledError(P2PError):
         )
 
 
+def available_cores() -> int:
+    """Cores that this process may use: fewer than the machine's in a container or a batch system."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def in_order(
     task: Callable[[Item], Result],
     items: Iterable[Item],

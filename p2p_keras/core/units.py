@@ -25,6 +25,9 @@ FILL_MU = 40.0
 FILL_MU_ERR = 10.0
 """Finite entry of mu_err (mag) where `valid` is false."""
 
+MICROJANSKY_ZERO_POINT = 23.9
+"""AB magnitude of 1 uJy."""
+
 SKY_MU = 30.0
 """Surface brightness (mag arcsec^-2) that stands for the sky where a caption goes on beyond its profile."""
 

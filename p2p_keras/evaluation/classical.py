@@ -90,7 +90,7 @@ def classical_outputs(image: GalaxyImage, start: StartEllipse | None = None) -> 
         An ellipse of the galaxy that is known, to begin with.
     """
     try:
-        return raw_outputs(measure_galaxy(image, start=start))
+        return raw_outputs(measure_galaxy(image, start=start, method="photutils"))
     except InputError as error:
         return no_outputs(error.cause)
 

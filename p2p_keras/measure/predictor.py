@@ -11,6 +11,7 @@ import numpy as np
 
 from p2p_keras.core.errors import InputError
 from p2p_keras.images.reading import as_galaxy_image
+from p2p_keras.measure.along import with_photometry
 from p2p_keras.measure.backends import Backend, load_backend
 from p2p_keras.measure.known_sky import KnownSky
 
@@ -75,13 +76,16 @@ class Predictor:
         """Version of the model, '' where it has none."""
         return self.backend.version
 
-    def predict(self, image: Any, **options: Any) -> QTable:
+    def predict(self, image: Any, *, photometry: bool = False, **options: Any) -> QTable:
         """Measure the profile of one galaxy.
 
         Parameters
         ----------
         image : str, path, array (H, W) or GalaxyImage
             FITS file; or linear flux with NaN (or a numpy mask) where a pixel is to be ignored.
+        photometry : bool
+            Measure the pixels along the profile's ellipses too: ``intensity``, ``n_pix``, harmonics, errors of shapes
+            (`p2p_keras.measure.along.with_photometry`).
         **options
             ``zero_point`` (AB magnitude of unit flux) and ``pixel_scale`` (arcsec), needed for an array;
             ``name``, ``mask`` (true or non-zero where a pixel is to be ignored), ``band``; for a file also ``hdu``,
@@ -99,15 +103,27 @@ class Predictor:
         InputError
             The image can't be used; it says why.
         """
-        return self.predict_batch([image], **options)[0]
+        return self.predict_batch([image], photometry=photometry, **options)[0]
 
     @overload
     def predict_batch(
-        self, images: Iterable[Any], *, on_error: Literal["raise"] = ..., batch_size: int = ..., **options: Any
+        self,
+        images: Iterable[Any],
+        *,
+        on_error: Literal["raise"] = ...,
+        batch_size: int = ...,
+        photometry: bool = ...,
+        **options: Any,
     ) -> list[QTable]: ...
     @overload
     def predict_batch(
-        self, images: Iterable[Any], *, on_error: Literal["return"], batch_size: int = ..., **options: Any
+        self,
+        images: Iterable[Any],
+        *,
+        on_error: Literal["return"],
+        batch_size: int = ...,
+        photometry: bool = ...,
+        **options: Any,
     ) -> list[QTable | InputError]: ...
 
     def predict_batch(
@@ -116,6 +132,7 @@ class Predictor:
         *,
         on_error: Literal["raise", "return"] = "raise",
         batch_size: int = DEFAULT_BATCH_SIZE,
+        photometry: bool = False,
         sky: float | str | None = None,
         **options: Any,
     ) -> Any:
@@ -129,6 +146,8 @@ class Predictor:
             profile.
         batch_size : int
             Largest number of images in one batch.
+        photometry : bool
+            As for `predict`.
         sky, **options
             As for `predict`, the same for all.
 
@@ -151,10 +170,11 @@ class Predictor:
                     raise
                 results[number] = error
         for group in group_by_shape(usable, batch_size):
-            for (index, _), profile in zip(group, measurer.measure([image for _, image in group]), strict=True):
+            for (index, image), profile in zip(group, measurer.measure([image for _, image in group]), strict=True):
                 if on_error == "raise" and isinstance(profile, InputError):
                     raise profile
-                results[index] = profile
+                plain = isinstance(profile, InputError) or not photometry
+                results[index] = profile if plain else with_photometry(profile, image)
         return [results[i] for i in range(number + 1)]
 
     def measure(self, images: Sequence[GalaxyImage]) -> list[QTable]:

@@ -29,8 +29,24 @@ COLUMN_UNITS = {"sma": "arcsec", "mu": SB_UNIT, "mu_err": SB_UNIT, "ellipticity"
 ERROR_COLUMN_UNITS = {"ellipticity_err": "", "pa_err": "deg", "growth_err": "mag"}
 """Columns of a model that knows the uncertainty of all that it measures (`isophote` from version 5 on)."""
 
-EXTRA_COLUMN_UNITS = {"sma_kpc": "kpc", "intensity": "uJy / arcsec2", "intensity_err": "uJy / arcsec2"}
-"""Columns that some profiles have: with a redshift, and measured by force along another band's ellipses."""
+HARMONICS = ("a3", "b3", "a4", "b4")
+"""Deviations from an ellipse, as photutils' isophotes define them; each with its error, ``a3_err`` ..."""
+
+EXTRA_COLUMN_UNITS = {
+    "sma_kpc": "kpc",
+    "intensity": "uJy / arcsec2",
+    "intensity_err": "uJy / arcsec2",
+    "n_pix": "",
+    "n_masked": "",
+    **{f"{name}{end}": "" for name in HARMONICS for end in ("", "_err")},
+    "x0": "pix",
+    "y0": "pix",
+    "x0_err": "pix",
+    "y0_err": "pix",
+    "sma_in": "arcsec",
+    "sma_out": "arcsec",
+}
+"""Columns that some profiles have: with a redshift, and what is measured on the pixels themselves."""
 
 ALL_COLUMN_UNITS = COLUMN_UNITS | ERROR_COLUMN_UNITS | EXTRA_COLUMN_UNITS
 
@@ -47,6 +63,24 @@ COLUMN_DESCRIPTIONS = {
     "sma_kpc": "semi-major axis at the redshift of meta",
     "intensity": "surface brightness as a flux (AB), also where it is negative",
     "intensity_err": "1-sigma uncertainty of intensity",
+    "n_pix": "pixels that were used",
+    "n_masked": "pixels that were left out: masked, off the image, foreign light, clipped",
+    **{
+        f"{n}{end}": f"{what} harmonic over sma times the gradient{of}"
+        for n, what in (
+            ("a3", "third sine"),
+            ("b3", "third cosine"),
+            ("a4", "fourth sine"),
+            ("b4", "fourth cosine (< 0 boxy)"),
+        )
+        for end, of in (("", ""), ("_err", ": 1-sigma uncertainty"))
+    },
+    "x0": "column of this ellipse's centre in the file, from 0",
+    "y0": "row of this ellipse's centre in the file, from 0",
+    "x0_err": "1-sigma uncertainty of x0 by this ellipse alone",
+    "y0_err": "1-sigma uncertainty of y0 by this ellipse alone",
+    "sma_in": "inner edge of the ring of pixels",
+    "sma_out": "outer edge of the ring of pixels",
 }
 
 META_KEYS = (

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from p2p_keras import Predictor
 from p2p_keras.core import units
-from p2p_keras.core.contract import FLOAT_OUTPUTS, OUTPUTS
+from p2p_keras.core.contract import OUTPUTS
 from p2p_keras.core.errors import P2PError
 from p2p_keras.core.radii import NUM_RADII
 from p2p_keras.evaluation.classical import stacked_outputs
@@ -16,6 +16,7 @@ from p2p_keras.images import GalaxyImage
 from p2p_keras.network import layers
 from p2p_keras.network.export.signatures import finite_outputs
 
+FLOAT_OUTPUTS = tuple(name for name in OUTPUTS if name != "valid")
 FILLED = ("mu", "mu_err", "ellipticity", "pa", "growth")
 
 

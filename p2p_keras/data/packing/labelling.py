@@ -11,6 +11,7 @@ from p2p_keras.core.errors import InputError
 from p2p_keras.data.labelled import LabelledGalaxy
 from p2p_keras.data.packing.profiles import ProfileLabel, read_profile
 from p2p_keras.data.packing.rows import PackRow
+from p2p_keras.profile.tables.ellipses import pa_on_image
 
 if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def label_galaxy(
     row: PackRow,
     *,
-    measure: bool = False,
+    measure: str | bool | None = None,
     size: int | None = None,
     zero_point: float | None = None,
     pixel_scale: float | None = None,
@@ -31,8 +32,8 @@ def label_galaxy(
     Parameters
     ----------
     row : PackRow
-    measure : bool, optional
-        Measure the profile where the row names none.
+    measure : {"own", "photutils"}, optional
+        Who measures the profile where the row names none; True is our own fit. By default that is an error.
     size : int, optional
         Side of the cutout in pixels; see `p2p_keras.images.read_image`.
     zero_point, pixel_scale : float, optional
@@ -69,7 +70,7 @@ def label_galaxy(
             raise InputError(row.image, "there is no profile for it; name one, or measure it with --measure")
         from p2p_keras.data.packing.measuring import measure_galaxy
 
-        return measure_galaxy(image, origin=_origin(row))
+        return measure_galaxy(image, origin=_origin(row), method="own" if measure is True else str(measure))
     profile = read_profile(
         row.profile,
         zero_point=image.zero_point,
@@ -99,7 +100,7 @@ def join(image: GalaxyImage, profile: ProfileLabel, *, origin: str) -> LabelledG
         end = int(np.searchsorted(profile.sma, last, side="right"))
         if end < 2:
             raise InputError(origin, f"the profile is nowhere above a signal-to-noise ratio of {extent.SNR_MIN:g}")
-    angles = None if profile.pa is None else pa_from_x(image, profile.pa, profile.pa_reference, x0, y0)[:end]
+    angles = None if profile.pa is None else pa_on_image(image, profile.pa, profile.pa_reference, x0, y0)[:end]
     return LabelledGalaxy(
         name=image.name,
         band=image.band,
@@ -118,23 +119,6 @@ def join(image: GalaxyImage, profile: ProfileLabel, *, origin: str) -> LabelledG
         noise=pixel_noise(image.pixels),
         origin=origin,
     )
-
-
-def pa_from_x(image: GalaxyImage, pa: np.ndarray, reference: str, x0: float, y0: float) -> np.ndarray:
-    """Position angles counter-clockwise from +x of the image, in [0, 180), of those counted from `reference`."""
-    if reference == "+y":
-        return (np.asarray(pa) + 90.0) % 180.0
-    if reference != "north":
-        return np.asarray(pa) % 180.0
-    if image.pa_reference != "north":
-        raise InputError(image.source, "its profile's position angles count from north, but the image has no WCS")
-    height, width = image.pixels.shape
-    x, y = (x0, y0) if np.isfinite(x0 + y0) else ((width - 1) / 2, (height - 1) / 2)
-    # The map is an offset and, by the image's parity, a sign: two angles tell both.
-    north_of_x = image.pa_to_sky(0.0, x, y)
-    turned = (image.pa_to_sky(30.0, x, y) - north_of_x) % 180.0
-    sign = 1.0 if turned < 90.0 else -1.0
-    return sign * (np.asarray(pa) - north_of_x) % 180.0
 
 
 def pixel_noise(pixels: np.ndarray) -> float:

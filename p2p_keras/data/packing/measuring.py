@@ -1,20 +1,22 @@
-"""Measure a galaxy's profile by photutils; sky, mask and first ellipse are found automatically (sources by sep).
+"""Measure a galaxy's profile classically; sky, mask and first ellipse are found automatically (sources by sep).
 
 The steps are those of a careful measurement by hand: the sky from the part of the image without sources, a mask of all
 sources but the target, isophotes by the iteration of Jedrzejewski (1987, MNRAS 226, 747), cut where the signal-to-noise
-ratio falls below `p2p_keras.core.extent.SNR_MIN`.
+ratio falls below `p2p_keras.core.extent.SNR_MIN`. The iteration is our own (`p2p_keras.profile.isophotes.classical`),
+or photutils' (`p2p_keras.data.packing.photutils_fit`), which takes much longer.
 """
 
 from __future__ import annotations
 
-import warnings
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from p2p_keras.core import extent, units
 from p2p_keras.core.errors import InputError
 from p2p_keras.data.labelled import LabelledGalaxy
+from p2p_keras.profile.isophotes.classical import Isophotes, Shape, fit_isophotes, radii_to
+from p2p_keras.profile.isophotes.photometry import measure_ellipses
 
 if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
@@ -24,21 +26,17 @@ MIN_SOURCE_PIXELS = 12
 DEBLEND_CONTRAST = 0.005
 MIN_RADII = 6
 """A profile of fewer radii is no label."""
-_STEP = 0.1
-_MAX_ELLIPTICITY = 0.9
+MAX_ELLIPTICITY = 0.9
+_CLIP_SIGMA = 4.0
 
 
-class StartEllipse(NamedTuple):
-    """Where a fit begins: centre and semi-major axis in pixels, 1 - b/a, degrees from +x."""
-
-    x0: float
-    y0: float
-    sma: float
-    ellipticity: float
-    pa: float
+METHODS = ("own", "photutils")
+StartEllipse = Shape
 
 
-def measure_galaxy(image: GalaxyImage, *, origin: str = "", start: StartEllipse | None = None) -> LabelledGalaxy:
+def measure_galaxy(
+    image: GalaxyImage, *, origin: str = "", start: StartEllipse | None = None, method: str = "own"
+) -> LabelledGalaxy:
     """Measure the galaxy nearest to the middle of an image.
 
     Parameters
@@ -49,6 +47,8 @@ def measure_galaxy(image: GalaxyImage, *, origin: str = "", start: StartEllipse 
     start : StartEllipse, optional
         An ellipse that is known: the fit begins there and its centre is kept. By default the ellipse of the source's
         moments.
+    method : {"own", "photutils"}
+        Who fits the isophotes.
 
     Returns
     -------
@@ -62,17 +62,28 @@ def measure_galaxy(image: GalaxyImage, *, origin: str = "", start: StartEllipse 
     """
     sky, noise, segments, target = _detect(image)
     mask = _others(image, segments, target)
-    isophotes = _isophotes(np.where(mask, 0.0, image.pixels - sky), mask, segments == target, image.source, start)
-    sma, intensity = isophotes.sma[1:], isophotes.intens[1:]  # the first is the central pixel
-    ellipticity, pa = isophotes.eps[1:], np.rad2deg(isophotes.pa[1:]) % 180.0
+    pixels = np.where(mask, 0.0, image.pixels - sky)
+    first, reach = _first_ellipse(pixels, segments == target, image.source, start)
+    # Isophotes far outside the detected part hold only sky, and cost most of the time.
+    largest = min(0.6 * max(pixels.shape), 2.0 * reach + 10.0)
+    if method == "photutils":
+        from p2p_keras.data.packing.photutils_fit import photutils_isophotes
+
+        found = photutils_isophotes(pixels, mask, first, largest, fix_centre=start is not None, least=MIN_RADII)
+        if found is None:
+            raise InputError(image.source, "no isophotes could be fitted to the source in the middle")
+    else:
+        found = _own_isophotes(pixels, mask, first, largest, fix_centre=start is not None)
+    ellipses, intensity = found.ellipses, found.intensity
+    sma, ellipticity, pa = ellipses.sma, ellipses.ellipticity, ellipses.pa % 180.0
     snr = extent.annulus_snr(intensity, sma, ellipticity, noise)
     last = extent.profile_extent(sma, snr)
     keep = (sma <= last) & (intensity > 0)
     if keep.sum() < MIN_RADII:
         raise InputError(image.source, f"only {keep.sum()} isophotes could be fitted, not {MIN_RADII}: too faint")
-    error = np.hypot(np.nan_to_num(isophotes.int_err[1:]), intensity / snr)
+    error = np.hypot(np.nan_to_num(found.error), intensity / snr)
     scale = image.pixel_scale
-    x0, y0 = np.nanmedian(isophotes.x0[1:][keep][:10]), np.nanmedian(isophotes.y0[1:][keep][:10])
+    x0, y0 = np.nanmedian(ellipses.x0[keep][:10]), np.nanmedian(ellipses.y0[keep][:10])
     return LabelledGalaxy(
         name=image.name,
         band=image.band,
@@ -157,48 +168,35 @@ def _target_label(labels: np.ndarray, flux: np.ndarray, source: str) -> int:
     return int(candidates[int(np.argmax(light))])
 
 
-def _isophotes(
-    pixels: np.ndarray, mask: np.ndarray, target: np.ndarray, source: str, start: StartEllipse | None = None
-):
-    """Isophotes of the target by photutils, from `start` or an ellipse of its moments; several sizes are tried."""
-    from photutils.isophote import Ellipse, EllipseGeometry
-
+def _first_ellipse(
+    pixels: np.ndarray, target: np.ndarray, source: str, start: StartEllipse | None
+) -> tuple[StartEllipse, float]:
+    """The ellipse of the source's moments, or the one that is known; and how far the source reaches from its centre."""
     y, x = np.nonzero(target)
     weight = np.clip(pixels[y, x], 0.0, None)
     if not weight.sum() > 0:
         raise InputError(source, "the source in the middle has no positive flux")
     x0, y0 = np.average(x, weights=weight), np.average(y, weights=weight)
-    covariance = np.cov(np.stack([x, y]), aweights=weight)
-    values, vectors = np.linalg.eigh(covariance)
-    start_eps = float(np.clip(1.0 - np.sqrt(max(values[0], 0.1) / max(values[1], 0.1)), 0.05, _MAX_ELLIPTICITY))
-    start_pa = float(np.arctan2(vectors[1, 1], vectors[0, 1]))
-    start_sma = float(max(np.sqrt(values[1]), 3.0))
+    values, vectors = np.linalg.eigh(np.cov(np.stack([x, y]), aweights=weight))
+    found = StartEllipse(
+        float(x0),
+        float(y0),
+        float(max(np.sqrt(values[1]), 3.0)),
+        float(np.clip(1.0 - np.sqrt(max(values[0], 0.1) / max(values[1], 0.1)), 0.05, MAX_ELLIPTICITY)),
+        float(np.rad2deg(np.arctan2(vectors[1, 1], vectors[0, 1]))),
+    )
     if start is not None:
-        x0, y0, start_sma, start_eps = start.x0, start.y0, max(start.sma, 3.0), min(start.ellipticity, _MAX_ELLIPTICITY)
-        start_pa = float(np.deg2rad(start.pa))
-    # Isophotes far outside the detected part hold only sky, and cost most of the time.
-    largest = min(0.6 * max(pixels.shape), 2.0 * float(np.hypot(x - x0, y - y0).max()) + 10.0)
-    data = np.ma.masked_array(pixels, mask=mask)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of fits that stop early: what is left is judged by its length
-        for factor in (1.0, 0.5, 2.0):
-            geometry = EllipseGeometry(x0, y0, factor * start_sma, start_eps, start_pa)
-            try:
-                found = Ellipse(data, geometry).fit_image(
-                    sma0=factor * start_sma,
-                    minsma=0.5,
-                    maxsma=largest,
-                    step=_STEP,
-                    fflag=0.5,
-                    nclip=2,
-                    maxit=30,
-                    fix_center=start is not None,
-                )
-            except Exception:  # photutils raises many kinds where a start leads nowhere
-                continue
-            if len(found) > MIN_RADII:
-                return found
-    raise InputError(source, "no isophotes could be fitted to the source in the middle")
+        found = start._replace(sma=max(start.sma, 3.0), ellipticity=min(start.ellipticity, MAX_ELLIPTICITY))
+    return found, float(np.hypot(x - found.x0, y - found.y0).max())
+
+
+def _own_isophotes(
+    pixels: np.ndarray, mask: np.ndarray, start: StartEllipse, largest: float, *, fix_centre: bool
+) -> Isophotes:
+    ellipses = fit_isophotes(pixels, start, radii_to(largest), mask=mask, fix_centre=fix_centre)
+    found = measure_ellipses(pixels, ellipses, mask=mask, statistic="clipped", clip_sigma=_CLIP_SIGMA)
+    known = np.isfinite(found.intensity)
+    return Isophotes(ellipses.chosen(known), found.intensity[known], found.intensity_err[known])
 
 
 def _grown(mask: np.ndarray, pixels: int) -> np.ndarray:

@@ -14,7 +14,6 @@ text of two or three columns  ending .txt or .dat          sma (arcsec), mu, mu_
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ import numpy as np
 from p2p_keras.core import units
 from p2p_keras.core.errors import InputError
 from p2p_keras.profile.columns import extinction_corrected, plain_arrays
-from p2p_keras.profile.tables.autoprof import read_comments
+from p2p_keras.profile.tables.autoprof import prof_centre, prof_columns, read_comments
 from p2p_keras.profile.tables.reading import TABLE_FORMATS, read_profiles
 
 _MISSING_MAG = 90.0
@@ -89,49 +88,23 @@ def read_profile(
     try:
         if path.suffix.lower() == ".prof":
             meta = read_comments(path) | _read_aux(path)
-            label = _from_columns(_read_autoprof(path), meta, zero_point, pixel_scale, path)
+            label = _from_columns(prof_columns(path), meta, zero_point, pixel_scale, path)
         elif path.suffix.lower() in (".txt", ".dat"):
             label = _from_text(path, pixel_scale, radius_start, radius_step)
         else:
             label = _from_table(path, zero_point, pixel_scale)
     except InputError:
         raise
+    except ValueError as error:
+        raise InputError(path, str(error)) from None
     except Exception as error:  # whatever the many table readers raise
         raise InputError(path, f"can't be read as a profile ({type(error).__name__}: {error})") from None
     return _sorted(label, path)
 
 
-def _read_autoprof(path: Path) -> dict[str, np.ndarray]:
-    """Columns of a .prof file: comments, a line of names, perhaps one of units, comma-separated rows.
-
-    AutoProf once wrote the units as a line of their own; 1.3.4 writes them as a comment.
-    """
-    lines = [line for line in path.read_text().splitlines() if line.strip() and not line.startswith("#")]
-    if len(lines) < 3:
-        raise InputError(path, "is no AutoProf profile: it needs a line of names and rows")
-    names = [name.strip() for name in lines[0].split(",")]
-    first_is_row = np.isfinite(_number(lines[1].split(",")[0]))
-    rows = [[_number(cell) for cell in line.split(",")] for line in lines[1 if first_is_row else 2 :]]
-    if any(len(row) != len(names) for row in rows):
-        raise InputError(path, f"a row hasn't the {len(names)} columns that the first line names: cut off?")
-    return dict(zip(names, np.array(rows, dtype=float).T, strict=True))
-
-
-def _number(cell: str) -> float:
-    """A number; NaN for text, such as that of AutoProf's column `sampling_method`."""
-    try:
-        return float(cell)
-    except ValueError:
-        return float("nan")
-
-
 def _read_aux(path: Path) -> dict[str, Any]:
-    """The centre that AutoProf writes into ``NAME.aux`` beside ``NAME.prof``: "center x: 64.1 pix, y: 63.2 pix"."""
-    aux = path.with_suffix(".aux")
-    if not aux.is_file():
-        return {}
-    found = re.search(r"^center x:\s*([-+.\deE]+)\s*pix, y:\s*([-+.\deE]+)", aux.read_text(), re.MULTILINE)
-    return {"x0": float(found[1]), "y0": float(found[2])} if found else {}
+    x0, y0 = prof_centre(path)
+    return {"x0": x0, "y0": y0} if np.isfinite(x0) else {}
 
 
 def _from_text(path: Path, pixel_scale: float, start: float | None, step: float | None) -> ProfileLabel:

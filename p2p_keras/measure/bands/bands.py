@@ -15,7 +15,13 @@ import numpy as np
 
 from p2p_keras.core.errors import InputError
 from p2p_keras.core.growth import curve_of_growth, radius_of_light
-from p2p_keras.core.units import intensity_from_mu, mag_error_from_log, mag_from_flux, mu_from_intensity
+from p2p_keras.core.units import (
+    MICROJANSKY_ZERO_POINT,
+    intensity_from_mu,
+    mag_error_from_log,
+    mag_from_flux,
+    mu_from_intensity,
+)
 from p2p_keras.core.version import __version__
 from p2p_keras.measure.bands.alignment import shift_of_light
 from p2p_keras.measure.bands.hidden import flags_of_band, with_hidden_light
@@ -32,9 +38,6 @@ if TYPE_CHECKING:
     from astropy.table import QTable
 
     from p2p_keras.images import GalaxyImage
-
-MICROJANSKY_ZERO_POINT = 23.9
-"""AB magnitude of 1 uJy."""
 
 MISALIGNED_PX = 1.5
 """From this shift between the light of two bands (px of the reference) on, their images aren't registered."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from p2p_keras.core.errors import InputError, UsageError
 from p2p_keras.images import Target
+from p2p_keras.measure.bands.stack import ALL
 
 if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
@@ -70,7 +71,7 @@ def forced_inputs(
         ``BAND=FILE``: the galaxy's image in each band, or with a catalogue of positions a frame in each band. Or files
         that hold all bands of a galaxy each: a cube with named bands, or an HDU for each.
     reference : str
-        The band whose ellipses count.
+        The band whose ellipses count, or ``"all"``.
     catalogue : path, optional
         Rows with positions on those frames; or with columns ``file_g``, ``file_r``, ... and no arguments.
     columns : mapping, optional
@@ -95,7 +96,11 @@ def forced_inputs(
         _check_bands(bands, reference)
         target = Target(**options)
         name = target.name or _common_stem([stem_of(file) for file in bands.values()])
-        return [ForcedGalaxy(bands, replace(target, name=name or stem_of(bands[reference])))]
+        return [
+            ForcedGalaxy(
+                bands, replace(target, name=name or stem_of(bands.get(reference) or next(iter(bands.values()))))
+            )
+        ]
     galaxies = []
     for row in asked_rows(read_catalogue(catalogue, columns), columns, extinction_columns):
         files = {
@@ -109,7 +114,7 @@ def forced_inputs(
         _check_bands(files, reference)
         default = _common_stem([stem_of(file) for file in files.values()]) or f"galaxy_{row['row']}"
         if bands:
-            default = f"{stem_of(bands[reference])}_{row['row']}"
+            default = f"{stem_of(bands.get(reference) or next(iter(bands.values())))}_{row['row']}"
         galaxies.append(ForcedGalaxy(files, target_of(row, catalogue, default).or_else(options)))
     return galaxies
 
@@ -176,7 +181,7 @@ def _of_one_file(path: str, reference: str, options: Mapping[str, Any]) -> Force
 def _check_bands(files: Mapping[str, str], reference: str) -> None:
     if len(files) < 2:
         raise UsageError("--forced needs two bands at least: g=a.fits r=b.fits")
-    if reference not in files:
+    if reference != ALL and reference not in files:
         raise UsageError(f"the reference band {reference!r} isn't among the bands {', '.join(files)}")
 
 

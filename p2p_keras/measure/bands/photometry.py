@@ -13,13 +13,15 @@ import numpy as np
 
 from p2p_keras.core.ellipse import axis_ratio, points
 from p2p_keras.core.errors import InputError
+from p2p_keras.profile.isophotes.clipping import clipped_mean
+from p2p_keras.profile.isophotes.given import ring_edges
+from p2p_keras.profile.isophotes.sampling import spline_values
 
 if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
     from p2p_keras.measure.bands.places import PlaceMap
     from p2p_keras.profile.painting import Isophotes
 
-CLIP_SIGMA = 3.0
 RING_MIN_SMA = 6.0
 """Rings of pixels from this semi-major axis (px of the band) on; inside, points along the ellipse."""
 
@@ -50,12 +52,6 @@ class BandPixels:
     ignored: np.ndarray
 
 
-def ring_edges(sma: np.ndarray) -> np.ndarray:
-    """Edges of the rings: geometric means of neighbouring radii."""
-    middle = np.sqrt(sma[:-1] * sma[1:])
-    return np.concatenate([[sma[0] ** 2 / middle[0]], middle, [sma[-1] ** 2 / middle[-1]]])
-
-
 def ring_medians(pixels: BandPixels, isophotes: Isophotes) -> np.ndarray:
     """Median of each ring, interpolated over rings without a pixel.
 
@@ -77,22 +73,6 @@ def ring_medians(pixels: BandPixels, isophotes: Isophotes) -> np.ndarray:
     return np.interp(np.log(isophotes.sma), np.log(isophotes.sma[known]), values[known])
 
 
-def clipped_mean(values: np.ndarray) -> tuple[float, float, int]:
-    """Mean, scatter and number of values after clipping about the median at `CLIP_SIGMA` robust sigma, thrice."""
-    for _ in range(3):
-        if values.size < 5:
-            break
-        middle = np.median(values)
-        scatter = 1.4826 * np.median(np.abs(values - middle))
-        keep = np.abs(values - middle) <= CLIP_SIGMA * max(scatter, 1e-30)
-        if keep.all():
-            break
-        values = values[keep]
-    if not values.size:
-        return np.nan, np.nan, 0
-    return float(values.mean()), float(values.std(ddof=1)) if values.size > 1 else np.nan, int(values.size)
-
-
 def intensities(pixels: BandPixels, isophotes: Isophotes, to_band: PlaceMap) -> tuple[np.ndarray, np.ndarray]:
     """Flux per pixel along each ellipse, sky included, and its 1-sigma uncertainty.
 
@@ -111,12 +91,12 @@ def intensities(pixels: BandPixels, isophotes: Isophotes, to_band: PlaceMap) -> 
         q = float(axis_ratio(isophotes.e1[i], isophotes.e2[i]))
         if sma * scale >= RING_MIN_SMA:
             chosen = image.pixels[(place == i) & good].astype(float)
-            level, scatter, count = clipped_mean(chosen)
+            level, scatter, count, _ = clipped_mean(chosen)
             independent = count
             whole = np.pi * q * (edges[i + 1] ** 2 - edges[i] ** 2) * scale**2
         else:
             chosen = _along_ellipse(image, good, isophotes, i, to_band)
-            level, scatter, count = clipped_mean(chosen)
+            level, scatter, count, _ = clipped_mean(chosen)
             # Points along a small ellipse share pixels: what is left of it has no more of them than its length.
             length = 2.0 * np.pi * sma * scale * np.sqrt(q) * chosen.size / _NUM_POINTS
             independent = min(count, max(1.0, length))
@@ -133,21 +113,6 @@ def _pixels_per_reference_pixel(isophotes: Isophotes, to_band: PlaceMap) -> floa
 
 def _along_ellipse(image: GalaxyImage, good: np.ndarray, isophotes: Isophotes, i: int, to_band: PlaceMap) -> np.ndarray:
     """Values at points of an ellipse, by a cubic spline; those beside an ignored pixel are left out."""
-    from scipy import ndimage
-
     t = np.linspace(0.0, 2.0 * np.pi, _NUM_POINTS, endpoint=False)
     dx, dy = points(isophotes.sma[i], isophotes.e1[i], isophotes.e2[i], np.cos(t), np.sin(t))
-    x, y = to_band(isophotes.x0 + dx, isophotes.y0 + dy)
-    reach = 16
-    left, low = int(np.floor(x.min())) - reach, int(np.floor(y.min())) - reach
-    right, high = int(np.ceil(x.max())) + reach + 1, int(np.ceil(y.max())) + reach + 1
-    left, low = max(left, 0), max(low, 0)
-    part, usable = image.pixels[low:high, left:right].astype(float), good[low:high, left:right]
-    if min(part.shape, default=0) < 4 or not usable.any():
-        return np.empty(0)
-    # The nearest good pixel for a masked one: a spline would carry the dip of a zero on to its neighbours.
-    nearest = ndimage.distance_transform_edt(~usable, return_distances=False, return_indices=True)
-    part = part[tuple(nearest)]
-    values = ndimage.map_coordinates(part, [y - low, x - left], order=3, mode="nearest")
-    bad = ndimage.map_coordinates((~usable).astype(float), [y - low, x - left], order=1, cval=1.0)
-    return values[bad <= 0.0]
+    return spline_values(image.pixels, good, *to_band(isophotes.x0 + dx, isophotes.y0 + dy))

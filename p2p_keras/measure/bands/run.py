@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from p2p_keras.core.errors import InputError, P2PError
 from p2p_keras.measure.bands.bands import measure_bands
 from p2p_keras.measure.bands.inputs import ForcedGalaxy, read_bands
+from p2p_keras.measure.bands.psf_matching import match_psfs
+from p2p_keras.measure.bands.stack import ALL, stacked_image
 from p2p_keras.measure.many_files import Measurer
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ def predict_forced(
     *,
     align: bool = False,
     skip: Callable[[str, Any], bool] | None = None,
+    psfs: Mapping[str, str] | None = None,
 ) -> Iterator[ForcedPrediction]:
     """Measure every band of galaxies along the ellipses of the reference band.
 
@@ -44,10 +47,14 @@ def predict_forced(
         Measures the reference, and the sky of bands whose image doesn't reach beyond the galaxy.
     galaxies : iterable of ForcedGalaxy
     reference : str
+        The band whose ellipses count; ``"all"``: those of the stack of all bands, weighted by their signal-to-noise
+        ratio (`p2p_keras.measure.bands.stack`).
     align : bool
         See `p2p_keras.measure.bands.measure_bands`.
     skip : callable, optional
-        Called with the reference's file and the target; true: leave the galaxy out.
+        Called with the reference's file (the first band's, of all) and the target; true: leave the galaxy out.
+    psfs : mapping of str to str, optional
+        PSF of each band: all are convolved to the widest (`p2p_keras.measure.bands.psf_matching`).
 
     Yields
     ------
@@ -56,21 +63,30 @@ def predict_forced(
     opened: dict[str, Any] = {}
     with ExitStack() as frames:
         for galaxy in galaxies:
-            if skip is not None and skip(galaxy.files[reference], galaxy.target):
+            first = next(iter(galaxy.files)) if reference == ALL else reference
+            if skip is not None and skip(galaxy.files[first], galaxy.target):
                 continue
             try:
                 images = read_bands(galaxy, frames, opened)
+                if psfs is not None:
+                    images = match_psfs(images, psfs)
                 measured = {band: _measure(predictor, image) for band, image in images.items()}
                 skies = {
                     band: images[band].from_file_flux(float(profile.meta["sky"])) for band, profile in measured.items()
                 }
-                profiles = measure_bands(measured[reference], images, reference, skies=skies, align=align)
+                if reference == ALL:
+                    stack = stacked_image(images, measured)
+                    together = {ALL: stack, **images}
+                    profiles = measure_bands(_measure(predictor, stack), together, ALL, skies=skies, align=align)
+                    del profiles[ALL]
+                else:
+                    profiles = measure_bands(measured[reference], images, reference, skies=skies, align=align)
             except P2PError as error:
                 where = galaxy.target.label
                 named = error if not where or where in str(error) else InputError(where, str(error))
                 yield ForcedPrediction(galaxy, error=named)
             else:
-                yield ForcedPrediction(galaxy, image=images[reference], profiles=profiles)
+                yield ForcedPrediction(galaxy, image=images[first], profiles=profiles)
 
 
 def _measure(predictor: Measurer, image: GalaxyImage) -> QTable:

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from p2p_keras.measure.bands.photometry import BandPixels, clipped_mean
+from p2p_keras.measure.bands.photometry import BandPixels
+from p2p_keras.profile.isophotes.clipping import clipped_mean
 from p2p_keras.profile.painting import Isophotes, painted_intensity
 
 SKY_RING = (1.4, 2.0)
@@ -56,7 +57,7 @@ def band_sky(pixels: BandPixels, isophotes: Isophotes, intensity: np.ndarray, gi
         values, angles = pixels.image.pixels[ring].astype(float), pixels.angle[ring]
         sector = np.floor((angles + np.pi) / (2.0 * np.pi) * _SECTORS).astype(int) % _SECTORS
         parts = [values[sector == i] for i in range(_SECTORS)]
-        levels = np.array([clipped_mean(part)[0] for part in parts if part.size >= 20])
+        levels = np.array([clipped_mean(part).mean for part in parts if part.size >= 20])
         if levels.size >= _MIN_SECTORS:
             spread = 1.4826 * float(np.median(np.abs(levels - np.median(levels))))
             light = _light_in_ring(pixels.radius[ring], isophotes, intensity, float(np.median(levels)))
@@ -64,7 +65,7 @@ def band_sky(pixels: BandPixels, isophotes: Isophotes, intensity: np.ndarray, gi
             return Sky(float(np.median(levels)) - light, error, "ring")
     outer = pixels.image.pixels[~pixels.ignored & (pixels.radius > 0.8 * last)].astype(float)
     # No sector can tell how uneven this sky is: a tenth of the pixel noise stands for that.
-    error = 0.1 * float(np.nan_to_num(clipped_mean(outer)[1]))
+    error = 0.1 * float(np.nan_to_num(clipped_mean(outer).scatter))
     if given is not None and np.isfinite(given):
         return Sky(float(given), error, "model")
     return Sky(0.0, error, "none")

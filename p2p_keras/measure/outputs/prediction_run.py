@@ -15,6 +15,7 @@ from p2p_keras.images.image_companions import asked_companions
 from p2p_keras.images.inputs import find_images, stem_of
 from p2p_keras.images.targets import files_as_inputs
 from p2p_keras.measure.bands import forced_inputs, predict_forced
+from p2p_keras.measure.bands.psf_matching import parse_band_psfs
 from p2p_keras.measure.many_files import predict_inputs
 from p2p_keras.profile.derived import DerivedSettings
 from p2p_keras.profile.derived.distance import DEFAULT_COSMOLOGY, cosmology_named
@@ -53,9 +54,13 @@ class PredictionRun:
         self.skipped = 0
         self._counting = threading.Lock()
         levels = numbers(options["isophotes"])
+        self.psfs = band_psfs(options)
         self.settings = DerivedSettings(
             isophotes=levels,
             psf_fwhm=options["psf_fwhm"],
+            psf=None if self.psfs else checked_psf(options.get("psf")),
+            more=bool(options.get("all_quantities")) or options.get("disc_thickness") is not None,
+            disc_thickness=options.get("disc_thickness"),
             redshift=options["redshift"],
             cosmology=options["cosmology"],
             extinction=parse_extinction(options["extinction"]),
@@ -121,7 +126,9 @@ class PredictionRun:
         """Of each galaxy: its error or None, notes for the user, and what writes it."""
 
         def skip(source: str, target: Any) -> bool:
-            ending = f"_{self.options['reference']}" if self.options["forced"] else ""
+            ending = (
+                f"_{first_band(self.galaxies[0].files, self.options['reference'])}" if self.options["forced"] else ""
+            )
             there = writer.holds(source, (target.name or stem_of(source)) + ending)
             if there:
                 with self._counting:  # files are opened by several threads at once
@@ -141,7 +148,8 @@ class PredictionRun:
     def _forced(self, predictor: Any, skip: Any) -> Iterator[tuple[Any, list[str], Any]]:
 
         reference, align = self.options["reference"], self.options["align"]
-        for one in predict_forced(predictor, self.galaxies, reference, align=align, skip=skip):
+        psfs = self.psfs
+        for one in predict_forced(predictor, self.galaxies, reference, align=align, skip=skip, psfs=psfs):
             notes = []
             for band, profile in (one.profiles or {}).items():
                 if "misaligned" in profile.meta["flags"]:
@@ -155,6 +163,35 @@ class PredictionRun:
                 notes,
                 lambda products, one=one, name=name, target=target: products.add_bands(name, one.profiles, target),
             )
+
+
+def first_band(files: Mapping[str, str], reference: str) -> str:
+    """The band that a galaxy's name ends in when its reference is asked for: of all, the first."""
+    return reference if reference in files else next(iter(files))
+
+
+def band_psfs(options: Mapping[str, Any]) -> dict[str, str] | None:
+    """PSFs by band for ``--match-psf``; None without it.
+
+    Raises
+    ------
+    UsageError
+        There are none, or no bands.
+    """
+    if not options.get("match_psf"):
+        return None
+    if not options["forced"] or options.get("psf") is None:
+        raise UsageError("--match-psf needs --forced and --psf BAND=FWHM|FILE,... : the PSF of each band")
+    return parse_band_psfs(options["psf"])
+
+
+def checked_psf(text: str | None) -> str | None:
+    """What ``--psf`` says, read once now so that a wrong one is told before the first galaxy."""
+    if text is not None:
+        from p2p_keras.profile.derived.psf import psf_of
+
+        psf_of(text, 1.0)
+    return text
 
 
 def _check_companions(target: Mapping[str, Any]) -> None:

@@ -27,8 +27,10 @@ class Products:
     writer : ProfileWriter
     settings : DerivedSettings
     summary : path, optional
-    plot, model_image, mask_image : path, optional
+    plot, model_image, mask_image, regions : path, optional
         Folders.
+    model_kind : {"ellipses", "harmonics"}
+        Of the model image (`p2p_keras.profile.harmonic_painting`).
     plot_format : str
     draw_attention : callable, optional
         Draws which pixels made which radius, of an image, a profile and a name (`p2p_keras.measure.attention`).
@@ -45,19 +47,22 @@ class Products:
         plot_format: str = "png",
         model_image: Path | None = None,
         mask_image: Path | None = None,
+        model_kind: str = "ellipses",
+        regions: Path | None = None,
         draw_attention: Callable[[GalaxyImage, QTable, str], None] | None = None,
         resume: bool = False,
     ) -> None:
         self.writer, self.settings, self.plot, self.plot_format = writer, settings, plot, plot_format
         self.model_image, self.mask_image, self.resume = model_image, mask_image, resume
         self.draw_attention = draw_attention
+        self.model_kind, self.regions = model_kind, regions
         try:
             self.summary = SummaryWriter(summary, resume=resume) if summary else None
         except BaseException:
             writer.close()  # leaves nothing behind of a run that never began
             raise
         self.colours: ColourWriter | None = None
-        for folder in (plot, model_image, mask_image):
+        for folder in (plot, model_image, mask_image, regions):
             if folder is not None:
                 folder.mkdir(parents=True, exist_ok=True)
 
@@ -80,7 +85,7 @@ class Products:
             save_figure(galaxy_figure(image, complete), self.plot / f"{file}.{self.plot_format}")
         if self.draw_attention is not None:
             self.draw_attention(image, complete, name)
-        if self.model_image is not None or self.mask_image is not None:
+        if any(folder is not None for folder in (self.model_image, self.mask_image, self.regions)):
             self._paint(image, profile, file)
         return name
 
@@ -101,16 +106,26 @@ class Products:
 
     def _paint(self, image: GalaxyImage, profile: QTable, file: str) -> None:
         """Write model and mask; a galaxy without two radii has neither."""
-        from p2p_keras.measure.outputs.images import write_mask_image, write_model_image
+        from p2p_keras.measure.outputs.images import implied_mask, write_mask_image, write_model_image
         from p2p_keras.profile.painting import paint
 
-        painted = paint(profile, image)
-        if painted is None:
+        plain = paint(profile, image)
+        if plain is None:
             return
+        painted = plain
+        if self.regions is not None:
+            from p2p_keras.measure.outputs.regions import write_ellipse_regions, write_mask_regions
+
+            write_ellipse_regions(image, profile, self.regions / f"{file}.reg")
+            write_mask_regions(image, implied_mask(image, profile, painted), self.regions / f"{file}-mask.reg")
         if self.model_image is not None:
+            if self.model_kind == "harmonics":
+                from p2p_keras.profile.harmonic_painting import with_harmonics
+
+                painted = with_harmonics(painted, profile, image)
             write_model_image(image, profile, painted, self.model_image / f"{file}-model.fits")
         if self.mask_image is not None:
-            write_mask_image(image, profile, painted, self.mask_image / f"{file}-mask.fits")
+            write_mask_image(image, profile, plain, self.mask_image / f"{file}-mask.fits")
 
     def _keep(self, profile: QTable, target: Target | None) -> tuple[QTable, str]:
         own: dict[str, Any] = {}

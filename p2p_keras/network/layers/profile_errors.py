@@ -135,12 +135,15 @@ class TrustFeatures(_Float32Layer):
         peak = ops.max(ops.softmax(inputs["centre_heat"], axis=-1), axis=-1)
         cells = int(np.sqrt(inputs["centre_heat"].shape[-1]))
         # The heat map's second opinion: the highest logit farther than three cells from the highest one.
-        best = ops.argmax(inputs["centre_heat"], axis=-1)
-        index = np.arange(cells * cells)
-        row, column = (index // cells).astype("int32"), (index % cells).astype("int32")
-        best = ops.cast(ops.expand_dims(best, -1), "int32")
-        far = (ops.abs(row - best // cells) > 3) | (ops.abs(column - best % cells) > 3)
         highest = ops.max(inputs["centre_heat"], axis=-1)
+        index = np.arange(cells * cells)
+        row, column = (index // cells).astype("float32"), (index % cells).astype("float32")
+        # No argmax: Keras makes it of operations that ONNX lacks.
+        here = ops.cast(inputs["centre_heat"] >= ops.expand_dims(highest, -1), "float32")
+        number_here = ops.sum(here, axis=-1, keepdims=True)
+        best_row = ops.sum(here * row, axis=-1, keepdims=True) / number_here
+        best_column = ops.sum(here * column, axis=-1, keepdims=True) / number_here
+        far = (ops.abs(row - best_row) > 3.0) | (ops.abs(column - best_column) > 3.0)
         second = ops.max(ops.where(far, inputs["centre_heat"], highest[:, None] - 30.0), axis=-1)
 
         def distance(one, other):

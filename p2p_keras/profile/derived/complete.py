@@ -18,7 +18,10 @@ from p2p_keras.profile.columns import (
 from p2p_keras.profile.derived.distance import DEFAULT_COSMOLOGY, distances
 from p2p_keras.profile.derived.extinction import extinction_of
 from p2p_keras.profile.derived.fits import fit_laws, inner_limit
+from p2p_keras.profile.derived.psf import psf_of
+from p2p_keras.profile.derived.psf_fits import fit_with_psf
 from p2p_keras.profile.derived.quantities import derived_quantities
+from p2p_keras.profile.derived.survey_quantities import more_quantities
 from p2p_keras.profile.tables.building import table_of_columns
 
 if TYPE_CHECKING:
@@ -37,6 +40,13 @@ class DerivedSettings:
         Surface brightnesses (mag arcsec^-2) for radii and magnitudes inside.
     psf_fwhm : float, optional
         Arcsec: where the fits begin, see `p2p_keras.profile.derived.fits.inner_limit`.
+    psf : str, optional
+        FWHM in arcsec, or a FITS image of the PSF: the laws are convolved with it and fitted to all radii
+        (`p2p_keras.profile.derived.psf_fits`).
+    more : bool
+        Petrosian and Kron quantities, C42, bar (`p2p_keras.profile.derived.survey_quantities`).
+    disc_thickness : float, optional
+        With `more`: inclination of a disc whose axis ratio from the edge is this.
     redshift : float, optional
     cosmology : str
         Name of an astropy cosmology.
@@ -50,6 +60,9 @@ class DerivedSettings:
 
     isophotes: tuple[float, ...] = (ISOPHOTE_MU,)
     psf_fwhm: float | None = None
+    psf: str | None = None
+    more: bool = False
+    disc_thickness: float | None = None
     redshift: float | None = None
     cosmology: str = DEFAULT_COSMOLOGY
     extinction: float | Mapping[str, float] | None = None
@@ -107,6 +120,11 @@ def complete_profile(
     meta.update({key: value for key, value in derived.items() if key not in ERROR_META or "p_bad" not in meta})
     inner = inner_limit(float(meta["pixel_scale"]) * int(meta.get("binning", 1)), settings.psf_fwhm)
     meta.update(fit_laws(arrays, float(meta["r50"]), inner))
+    if settings.psf is not None:
+        psf = psf_of(settings.psf, float(meta["pixel_scale"]) * int(meta.get("binning", 1)))
+        meta.update(fit_with_psf(arrays, float(meta["r50"]), psf))
+    if settings.more:
+        meta.update(more_quantities(arrays, meta, inner, settings.disc_thickness))
     z, cosmology = settings.redshift if redshift is None else redshift, settings.cosmology
     if z is None and "redshift" in meta:
         z, cosmology = meta["redshift"], meta.get("cosmology", cosmology)

@@ -26,7 +26,7 @@ DEFAULT_INNER_PX = 3.0
 """Where the PSF's width isn't known: first radius of the fits in pixels. Ground-based PSFs have an FWHM of 2.5 to 5."""
 
 _NAN = float("nan")
-_N_LIMITS = (0.4, 10.0)
+N_LIMITS = (0.4, 10.0)
 SERSIC_KEYS = ("sersic_n", "sersic_re", "sersic_mu_e")
 DISC_KEYS = ("disc_h", "disc_mu0")
 
@@ -121,9 +121,9 @@ def _fit_sersic(sma: np.ndarray, mu: np.ndarray, weight: np.ndarray, draws: np.n
         residual, start, Dfun=jacobian, full_output=True, ftol=1e-8, xtol=1e-8, gtol=1e-8, maxfev=200
     )
     mu_e, (n, re) = float(x[0]), laws(x)
-    if status not in (1, 2, 3, 4) or not _N_LIMITS[0] <= n <= _N_LIMITS[1] or not re < 10.0 * sma[-1]:
+    if status not in (1, 2, 3, 4) or not N_LIMITS[0] <= n <= N_LIMITS[1] or not re < 10.0 * sma[-1]:
         return {}
-    steps = _one_step(jacobian(x), weight, draws - mu)
+    steps = one_step(jacobian(x), weight, draws - mu)
     errors = np.std(steps, axis=0)
     return {
         "sersic_n": n,
@@ -142,7 +142,7 @@ def _fit_disc(sma: np.ndarray, mu: np.ndarray, weight: np.ndarray, draws: np.nda
     mu0, slope = np.linalg.lstsq(jacobian, weight * mu, rcond=None)[0]
     if not slope > 0:
         return {}
-    errors = np.std(_one_step(jacobian, weight, draws - mu), axis=0)
+    errors = np.std(one_step(jacobian, weight, draws - mu), axis=0)
     rms = np.sqrt(np.mean((mu0 + MAG_PER_RELATIVE_ERROR * slope * sma - mu) ** 2))
     return {
         "disc_h": float(1.0 / slope),
@@ -153,6 +153,6 @@ def _fit_disc(sma: np.ndarray, mu: np.ndarray, weight: np.ndarray, draws: np.nda
     }
 
 
-def _one_step(jacobian: np.ndarray, weight: np.ndarray, changes: np.ndarray) -> np.ndarray:
+def one_step(jacobian: np.ndarray, weight: np.ndarray, changes: np.ndarray) -> np.ndarray:
     """How the parameters move with changes of mu (draws, N): one Gauss-Newton step each."""
     return np.einsum("pn,dn->dp", np.linalg.pinv(jacobian), weight * changes)

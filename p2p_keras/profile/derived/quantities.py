@@ -26,6 +26,7 @@ LEAST_EXTRAPOLATION_ERROR = 0.03
 """... and at least this share of the total: so that 68 % of total magnitudes of mocks are right within their errors."""
 
 _NAN = float("nan")
+_RADII = ("petro_radius", "petro_r50", "petro_r90", "kron_radius", "bar_radius")
 
 
 def derived_quantities(
@@ -90,15 +91,30 @@ def quantity_units(keys: Sequence[str]) -> dict[str, str]:
         base = key.removesuffix("_err")
         if base.endswith("_kpc") or base == "kpc_per_arcsec":
             units[key] = "kpc" if base.endswith("_kpc") else "kpc / arcsec"
-        elif base in ("r50", "r90", "extent", "disc_h", "sersic_re", "fit_sma_min", "pixel_scale") or base.startswith(
-            "r_iso"
-        ):
+        elif base in (
+            "r50",
+            "r90",
+            "extent",
+            "disc_h",
+            "sersic_re",
+            "fit_sma_min",
+            "pixel_scale",
+            "psf_fwhm",
+            "r50_psf_free",
+        ) or base.startswith("r_iso"):
             units[key] = "arcsec"
-        elif base in ("mag_total", "zero_point", "extinction", "distance_modulus") or base.startswith("mag_iso"):
+        elif base in (
+            "mag_total",
+            "petro_mag",
+            "kron_mag",
+            "zero_point",
+            "extinction",
+            "distance_modulus",
+        ) or base.startswith("mag_iso"):
             units[key] = "mag"
-        elif base in ("mu_central", "sersic_mu_e", "disc_mu0", "sersic_rms", "disc_rms"):
+        elif base in ("mu_central", "mu_mean_r50", "sersic_mu_e", "disc_mu0", "sersic_rms", "disc_rms"):
             units[key] = "mag / arcsec2"
-        elif base in ("ra", "dec", "pa_of_x"):
+        elif base in ("bar_pa", "inclination", "ra", "dec", "pa_of_x"):
             units[key] = "deg"
         elif base in ("x0", "y0", "x_offset", "y_offset"):
             units[key] = "pix"

@@ -71,7 +71,7 @@ def fit_ellipses(
     e1, e2 : float arrays (K,), finite
     """
     log_step = np.log(sma[1] / sma[0])
-    stiffness = _stiffness_matrix(sma.size)
+    stiffness = STIFFNESS * stiffness_matrix(sma.size)
     # Below a pixel there is no shape to be seen: the inner geometry is continued.
     resolved = np.clip((sma - 0.7) / 0.8, 0.0, 1.0)
     first = np.stack(start, axis=1)
@@ -142,12 +142,11 @@ def gradient(values: np.ndarray, step: float) -> np.ndarray:
     return np.concatenate([(values[1:2] - values[:1]) / step, inner, (values[-1:] - values[-2:-1]) / step])
 
 
-def _stiffness_matrix(size: int) -> np.ndarray:
-    """L^T L of the first differences, times `STIFFNESS`."""
+def stiffness_matrix(size: int) -> np.ndarray:
+    """L^T L of the first differences of neighbouring radii."""
     matrix = 2.0 * np.eye(size)
     matrix[0, 0] = matrix[-1, -1] = 1.0
-    matrix -= np.eye(size, k=1) + np.eye(size, k=-1)
-    return STIFFNESS * matrix
+    return matrix - np.eye(size, k=1) - np.eye(size, k=-1)
 
 
 def capped(e: np.ndarray) -> np.ndarray:

@@ -107,10 +107,11 @@ def plot_ellipticity(
     line = ax.plot(arrays["sma"], arrays["ellipticity"], color=color, label=label)[0]
     top = np.nanmax(arrays["ellipticity"], initial=0.0) if arrays["ellipticity"].size else 0.0
     ax.set_ylim(0.0, max(0.32, 1.15 * float(top), ax.get_ylim()[1] if used else 0.0))
+    band = _error_band(ax, arrays["sma"], arrays["ellipticity"], arrays.get("ellipticity_err"), color)
     ax.set_ylabel(r"$1 - b/a$")
     radius_axis(ax, radius, *_radius_range(ax, arrays["sma"], radius, used))
     ax.set_xlabel(SMA_LABEL)
-    return {"axes": ax, "line": line}
+    return {"axes": ax, "line": line} | band
 
 
 @styled
@@ -131,11 +132,12 @@ def plot_position_angle(
     clear = arrays["ellipticity"] > CLEAR_ELLIPTICITY
     faint = ax.plot(arrays["sma"], pa, color=color, lw=0.8, alpha=0.5)[0]
     line = ax.plot(arrays["sma"], np.where(clear, pa, np.nan), color=color, label=label)[0]
+    band = _error_band(ax, arrays["sma"], np.where(clear, pa, np.nan), arrays.get("pa_err"), color)
     _grow_limits(ax, pa[clear] if clear.any() else pa, used, least=30.0, margin=0.1)
     ax.set_ylabel("PA [deg, N to E]" if profile.meta.get("pa_reference") == "north" else "PA [deg from +x]")
     radius_axis(ax, radius, *_radius_range(ax, arrays["sma"], radius, used))
     ax.set_xlabel(SMA_LABEL)
-    return {"axes": ax, "line": line, "faint": faint}
+    return {"axes": ax, "line": line, "faint": faint} | band
 
 
 @styled
@@ -147,6 +149,7 @@ def plot_growth(
     arrays, total = plain_arrays(profile), float(profile.meta.get("mag_total", np.nan))
     growth = arrays["growth"]
     artists: dict[str, Any] = {"axes": ax, "line": ax.plot(arrays["sma"], growth, color=color, label=label)[0]}
+    artists |= _error_band(ax, arrays["sma"], growth, arrays.get("growth_err"), color)
     if np.isfinite(total):
         artists["total"] = ax.axhline(total, color=GUIDE, lw=0.9, ls=(0, (5, 3)))
         artists["text"] = ax.text(
@@ -204,6 +207,13 @@ def plot_residual(
     radius_axis(ax, radius, *_radius_range(ax, found.sma, radius, used))
     ax.set_xlabel(SMA_LABEL)
     return artists
+
+
+def _error_band(ax: Axes, sma: np.ndarray, values: np.ndarray, error: np.ndarray | None, color: str) -> dict[str, Any]:
+    """Shade one sigma about a line as ``band``, where the profile has that column; nothing where it hasn't."""
+    if error is None or not np.isfinite(error).any():
+        return {}
+    return {"band": ax.fill_between(sma, values - error, values + error, color=color, alpha=0.25, lw=0)}
 
 
 def _axes(ax: Axes | None) -> tuple[Axes, bool]:

@@ -6,6 +6,7 @@ This is the layout that every version of AutoProf reads (as the profile of a for
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,30 @@ _UNITS = {
     "SB": "mag*arcsec^-2",
     "SB_e": "mag*arcsec^-2",
     "totmag": "mag",
+    "totmag_e": "mag",
     "ellip": "unitless",
+    "ellip_e": "unitless",
     "pa": "deg",
+    "pa_e": "deg",
+    "pixels": "count",
+    "maskedpixels": "count",
 }
+_OURS = {
+    "sma": "R",
+    "mu": "SB",
+    "mu_err": "SB_e",
+    "growth": "totmag",
+    "growth_err": "totmag_e",
+    "ellipticity": "ellip",
+    "ellipticity_err": "ellip_e",
+    "pa": "pa",
+    "pa_err": "pa_e",
+    "n_pix": "pixels",
+    "n_masked": "maskedpixels",
+}
+"""Our columns and AutoProf's: those of `_ALWAYS` are written in any case, the others where there are any."""
+
+_ALWAYS = ("sma", "mu", "mu_err", "growth", "ellipticity", "pa")
 _MISSING = 99.999
 _COMMENTS = (
     "name", "band", "x0", "y0", "ra", "dec", "pixel_scale", "zero_point", "mag_total", "r50", "r90", "extinction",
@@ -43,47 +65,73 @@ def write_prof(meta: Mapping[str, Any], columns: Mapping[str, np.ndarray], path:
     meta : mapping
         Of a profile. ``pa_of_x`` and ``parity`` turn its position angles back to the image.
     columns : mapping of arrays
-        ``sma``, ``mu``, ``mu_err``, ``ellipticity``, ``pa``, ``growth`` in the units of `p2p_keras.profile`.
+        ``sma``, ``mu``, ``mu_err``, ``ellipticity``, ``pa``, ``growth`` in the units of `p2p_keras.profile`; errors and
+        numbers of pixels where there are any.
     path : Path
     """
     from p2p_keras.profile.columns import pa_from_x
 
-    rows = np.stack(
-        [
-            columns["sma"],
-            columns["mu"],
-            columns["mu_err"],
-            columns["growth"],
-            columns["ellipticity"],
-            (pa_from_x(columns["pa"], meta) - 90.0) % 180.0,
-        ],
-        axis=1,
-    )
+    present = [ours for ours in _OURS if ours in _ALWAYS or ours in columns]
+    angles = (pa_from_x(columns["pa"], meta) - 90.0) % 180.0
+    rows = np.stack([angles if ours == "pa" else columns[ours] for ours in present], axis=1)
+    names = [_OURS[ours] for ours in present]
     with open(path, "w", encoding="utf-8", newline="\n") as file:
         for key in _COMMENTS:
             if key in meta:
                 value = meta[key]
                 text = joined(value) if isinstance(value, list) else str(value)
                 file.write(f"# {key}: {printable(text)}\n")
-        file.write(",".join(_UNITS) + "\n" + ",".join(_UNITS.values()) + "\n")
+        file.write(",".join(names) + "\n" + ",".join(_UNITS[name] for name in names) + "\n")
         for row in np.where(np.isfinite(rows), rows, _MISSING):
             file.write(",".join(f"{value:.5f}" for value in row) + "\n")
 
 
 def read_prof(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Read what `write_prof` wrote: meta (see `read_comments`) and columns; angles from +x."""
-    meta, lines = read_comments(path), path.read_text(encoding="utf-8").splitlines()
-    body = [line for line in lines if line.strip() and not line.startswith("#")]
-    names = body[0].split(",")
-    numbers = [[float(cell) for cell in line.split(",")] for line in body[2:]]
-    table = np.array(numbers, dtype=float).reshape(len(numbers), len(names))
-    table[table > _MISSING - 1e-6] = np.nan
-    found = dict(zip(names, table.T, strict=True))
+    meta, found = read_comments(path), prof_columns(path)
     meta["pa_reference"] = "+x"
-    columns = {"sma": "R", "mu": "SB", "mu_err": "SB_e", "ellipticity": "ellip", "pa": "pa", "growth": "totmag"}
-    out = {ours: found[theirs] for ours, theirs in columns.items()}
+    out = {ours: found[theirs] for ours, theirs in _OURS.items() if theirs in found}
     out["pa"] = (out["pa"] + 90.0) % 180.0
     return meta, out
+
+
+def prof_columns(path: Path) -> dict[str, np.ndarray]:
+    """Columns of any version of AutoProf, by its names: comments, a line of names, perhaps one of units, rows.
+
+    AutoProf once wrote the units as a line of their own; 1.3.4 writes them as a comment. What is missing (99.999), or
+    text, is NaN.
+
+    Raises
+    ------
+    ValueError
+        It is no such file, or a row was cut off.
+    """
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip() and line[0] != "#"]
+    if len(lines) < 2:
+        raise ValueError("is no AutoProf profile: it needs a line of names and rows")
+    names = [name.strip() for name in lines[0].split(",")]
+    first_is_row = np.isfinite(_number(lines[1].split(",")[0]))
+    rows = [[_number(cell) for cell in line.split(",")] for line in lines[1 if first_is_row else 2 :]]
+    if any(len(row) != len(names) for row in rows):
+        raise ValueError(f"a row hasn't the {len(names)} columns that the first line names: cut off?")
+    table = np.array(rows, dtype=float).reshape(len(rows), len(names))
+    found = dict(zip(names, table.T, strict=True))
+    # Angles and radii may well be above 99.999: only magnitudes beyond it, and the very number elsewhere, are missing.
+    for name, values in found.items():
+        missing = values > _MISSING - 1e-3 if name.startswith(("SB", "totmag")) else np.abs(values - _MISSING) < 1e-6
+        values[missing & (name != "R")] = np.nan
+    return found
+
+
+def prof_centre(path: Path) -> tuple[float, float]:
+    """The centre that AutoProf writes into ``NAME.aux`` beside ``NAME.prof``, px; NaN where there is none.
+
+    ``center x: 64.1 pix, y: 63.2 pix``
+    """
+    aux = path.with_suffix(".aux")
+    text = aux.read_text(encoding="utf-8") if aux.is_file() else ""
+    found = re.search(r"^center x:\s*([-+.\deE]+)\s*pix, y:\s*([-+.\deE]+)", text, re.MULTILINE)
+    return (float(found[1]), float(found[2])) if found else (float("nan"), float("nan"))
 
 
 def read_comments(path: Path) -> dict[str, Any]:
@@ -106,6 +154,7 @@ def read_comments(path: Path) -> dict[str, Any]:
 
 
 def _number(text: str) -> float:
+    """A number; NaN for text, such as that of AutoProf's column `sampling_method`."""
     try:
         return float(text)
     except ValueError:

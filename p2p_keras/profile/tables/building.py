@@ -73,7 +73,7 @@ def profile_columns(
     columns = {name: values[order] for name, values in columns.items()}
     columns["growth"] = np.where(np.isfinite(columns["growth"]), columns["growth"], np.nan)
     x0, y0 = _number(outputs["x0"]), _number(outputs["y0"])
-    columns["pa"], pa_of_x, parity = _sky_position_angle(image, columns["pa"], x0, y0)
+    columns["pa"], pa_of_x, parity = sky_position_angle(image, columns["pa"], x0, y0)
 
     mag_total = _number(outputs["mag_total"])
     ra, dec = image.pixel_to_sky(x0, y0)
@@ -144,7 +144,7 @@ def table_of_columns(columns: Mapping[str, np.ndarray]) -> QTable:
     return Profile(made, copy=False)
 
 
-def _sky_position_angle(image: GalaxyImage, pa: np.ndarray, x0: float, y0: float) -> tuple[np.ndarray, float, int]:
+def sky_position_angle(image: GalaxyImage, pa: np.ndarray, x0: float, y0: float) -> tuple[np.ndarray, float, int]:
     """Position angles in the image's reference, in [0, 180); that of the +x axis; and the sense of turning."""
     if image.pa_reference != "north" or not (np.isfinite(x0) and np.isfinite(y0)):
         return half_turn(np.asarray(pa, dtype=float)), 0.0, 1

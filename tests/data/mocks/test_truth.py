@@ -228,7 +228,8 @@ def test_never_fails_on_any_galaxy(n, r50, q, pa, fwhm, dx, bar, companion):
     # An ellipse of semi-major axis below the distance to the edge is inside whatever its shape.
     inside = truth.sma < 27.0
     assert np.isfinite(truth.intensity[inside]).all()
-    assert (truth.intensity[inside] <= image.max() * 1.01).all()
+    # Between pixels a peak may be brighter than any pixel: a Gaussian's by this, half a pixel off.
+    assert (truth.intensity[inside] <= image.max() * 1.01 * 2.0 ** (1.0 / fwhm**2)).all()
     e1, e2 = ellipse.vector_from_angles(truth.ellipticity, truth.pa)
     np.testing.assert_allclose(e1[inside], truth.e1[inside], atol=1e-9)
     np.testing.assert_allclose(e2[inside], truth.e2[inside], atol=1e-9)

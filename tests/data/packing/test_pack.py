@@ -445,3 +445,35 @@ def test_real_galaxies_with_profiles_of_their_own(real_data, tmp_path):
     report = pack_rows(rows_of_images([tmp_path]), tmp_path / "out")
     assert set(packed(tmp_path / "out")) == {"ngc4467 g", "spiral-j0151 r"}
     assert "--zero-point" in causes(report)["ic3478"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--measure", "IMAGE"], "own"),
+        (["IMAGE", "--measure"], "own"),
+        (["--measure", "photutils", "IMAGE"], "photutils"),
+        (["IMAGE", "--measure", "--output-first"], "own"),
+    ],
+)
+def test_measure_stands_alone_or_with_a_method(arguments, expected, tmp_path, monkeypatch):
+    """`pack --measure galaxies/` would take the folder for a method, or --measure photutils for a file."""
+    from click.testing import CliRunner
+
+    from p2p_keras.data import packing
+    from p2p_keras.pack import main
+
+    asked = {}
+
+    def pack_rows(rows, output, **options):
+        asked.update(options)
+        raise SystemExit(0)
+
+    image = tmp_path / "NGC1-r.fits"
+    image.write_bytes(b"")
+    monkeypatch.setattr(packing, "pack_rows", pack_rows)
+    words = [str(image) if word == "IMAGE" else word for word in arguments if word != "--output-first"]
+    run = CliRunner().invoke(main, [*words, "--output", str(tmp_path / "out")])
+    assert run.exit_code == 0, run.output
+    assert asked["measure"] == expected
+    assert asked["workers"] >= 1

@@ -30,7 +30,7 @@ def drawn():
 
 @pytest.fixture(scope="module")
 def galaxies(predictor, drawn):
-    """Those of them whose profile isn't bad: where the model takes a merger's other half for the target, nothing stays."""
+    """Those of them whose profile isn't bad: where a merger's other half is taken for the target, nothing stays."""
     return [g for g, p in zip(drawn, _predict(predictor, drawn), strict=True) if _error(p, g) <= BAD_PROFILE]
 
 

@@ -47,11 +47,12 @@ def test_overfits_four_galaxies(preset, faint_four, overfit, monkeypatch):
         monkeypatch.setattr(captions, "SKY_STEPS", WINDOW)
     config = FitConfig.from_mapping({"preset": preset, "batch_size": 4, "warmup_steps": 5, **settings}, "test")
     figures = overfit(config, faint_four, steps)
-    # Labels off by half a pixel leave 0.13 mag in mu and 0.7 px in the centre, those off by one ring 0.05 mag;
-    # angles that aren't doubled 0.07, components in the wrong order 0.27 in the ellipse.
-    assert figures["mu"] < (0.03 if preset == "pix2prof_transformer" else 0.08)
-    assert figures["ellipse"] < 0.06
-    assert figures["centre"] < 0.3
+    # Trained with a fault put in: a caption half a pixel off leaves 0.12 mag (mu off by one ring 0.048), half the angle
+    # in the ellipse 0.072 (components swapped 0.27), a centre half a pixel off 0.7 px (x and y swapped 2.1).
+    assert figures["mu"] < (0.02 if preset == "pix2prof_transformer" else 0.07)
+    # With attention some seeds end at 0.05: there only components in the wrong order are found.
+    assert figures["ellipse"] < (0.12 if preset == "pix2prof_attention" else 0.03)
+    assert figures["centre"] < 0.1
 
 
 def test_statistics_are_kept_from_an_epoch_on(faint_shards):

@@ -248,3 +248,22 @@ def test_package_is_imported_without_drawing():
     """``import p2p_keras`` would load astropy or matplotlib."""
     code = "import sys, p2p_keras; assert not {'astropy', 'matplotlib', 'tensorflow', 'keras'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_errors_of_shapes_are_shaded():
+    """A reader would take a noisy ellipticity for a twist."""
+    import numpy as np
+
+    from p2p_keras.profile.plots import plot_ellipticity, plot_growth, plot_position_angle
+    from p2p_keras.profile.tables.building import table_of_columns
+
+    sma = np.geomspace(0.5, 20.0, 20)
+    ones = np.ones(20)
+    columns = {"sma": sma, "mu": 20.0 + sma, "mu_err": 0.1 * ones, "ellipticity": 0.4 * ones, "pa": 30.0 * ones}
+    columns |= {"growth": 16.0 - np.log(sma), "ellipticity_err": 0.05 * ones, "pa_err": 4.0 * ones}
+    profile = table_of_columns(columns | {"growth_err": 0.02 * ones})
+    for plot in (plot_ellipticity, plot_position_angle, plot_growth):
+        assert "band" in plot(profile)
+    profile.remove_columns(["ellipticity_err", "pa_err", "growth_err"])
+    for plot in (plot_ellipticity, plot_position_angle, plot_growth):
+        assert "band" not in plot(profile)

@@ -1,0 +1,174 @@
+"""Photometry along ellipses beside photutils', on noise-free and noisy mocks: intensities, harmonics, errors, time.
+
+    python benchmarks/isophotes.py --count 48 --size 128 --figure docs/images/isophotes-photutils.png
+
+Both measure along the same ellipses, the truth's. Noisy mocks are the noise-free ones with white noise of the survey's
+depth. Errors are judged by their pulls: (noisy - noise-free) / error, where the intensity is above ten times its error.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+
+@click.command()
+@click.option("--count", default=48, help="Galaxies.")
+@click.option("--size", default=128, help="Side of the images, px.")
+@click.option("--seed", default=777)
+@click.option("--survey", default="sdss")
+@click.option("--figure", type=click.Path(path_type=Path), help="Draw the comparison.")
+def main(count: int, size: int, seed: int, survey: str, figure: Path | None) -> None:
+    """Compare, and print what came out."""
+    warnings.simplefilter("ignore")
+    rows, times = [], np.zeros(2)
+    for index in range(count):
+        clean, noise, ellipses = _galaxy(survey, seed, index, size)
+        noisy = clean + noise * np.random.default_rng(index).normal(size=clean.shape)
+        ours = []
+        for pixels in (clean, noisy):
+            start = time.process_time()
+            ours.append(_ours(pixels, ellipses))
+            times[0] += time.process_time() - start
+            start = time.process_time()
+            theirs = _theirs(pixels, ellipses)
+            times[1] += time.process_time() - start
+            rows.append({"noisy": pixels is noisy, "sma": ellipses.sma, "ours": ours[-1], "theirs": theirs})
+        rows[-1]["truth"] = ours[0]
+    for noisy in (False, True):
+        _print([row for row in rows if row["noisy"] is noisy], "noisy" if noisy else "noise-free")
+    _print_pulls([row for row in rows if row["noisy"]])
+    per = times / (2 * count) * 1e3
+    click.echo(
+        f"CPU time a galaxy of {size} px: {per[0]:.1f} ms, photutils {per[1]:.0f} ms: {per[1] / per[0]:.0f} times"
+    )
+    if figure:
+        _draw(rows, figure)
+
+
+def _galaxy(survey: str, seed: int, index: int, size: int) -> tuple[np.ndarray, float, Any]:
+    """A noise-free mock, the survey's noise per pixel, and every third ellipse of its truth."""
+    from p2p_keras.data.mocks import scene
+    from p2p_keras.profile.isophotes.given import Ellipses
+
+    kept: dict[str, Any] = {}
+    label = scene._labelled
+
+    def keep(rendered: Any, *arguments: Any, **options: Any) -> Any:
+        kept["image"] = np.asarray(rendered.image, dtype=float)
+        return label(rendered, *arguments, **options)
+
+    scene._labelled = keep
+    try:
+        galaxy = scene.simulate_galaxy(survey, seed, index, size=size, band="r")
+    finally:
+        scene._labelled = label
+    inside = np.flatnonzero((galaxy.sma <= galaxy.extent) & (galaxy.sma > 2.0 * galaxy.pixel_scale))[::3]
+    shapes = np.clip(galaxy.ellipticity[inside], 0.02, 0.9)
+    sma = galaxy.sma[inside] / galaxy.pixel_scale
+    return kept["image"], galaxy.noise, Ellipses.of(galaxy.x0, galaxy.y0, sma, shapes, galaxy.pa[inside])
+
+
+def _ours(pixels: np.ndarray, ellipses: Any) -> dict[str, np.ndarray]:
+    from p2p_keras.profile.isophotes.photometry import measure_ellipses
+
+    return measure_ellipses(pixels, ellipses).columns()
+
+
+def _theirs(pixels: np.ndarray, ellipses: Any) -> dict[str, np.ndarray]:
+    from photutils.isophote import EllipseSample, Isophote
+
+    found = []
+    for i in range(len(ellipses)):
+        sample = EllipseSample(
+            pixels,
+            ellipses.sma[i],
+            x0=ellipses.x0[i],
+            y0=ellipses.y0[i],
+            eps=ellipses.ellipticity[i],
+            position_angle=np.deg2rad(ellipses.pa[i]),
+        )
+        sample.update(np.zeros(4, dtype=bool))
+        one = Isophote(sample, 0, True, 0)
+        values = (one.intens, one.int_err, one.a4, one.b4, one.a3, one.b3)
+        found.append([np.nan if value is None else value for value in values])
+    keys = ("intensity", "intensity_err", "a4", "b4", "a3", "b3")
+    return dict(zip(keys, np.array(found, dtype=float).reshape(-1, len(keys)).T, strict=True))
+
+
+def _print(rows: list[dict[str, Any]], title: str) -> None:
+    ours = {key: np.concatenate([row["ours"][key] for row in rows]) for key in rows[0]["ours"]}
+    theirs = {key: np.concatenate([row["theirs"][key] for row in rows]) for key in rows[0]["theirs"]}
+    sure = ours["intensity"] > 50.0 * ours["intensity_err"]
+    difference = np.abs(2.5 * np.log10(ours["intensity"] / theirs["intensity"]))[sure]
+    click.echo(
+        f"{title}: {sure.sum()} of {sure.size} ellipses with S/N > 50, intensities differ by "
+        f"{np.median(difference):.4f} mag in the median, {np.quantile(difference, 0.95):.4f} at 95 %, "
+        f"{difference.max():.4f} at most"
+    )
+    for key in ("a3", "b3", "a4", "b4"):
+        both = np.isfinite(ours[key]) & np.isfinite(theirs[key])
+        off = np.abs(ours[key] - theirs[key])[both]
+        click.echo(f"  {key}: {np.median(off):.4f} in the median, {np.quantile(off, 0.9):.4f} at 90 % of {both.sum()}")
+
+
+def _print_pulls(rows: list[dict[str, Any]]) -> None:
+    for key in ("intensity", "a3", "b3", "a4", "b4"):
+        pulls = np.concatenate([_pulls(row, key) for row in rows])
+        pulls = pulls[np.isfinite(pulls)]
+        low, high = np.percentile(pulls, [15.87, 84.13])
+        click.echo(
+            f"  pulls of {key}: mean {np.clip(pulls, -5, 5).mean():+.2f}, width {0.5 * (high - low):.2f} "
+            f"({pulls.size} ellipses)"
+        )
+
+
+def _pulls(row: dict[str, Any], key: str) -> np.ndarray:
+    """Of one noisy galaxy; intensities where they stand ten times above their error, harmonics where the slope does."""
+    ours, truth = row["ours"], row["truth"]
+    use = ours["intensity"] > 10.0 * ours["intensity_err"]
+    if key != "intensity":
+        with np.errstate(invalid="ignore"):
+            use &= np.abs(ours["gradient"]) > 5.0 * ours["gradient_err"]
+    return ((ours[key] - truth[key]) / ours[f"{key}_err"])[use]
+
+
+def _draw(rows: list[dict[str, Any]], path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), constrained_layout=True)
+    for row in rows:
+        ours, theirs = row["ours"], row["theirs"]
+        sure = ours["intensity"] > 50.0 * ours["intensity_err"]
+        colour = "C1" if row["noisy"] else "C0"
+        difference = 1e3 * 2.5 * np.log10(theirs["intensity"] / ours["intensity"])
+        axes[0].plot(row["sma"][sure], difference[sure], ".", ms=3, color=colour, alpha=0.6)
+        axes[1].plot(theirs["b4"], ours["b4"], ".", ms=3, color=colour, alpha=0.6)
+    axes[0].set(xscale="log", xlabel="semi-major axis (px)", ylabel="photutils - ours (mmag)", ylim=(-10, 10))
+    axes[0].axhspan(-2, 2, color="0.9", zorder=0)
+    axes[1].plot([-0.2, 0.2], [-0.2, 0.2], "k-", lw=0.6)
+    axes[1].set(xlim=(-0.12, 0.12), ylim=(-0.12, 0.12), xlabel="b4 by photutils", ylabel="b4, ours")
+    axes[1].plot([], [], ".", color="C0", label="noise-free")
+    axes[1].plot([], [], ".", color="C1", label="noisy")
+    axes[1].legend(frameon=False)
+    bins = np.linspace(-4, 4, 33)
+    for key, colour in (("intensity", "C0"), ("b4", "C2")):
+        pulls = np.concatenate([_pulls(row, key) for row in rows if row["noisy"]])
+        axes[2].hist(pulls[np.isfinite(pulls)], bins, density=True, histtype="step", color=colour, label=key)
+    axes[2].plot(bins, np.exp(-0.5 * bins**2) / np.sqrt(2 * np.pi), "k-", lw=0.8, label="Gaussian")
+    axes[2].set(xlabel="(noisy - noise-free) / error")
+    axes[2].legend(frameon=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+
+
+if __name__ == "__main__":
+    main()

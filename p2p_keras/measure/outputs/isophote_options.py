@@ -1,0 +1,162 @@
+"""Options of `predict` for measuring along ellipses that are given, and for photometry along the model's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from p2p_keras.core.errors import UsageError
+
+OPTIONS = (
+    click.option(
+        "--ellipses",
+        type=click.Path(exists=True, dir_okay=False),
+        metavar="TABLE",
+        help="Measure along the ellipses of this table (ours, photutils', isoster's, AutoProf's, SGA's); no network.",
+    ),
+    click.option(
+        "--fixed",
+        metavar="X0,Y0,E,PA",
+        help="Measure along one shape: centre in pixels of the file from 0, 1 - b/a, degrees from +x; no network.",
+    ),
+    click.option(
+        "--radii",
+        metavar="START:STOP:FACTOR|LIST",
+        help="Semi-major axes for --ellipses and --fixed, arcsec: 1:60:1.1, or 1,2,5,10.  [default: the table's]",
+    ),
+    click.option(
+        "--statistic",
+        type=click.Choice(["mean", "median", "clipped"]),
+        help="Of the pixels, for --ellipses and --fixed.  [default: mean]",
+    ),
+    click.option(
+        "--pixels",
+        type=click.Choice(["sampled", "exact"]),
+        help="Along the ellipse, or a ring's by their areas in it, for --ellipses and --fixed.  [default: sampled]",
+    ),
+    click.option(
+        "--psf",
+        metavar="FWHM|FILE",
+        help="PSF, arcsec or a FITS image of it: Sersic and disc fits, and r50_psf_free, of the galaxy before it.",
+    ),
+    click.option(
+        "--match-psf",
+        is_flag=True,
+        help="With --forced and --psf BAND=FWHM|FILE,...: convolve all bands to the widest PSF.",
+    ),
+    click.option(
+        "--model-kind",
+        type=click.Choice(["ellipses", "harmonics"]),
+        default="ellipses",
+        help="Of --model-image; harmonics (with --photometry) is boxy or discy as the galaxy.",
+    ),
+    click.option(
+        "--regions",
+        type=click.Path(path_type=Path, file_okay=False),
+        metavar="DIR",
+        help="Write DS9 region files: NAME.reg, the ellipses, and NAME-mask.reg, what was left out.",
+    ),
+    click.option(
+        "--all-quantities",
+        is_flag=True,
+        help="Petrosian and Kron radii and magnitudes, C42, mean mu inside r50, bar radius and strength too.",
+    ),
+    click.option(
+        "--disc-thickness",
+        type=click.FloatRange(0.0, 0.9),
+        metavar="Q0",
+        help="Inclination too, of a disc with this axis ratio from the edge, such as 0.2.",
+    ),
+    click.option(
+        "--photometry",
+        is_flag=True,
+        help="Measure the pixels along the profile's ellipses too: intensity, harmonics a3 to b4, errors of shapes.",
+    ),
+)
+
+
+def isophote_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add them to a command, as a decorator."""
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command
+
+
+def along_ellipses(options: Mapping[str, Any]) -> Any:
+    """What measures along the ellipses that the options give; None where they give none.
+
+    Raises
+    ------
+    UsageError
+        The options contradict each other, or can't be read.
+    """
+    given = [f"--{name}" for name in ("ellipses", "fixed") if options.get(name) is not None]
+    if not given:
+        for name in ("radii", "statistic", "pixels"):
+            if options.get(name) is not None:
+                raise UsageError(f"--{name} goes with --ellipses or --fixed: a model has its own radii")
+        return None
+    if len(given) == 2:
+        raise UsageError("--ellipses and --fixed contradict each other: give one of them")
+    for name, option in (("model", "--model"), ("server", "--server"), ("forced", "--forced")):
+        if options.get(name):
+            raise UsageError(f"{given[0]} measures without a network: it doesn't go with {option}")
+    if options.get("sky") == "unknown":
+        raise UsageError(f"{given[0]} subtracts the --sky that is given, or none: unknown is for a model")
+    from p2p_keras.measure.along import AlongSettings
+    from p2p_keras.measure.ellipse_measurers import AlongEllipses
+
+    settings = AlongSettings(
+        radii=None if options.get("radii") is None else parse_radii(options["radii"]),
+        sky=options.get("sky"),
+        statistic=options.get("statistic") or "mean",
+        method=options.get("pixels") or "sampled",
+    )
+    ellipses = options["ellipses"] if options.get("ellipses") is not None else parse_shape(options["fixed"])
+    return AlongEllipses(ellipses, settings)
+
+
+def parse_radii(text: str) -> Any:
+    """Read ``START:STOP:FACTOR`` or a list, arcsec; STOP itself is the last radius where a step falls on it.
+
+    Raises
+    ------
+    UsageError
+        It is neither, or isn't positive and increasing.
+    """
+    import numpy as np
+
+    wanted = f"--radii {text}: expected START:STOP:FACTOR in arcsec, as 1:60:1.1, or increasing radii as 1,2,5"
+    try:
+        if ":" not in text:
+            radii = np.array([float(part) for part in text.split(",") if part.strip()])
+        else:
+            start, stop, factor = (float(part) for part in text.split(":"))
+            if not (start > 0 and stop >= start and factor > 1.0):
+                raise UsageError(wanted)
+            radii = start * factor ** np.arange(int(np.floor(np.log(stop / start) / np.log(factor) + 1e-9)) + 1)
+    except ValueError as error:
+        raise UsageError(wanted) from error
+    if not radii.size or not (radii > 0).all() or not (np.diff(radii) > 0).all() or not np.isfinite(radii).all():
+        raise UsageError(wanted)
+    return radii
+
+
+def parse_shape(text: str) -> tuple[float, float, float, float]:
+    """Read ``X0,Y0,E,PA``.
+
+    Raises
+    ------
+    UsageError
+        It isn't four numbers, or E isn't an ellipticity.
+    """
+    try:
+        x0, y0, ellipticity, pa = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise UsageError(f"--fixed {text}: expected X0,Y0,E,PA, such as 127.5,127.5,0.3,40") from error
+    if not 0.0 <= ellipticity < 1.0:
+        raise UsageError(f"--fixed {text}: the ellipticity 1 - b/a is {ellipticity:g}, it must be from 0 to below 1")
+    return x0, y0, ellipticity, pa

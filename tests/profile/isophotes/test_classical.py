@@ -1,0 +1,74 @@
+"""The classical fit on galaxies whose isophotes are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from p2p_keras.images import GalaxyImage
+from p2p_keras.profile.isophotes.classical import Shape, fit_isophotes, radii_to
+
+SIZE = 192
+
+
+def galaxy(x0=97.3, y0=94.2, noise=0.05, seed=0):
+    """A round bulge in an inclined disc: ellipticity rises from 0 to 0.5."""
+    y, x = np.mgrid[:SIZE, :SIZE]
+    t = np.deg2rad(40.0)
+    along, across = (x - x0) * np.cos(t) + (y - y0) * np.sin(t), (y - y0) * np.cos(t) - (x - x0) * np.sin(t)
+    disc = 5.0 * np.exp(-np.hypot(along, across / 0.5) / 14.0)
+    bulge = 30.0 * np.exp(-np.hypot(x - x0, y - y0) / 3.0)
+    return disc + bulge + noise * np.random.default_rng(seed).normal(size=disc.shape)
+
+
+def test_centre_shape_and_angle_are_found():
+    """Labels would be those of other ellipses than the galaxy's."""
+    found = fit_isophotes(galaxy(), Shape(95.0, 96.0, 20.0, 0.2, 80.0), radii_to(60.0))
+    assert np.hypot(found.x0[0] - 97.3, found.y0[0] - 94.2) < 0.1
+    outer = (found.sma > 42.0) & (found.sma < 55.0)
+    np.testing.assert_allclose(found.ellipticity[outer], 0.5, atol=0.03)
+    np.testing.assert_allclose(found.pa[outer], 40.0, atol=2.0)
+    inner = (found.sma > 2.0) & (found.sma < 5.0)
+    assert (found.ellipticity[inner] < 0.2).all()
+
+
+def test_stars_and_gaps_are_left_out():
+    """A star beside a galaxy, masked or not, would pull its ellipses."""
+    y, x = np.mgrid[:SIZE, :SIZE]
+    pixels = galaxy() + 50.0 * np.exp(-0.5 * ((x - 120.0) ** 2 + (y - 100.0) ** 2) / 2.0**2)
+    mask = np.zeros(pixels.shape, dtype=bool)
+    mask[:, 60:72] = True
+    found = fit_isophotes(pixels, Shape(97.0, 94.0, 20.0, 0.3, 50.0), radii_to(50.0), mask=mask)
+    clean = fit_isophotes(galaxy(), Shape(97.0, 94.0, 20.0, 0.3, 50.0), radii_to(50.0))
+    assert np.hypot(found.x0[0] - clean.x0[0], found.y0[0] - clean.y0[0]) < 0.1
+    assert np.median(np.abs(found.ellipticity - clean.ellipticity)) < 0.01
+    assert np.abs(found.ellipticity - clean.ellipticity)[found.sma > 8].max() < 0.06
+
+
+def test_geometry_is_continued_into_the_noise():
+    """Beyond the light, ellipses would follow the noise."""
+    found = fit_isophotes(galaxy(noise=0.3), Shape(97.0, 94.0, 20.0, 0.3, 50.0), radii_to(90.0))
+    beyond = found.sma > 60.0
+    assert np.ptp(found.ellipticity[beyond]) < 0.1
+
+
+def test_a_known_centre_is_kept():
+    """A centre that was given would be moved."""
+    found = fit_isophotes(galaxy(), Shape(96.0, 94.0, 20.0, 0.3, 50.0), radii_to(50.0), fix_centre=True)
+    assert (found.x0 == 96.0).all()
+    assert (found.y0 == 94.0).all()
+
+
+def test_labels_agree_with_photutils():
+    """A label would depend on who fitted it: `pack --measure` and `--measure photutils`."""
+    pytest.importorskip("photutils")
+    pytest.importorskip("sep")
+    from p2p_keras.data.packing.measuring import measure_galaxy
+
+    image = GalaxyImage.from_array(galaxy(97.3, 95.0), zero_point=22.5, pixel_scale=0.4)
+    own, theirs = (measure_galaxy(image, method=method) for method in ("own", "photutils"))
+    both = (theirs.sma >= own.sma[0]) & (theirs.sma <= own.sma[-1])
+    difference = np.interp(np.log(theirs.sma[both]), np.log(own.sma), own.mu) - theirs.mu[both]
+    assert np.median(np.abs(difference)) < 0.01
+    assert own.extent == pytest.approx(theirs.extent, rel=0.15)
+    assert np.hypot(own.x0 - theirs.x0, own.y0 - theirs.y0) < 0.2

@@ -1,0 +1,223 @@
+"""Photometry along given ellipses: what is known of rings, planes, boxes and noise."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+from p2p_keras.profile.isophotes.clipping import clipped_mean
+from p2p_keras.profile.isophotes.given import Ellipses
+from p2p_keras.profile.isophotes.harmonics import fit_harmonics
+from p2p_keras.profile.isophotes.noise import measure_noise
+from p2p_keras.profile.isophotes.photometry import measure_ellipses
+from p2p_keras.profile.isophotes.rings import ellipse_pixels, ring_pixels
+from p2p_keras.profile.isophotes.sampling import ReadImage, points_along
+
+SIZE = 160
+X0, Y0 = 79.3, 80.6
+SMA = 2.0 * np.exp(0.15 * np.arange(22))
+
+
+def radius(q=0.6, pa=25.0, shape=2.0):
+    """Semi-major axis through each pixel, of ellipses (shape 2), boxes (above) or kites (below)."""
+    y, x = np.mgrid[:SIZE, :SIZE]
+    t = np.deg2rad(pa)
+    along, across = (x - X0) * np.cos(t) + (y - Y0) * np.sin(t), (y - Y0) * np.cos(t) - (x - X0) * np.sin(t)
+    return (np.abs(along) ** shape + np.abs(across / q) ** shape) ** (1.0 / shape)
+
+
+def disc(**settings):
+    return 100.0 * np.exp(-radius(**settings) / 12.0)
+
+
+def ellipses(sma=SMA, q=0.6, pa=25.0):
+    return Ellipses.of(X0, Y0, sma, 1.0 - q, pa)
+
+
+@pytest.mark.parametrize("method", ["sampled", "exact"])
+@pytest.mark.parametrize("statistic", ["mean", "median", "clipped"])
+def test_a_plane_of_sky_gives_its_value_at_the_centre(method, statistic):
+    """A sloping sky would make a galaxy brighter or fainter, though an ellipse's two sides cancel."""
+    y, x = np.mgrid[:SIZE, :SIZE]
+    plane = 5.0 + 0.02 * (x - X0) - 0.01 * (y - Y0)
+    found = measure_ellipses(plane, ellipses(), method=method, statistic=statistic)
+    np.testing.assert_allclose(found.intensity, 5.0, atol=0.02)
+
+
+def test_a_ring_of_known_flux_is_summed_exactly():
+    """Light in an annulus would depend on how its edge cuts the pixels."""
+    for i, inner, outer in ((0, 5.0, 5.4), (1, 20.3, 31.7), (2, 0.0, 0.4)):
+        given = Ellipses.of([80.2, 79.7, 80.5], [79.9, 80.1, 80.5], 10.0, [0.3, 0.7, 0.0], [10.0, 77.0, 0.0])
+        q = given.axis_ratio[i]
+        _, _, part = ring_pixels((SIZE, SIZE), given, i, inner, outer)
+        assert part.sum() == pytest.approx(np.pi * q * (outer**2 - inner**2), rel=1e-9)
+        assert part.max() <= 1.0 + 1e-12
+
+
+def test_a_ring_off_the_image_has_what_is_on_it():
+    """An ellipse beyond the edge would count pixels that aren't there."""
+    given = Ellipses.of(0.0, 50.0, 30.0, 0.0, 0.0)
+    rows, columns, part = ellipse_pixels((SIZE, SIZE), given, 0, 30.0)
+    assert rows.min() >= 0
+    assert columns.min() >= 0
+    assert part.sum() == pytest.approx(0.5 * np.pi * 900.0 + 0.5 * 60.0, abs=1.0)  # half, and half a column of pixels
+
+
+@pytest.mark.parametrize("method", ["sampled", "exact"])
+def test_intensity_of_a_disc(method):
+    """The profile itself would be off."""
+    found = measure_ellipses(disc(), ellipses(), method=method)
+    np.testing.assert_allclose(found.intensity, 100.0 * np.exp(-SMA / 12.0), rtol=0.02)
+
+
+def test_boxy_is_negative_and_discy_positive():
+    """A boxy galaxy would be called discy: b4, the cosine, is what papers after Bender call a4."""
+    outer = slice(8, None)
+    boxy = measure_ellipses(disc(shape=2.6), ellipses())
+    discy = measure_ellipses(disc(shape=1.7), ellipses())
+    round_one = measure_ellipses(disc(), ellipses())
+    assert (boxy.b4[outer] < -0.01).all()
+    assert (discy.b4[outer] > 0.01).all()
+    assert np.abs(round_one.b4[outer]).max() < 2e-3
+    for found in (boxy, discy, round_one):
+        assert np.nanmax(np.abs(found.a4[outer])) < 5e-3
+        assert np.nanmax(np.abs(found.a3[outer])) < 5e-3
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.8])
+def test_errors_are_honest(smoothing):
+    """Of 100 intensities, harmonics or ellipses, far fewer or far more than 68 would lie within their errors."""
+    from scipy import ndimage
+
+    truth = measure_ellipses(disc(), ellipses())
+    keys = ("intensity", "gradient", "a3", "b3", "a4", "b4")
+    pulls: dict[str, list[np.ndarray]] = {key: [] for key in keys}
+    for seed in range(48):
+        noise = np.random.default_rng(seed).normal(size=(SIZE, SIZE))
+        if smoothing:
+            noise = ndimage.gaussian_filter(noise, smoothing)
+            noise /= noise.std()
+        found = measure_ellipses(disc() + noise, ellipses())
+        for key in keys:
+            error = getattr(found, f"{key}_err")
+            pulls[key].append(((getattr(found, key) - getattr(truth, key)) / error)[5:])
+    for key, values in pulls.items():
+        found = np.concatenate(values)
+        found = found[np.isfinite(found)]
+        assert abs(found.mean()) < 0.25, key
+        assert 0.75 < found.std() < 1.2, key
+
+
+def test_errors_of_shapes_are_those_of_fits():
+    """Users would cut on an ellipticity_err that says nothing of the scatter of ellipticities."""
+    clean, sma = disc(), SMA[6:15]
+    step = 0.01
+    # What moves when the ellipse is off by a known step says how much of the noise's second harmonic is ellipticity.
+    moved = fit_of(clean, ellipses(sma, q=0.6 - step)) - fit_of(clean, ellipses(sma))
+    found = []
+    for seed in range(24):
+        pixels = clean + np.random.default_rng(seed).normal(size=(SIZE, SIZE))
+        found.append((fit_of(pixels, ellipses(sma)) - fit_of(clean, ellipses(sma))) * step / moved)
+    errors = measure_ellipses(pixels, ellipses(sma)).ellipticity_err
+    assert np.median(np.std(found, axis=0) / errors) == pytest.approx(1.0, abs=0.2)
+    assert (measure_ellipses(pixels, ellipses(sma)).pa_err < 3.0).all()
+
+
+def fit_of(pixels, given):
+    """The second cosine of the intensity along each ellipse."""
+    points = points_along(given)
+    values, good = ReadImage(pixels).values(points.x, points.y)
+    return fit_harmonics(points, values, good).coefficients[:, 4]
+
+
+def test_a_noise_map_decides_the_errors():
+    """A survey's noise map would be ignored."""
+    pixels = disc() + np.random.default_rng(0).normal(size=(SIZE, SIZE))
+    one, ten = (measure_ellipses(pixels, ellipses(), sigma=np.full((SIZE, SIZE), s)) for s in (1.0, 10.0))
+    np.testing.assert_allclose(ten.intensity_err, 10.0 * one.intensity_err, rtol=1e-6)
+    scatter = measure_ellipses(pixels, ellipses())
+    assert np.median(one.intensity_err[8:] / scatter.intensity_err[8:]) == pytest.approx(1.0, abs=0.15)
+
+
+def test_masked_pixels_count_for_nothing():
+    """A masked star would shine through the mean."""
+    pixels = disc()
+    mask = np.zeros((SIZE, SIZE), dtype=bool)
+    mask[84:100, 96:112] = True
+    starry = pixels + 1000.0 * mask
+    found, clean = measure_ellipses(starry, ellipses(), mask=mask), measure_ellipses(pixels, ellipses())
+    np.testing.assert_allclose(found.intensity, clean.intensity, rtol=0.02)
+    assert found.n_masked.max() > 10
+    np.testing.assert_allclose(found.n_pix + found.n_masked, clean.n_pix, atol=1.0)
+
+
+def test_a_star_is_foreign_and_a_bar_is_not():
+    """A star would brighten the ring that it lies on; or an arm would be cut out of the galaxy."""
+    y, x = np.mgrid[:SIZE, :SIZE]
+    pixels = disc() + np.random.default_rng(1).normal(scale=0.3, size=(SIZE, SIZE))
+    star = 60.0 * np.exp(-0.5 * ((x - 105.0) ** 2 + (y - 95.0) ** 2) / 2.0**2)
+    expected = 100.0 * np.exp(-SMA / 12.0)
+    clean = measure_ellipses(pixels, ellipses(), expected=expected)
+    found = measure_ellipses(pixels + star, ellipses(), expected=expected)
+    naive = measure_ellipses(pixels + star, ellipses())
+    assert np.abs(2.5 * np.log10(naive.intensity / clean.intensity)).max() > 0.2
+    assert np.abs(2.5 * np.log10(found.intensity / clean.intensity)[:16]).max() < 0.05
+    arms = pixels * (1.0 + 0.3 * np.cos(2 * np.arctan2(y - Y0, x - X0)))
+    assert measure_ellipses(arms, ellipses(), expected=expected).n_masked[:15].sum() < 5
+
+
+def test_nothing_on_the_image_is_nan():
+    """An ellipse beside the image would have a brightness."""
+    found = measure_ellipses(disc(), Ellipses.of(-200.0, -200.0, [10.0, 20.0], 0.2, 0.0))
+    assert np.isnan(found.intensity).all()
+    assert (found.n_pix == 0).all()
+
+
+def test_correlated_noise_is_seen():
+    """Errors on resampled stacks would be too small by half."""
+    from scipy import ndimage
+
+    white = np.random.default_rng(2).normal(size=(256, 256))
+    smooth = ndimage.gaussian_filter(white, 0.8)
+    assert measure_noise(white).correlation.sum() == pytest.approx(1.0, abs=0.2)
+    found = measure_noise(smooth)
+    assert found.sigma == pytest.approx(smooth.std(), rel=0.05)
+    assert found.correlation[3, 4] == pytest.approx(np.exp(-0.25 / 0.64), abs=0.03)
+
+
+def test_clipping_takes_what_stands_out():
+    """A cosmic ray would make a ring bright."""
+    values = np.r_[np.random.default_rng(4).normal(10.0, 1.0, 200), 500.0]
+    found = clipped_mean(values)
+    assert found.mean == pytest.approx(10.0, abs=0.2)
+    assert found.number in (199, 200)
+    assert np.isnan(clipped_mean(np.empty(0)).mean)
+
+
+def test_ellipses_that_are_none_are_refused():
+    """A radius of zero or an ellipticity of 1 would give numbers without meaning."""
+    for wrong in ({"sma": 0.0}, {"ellipticity": 1.0}, {"pa": np.nan}):
+        with pytest.raises(ValueError, match=r"ellip|semi-major"):
+            Ellipses.of(**({"x0": 1.0, "y0": 1.0, "sma": 5.0, "ellipticity": 0.1, "pa": 0.0} | wrong))
+
+
+def test_equal_to_photutils_on_the_same_ellipses():
+    """Tables of the two programs could not be compared."""
+    isophote = pytest.importorskip("photutils.isophote")
+    pixels = disc(shape=2.4) + np.random.default_rng(5).normal(scale=0.05, size=(SIZE, SIZE))
+    given = ellipses(SMA[4:17])
+    ours = measure_ellipses(pixels, given)
+    theirs = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for sma in given.sma:
+            sample = isophote.EllipseSample(pixels, sma, x0=X0, y0=Y0, eps=0.4, position_angle=np.deg2rad(25.0))
+            sample.update(np.zeros(4, dtype=bool))
+            theirs.append(isophote.Isophote(sample, 0, True, 0))
+    intensity = np.array([one.intens for one in theirs])
+    assert np.abs(2.5 * np.log10(ours.intensity / intensity)).max() < 2e-3
+    for key in ("a3", "b3", "a4", "b4"):
+        np.testing.assert_allclose(getattr(ours, key), [getattr(one, key) for one in theirs], atol=3e-3)
+    np.testing.assert_allclose(ours.n_pix, [one.n_data for one in theirs], atol=2)
