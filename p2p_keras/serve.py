@@ -87,7 +87,6 @@ def main(
     import asyncio
     import os
 
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
     import tensorflow as tf

@@ -312,7 +312,9 @@ def test_tensorflow_starts_in_silence(level, tmp_path):
     """Every program that loads TensorFlow would begin with six lines on oneDNN and CUDA that help nobody."""
     environment = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
     environment |= {} if level is None else {"TF_CPP_MIN_LOG_LEVEL": level}
-    program = QUIET.format(then="os.write(2, b'I0000 later\\n'); print('said', file=sys.stderr)")
+    program = QUIET.format(
+        then="tensorflow.constant(1); os.write(2, b'I0000 later\\n'); print('said', file=sys.stderr)"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stderr.splitlines() == ["I0000 later", "said"]  # afterwards nothing is left out

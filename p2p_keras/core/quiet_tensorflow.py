@@ -90,6 +90,11 @@ class _Finder(importlib.abc.MetaPathFinder):
 
 
 def install() -> None:
-    """Let the first import of TensorFlow in this process be quiet; without effect where it is imported already."""
+    """Let the first import of TensorFlow in this process be quiet; without effect where it is imported already.
+
+    Its level of messages becomes 3 where the user has set none: TensorFlow calls a machine without a GPU an error, and
+    what matters is raised as an exception anyway.
+    """
+    os.environ.setdefault(LEVEL, "3")
     if "tensorflow" not in sys.modules and not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
