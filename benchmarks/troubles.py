@@ -58,11 +58,12 @@ def main(data, split, model, count: int, seed: int, size: int, output: str | Non
     text = tables(found)
     click.echo(text)
     if output:
-        from p2p_keras.evaluation.report import plain, write_text
+        from p2p_keras.core.atomic_files import write_content
+        from p2p_keras.evaluation.report import plain
 
         content = plain(found | {"galaxies": galaxies})
-        write_text(Path(output) / "troubles.json", json.dumps(content, indent=1) + "\n")
-        write_text(Path(output) / "troubles.txt", text + "\n")
+        write_content(Path(output) / "troubles.json", json.dumps(content, indent=1) + "\n")
+        write_content(Path(output) / "troubles.txt", text + "\n")
 
 
 def measure(predictor, data: str, split: str | None, count: int) -> list[dict]:
