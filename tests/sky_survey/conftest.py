@@ -73,11 +73,11 @@ class Sky:
 
     @staticmethod
     def result_of(output: Path) -> dict[str, bytes]:
-        """All bytes of a result; reports tell times and are no part of it."""
+        """All bytes of a result; reports tell times, survey.toml how the program was called: no part of it."""
         return {
             str(path.relative_to(output)): path.read_bytes()
             for path in sorted(output.rglob("*"))
-            if path.is_file() and path.relative_to(output).parts[0] != "report"
+            if path.is_file() and path.relative_to(output).parts[0] not in ("report", "survey.toml")
         }
 
     def settings(self, output: Path, **changes: object) -> SurveySettings:
