@@ -80,7 +80,8 @@ def loss_terms(inputs: dict, targets: dict, outputs: dict, likelihood_weight=1.0
     off = [0.5 * tf.asinh(2.0 * centre_distance(outputs[name], targets)) for name in ("centre_moved", "centre")]
     terms["moved"] = galaxy_mean(tf.add_n(off), tf.cast(targets["centre_known"], tf.float32))
     noise = tf.exp(outputs["log_noise"])
-    sky_error = tf.abs(outputs["sky_noise_units"] - targets["sky"] / noise)
+    # The level is taken off before the network sees the image: what counts is what is left of it.
+    sky_error = tf.abs(outputs["sky"] - targets["sky"]) / noise
     terms["sky"] = galaxy_mean(tf.minimum(sky_error, 2.0), tf.cast(targets["sky_known"], tf.float32))
     mag_error = tf.minimum(tf.abs(outputs["mag_total"] - targets["mag_total"]), 1.0)
     terms["mag"] = galaxy_mean(mag_error, tf.cast(targets["mag_known"], tf.float32))
