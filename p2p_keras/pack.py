@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from p2p_keras.core.program import Program, quiet_option
+from p2p_keras.core.program import Program, column_option, quiet_option
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -31,6 +31,7 @@ class _Pack(Program):
 @click.option("--layout", type=_FOLDER, help="Folder with gals/NAME-BAND.fits and sbs/NAME_BAND.txt.")
 @click.option("--names", type=click.Path(dir_okay=False), help="List of galaxy names for --layout.")
 @click.option("--catalogue", type=click.Path(dir_okay=False), help="Table: file, name, ra, dec, band, zero_point, ...")
+@column_option("file, name, ra, dec, x, y, redshift, band, zero_point, pixel_scale, profile, mask")
 @click.option("--images", type=_FOLDER, help="Folder of the catalogue's relative files; its own if not given.")
 @click.option(
     "--profiles", type=_FOLDER, help="Folder of profiles, NAME-BAND.ecsv and alike; the images' own if not given."
@@ -64,6 +65,7 @@ def main(
     layout: Path | None,
     names: str | None,
     catalogue: str | None,
+    columns: dict[str, str],
     images: Path | None,
     profiles: Path | None,
     splits: str,
@@ -104,9 +106,9 @@ def main(
     if layout:
         rows = rows_of_paper_layout(layout, names)
     elif catalogue and inputs:
-        rows, unusable = rows_of_frames(inputs, catalogue, profiles=profiles)
+        rows, unusable = rows_of_frames(inputs, catalogue, profiles=profiles, columns=columns)
     elif catalogue:
-        rows = rows_of_catalogue(catalogue, folder=images, profiles=profiles)
+        rows = rows_of_catalogue(catalogue, folder=images, profiles=profiles, columns=columns)
     else:
         rows = rows_of_images(inputs, profiles=profiles)
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from p2p_keras.core.log_file import note_in_log
-from p2p_keras.core.program import Program, quiet_option
+from p2p_keras.core.program import Program, column_option, quiet_option
 
 
 def _bytes(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
@@ -22,14 +22,6 @@ def _bytes(context: click.Context, parameter: click.Parameter, value: str | None
         raise click.BadParameter(f"{value!r} is no size; use 500M or 2G") from error
 
 
-def _columns(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
-    """Read KEY=NAME pairs."""
-    pairs = [value.partition("=") for value in values]
-    if wrong := [value for value, (_, sign, name) in zip(values, pairs, strict=True) if not (sign and name)]:
-        raise click.BadParameter(f"{wrong[0]!r}: give KEY=NAME, as ra=RAJ2000")
-    return {key: name for key, _, name in pairs}
-
-
 @click.command(cls=Program)
 @click.argument("catalogue")
 @click.option("-o", "--output", required=True, metavar="OUT", help="Folder or URL of the result.")
@@ -40,14 +32,8 @@ def _columns(context: click.Context, parameter: click.Parameter, values: tuple[s
 )
 @click.option("--index", metavar="FILE", help="Footprint index of the frames, made where it isn't.  [default: in OUT]")
 @click.option("--reindex", is_flag=True, help="Make the footprint index anew: frames have been added.")
-@click.option(
-    "--column",
-    "columns",
-    multiple=True,
-    metavar="KEY=NAME",
-    callback=_columns,
-    help="The catalogue's column NAME is the KEY: name, file, band, hdu, mask, ra, dec, x, y, size (px), zero_point, "
-    "pixel_scale, redshift, radius (arcsec).  [default: by the usual names]",
+@column_option(
+    "name, file, band, hdu, mask, ra, dec, x, y, size (px), zero_point, pixel_scale, redshift, radius (arcsec)"
 )
 @click.option(
     "--band",

@@ -31,6 +31,33 @@ OLD_NAMES_GO = "0.4"
 
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress, no notes: only errors on standard error.")
 
+
+def _columns(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """Read KEY=NAME pairs."""
+    pairs = [value.partition("=") for value in values]
+    if wrong := [value for value, (_, sign, name) in zip(values, pairs, strict=True) if not (sign and name)]:
+        raise click.BadParameter(f"{wrong[0]!r}: give KEY=NAME, as ra=RAJ2000")
+    return {key: name for key, _, name in pairs}
+
+
+def column_option(keys: str) -> Any:
+    """``--column KEY=NAME`` for a program that reads a catalogue; its value is a dict.
+
+    Parameters
+    ----------
+    keys : str
+        What its columns may mean, for the help.
+    """
+    return click.option(
+        "--column",
+        "columns",
+        multiple=True,
+        metavar="KEY=NAME",
+        callback=_columns,
+        help=f"The catalogue's column NAME is the KEY: {keys}.  [default: by the usual names]",
+    )
+
+
 EXTRA_OF_PACKAGE = {
     "photutils": "pack",
     "sep": "pack",
