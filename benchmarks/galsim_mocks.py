@@ -233,11 +233,13 @@ def observe(scene: Scene, light: np.ndarray) -> tuple[np.ndarray, float]:
 
 def observe_in_frame(scene: Scene, light: np.ndarray, frame: np.ndarray, electrons: float) -> np.ndarray:
     """Put an image with its own Poisson noise at a random place of a real frame; `scene` learns the noise there."""
+    from p2p_keras.core.robust import median_deviation
+
     height, width = frame.shape
     bottom, left = scene.rng.integers(0, height - scene.side), scene.rng.integers(0, width - scene.side)
     cut = frame[bottom : bottom + scene.side, left : left + scene.side]
     steps = np.diff(cut, axis=1)
-    scene.noise = float(1.4826 * np.median(np.abs(steps - np.median(steps))) / np.sqrt(2.0))
+    scene.noise = median_deviation(steps) / float(np.sqrt(2.0))
     return cut + scene.rng.poisson(np.maximum(light, 0.0) * electrons) / electrons
 
 

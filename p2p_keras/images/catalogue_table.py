@@ -33,6 +33,7 @@ a pixel scale beside it). Text stays text: a galaxy may be called 007, or by nin
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -200,7 +201,7 @@ class CatalogueTable:
 
     def _as_asked(self, piece: Mapping[str, Any], first: int, count: int) -> dict[str, np.ndarray]:
         arrays: dict[str, np.ndarray] = {"row": np.arange(first, first + count, dtype=np.int64)}
-        problems: list[list[str]] = [[] for _ in range(count)]
+        problems: dict[int, list[str]] = defaultdict(list)
         for key in self._keys:
             column = self.columns.get(key)
             if key in TEXTS:
@@ -218,11 +219,13 @@ class CatalogueTable:
             with np.errstate(divide="ignore", invalid="ignore"):
                 side = np.where(arrays["pixel_scale"] > 0, arrays["size"] / arrays["pixel_scale"], np.nan)
             for without in np.flatnonzero(np.isfinite(arrays["size"]) & np.isnan(side)):
-                problems[without].append("size in arcsec without a pixel_scale")
+                problems[int(without)].append("size in arcsec without a pixel_scale")
             arrays["size"] = side
         for name, column in self._prefixed.items():
             arrays[name] = _texts(piece[column])
-        arrays["problem"] = np.array(["; ".join(texts) for texts in problems], dtype=object)
+        arrays["problem"] = np.full(count, "", dtype=object)
+        for i, causes in problems.items():
+            arrays["problem"][i] = "; ".join(causes)
         return arrays
 
 
@@ -272,8 +275,11 @@ def _texts(column: Any) -> np.ndarray:
     if values.dtype.kind == "f":
         texts = ["" if not np.isfinite(v) else str(int(v)) if v == int(v) else repr(float(v)) for v in values]
     else:
-        texts = [_plain(v) for v in values.tolist()]
-    return np.array(["" if h else t for t, h in zip(texts, hidden, strict=True)], dtype=object)
+        texts = [v.strip() if isinstance(v, str) else _plain(v) for v in values.tolist()]
+    array = np.empty(len(texts), dtype=object)
+    array[:] = texts
+    array[hidden] = ""
+    return array
 
 
 def _plain(value: Any) -> str:
@@ -286,9 +292,9 @@ def _numbers(column: Any, key: str, factor: float) -> tuple[np.ndarray, dict[int
     """A column as float64 with NaN where it is empty, and the cells (by their row) that can't be used."""
     values, hidden = np.ma.getdata(column), np.ma.getmaskarray(column)
     unusable: dict[int, Any] = {}
-    if values.dtype.kind in "iufb":
+    try:
         numbers = np.where(hidden, np.nan, values.astype(float) * factor)
-    else:
+    except (TypeError, ValueError):  # text, of which some is empty, or in hours, or wrong
         numbers = np.full(len(values), np.nan)
         for i, value in enumerate(values.tolist()):
             text = _plain(value)

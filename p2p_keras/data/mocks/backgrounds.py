@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from p2p_keras.core.errors import InputError, UsageError
+from p2p_keras.core.robust import median_deviation
 from p2p_keras.data.mocks.streams import Stream, generator
 
 BLANK_PX = 14.0
@@ -138,7 +139,7 @@ def _prepare(path: Path, name: str, cache: Path) -> Frame:
     occupied = (segments > 0) | bad
     quiet = ~occupied
     noise = _lag_noise(filled - sky, quiet, 8)
-    pixel_noise = float(1.4826 * np.median(np.abs((filled - sky)[quiet])))
+    pixel_noise = median_deviation((filled - sky)[quiet], 0.0)
     seeing = _seeing(filled - sky, sources, noise)
     fwhm = seeing if np.isfinite(seeing) else 1.4 / image.pixel_scale
     away = distance_transform_edt(~occupied)
@@ -180,7 +181,7 @@ def _lag_noise(image: np.ndarray, quiet: np.ndarray, lag: int) -> float:
     step = max(lag // 4, 1)
     both = clean[:, step:] & clean[:, :-step]
     difference = blocks[:, step:][both] - blocks[:, :-step][both]
-    return float(1.4826 * np.median(np.abs(difference)) / np.sqrt(2.0) * 4.0)
+    return median_deviation(difference, 0.0) / float(np.sqrt(2.0)) * 4.0
 
 
 def _seeing(image: np.ndarray, sources: np.ndarray, noise: float) -> float:
