@@ -55,7 +55,7 @@ class CompanionsOfImage:
         Of `asked_companions`.
     image : object
         With `choice`, `shape`, `wcs`, `header`.
-    use_found : bool
+    look_around : bool
         Take what is in the file and beside it.
     plane, band
         As the caller named them.
@@ -67,51 +67,47 @@ class CompanionsOfImage:
     """
 
     def __init__(
-        self, frame: Any, asked: Mapping[str, Any], image: Any, *, use_found: bool, plane: Any, band: str | None
+        self, frame: Any, asked: Mapping[str, Any], image: Any, *, look_around: bool, plane: Any, band: str | None
     ) -> None:
         self.noise_origin = "pixels"
         self._frame, self._image, self._asked = frame, image, asked
         self._notes: list[str] = []
-        self._found: list[Companion] = []
+        self._companions: list[Companion] = []
         shape = image.shape
         named: dict[str, Any] = {"plane": image.choice.plane if plane is not None else None, "band": band}
         for role, value in asked["noise"].items():
             if _is_path(value):
-                self._found.append(from_file(value, role, frame.opened, shape, **named))
+                self._companions.append(from_file(value, role, frame.opened, shape, **named))
         mask = asked["mask"]
         if mask is not None and _is_path(mask) and not _is_region(mask):
-            self._found.append(from_file(mask, MASK, frame.opened, shape, **named))
-        if use_found:
+            self._companions.append(from_file(mask, MASK, frame.opened, shape, **named))
+        if look_around:
             self._look_around(bool(asked["noise"]), mask is not None)
 
     def _look_around(self, has_noise: bool, has_mask: bool) -> None:
         """Take companions of the file itself, then from beside it, where the caller named none of the kind."""
         for companion in in_file(self._frame.file, self._image.choice):
             if not (has_mask if companion.role == MASK else has_noise):
-                self._found.append(companion)
-        has_noise |= any(c.role in NOISE_ROLES for c in self._found)
-        has_mask |= any(c.role == MASK for c in self._found)
+                self._companions.append(companion)
+        has_noise |= any(c.role in NOISE_ROLES for c in self._companions)
+        has_mask |= any(c.role == MASK for c in self._companions)
         for path, role in beside(self._frame.source):
             if has_mask if role == MASK else has_noise:
                 continue
             try:
-                found = from_file(path, role, self._frame.opened, self._image.shape, given=False)
+                companion = from_file(path, role, self._frame.opened, self._image.shape, given=False)
             except InputError as error:
                 self._notes.append(f"{Path(path).name} beside it isn't used: {error.cause}")
                 continue
-            self._found.append(found)
-
-    @property
-    def needed(self) -> bool:
-        """Always: exact zeros are looked at too."""
-        return True
+            self._companions.append(companion)
 
     def cut(self, window: Window, pixels: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None, list[str]]:
         """Mask (true: ignore), 1-sigma noise and notes of a window."""
         hidden: np.ndarray | None = None
         sigma: np.ndarray | None = None
+        self.noise_origin = "pixels"
         notes = list(self._notes)
-        for companion in self._found:
+        for companion in self._companions:
             if companion.role == MASK:
                 mask, said = self._mask(companion, window)
                 hidden = mask if hidden is None or mask is None else hidden | mask
@@ -181,7 +177,7 @@ class CompanionsOfImage:
             whole = region_mask(mask, self._image.shape, self._image.wcs)
         else:
             whole = mask_of_shape(mask, self._image.shape, self._frame.source)
-        cut = np.nan_to_num(window.cut(whole.astype(np.float32))) != 0
+        cut = np.nan_to_num(window.cut(whole)) != 0
         centre = ((window.width - 1) / 2, (window.height - 1) / 2)
         check_sense(cut, Path(mask).name if _is_path(mask) else "given", self._frame.source, centre)
         return cut
