@@ -15,7 +15,6 @@ import numpy as np
 from p2p_keras.core.ellipse import points, vector_from_angles
 from p2p_keras.core.extent import annulus_snr
 from p2p_keras.core.growth import radius_of_light
-from p2p_keras.core.robust import median_deviation
 from p2p_keras.core.units import MAG_PER_RELATIVE_ERROR, intensity_from_mu
 
 if TYPE_CHECKING:
@@ -214,7 +213,7 @@ def _saturated(shape: _Shape, pixels: np.ndarray) -> bool:
     if np.sum(centre >= top - 1e-5 * abs(top)) < 5:
         return False  # as nearly always: the image's median takes a hundred times as long
     median = float(np.nanmedian(pixels))
-    spread = median_deviation(pixels[np.isfinite(pixels)], median)
+    spread = 1.4826 * float(np.nanmedian(np.abs(pixels - median)))
     return bool(top - median > 100.0 * spread)
 
 
@@ -270,7 +269,7 @@ class _Surroundings(NamedTuple):
         sample = outside if outside.size > 200 else excess[finite]
         if not sample.size:
             return None
-        noise = median_deviation(sample, _median(sample))
+        noise = 1.4826 * _median(np.abs(sample - _median(sample)))
         with np.errstate(invalid="ignore"):
             other = excess > _DETECTION_SIGMA * _noise_of_pixels(image, noise)
             other &= excess > _EXCESS_OVER_PROFILE * model

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from p2p_keras.core.atomic_files import safe_name
 from p2p_keras.measure.outputs.colours import ColourWriter
 from p2p_keras.measure.outputs.summary import SummaryWriter
 from p2p_keras.profile.derived import DerivedSettings, complete_profile
+from p2p_keras.profile.derived.extinction import extinction_in_band
 from p2p_keras.profile.tables.files import ProfileWriter
 
 if TYPE_CHECKING:
@@ -89,13 +91,22 @@ class Products:
             self._paint(image, profile, file)
         return name
 
-    def add_bands(self, name: str, profiles: Mapping[str, QTable], target: Target | None = None) -> None:
-        """Write the bands of one galaxy, measured by force, and their colours."""
+    def add_bands(
+        self, name: str, profiles: Mapping[str, QTable], target: Target | None = None, *, reference: str | None = None
+    ) -> None:
+        """Write the bands of one galaxy, measured along the same ellipses, and their colours.
+
+        A catalogue's extinction is that of the `reference` band (by default the first); the others get theirs by the
+        ratio of the coefficients.
+        """
         from p2p_keras.measure.bands import colour_table
 
         if self.colours is None:
             self.colours = ColourWriter(self.writer, resume=self.resume)
-        complete = {band: self._keep(profile, target)[0] for band, profile in profiles.items()}
+        first = reference if reference is not None and reference in profiles else next(iter(profiles))
+        complete = {
+            band: self._keep(profile, self._in_band(target, first, band))[0] for band, profile in profiles.items()
+        }
         self.colours.add(colour_table(complete, name))
         if self.plot is not None:
             from p2p_keras.profile.plots import save_figure
@@ -103,6 +114,13 @@ class Products:
 
             figure = bands_figure(complete, title=_title_of_bands(name, complete))
             save_figure(figure, self.plot / f"{safe_name(name)}-bands.{self.plot_format}")
+
+    def _in_band(self, target: Target | None, reference: str, band: str) -> Target | None:
+        """A target with the extinction of another band than the reference's."""
+        if target is None or target.extinction is None or band == reference:
+            return target
+        system = self.settings.extinction_system
+        return replace(target, extinction=extinction_in_band(target.extinction, reference, band, system=system))
 
     def _paint(self, image: GalaxyImage, profile: QTable, file: str) -> None:
         """Write model and mask; a galaxy without two radii has neither."""
