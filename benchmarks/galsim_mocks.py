@@ -43,11 +43,11 @@ class Survey:
 
 
 SURVEYS = {
-    "sdss": Survey(0.396, 22.5, (0.9, 1.8), 22.9, (12.5, 17.5), (256,)),
-    "legacy": Survey(0.262, 22.5, (0.9, 1.7), 23.7, (13.0, 18.0)),
-    "panstarrs": Survey(0.25, 25.0, (0.9, 1.5), 23.2, (13.0, 18.0)),
-    "hsc": Survey(0.168, 27.0, (0.5, 1.0), 26.1, (14.0, 19.0)),
-    "rubin": Survey(0.2, 31.4, (0.6, 1.0), 26.8, (14.0, 19.0)),
+    "sdss": Survey(scale=0.396, zero_point=22.5, seeing=(0.9, 1.8), depth=22.9, mags=(12.5, 17.5), sizes=(256,)),
+    "legacy": Survey(scale=0.262, zero_point=22.5, seeing=(0.9, 1.7), depth=23.7, mags=(13.0, 18.0)),
+    "panstarrs": Survey(scale=0.25, zero_point=25.0, seeing=(0.9, 1.5), depth=23.2, mags=(13.0, 18.0)),
+    "hsc": Survey(scale=0.168, zero_point=27.0, seeing=(0.5, 1.0), depth=26.1, mags=(14.0, 19.0)),
+    "rubin": Survey(scale=0.2, zero_point=31.4, seeing=(0.6, 1.0), depth=26.8, mags=(14.0, 19.0)),
 }
 
 

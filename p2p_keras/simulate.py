@@ -129,10 +129,10 @@ def main(
         if not quiet:
             click.echo(f"drew {picture_count} galaxies: {picture}")
     if output:
-        said = _generate(generate, job, output, processes, quiet)
+        sentence = _generate(generate, job, output, processes, quiet)
         write_settings(context, output, "simulate")
         if not quiet:
-            click.echo(said)
+            click.echo(sentence)
 
 
 def _generate(generate, job, output: str, workers: int, quiet: bool) -> str:

@@ -125,14 +125,14 @@ def profile_error(
     float
         NaN where truth and prediction have no radius in common.
     """
-    found = profile_residuals(sma_true, mu_true, sma_pred, mu_pred, faintest=faintest)
-    return float(np.median(np.abs(found.residual))) if found.residual.size else float("nan")
+    common = profile_residuals(sma_true, mu_true, sma_pred, mu_pred, faintest=faintest)
+    return float(np.median(np.abs(common.residual))) if common.residual.size else float("nan")
 
 
 def completeness(sma_true: ArrayLike, mu_true: ArrayLike, sma_pred: ArrayLike, mu_pred: ArrayLike) -> float:
     """Share of the truth's radii that lie in the predicted range; NaN for a truth without radii."""
-    found = profile_residuals(sma_true, mu_true, sma_pred, mu_pred)
-    return found.residual.size / found.num_true if found.num_true else float("nan")
+    common = profile_residuals(sma_true, mu_true, sma_pred, mu_pred)
+    return common.residual.size / common.num_true if common.num_true else float("nan")
 
 
 def coverage(residual: ArrayLike, mu_err: ArrayLike, sigmas: float = 1.0) -> float:

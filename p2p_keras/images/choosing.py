@@ -94,7 +94,9 @@ def choose_image(
                 number = candidate
                 break
     chosen = _plane_of(file, number, None if of_band else plane, band, source)
-    return ImageChoice(number, chosen, _choice_notes(file, number, images, best, roles, said=sky_target is not None))
+    return ImageChoice(
+        number, chosen, _choice_notes(file, number, images, best, roles, by_target=sky_target is not None)
+    )
 
 
 def choose_hdu(
@@ -122,17 +124,17 @@ def images_of_sky(file: fits.HDUList, source: str) -> list[int]:
     InputError
         There is none.
     """
-    found = [n for n, hdu in enumerate(file) if _is_image(axes_of(hdu)) and _role(file, n) in ("", SCIENCE)]
-    if not found:
+    images = [n for n, hdu in enumerate(file) if _is_image(axes_of(hdu)) and _role(file, n) in ("", SCIENCE)]
+    if not images:
         choose_image(file, None, None, source)  # says why
-    named = [n for n in found if _role(file, n) == SCIENCE]
-    return named or found
+    named = [n for n in images if _role(file, n) == SCIENCE]
+    return named or images
 
 
 def companion_hdus(file: fits.HDUList, number: int) -> list[tuple[int, str]]:
     """HDUs with the noise or mask of an image, as (number, role): of its shape, EXTVER and band, those behind first."""
     image = file[number]
-    found = []
+    companions = []
     for n, hdu in enumerate(file):
         axes = axes_of(hdu)
         if n == number or len(axes) < 2 or axes[-2:] != axes_of(image)[-2:] or math.prod(axes[:-2]) != 1:
@@ -140,8 +142,8 @@ def companion_hdus(file: fits.HDUList, number: int) -> list[tuple[int, str]]:
         role = _role(file, n)
         bands = [short_band(str(h.header.get("BAND") or "")) for h in (hdu, image)]
         if role in (*NOISE_ROLES, MASK) and hdu.ver == image.ver and bands[0] == bands[1]:
-            found.append((n, role))
-    return sorted(found, key=lambda pair: (pair[0] < number, pair[0]))
+            companions.append((n, role))
+    return sorted(companions, key=lambda pair: (pair[0] < number, pair[0]))
 
 
 def hdus_of_role(file: fits.HDUList, role: str | None, shape: tuple[int, int]) -> list[int]:
@@ -155,17 +157,17 @@ def hdus_of_role(file: fits.HDUList, role: str | None, shape: tuple[int, int]) -
 
 def band_hdus(file: fits.HDUList) -> dict[str, tuple[int, int | None]]:
     """HDU and plane of each band, in a file of several: a cube that names its bands, or an HDU for each."""
-    found: dict[str, tuple[int, int | None]] = {}
+    places: dict[str, tuple[int, int | None]] = {}
     credible = [n for n, hdu in enumerate(file) if _is_image(axes_of(hdu)) and _role(file, n) in ("", SCIENCE)]
     for number in credible:
         axes = axes_of(file[number])
         count = math.prod(axes[:-2])
         if count > 1:
             for plane, band in enumerate(plane_bands(full_header(file, number), count)):
-                found.setdefault(band, (number, plane))
+                places.setdefault(band, (number, plane))
         elif band := _band_of_hdu(file, number):
-            found.setdefault(band, (number, None))
-    return found
+            places.setdefault(band, (number, None))
+    return places
 
 
 def _role(file: fits.HDUList, number: int) -> str:
@@ -214,11 +216,11 @@ def _plane_of(file: fits.HDUList, number: int, plane: int | str | None, band: st
 
 
 def _choice_notes(
-    file: fits.HDUList, number: int, images: list[int], best: list[int], roles: dict[int, str], *, said: bool
+    file: fits.HDUList, number: int, images: list[int], best: list[int], roles: dict[int, str], *, by_target: bool
 ) -> list[str]:
     if len(images) == 1:
         return []
-    if len(best) > 1 and not said:
+    if len(best) > 1 and not by_target:
         others = ", ".join(_called(file, n) for n in best if n != number)
         return [f"HDU {_called(file, number)} was read; other images are {others} (choose with --plane or --hdu)"]
     if images[0] != number and roles[images[0]] not in ("", SCIENCE):

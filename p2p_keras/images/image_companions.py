@@ -109,11 +109,11 @@ class CompanionsOfImage:
         notes = list(self._notes)
         for companion in self._companions:
             if companion.role == MASK:
-                mask, said = self._mask(companion, window)
+                mask, more_notes = self._mask(companion, window)
                 hidden = mask if hidden is None or mask is None else hidden | mask
             else:
-                sigma, said = self._sigma(companion, window, pixels)
-            notes += said
+                sigma, more_notes = self._sigma(companion, window, pixels)
+            notes += more_notes
         given = self._given_mask(window)
         if given is not None:
             hidden = given if hidden is None else hidden | given
@@ -124,10 +124,10 @@ class CompanionsOfImage:
         if sigma is not None:
             without = ~np.isfinite(sigma) & np.isfinite(pixels)
             hidden = without if hidden is None else hidden | without
-        zeros, said = missing_zeros(pixels)
+        zeros, more_notes = missing_zeros(pixels)
         if zeros is not None:
             hidden = zeros if hidden is None else hidden | zeros
-        return hidden, sigma, notes + said
+        return hidden, sigma, notes + more_notes
 
     def _sigma(self, companion: Companion, window: Window, pixels: np.ndarray) -> tuple[np.ndarray | None, list[str]]:
         values = linear_flux(window.cut(companion.pixels), companion.header, companion.where)

@@ -156,16 +156,16 @@ def region_mask(path: str | os.PathLike[str], shape: tuple[int, int], wcs: Any) 
     from regions import Regions, SkyRegion
 
     try:
-        found = Regions.read(os.fspath(path), format="ds9")
+        regions = Regions.read(os.fspath(path), format="ds9")
     except Exception as error:  # the parser has its own kinds
         raise InputError(
             path, f"can't be read as DS9 regions ({str(error).splitlines()[0] if str(error) else error})"
         ) from error
-    if not len(found):
+    if not len(regions):
         raise InputError(path, "has no DS9 region that can be read")
     inside = np.zeros(shape, dtype=bool)
     outside = np.zeros(shape, dtype=bool)
-    for region in found:
+    for region in regions:
         if isinstance(region, SkyRegion):
             if wcs is None:
                 raise InputError(

@@ -105,11 +105,11 @@ def to_ab(image: GalaxyImage) -> GalaxyImage:
             "name it with --band, or give an AB zero point with --zero-point",
         )
     offset, system = image.ab_offset
-    said = f"converted from Vega to AB: {offset:+.3f} mag ({system} {image.band})"
+    conversion = f"converted from Vega to AB: {offset:+.3f} mag ({system} {image.band})"
     return replace(
         image,
         zero_point=image.zero_point + offset,
         zero_point_origin=f"{image.zero_point_origin}, Vega to AB {offset:+.3f}",
         photometric_system="AB",
-        notes=(*(note for note in image.notes if "Vega" not in note), said),
+        notes=(*(note for note in image.notes if "Vega" not in note), conversion),
     )

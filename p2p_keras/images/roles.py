@@ -58,8 +58,8 @@ def role_of_name(name: str) -> str:
     ``"SCI"``, ``"IMAGE2"`` -> science; ``"VAR_POISSON"`` -> variance; ``"SCI_ERR"`` -> sigma: a word of a companion
     weighs more than one of an image.
     """
-    found = [_OF_HDUS[token] for token in _tokens(name) if token in _OF_HDUS]
-    return next((role for role in found if role != SCIENCE), found[0] if found else "")
+    roles = [_OF_HDUS[token] for token in _tokens(name) if token in _OF_HDUS]
+    return next((role for role in roles if role != SCIENCE), roles[0] if roles else "")
 
 
 def is_part_of_noise(name: str) -> bool:
@@ -75,8 +75,8 @@ def role_of_header(name: str, header: Mapping[str, Any]) -> str:
     present = set(header)
     for key in (key for key in _CARDS if key in present):
         value = header[key]
-        if isinstance(value, str) and (said := _role_of_card(value)):
-            return said
+        if isinstance(value, str) and (role := _role_of_card(value)):
+            return role
     squared = _SQUARED_UNIT.fullmatch(str(header.get("BUNIT") or "").replace(" ", ""))
     if squared:
         return INVERSE_VARIANCE if squared[1] or squared[2] == "-2" else VARIANCE

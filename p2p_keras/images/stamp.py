@@ -110,8 +110,8 @@ def cut_stamp(
     if linear is not None:
         pixels = linear(pixels)
     if companions is not None:
-        hidden, sigma, said = companions(window, pixels)
-        notes = notes + said
+        hidden, sigma, more_notes = companions(window, pixels)
+        notes = notes + more_notes
     else:
         hidden = None if hidden is None else window.cut(hidden.astype(np.float32)) != 0
         sigma = None if sigma is None else window.cut(sigma)

@@ -26,13 +26,13 @@ in arcsec."""
 def survey_of_nanomaggies(header: Mapping[str, Any]) -> str:
     """Word of `SURVEY_UNITS` that SURVEY, or of an image in nanomaggies ORIGIN or TELESCOP, names; or ``""``."""
     words = set(re.split(r"[^A-Z0-9]+", str(header.get("SURVEY") or "").upper()))
-    found = next((name for name in SURVEY_UNITS if name in words), "")
-    if found or read_unit(unit_text(header)).zero_point != 22.5:
-        return found
-    told = " ".join(str(header.get(key) or "") for key in ("ORIGIN", "TELESCOP", "INSTRUME", "DATASET")).upper()
-    if "SDSS" in told or re.search(r"\b2\.5M\b", told):
+    survey = next((name for name in SURVEY_UNITS if name in words), "")
+    if survey or read_unit(unit_text(header)).zero_point != 22.5:
+        return survey
+    origins = " ".join(str(header.get(key) or "") for key in ("ORIGIN", "TELESCOP", "INSTRUME", "DATASET")).upper()
+    if "SDSS" in origins or re.search(r"\b2\.5M\b", origins):
         return "SDSS"
-    return "LEGACYSURVEY" if "DECALS" in told or "LEGACY SURVEY" in told else ""
+    return "LEGACYSURVEY" if "DECALS" in origins or "LEGACY SURVEY" in origins else ""
 
 
 def scale_notes(header: Any, zero: ZeroPoint, scale: float, wcs_scale: float, *, given: bool) -> list[str]:

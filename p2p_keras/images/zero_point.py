@@ -132,8 +132,10 @@ def find_zero_point(
         stated = {f"BUNIT = {unit.text!r}": unit.zero_point, **stated}
     values = list(stated.values())
     if values and max(values) - min(values) > _AGREE:
-        said = ", ".join(f"{keyword} gives {value:.3f}" for keyword, value in stated.items())
-        raise MissingCalibrationError(source, f"the header contradicts itself on the zero point ({said}); {OPTION}")
+        values_by_keyword = ", ".join(f"{keyword} gives {value:.3f}" for keyword, value in stated.items())
+        raise MissingCalibrationError(
+            source, f"the header contradicts itself on the zero point ({values_by_keyword}); {OPTION}"
+        )
     if stated:
         origin, value = next(iter(stated.items()))
         return _in_its_system(header, value, origin)
@@ -141,9 +143,9 @@ def find_zero_point(
     if atlas is not None:
         return atlas
     for convention in (_pan_starrs, _webb, _hubble, galex, _survey):
-        found = convention(header, unit, source)
-        if found is not None:
-            return found
+        zero_point = convention(header, unit, source)
+        if zero_point is not None:
+            return zero_point
     has_unit = f"BUNIT = {unit.text!r} has none" if unit.text else "there is no BUNIT"
     useless = [f"{key} = {header[key]}" for key in (*ZERO_POINT_KEYWORDS, *FLUX_KEYWORDS) if key in header]
     placeholder = f" ({', '.join(useless)} is no zero point)" if useless else ""

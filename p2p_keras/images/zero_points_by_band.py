@@ -40,9 +40,10 @@ def large_galaxy_atlas(
             f"its band was taken to be {named} by the noise of the pixels ({_NOISE_2MASS.get(named)}): --band says so"
         ]
     if named not in stated:
-        said = ", ".join(f"{BAND_KEYWORDS_2MASS[b]} = {v:.3f}" for b, v in stated.items())
+        by_band = ", ".join(f"{BAND_KEYWORDS_2MASS[b]} = {v:.3f}" for b, v in stated.items())
         raise MissingCalibrationError(
-            source, f"the zero point hangs on the band, which the header doesn't name ({said}): give --band J, H or Ks"
+            source,
+            f"the zero point hangs on the band, which the header doesn't name ({by_band}): give --band J, H or Ks",
         )
     value, keyword = stated[named], BAND_KEYWORDS_2MASS[named]
     why = "2MASS images"
@@ -52,8 +53,8 @@ def large_galaxy_atlas(
 
 def _band_of_noise(header: Any, scatter: float) -> str:
     """Band whose noise by the header is the pixels' own within 15 %, and no other's within 40 %; ``""`` if none is."""
-    told = {band: header_number(header, key) for band, key in _NOISE_2MASS.items()}
-    off = sorted((abs(math.log(scatter / level)), band) for band, level in told.items() if level > 0 and scatter > 0)
+    levels = {band: header_number(header, key) for band, key in _NOISE_2MASS.items()}
+    off = sorted((abs(math.log(scatter / level)), band) for band, level in levels.items() if level > 0 and scatter > 0)
     if len(off) < 2 or off[0][0] > 0.15 or off[1][0] < 0.35:
         return ""
     return off[0][1]

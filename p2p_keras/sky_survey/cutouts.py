@@ -270,8 +270,8 @@ class _Plane:
         """Masks and noise maps of the image, with a row's own mask."""
         if mask not in self._companions:
             asked = asked_companions(self._mask(mask) if mask else None, None, None, None, None)
-            found = CompanionsOfImage(self._frame, asked, self._image, look_around=True, plane=None, band=None)
-            self._companions = {mask: found}
+            companions = CompanionsOfImage(self._frame, asked, self._image, look_around=True, plane=None, band=None)
+            self._companions = {mask: companions}
         return self._companions[mask]
 
     def _mask(self, name: str) -> np.ndarray:

@@ -197,7 +197,7 @@ def _seeing(image: np.ndarray, sources: np.ndarray, noise: float) -> float:
     stars = sources[good][np.argsort(width[good])][: max(5, int(0.4 * good.sum()))][:25]
     half = 8
     y, x = np.mgrid[-half : half + 1, -half : half + 1]
-    found = []
+    widths = []
     for star in stars:
         column, row = round(float(star["x"])), round(float(star["y"]))
         stamp = image[row - half : row + half + 1, column - half : column + half + 1]
@@ -210,8 +210,8 @@ def _seeing(image: np.ndarray, sources: np.ndarray, noise: float) -> float:
 
         start = (star["x"] - column, star["y"] - row, star["flux"], 3.5, 3.0, 0.0)
         lower, upper = (-2.0, -2.0, 0.0, 1.0, 1.5, -np.inf), (2.0, 2.0, np.inf, 15.0, 8.0, np.inf)
-        found.append(least_squares(difference, start, bounds=(lower, upper), loss="soft_l1", max_nfev=60).x[3])
-    return float(np.median(found)) if len(found) >= 3 else float("nan")
+        widths.append(least_squares(difference, start, bounds=(lower, upper), loss="soft_l1", max_nfev=60).x[3])
+    return float(np.median(widths)) if len(widths) >= 3 else float("nan")
 
 
 class Backgrounds:

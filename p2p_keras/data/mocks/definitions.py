@@ -109,5 +109,5 @@ def _free_ellipses(
         x[lost], y[lost] = x0, y0
     modulus = (1.0 - q) / (1.0 + q)
     parts = (x, y, modulus * np.cos(2.0 * pa), modulus * np.sin(2.0 * pa))
-    found = tuple(np.interp(np.log(grid), np.log(sma), part) for part in parts)
-    return found[0], found[1], found[2], found[3]
+    on_grid = tuple(np.interp(np.log(grid), np.log(sma), part) for part in parts)
+    return on_grid[0], on_grid[1], on_grid[2], on_grid[3]

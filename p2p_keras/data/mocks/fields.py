@@ -113,8 +113,8 @@ def _counts(number: float, slope: float, bright: float, faint: float, rng: np.ra
     if faint <= bright:
         return np.zeros(0)
     low, high = 10.0 ** (slope * (bright - FLAT_FROM)), 10.0 ** (slope * (faint - FLAT_FROM))
-    found = min(int(rng.poisson(min(number * (high - low), 1e6))), _MAX_POINTS)
-    return FLAT_FROM + np.log10(rng.uniform(low, high, found)) / slope
+    count = min(int(rng.poisson(min(number * (high - low), 1e6))), _MAX_POINTS)
+    return FLAT_FROM + np.log10(rng.uniform(low, high, count)) / slope
 
 
 def plane_of_points(

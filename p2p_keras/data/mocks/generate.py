@@ -130,9 +130,9 @@ def _claim(folder: Path, job: Job) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if path.exists():
-            found = json.loads(path.read_text())
-            if found != content:
-                other = sorted(key for key in found.keys() | content.keys() if found.get(key) != content.get(key))
+            existing = json.loads(path.read_text())
+            if existing != content:
+                other = sorted(key for key in existing.keys() | content.keys() if existing.get(key) != content.get(key))
                 raise UsageError(f"{folder}: holds mocks made with another {', '.join(other)}; give another --output")
             return
         if any(folder.glob("*.tfrecord*")):

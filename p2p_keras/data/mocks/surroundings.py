@@ -191,20 +191,20 @@ def draw_neighbour(
 
 def _companions(half_side: float, target_mag: float, target_r50: float, rng: np.random.Generator) -> list[Neighbour]:
     """A companion in an eighth of the scenes, and in a twentieth a neighbour brighter than the target."""
-    found = []
+    companions = []
     if rng.random() < 0.12:
         distance = target_r50 * rng.uniform(1.3, 4.0)
         mag = target_mag + rng.uniform(0.0, 3.5)
         r50 = target_r50 * 10.0 ** (-0.2 * 0.7 * (mag - target_mag) + rng.normal(0.0, 0.1))
         angle = rng.uniform(0.0, 2.0 * np.pi)
-        found.append(draw_neighbour(distance * np.cos(angle), distance * np.sin(angle), mag, r50, rng))
+        companions.append(draw_neighbour(distance * np.cos(angle), distance * np.sin(angle), mag, r50, rng))
     if rng.random() < 0.05:
         mag = target_mag - rng.exponential(0.9)
         r50 = max(target_r50, field_size(mag, rng)) * log_uniform(rng, 0.7, 1.5)
         distance = max(target_r50 * 1.5 + r50, half_side * rng.uniform(0.25, 1.1))
         angle = rng.uniform(0.0, 2.0 * np.pi)
-        found.append(draw_neighbour(distance * np.cos(angle), distance * np.sin(angle), mag, r50, rng))
-    return found
+        companions.append(draw_neighbour(distance * np.cos(angle), distance * np.sin(angle), mag, r50, rng))
+    return companions
 
 
 def _cluster(half_side: float, target_mag: float, free: float, rng: np.random.Generator) -> list[Neighbour]:

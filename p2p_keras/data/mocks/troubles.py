@@ -185,8 +185,8 @@ _IN_ORIGIN = re.compile(r"\btrouble=\[([^\]]*)\]")
 
 def trouble_of(origin: str) -> str:
     """The kind of trouble that stands in a galaxy's `origin`; ``""`` where there is none."""
-    found = _IN_ORIGIN.search(origin)
-    return found[1] if found else ""
+    match = _IN_ORIGIN.search(origin)
+    return match[1] if match else ""
 
 
 def simulate_trouble(

@@ -101,8 +101,8 @@ def _listed_names(folder: Path, names: str | os.PathLike | None) -> list[str]:
     if names is None:
         lists = sorted(folder.glob("*.txt"))
         if len(lists) > 1:
-            found = ", ".join(path.name for path in lists)
-            raise UsageError(f"{folder}: several lists of names ({found}); choose with --names")
+            names_of_lists = ", ".join(path.name for path in lists)
+            raise UsageError(f"{folder}: several lists of names ({names_of_lists}); choose with --names")
         if not lists:
             return []
         names = lists[0]
@@ -140,8 +140,8 @@ def rows_of_images(
             for ending in (_PROFILE_ENDINGS if profiles else _PROFILE_ENDINGS[:5])
             for candidate in stems
         ]
-        found = next((str(place) for place in places if place.is_file()), None)
-        rows.append(PackRow(name, str(path), band, found))
+        profile = next((str(place) for place in places if place.is_file()), None)
+        rows.append(PackRow(name, str(path), band, profile))
     return mark_duplicates(rows)
 
 

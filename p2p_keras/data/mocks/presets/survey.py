@@ -8,7 +8,7 @@ from p2p_keras.data.mocks.psf import Diffraction
 from p2p_keras.data.mocks.streams import BANDS
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Survey:
     """What is typical of one survey's images.
 
