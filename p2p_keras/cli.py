@@ -13,6 +13,8 @@ import click
 from p2p_keras.core.program import Program, user_errors
 from p2p_keras.core.version import __version__
 
+__all__ = ["PROGRAMS", "Programs", "info", "completion", "main"]
+
 PROGRAMS = {
     "fit": "Train a network on TFRecord shards.",
     "predict": "Measure the profiles of galaxies in FITS images.",

@@ -10,6 +10,8 @@ import click
 
 from p2p_keras.core.program import Program, quiet_option
 
+__all__ = ["main"]
+
 
 @click.command(cls=Program, old={"--processes": "--workers", "--figures": "--plot-format"})
 @click.option(

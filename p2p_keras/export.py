@@ -9,6 +9,8 @@ import click
 from p2p_keras.core.program import Program, quiet_option
 from p2p_keras.core.settings_file import write_settings
 
+__all__ = ["main"]
+
 
 @click.command(cls=Program, old={"--saved-models": "--output"})
 @click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))

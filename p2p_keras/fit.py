@@ -12,6 +12,8 @@ from p2p_keras.core.program import Program, quiet_option
 from p2p_keras.core.settings_file import SETTINGS, read_config
 from p2p_keras.network.training.config import CHOICES, FitConfig, parse_assignment
 
+__all__ = ["main"]
+
 _KINDS: dict[str, Any] = {"int": int, "float": float, "str": str, "list[int]": str}
 _METAVARS = {"int": "INTEGER", "float": "FLOAT", "str": "TEXT", "list[int]": "PX,PX,..."}
 

@@ -8,6 +8,8 @@ import click
 
 from p2p_keras.core.program import Program, quiet_option
 
+__all__ = ["main"]
+
 
 @click.command(cls=Program, old={"--count": "--picture-count"})
 @click.argument("shards", type=str)

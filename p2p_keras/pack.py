@@ -9,6 +9,8 @@ import click
 
 from p2p_keras.core.program import Program, column_option, quiet_option
 
+__all__ = ["main"]
+
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 

@@ -15,6 +15,8 @@ import click
 from p2p_keras.core.program import Program, quiet_option
 from p2p_keras.measure.outputs.isophote_options import isophote_options
 
+__all__ = ["COMMON", "GROUPS", "main"]
+
 _PRODUCTS = ("summary", "plot", "plot_format", "model_image", "mask_image", "model_kind", "regions")
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 

@@ -8,6 +8,8 @@ import click
 
 from p2p_keras.core.program import Program, quiet_option
 
+__all__ = ["main"]
+
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _COUNT = click.IntRange(min=1)

@@ -6,6 +6,8 @@ import click
 
 from p2p_keras.core.program import Program, quiet_option
 
+__all__ = ["main"]
+
 # Those of `mocks.mixtures.NAMES`, which needs numpy; a test holds them together.
 _SURVEYS = (
     "sdss", "legacy", "panstarrs", "hsc", "rubin", "euclid-vis", "euclid-nisp", "hst-acs", "hst-exposure", "hst-ir",

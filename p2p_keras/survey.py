@@ -10,6 +10,8 @@ import click
 from p2p_keras.core.log_file import note_in_log
 from p2p_keras.core.program import Program, column_option, quiet_option
 
+__all__ = ["main"]
+
 
 def _bytes(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
     """Read a size such as 500M or 2G."""

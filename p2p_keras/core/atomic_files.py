@@ -10,6 +10,8 @@ from pathlib import Path
 
 from p2p_keras.core.errors import InputError
 
+__all__ = ["safe_name", "write_whole", "write_content"]
+
 _UNSAFE = re.compile(r"[^\w.+\-]+")
 
 

@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+__all__ = ["modulus", "axis_ratio", "points", "compose", "vector_from_angles", "angles_from_vector", "half_turn"]
+
 # Keeps square roots differentiable at a circle; changes no ellipticity by more than 1e-6.
 _TINY = 1e-12
 

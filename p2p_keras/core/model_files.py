@@ -14,6 +14,8 @@ from typing import NamedTuple
 from p2p_keras.core.contract import DEFAULT_MODEL
 from p2p_keras.core.errors import UsageError
 
+__all__ = ["MODELS_VARIABLE", "ModelFiles", "model_folders", "find_model", "keras_file", "served_folder"]
+
 MODELS_VARIABLE = "P2P_KERAS_MODELS"
 """Environment variable: a folder of models (NAME/VERSION in it) to look in before the others."""
 

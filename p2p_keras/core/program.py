@@ -26,6 +26,18 @@ from p2p_keras.core.errors import P2PError, UsageError
 from p2p_keras.core.log_file import log_file_option, note_in_log
 from p2p_keras.core.settings_file import SETTINGS, config_option
 
+__all__ = [
+    "OLD_NAMES_GO",
+    "quiet_option",
+    "column_option",
+    "EXTRA_OF_PACKAGE",
+    "REQUIRED",
+    "NotInstalled",
+    "missing_package",
+    "user_errors",
+    "Program",
+]
+
 OLD_NAMES_GO = "0.4"
 """Version with which old names of options go."""
 

@@ -7,6 +7,17 @@ from __future__ import annotations
 
 import numpy as np
 
+__all__ = [
+    "NUM_RADII",
+    "SMA_MIN_PX",
+    "SMA_MAX_FRACTION",
+    "log_step",
+    "grid_px",
+    "CAPTION_MAX_STEPS",
+    "caption_px",
+    "caption_length",
+]
+
 NUM_RADII = 64
 """K, the number of radii of every model output."""
 

@@ -15,6 +15,27 @@ import math
 
 import numpy as np
 
+__all__ = [
+    "SB_UNIT",
+    "FAINT_MU",
+    "FILL_MU",
+    "FILL_MU_ERR",
+    "MICROJANSKY_ZERO_POINT",
+    "SKY_MU",
+    "MAG_PER_RELATIVE_ERROR",
+    "mag_from_flux",
+    "flux_from_mag",
+    "mu_from_intensity",
+    "intensity_from_mu",
+    "mu_from_noise_units",
+    "log_noise_units_from_mu",
+    "mag_error_from_log",
+    "caption_from_mu",
+    "mu_from_caption",
+    "nanomaggies_factor",
+    "asinh_nanomaggies",
+]
+
 SB_UNIT = "mag / arcsec2"
 FAINT_MU = 26.5
 """The paper's limit for its second error figure (Smith et al. 2021, sec. 4): mu_true <= 26.5 mag arcsec^-2."""

@@ -7,6 +7,16 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+__all__ = [
+    "BAND_KEYWORDS",
+    "BROAD_BANDS",
+    "band_from_header",
+    "is_galex",
+    "short_band",
+    "band_from_name",
+    "sorted_bands",
+]
+
 BAND_KEYWORDS = (
     "FILTER",
     "BAND",

@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 
+__all__ = ["LARGEST_BINNING", "binning_for", "binned_flux", "binned_sigma"]
+
 LARGEST_BINNING = 32
 
 

@@ -9,13 +9,14 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from p2p_keras.core.errors import UsageError
 from p2p_keras.images.catalogue_table import COLUMNS, CatalogueTable
 from p2p_keras.images.cutout import check_size
+from p2p_keras.images.image_options import TargetOptions
 from p2p_keras.images.inputs import stem_of
 from p2p_keras.images.targets import InputFile, Target, sky_position
 
@@ -72,7 +73,7 @@ def catalogue_inputs(
     columns: Mapping[str, str] | None = None,
     *,
     extinction_columns: bool = False,
-    **options: Any,
+    **options: Unpack[TargetOptions],
 ) -> list[InputFile]:
     """Files with their targets, from a catalogue.
 
@@ -87,7 +88,7 @@ def catalogue_inputs(
     extinction_columns : bool
         Take the catalogue's columns of extinction too; those named in `columns` are taken anyway.
     **options
-        Fields of `Target` for all rows that don't say otherwise.
+        Of `p2p_keras.images.image_options.TargetOptions`, for all rows that don't say otherwise.
 
     Returns
     -------

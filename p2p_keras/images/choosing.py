@@ -17,6 +17,17 @@ from p2p_keras.images.planes import find_plane, plane_bands
 from p2p_keras.images.roles import MASK, NOISE_ROLES, OTHER, SCIENCE, role_of_header
 from p2p_keras.images.sky_geometry import celestial_wcs, icrs_to_pixel
 
+__all__ = [
+    "ImageChoice",
+    "choose_image",
+    "choose_hdu",
+    "science_hdus",
+    "images_of_sky",
+    "companion_hdus",
+    "hdus_of_role",
+    "band_hdus",
+]
+
 
 @dataclass(frozen=True)
 class ImageChoice:

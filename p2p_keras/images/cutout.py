@@ -11,6 +11,17 @@ from astropy.io.fits import Section
 from p2p_keras.core.errors import OutsideImageError, UsageError
 from p2p_keras.images.planes import CubePlane
 
+__all__ = [
+    "MIN_SIDE",
+    "MAX_SIDE",
+    "MAX_CUTOUT",
+    "DEFAULT_SIDE",
+    "Window",
+    "check_size",
+    "target_window",
+    "whole_window",
+]
+
 MIN_SIDE = 48
 MAX_SIDE = 2048
 MAX_CUTOUT = 2048 * 32

@@ -36,6 +36,8 @@ from p2p_keras.images.survey_grids import scale_notes
 from p2p_keras.images.targets import Target, sky_position
 from p2p_keras.images.zero_point_value import ZeroPoint, exposure_time
 
+__all__ = ["Frame", "open_frame", "named_as_companion"]
+
 
 class Frame:
     """An open FITS file; threads may share it. Made by `open_frame`.

@@ -15,6 +15,8 @@ from astropy.io import fits
 from p2p_keras.core.errors import InputError, P2PError
 from p2p_keras.images.header_sizes import check_header_sizes
 
+__all__ = ["open_fits", "reading_errors", "naming_hdu", "full_header", "axes_of", "size_text", "list_hdus", "hdu_label"]
+
 
 @contextmanager
 def open_fits(source: str) -> Iterator[fits.HDUList]:

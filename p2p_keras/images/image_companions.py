@@ -25,6 +25,8 @@ from p2p_keras.images.noise import sigma_of
 from p2p_keras.images.pixels import linear_flux, missing_zeros
 from p2p_keras.images.roles import MASK, NOISE_ROLES, SIGMA, VARIANCE, WEIGHT
 
+__all__ = ["asked_companions", "CompanionsOfImage"]
+
 
 def asked_companions(mask: Any, mask_bits: Any, sigma: Any, variance: Any, weight: Any) -> dict[str, Any]:
     """What the caller names, checked.

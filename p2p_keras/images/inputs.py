@@ -12,6 +12,8 @@ from pathlib import Path
 from p2p_keras.core.errors import UsageError
 from p2p_keras.images.roles import SCIENCE, image_stem, role_of_file
 
+__all__ = ["is_fits_name", "stem_of", "FoundInputs", "find_inputs", "find_images", "is_companion"]
+
 _FITS_NAME = re.compile(r"\.(fits|fit|fts)(\.(gz|bz2|fz))?$", re.IGNORECASE)
 
 

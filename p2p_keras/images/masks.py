@@ -10,6 +10,8 @@ import numpy as np
 
 from p2p_keras.core.errors import InputError, UsageError
 
+__all__ = ["bad_bits", "parse_bits", "as_mask", "check_sense", "is_region_file", "region_mask"]
+
 _LSST_BAD = ("BAD", "SAT", "CR", "NO_DATA", "UNMASKEDNAN", "EDGE", "SENSOR_EDGE")
 _BAD_BITS = {
     # HST's data quality: all but warm pixels, cosmic rays that were repaired, and the like (64, 32, 2048).

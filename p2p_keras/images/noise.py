@@ -11,6 +11,8 @@ import numpy as np
 from p2p_keras.images.pixel_scale import header_number
 from p2p_keras.images.roles import INVERSE_VARIANCE, SIGMA, VARIANCE, WEIGHT
 
+__all__ = ["sigma_of", "scatter", "correlation", "electrons_per_unit", "read_noise", "electrons", "noise_map"]
+
 _LAG = 4
 """Pixels whose difference gives the scatter: resampling ties neighbours together, hardly pixels so far apart."""
 

@@ -9,6 +9,8 @@ from typing import Any
 from p2p_keras.core.errors import MissingCalibrationError
 from p2p_keras.images.galaxy_image import GalaxyImage
 
+__all__ = ["SYSTEM_KEYWORDS", "AB_MINUS_VEGA", "survey_of_vega", "photometric_system", "ab_offset", "to_ab"]
+
 SYSTEM_KEYWORDS = ("PHOTSYS", "MAGSYS", "ZPSYS", "MAGSYST", "MAGTYPE", "PHOTSYST", "ZPTSYS")
 
 AB_MINUS_VEGA: Mapping[str, Mapping[str, float]] = {

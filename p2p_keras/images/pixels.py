@@ -10,6 +10,8 @@ import numpy as np
 from p2p_keras.core.errors import InputError
 from p2p_keras.images.pixel_scale import header_number
 
+__all__ = ["linear_flux", "clean_pixels", "missing_zeros"]
+
 _ASINH_ALPHA = 2.5 / np.log(10.0)
 
 

@@ -11,6 +11,8 @@ import numpy as np
 from p2p_keras.core.errors import InputError
 from p2p_keras.images.bands import short_band
 
+__all__ = ["CubePlane", "plane_bands", "find_plane", "cube_index"]
+
 _LISTS = ("BANDS", "FILTERS", "FILTER", "BAND")
 _NUMBERED = ("BAND", "FILTER", "FILT", "PLANE", "SLICE")
 

@@ -10,6 +10,23 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+__all__ = [
+    "SCIENCE",
+    "SIGMA",
+    "VARIANCE",
+    "INVERSE_VARIANCE",
+    "WEIGHT",
+    "MASK",
+    "OTHER",
+    "NOISE_ROLES",
+    "WORDS",
+    "role_of_name",
+    "is_part_of_noise",
+    "role_of_header",
+    "role_of_file",
+    "image_stem",
+]
+
 SCIENCE, SIGMA, VARIANCE, INVERSE_VARIANCE, WEIGHT, MASK, OTHER = (
     "science", "sigma", "variance", "inverse variance", "weight", "mask", "other",
 )  # fmt: skip

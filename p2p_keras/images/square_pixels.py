@@ -15,6 +15,8 @@ import numpy as np
 
 from p2p_keras.images.sky_geometry import local_jacobian, pixel_to_icrs_degrees
 
+__all__ = ["LARGEST_ELONGATION", "MOST_ELONGATED", "square_grid", "resampled", "grid_shape", "remapped_wcs"]
+
 LARGEST_ELONGATION = 1.02
 """Pixels up to so much longer than wide are taken as square: the ellipticity is off by less than 0.02."""
 

@@ -26,6 +26,8 @@ from p2p_keras.images.square_pixels import (
     square_grid,
 )
 
+__all__ = ["Stamp", "cut_stamp"]
+
 
 @dataclass
 class Stamp:

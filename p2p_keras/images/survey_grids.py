@@ -10,6 +10,8 @@ from typing import Any
 from p2p_keras.images.flux_units import read_unit, unit_text
 from p2p_keras.images.zero_point_value import ZeroPoint
 
+__all__ = ["SURVEY_UNITS", "survey_of_nanomaggies", "scale_notes"]
+
 SURVEY_UNITS = {
     "LEGACYSURVEY": ("nanomaggy", 0.262),
     "DECALS": ("nanomaggy", 0.262),

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Unpack
 
 from p2p_keras.core.errors import UsageError
+from p2p_keras.images.image_options import TargetOptions
+
+__all__ = ["Target", "IMAGE_OPTIONS", "TARGET_FIELDS", "InputFile", "files_as_inputs", "check_position", "sky_position"]
 
 
 @dataclass(frozen=True)
@@ -110,8 +113,14 @@ class InputFile:
     candidates: tuple[Target, ...] = ()
 
 
-def files_as_inputs(paths: Iterable[str | os.PathLike[str]], **options: Any) -> list[InputFile]:
+def files_as_inputs(paths: Iterable[str | os.PathLike[str]], **options: Unpack[TargetOptions]) -> list[InputFile]:
     """One target a file, with the same options for all.
+
+    Parameters
+    ----------
+    paths : iterable of path
+    **options
+        Of `p2p_keras.images.image_options.TargetOptions`.
 
     Raises
     ------

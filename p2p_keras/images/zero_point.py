@@ -32,6 +32,8 @@ from p2p_keras.images.survey_grids import SURVEY_UNITS, survey_of_nanomaggies
 from p2p_keras.images.zero_point_value import OPTION, PLAUSIBLE_ZERO_POINT, ZeroPoint, both_values, needed_exposure
 from p2p_keras.images.zero_points_by_band import galex, large_galaxy_atlas
 
+__all__ = ["ZERO_POINT_KEYWORDS", "FLUX_KEYWORDS", "find_zero_point"]
+
 ZERO_POINT_KEYWORDS = (
     "MAGZERO",
     "MAGZP",

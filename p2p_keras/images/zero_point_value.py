@@ -11,6 +11,16 @@ from p2p_keras.core.errors import MissingCalibrationError
 from p2p_keras.images.flux_units import PixelUnit
 from p2p_keras.images.pixel_scale import header_number
 
+__all__ = [
+    "PLAUSIBLE_ZERO_POINT",
+    "OPTION",
+    "EXPOSURE_KEYWORDS",
+    "ZeroPoint",
+    "exposure_time",
+    "both_values",
+    "needed_exposure",
+]
+
 PLAUSIBLE_ZERO_POINT = (5.0, 50.0)
 OPTION = "set it with --zero-point (zero_point= in Python)"
 EXPOSURE_KEYWORDS = ("EXPTIME", "CELL.EXPOSURE", "TEXPTIME", "EXPOSURE", "EFFEXPTM", "XPOSURE", "TOTEXPT", "EXP_TIME")

@@ -13,6 +13,8 @@ from p2p_keras.images.flux_units import PixelUnit
 from p2p_keras.images.pixel_scale import header_number
 from p2p_keras.images.zero_point_value import PLAUSIBLE_ZERO_POINT, ZeroPoint, both_values, needed_exposure
 
+__all__ = ["BAND_KEYWORDS_2MASS", "GALEX_ZERO_POINTS", "large_galaxy_atlas", "galex"]
+
 BAND_KEYWORDS_2MASS = {"J": "JMAGZP", "H": "HMAGZP", "Ks": "KMAGZP"}
 """Zero points of the 2MASS Large Galaxy Atlas, whose headers hold all three in the image of each band."""
 

@@ -19,6 +19,8 @@ from p2p_keras.core.errors import InputError, UsageError
 from p2p_keras.core.robust import median_deviation
 from p2p_keras.data.mocks.streams import Stream, generator
 
+__all__ = ["BLANK_PX", "Frame", "Cutout", "prepare_backgrounds", "unique_names", "Backgrounds"]
+
 BLANK_PX = 14.0
 """No detected source comes closer to the middle of a cutout than this."""
 _CLEAR_PX = 4.0

@@ -21,6 +21,8 @@ from p2p_keras.data.mocks.truth import MIN_SHARE_INSIDE, Truth, mean_along_ellip
 from p2p_keras.profile.isophotes import fitting
 from p2p_keras.profile.isophotes.sampler import GalaxySampler
 
+__all__ = ["SHARES", "draw_definition", "measure_by"]
+
 SHARES: Mapping[str, float] = {"fit": 0.35, "free": 0.50, "moments": 0.15}
 """Share of the galaxies whose truth is measured by each definition, with ``--truth any``: most by what users compare
 with."""

@@ -25,6 +25,19 @@ from p2p_keras.data.mocks.surroundings import (
     field_size,
 )
 
+__all__ = [
+    "SHARES",
+    "SEEN_ONE_BY_ONE",
+    "FAINTER",
+    "FLAT_FROM",
+    "FLAT_SLOPE",
+    "Faint",
+    "draw_field",
+    "plane_of_points",
+    "RESIDUALS",
+    "add_residuals",
+]
+
 SHARES = {"empty": 0.15, "sparse": 0.20, "usual": 0.42, "crowded": 0.23}
 """How full the fields of ``--field any`` are."""
 

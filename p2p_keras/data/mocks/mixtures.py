@@ -16,6 +16,8 @@ from p2p_keras.data.mocks.presets.survey import in_all_bands
 from p2p_keras.data.mocks.psf import Diffraction
 from p2p_keras.data.mocks.streams import log_uniform
 
+__all__ = ["MIXED", "ANY", "NAMES", "MIN_SCALE", "MAX_SCALE", "draw_survey"]
+
 MIXED = "mixed"
 ANY = "any"
 NAMES = (*SURVEYS, MIXED, ANY)

@@ -18,6 +18,27 @@ from p2p_keras.data.mocks.rendering import PAD_PX, Canvas, add_knots, light_on_g
 from p2p_keras.data.mocks.streams import clipped_normal, log_uniform
 from p2p_keras.data.mocks.surveys import Conditions
 
+__all__ = [
+    "STARS_AT_20",
+    "STAR_SLOPE",
+    "GALAXIES_AT_20",
+    "GALAXY_SLOPE",
+    "BRIGHTEST_STAR",
+    "BRIGHTEST_NEIGHBOUR",
+    "MAX_OBJECTS",
+    "STAMP_LEVEL",
+    "Star",
+    "Neighbour",
+    "Surroundings",
+    "draw_surroundings",
+    "draw_near_star",
+    "star_colour",
+    "field_size",
+    "draw_neighbour",
+    "render_neighbours",
+    "render_stars",
+]
+
 STARS_AT_20 = 0.45
 """Stars brighter than r = 20 per square arcmin at high galactic latitude, 1600 a square degree; the counts rise by 0.19
 dex a magnitude (Juric et al. 2008, ApJ 673, 864; Bahcall & Soneira 1980)."""

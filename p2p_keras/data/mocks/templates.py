@@ -21,6 +21,8 @@ from p2p_keras.data.mocks.backgrounds import unique_names
 from p2p_keras.data.mocks.psf import PSF
 from p2p_keras.data.mocks.rendering import PAD_PX, Canvas, Rendered
 
+__all__ = ["SIDE", "TYPICAL_FWHM", "MIN_SHRINK", "COLOUR_GRADIENT", "Template", "prepare_templates", "Templates"]
+
 _INDEX = "templates.json"
 SIDE = 512
 """Templates are kept at this side at most."""

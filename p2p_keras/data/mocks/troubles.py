@@ -21,6 +21,8 @@ from p2p_keras.data.mocks.scene import simulate_galaxy
 from p2p_keras.data.mocks.streams import Stream, generator
 from p2p_keras.data.mocks.wish import Wish
 
+__all__ = ["NO_WISH", "PLAIN", "MEASURABLE_PX", "After", "Trouble", "TROUBLES", "trouble_of", "simulate_trouble"]
+
 NO_WISH = Wish()
 
 PLAIN = Extras(sky="none", masks="none", front="none", field="usual")

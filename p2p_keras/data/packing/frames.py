@@ -15,6 +15,8 @@ from p2p_keras.images.hdus import full_header, open_fits
 from p2p_keras.images.inputs import find_inputs
 from p2p_keras.images.sky_geometry import celestial_wcs, icrs_to_pixel
 
+__all__ = ["Frame", "rows_of_frames"]
+
 
 @dataclass(frozen=True)
 class Frame:

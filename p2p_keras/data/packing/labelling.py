@@ -17,6 +17,8 @@ from p2p_keras.profile.tables.ellipses import pa_on_image
 if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["label_galaxy", "join", "pixel_noise"]
+
 
 def label_galaxy(
     row: PackRow,

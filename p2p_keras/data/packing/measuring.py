@@ -21,6 +21,18 @@ from p2p_keras.profile.isophotes.photometry import measure_ellipses
 if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
 
+__all__ = [
+    "DETECTION_SIGMA",
+    "MIN_SOURCE_PIXELS",
+    "DEBLEND_CONTRAST",
+    "MIN_RADII",
+    "MAX_ELLIPTICITY",
+    "METHODS",
+    "StartEllipse",
+    "measure_galaxy",
+    "mask_of_others",
+]
+
 DETECTION_SIGMA = 1.5
 MIN_SOURCE_PIXELS = 12
 DEBLEND_CONTRAST = 0.005

@@ -9,6 +9,8 @@ import numpy as np
 from p2p_keras.profile.isophotes.classical import Isophotes, Shape
 from p2p_keras.profile.isophotes.given import Ellipses
 
+__all__ = ["photutils_isophotes"]
+
 _STEP = 0.1
 
 

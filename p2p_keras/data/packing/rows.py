@@ -13,6 +13,16 @@ from p2p_keras.core.errors import UsageError
 from p2p_keras.images.catalogue_table import COLUMNS, CatalogueTable
 from p2p_keras.images.inputs import find_inputs, stem_of
 
+__all__ = [
+    "PackRow",
+    "rows_of_paper_layout",
+    "rows_of_images",
+    "rows_of_catalogue",
+    "read_catalogue",
+    "find_profile",
+    "mark_duplicates",
+]
+
 _PROFILE_ENDINGS = (".prof", ".ecsv", ".txt", ".dat", ".csv", ".fits", ".fit")
 _KEYS = ("file", "name", "band", "profile", "mask", "ra", "dec", "x", "y", "redshift", "zero_point", "pixel_scale")
 _ALSO_KNOWN = {"redshift": ("z",), "pixel_scale": ("scale",)}

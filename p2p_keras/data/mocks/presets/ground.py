@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from p2p_keras.data.mocks.presets.survey import Survey, in_all_bands
 
+__all__ = ["GROUND"]
+
 GROUND: dict[str, Survey] = {
     # Skrutskie et al. 2006, AJ 131, 1163: 2MASS atlas images, 1.0 arcsec from pixels of 2, FWHM 2.5 to 3 arcsec,
     # 10 sigma 15.1 Vega in H (5 sigma 17.2 AB, a galaxy of r 18.1); counts with a zero point of some 20.5 Vega.

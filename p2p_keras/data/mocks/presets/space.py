@@ -9,6 +9,8 @@ from __future__ import annotations
 from p2p_keras.data.mocks.presets.survey import Survey, in_all_bands
 from p2p_keras.data.mocks.psf import Diffraction
 
+__all__ = ["SPACE"]
+
 SPACE: dict[str, Survey] = {
     # Euclid Collaboration: Mellier et al. 2025, A&A 697, A1 (5 sigma for point sources 26.2 in I_E, FWHM 0.16
     # arcsec) and Cropper et al. 2025, A&A 697, A2: 0.1 arcsec, 4 exposures of 566 s; images in uJy (23.9). Three

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from p2p_keras.data.mocks.psf import Diffraction
 from p2p_keras.data.mocks.streams import BANDS
 
+__all__ = ["Survey", "in_all_bands"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from p2p_keras.data.mocks.presets.survey import Survey
 
+__all__ = ["WIDE"]
+
 WIDE: dict[str, Survey] = {
     # Pixel and zero point: SDSS frames in nanomaggies (data.sdss.org/datamodel, "frame"). Depth: Abazajian et al. 2009
     # (DR7) give 22.2 in r for 95 % completeness; 5-sigma is near g 23.1, r 22.7, i 22.2 (York et al. 2000). It gives
