@@ -52,8 +52,8 @@ def main(context: click.Context, assignments: tuple[str, ...], resume: bool, qui
     """Train a network on shards of galaxies with known profiles, and export it.
 
     The run folder then holds config.json, metrics.csv, TensorBoard logs, checkpoints, the best weights, the exported
-    SavedModel and ONNX file, and a picture of held-out galaxies with true and predicted profiles. An interrupted run,
-    even one that was killed, goes on with --resume, with the settings that it has.
+    SavedModel and ONNX file, and a picture of held-out galaxies with true and predicted profiles. --resume
+    continues a run that was interrupted or killed, with its own settings.
     """
     given = dict(parse_assignment(text) for text in assignments)
     settings_of_file = context.meta.get(SETTINGS, {})

@@ -13,6 +13,7 @@ share stand in one table in CONTRIBUTING.md, to which a test holds them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from textwrap import shorten
@@ -139,9 +140,16 @@ _SHOW_ALL = "p2p_keras.help_all"
 _HELP = "_click_default_help"  # the name that click gives its own option
 
 
+_ONE_LINE = 68
+
+
 def _first_words(text: str) -> str:
-    """What an option's help begins with, on one line."""
-    return shorten(text.split(".  [")[0], 54, placeholder="...")
+    """What an option's help begins with, on one line: its first sentence, or as much of it as ends at a stop."""
+    sentence = text.split(".  [")[0].split(". ")[0]
+    if len(sentence) > _ONE_LINE:
+        ends = [match.start() for match in re.finditer("[:;,] ", sentence) if match.start() <= _ONE_LINE]
+        sentence = sentence[: ends[-1]] if ends else shorten(sentence, _ONE_LINE, placeholder="...")
+    return sentence.rstrip(".")
 
 
 def _help_all_option() -> click.Option:
@@ -232,9 +240,7 @@ class Program(click.Command):
         if not ctx.meta.get(_SHOW_ALL):
             with formatter.section("Common options"):
                 rows = [shown[name] for name in (*self.common, "help_all", _HELP) if name in shown]
-                formatter.write_dl(
-                    [(name, shorten(text.split(".  [")[0], 54, placeholder="...")) for name, text in rows]
-                )
+                formatter.write_dl([(name, _first_words(text)) for name, text in rows])
             return
         grouped = {name for names in self.groups.values() for name in names}
         rest = [name for name in shown if name not in grouped]
