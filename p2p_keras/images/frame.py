@@ -24,6 +24,7 @@ from p2p_keras.images.hdus import full_header, hdu_label, naming_hdu, open_fits,
 from p2p_keras.images.image_companions import CompanionsOfImage, asked_companions
 from p2p_keras.images.inputs import stem_of
 from p2p_keras.images.noise import electrons
+from p2p_keras.images.photo_calib import photo_calib_of
 from p2p_keras.images.photometric_system import ab_offset
 from p2p_keras.images.photometric_system import to_ab as convert_to_ab
 from p2p_keras.images.pixel_scale import find_pixel_scale
@@ -266,7 +267,14 @@ class Frame:
             kind = read_unit(unit_text(header), math.nan).kind
             gain = electrons(header, kind, exposure_time(header)) if kind in ("counts", "rate") else {}
             self._planes[key] = FramePlane(
-                section, header, celestial_wcs(hdu.header, self._file), choice, label, self._band(choice, header), gain
+                section,
+                header,
+                celestial_wcs(hdu.header, self._file),
+                choice,
+                label,
+                self._band(choice, header),
+                gain,
+                photo_calib=photo_calib_of(self._file),
             )
         self._planes[key].choice = choice  # its notes are this choice's
         return self._planes[key]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from astropy.wcs import WCS
 from p2p_keras.core.errors import InputError
 from p2p_keras.images.choosing import ImageChoice
 from p2p_keras.images.noise import scatter
+from p2p_keras.images.photo_calib import PhotoCalib
 from p2p_keras.images.sky_geometry import pixel_to_icrs
 from p2p_keras.images.targets import Target, sky_position
 from p2p_keras.images.zero_point import find_zero_point
@@ -45,6 +46,8 @@ class FramePlane:
         The image's, once it was found; None as long as it wasn't, or where `one_zero_point` is false.
     one_zero_point : bool
         Whether all of its galaxies have the same; not where flux is per solid angle and the scale varies.
+    photo_calib : PhotoCalib or None
+        The calibration in a table of the file.
     """
 
     pixels: Any
@@ -56,6 +59,7 @@ class FramePlane:
     electrons: dict[str, Any]
     zero_point: ZeroPoint | None = None
     one_zero_point: bool = True
+    photo_calib: PhotoCalib | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -72,7 +76,7 @@ class FramePlane:
         if self.zero_point is not None and band == self.band:
             return self.zero_point
         if not self.one_zero_point:
-            return find_zero_point(self.header, scale, source, band=band, noise=lambda: scatter(pixels))
+            return self._find_zero_point(scale, source, band, lambda: scatter(pixels))
         own = False
 
         def noise() -> float:
@@ -80,11 +84,14 @@ class FramePlane:
             own = True
             return scatter(pixels)
 
-        first, other = (find_zero_point(self.header, s, source, band=band, noise=noise) for s in (scale, 2 * scale))
+        first, other = (self._find_zero_point(s, source, band, noise) for s in (scale, 2 * scale))
         self.one_zero_point = not own and first.value == other.value
         if self.one_zero_point and band == self.band:
             self.zero_point = first
         return first
+
+    def _find_zero_point(self, scale: float, source: str, band: str, noise: Callable[[], float]) -> ZeroPoint:
+        return find_zero_point(self.header, scale, source, band=band, noise=noise, photo_calib=self.photo_calib)
 
     def shows(self, targets: Sequence[Target], source: str, *, need_wcs: bool) -> np.ndarray:
         """Which targets lie on the image; `InputError` where that needs a WCS that isn't there (`need_wcs`)."""
