@@ -23,6 +23,12 @@ def safe_name(name: str) -> str:
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:
     """Let `write` write a file under a temporary name and rename it.
 
+    Parameters
+    ----------
+    path : Path
+    write : callable
+        Gets the temporary file's path; what it raises leaves nothing behind.
+
     Raises
     ------
     InputError
@@ -40,6 +46,11 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
 
 def write_content(path: Path, content: str | bytes) -> Path:
     """Write a file of this text (UTF-8) or these bytes, whole, in a folder that is made where it is missing.
+
+    Parameters
+    ----------
+    path : Path
+    content : str or bytes
 
     Raises
     ------

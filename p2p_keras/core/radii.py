@@ -40,7 +40,15 @@ def log_step(longer_side_px, xp=np):
 
 
 def grid_px(longer_side_px, xp=np):
-    """The K semi-major axes in pixels, shape (NUM_RADII,), from `SMA_MIN_PX` outward."""
+    """The K semi-major axes in pixels, shape (NUM_RADII,), from `SMA_MIN_PX` outward.
+
+    Parameters
+    ----------
+    longer_side_px : int or scalar tensor
+        Of the image.
+    xp : module
+        numpy, or ``keras.ops``.
+    """
     steps = np.arange(NUM_RADII, dtype="float32" if xp is not np else float)
     return SMA_MIN_PX * xp.exp(steps * log_step(longer_side_px, xp))
 
@@ -55,5 +63,13 @@ def caption_px(steps):
 
 
 def caption_length(longer_side_px, xp=np):
-    """Steps of a caption that reach the grid's last radius (float; a tensor where the side is one)."""
+    """Steps of a caption that reach the grid's last radius (float; a tensor where the side is one).
+
+    Parameters
+    ----------
+    longer_side_px : int or scalar tensor
+        Of the image.
+    xp : module
+        numpy, or ``keras.ops``.
+    """
     return xp.ceil(SMA_MAX_FRACTION * longer_side_px - SMA_MIN_PX) + 1.0

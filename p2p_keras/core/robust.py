@@ -115,7 +115,13 @@ def clipped_mean(values: np.ndarray, weights: np.ndarray | None = None, *, sigma
 
 
 def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
-    """Value with half of the weight on either side, linear between values; NaN for none."""
+    """Value with half of the weight on either side, linear between values; NaN for none.
+
+    Parameters
+    ----------
+    values, weights : float array (N,)
+        Finite; weights at least 0.
+    """
     if not values.size:
         return float("nan")
     order = np.argsort(values)

@@ -131,13 +131,36 @@ def catalogue_inputs(
 def asked_rows(
     rows: Sequence[dict[str, Any]], columns: Mapping[str, str] | None, extinction_columns: bool
 ) -> list[dict[str, Any]]:
-    """Rows of `read_catalogue` without columns of extinction that nobody asked to correct by."""
+    """Rows of `read_catalogue` without columns of extinction that nobody asked to correct by.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+    columns : mapping of str to str or None
+        Columns that the caller names: those count as asked for.
+    extinction_columns : bool
+        All of them are asked for.
+    """
     unasked = set() if extinction_columns else {"extinction", "ebv"} - set(columns or {})
     return [{key: value for key, value in row.items() if key not in unasked} for row in rows]
 
 
 def target_of(row: Mapping[str, Any], catalogue: str | os.PathLike[str], default_name: str | None = None) -> Target:
-    """The target that a row of `read_catalogue` describes."""
+    """The target that a row of `read_catalogue` describes.
+
+    Parameters
+    ----------
+    row : mapping
+    catalogue : path
+        The catalogue's own, for the mask's file and for messages.
+    default_name : str, optional
+        Of a galaxy that the catalogue doesn't name.
+
+    Returns
+    -------
+    Target
+        With its `problem` where the row can't be used, such as half a position; nothing is raised.
+    """
     given = {key: row[key] for key in KEYS if key in row and key != "file"}
     if {"ra", "dec", "x", "y"} <= given.keys():  # in its own file the pixel counts, on frames the place on the sky
         for key in ("ra", "dec") if "file" in row else ("x", "y"):
@@ -159,7 +182,19 @@ def target_of(row: Mapping[str, Any], catalogue: str | os.PathLike[str], default
 
 
 def beside(file: str, catalogue: str | os.PathLike[str]) -> str:
-    """A file that a catalogue names: looked up from the working folder, then from the catalogue's own."""
+    """A file that a catalogue names: looked up from the working folder, then from the catalogue's own.
+
+    Parameters
+    ----------
+    file : str
+        As the catalogue has it; ``~`` is the home folder.
+    catalogue : path
+
+    Returns
+    -------
+    str
+        The file, whether it exists or not.
+    """
     path = Path(file).expanduser()
     if not path.is_absolute() and not path.exists() and (Path(catalogue).parent / path).exists():
         path = Path(catalogue).parent / path

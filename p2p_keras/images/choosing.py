@@ -117,7 +117,23 @@ def choose_hdu(
     source: str,
     wcs_of: Callable[[int], WCS | None] | None = None,
 ) -> tuple[int, list[str]]:
-    """Find the HDU to read and what to note about it, as `choose_image` does, for those who take no cubes."""
+    """Find the HDU to read and what to note about it, as `choose_image` does, for those who take no cubes.
+
+    Parameters
+    ----------
+    file, wanted, sky_target, source, wcs_of
+        As `choose_image` takes them.
+
+    Returns
+    -------
+    (int, list of str)
+        Its number, and notes for the user.
+
+    Raises
+    ------
+    InputError
+        There is no image, or none that says that it is one.
+    """
     choice = choose_image(file, wanted, sky_target, source, wcs_of=wcs_of)
     return choice.number, choice.notes
 
@@ -129,6 +145,12 @@ def science_hdus(file: fits.HDUList) -> list[int]:
 
 def images_of_sky(file: fits.HDUList, source: str) -> list[int]:
     """Numbers of the HDUs that may be searched for targets: all images, the one that `choose_image` takes first.
+
+    Parameters
+    ----------
+    file : HDUList
+    source : str
+        For errors.
 
     Raises
     ------
@@ -143,7 +165,14 @@ def images_of_sky(file: fits.HDUList, source: str) -> list[int]:
 
 
 def companion_hdus(file: fits.HDUList, number: int) -> list[tuple[int, str]]:
-    """HDUs with the noise or mask of an image, as (number, role): of its shape, EXTVER and band, those behind first."""
+    """HDUs with the noise or mask of an image, as (number, role): of its shape, EXTVER and band, those behind first.
+
+    Parameters
+    ----------
+    file : HDUList
+    number : int
+        HDU of the image.
+    """
     image = file[number]
     companions = []
     for n, hdu in enumerate(file):
@@ -158,7 +187,16 @@ def companion_hdus(file: fits.HDUList, number: int) -> list[tuple[int, str]]:
 
 
 def hdus_of_role(file: fits.HDUList, role: str | None, shape: tuple[int, int]) -> list[int]:
-    """HDUs with an image of this shape and role; of any role for None."""
+    """HDUs with an image of this shape and role; of any role for None.
+
+    Parameters
+    ----------
+    file : HDUList
+    role : str or None
+        One of `p2p_keras.images.roles`.
+    shape : (int, int)
+        (H, W).
+    """
     return [
         n
         for n, hdu in enumerate(file)

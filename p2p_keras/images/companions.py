@@ -63,7 +63,14 @@ def split_file_hdu(text: str | os.PathLike[str]) -> tuple[str, str | None]:
 
 
 def in_file(file: Any, choice: ImageChoice) -> list[Companion]:
-    """Companions among the HDUs of an image's own file: one noise map, the kind that is trusted most, and one mask."""
+    """Companions among the HDUs of an image's own file: one noise map, the kind that is trusted most, and one mask.
+
+    Parameters
+    ----------
+    file : HDUList
+    choice : ImageChoice
+        The image; a plane of a cube has no companions of its own.
+    """
     if len(file) < 2 or choice.plane is not None:
         return []
     companions = companion_hdus(file, choice.number)
@@ -181,7 +188,16 @@ def _choose(
 
 
 def section_of(file: Any, number: int, plane: int | None = None) -> Any:
-    """Section of an HDU of which only what is cut out is read; of a cube that of one plane."""
+    """Section of an HDU of which only what is cut out is read; of a cube that of one plane.
+
+    Parameters
+    ----------
+    file : HDUList
+    number : int
+        HDU.
+    plane : int, optional
+        Of a cube, from 0.
+    """
     hdu = file[number]
     if plane is None:
         return hdu.section

@@ -83,6 +83,16 @@ def target_window(shape: tuple[int, int], x: float, y: float, size: int | None, 
 
     The target lies within half a pixel of the window's centre.
 
+    Parameters
+    ----------
+    shape : (int, int)
+        (H, W) of the frame.
+    x, y : float
+        The target, px from 0.
+    size : int or None
+        Side, px.
+    source : str or path, for errors
+
     Raises
     ------
     OutsideImageError

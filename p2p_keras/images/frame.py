@@ -241,6 +241,11 @@ class Frame:
     def holds(self, targets: Sequence[Target], hdu: int | str | None = None) -> list[bool]:
         """Which targets lie on the file's image (on any of its science images, where `hdu` names none).
 
+        Parameters
+        ----------
+        targets : sequence of Target
+        hdu : int or str, optional
+
         Raises
         ------
         InputError

@@ -72,7 +72,23 @@ class FramePlane:
             self.pixels = np.asarray(self.pixels[(0,) * (len(self.pixels.shape) - 2) + (slice(None), slice(None))])
 
     def zero_point_for(self, pixels: np.ndarray, scale: float, band: str, source: str) -> ZeroPoint:
-        """The zero point for a galaxy: the image's, unless it hangs on the galaxy's own pixels, scale or band."""
+        """The zero point for a galaxy: the image's, unless it hangs on the galaxy's own pixels, scale or band.
+
+        Parameters
+        ----------
+        pixels : float array (H, W)
+            The galaxy's, whose noise tells the band where nothing else does.
+        scale : float
+            Arcsec per pixel.
+        band : str
+            ``""`` where it isn't known.
+        source : str, for errors
+
+        Raises
+        ------
+        MissingCalibrationError
+            The zero point can't be known.
+        """
         if self.zero_point is not None and band == self.band:
             return self.zero_point
         if not self.one_zero_point:
@@ -94,7 +110,18 @@ class FramePlane:
         return find_zero_point(self.header, scale, source, band=band, noise=noise, photo_calib=self.photo_calib)
 
     def shows(self, targets: Sequence[Target], source: str, *, need_wcs: bool) -> np.ndarray:
-        """Which targets lie on the image; `InputError` where that needs a WCS that isn't there (`need_wcs`)."""
+        """Which targets lie on the image; `InputError` where that needs a WCS that isn't there (`need_wcs`).
+
+        Parameters
+        ----------
+        targets : sequence of Target
+        source : str, for errors
+        need_wcs : bool
+
+        Returns
+        -------
+        bool array (N,)
+        """
         from astropy.wcs.utils import skycoord_to_pixel
 
         height, width = self.shape

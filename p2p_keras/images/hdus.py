@@ -61,7 +61,14 @@ def naming_hdu(label: str) -> Iterator[None]:
 
 
 def full_header(file: fits.HDUList, number: int) -> fits.Header:
-    """Join the image's header with the primary header's cards that it lacks (often exposure time, filter)."""
+    """Join the image's header with the primary header's cards that it lacks (often exposure time, filter).
+
+    Parameters
+    ----------
+    file : HDUList
+    number : int
+        HDU of the image.
+    """
     header = file[number].header.copy()
     if number != 0:
         header.extend((card for card in file[0].header.cards if card.keyword), unique=True, strip=True)
@@ -121,5 +128,12 @@ def list_hdus(file: fits.HDUList) -> str:
 
 
 def hdu_label(hdu: Any, number: int) -> str:
-    """How notes, errors and ``meta`` call an HDU: its number, and its name where it has one of its own."""
+    """How notes, errors and ``meta`` call an HDU: its number, and its name where it has one of its own.
+
+    Parameters
+    ----------
+    hdu : HDU
+    number : int
+        In its file.
+    """
     return f"HDU {number}" + (f" ({hdu.name})" if hdu.name and hdu.name != "PRIMARY" else "")

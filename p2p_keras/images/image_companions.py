@@ -31,6 +31,13 @@ __all__ = ["asked_companions", "CompanionsOfImage"]
 def asked_companions(mask: Any, mask_bits: Any, sigma: Any, variance: Any, weight: Any) -> dict[str, Any]:
     """What the caller names, checked.
 
+    Parameters
+    ----------
+    mask : path, array or None
+    mask_bits : int, str or None
+    sigma, variance, weight : path, array or None
+        At most one of them.
+
     Raises
     ------
     UsageError
@@ -104,7 +111,24 @@ class CompanionsOfImage:
             self._companions.append(companion)
 
     def cut(self, window: Window, pixels: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None, list[str]]:
-        """Mask (true: ignore), 1-sigma noise and notes of a window."""
+        """Mask (true: ignore), 1-sigma noise and notes of a window.
+
+        Parameters
+        ----------
+        window : Window
+            Of the frame.
+        pixels : float array (H, W)
+            Linear flux in it; sets the scale of relative weights.
+
+        Returns
+        -------
+        (bool array (H, W) or None, float array (H, W) or None, list of str)
+
+        Raises
+        ------
+        InputError
+            A map or mask that the caller named can't be used.
+        """
         hidden: np.ndarray | None = None
         sigma: np.ndarray | None = None
         self.noise_origin = "pixels"

@@ -86,6 +86,17 @@ def bad_bits(header: Mapping[str, Any]) -> tuple[int | None, str]:
 def parse_bits(text: str | int | None, header: Mapping[str, Any] | None = None) -> int | None:
     """Bits of ``--mask-bits``: a number that holds them, a list of their values (``1,2,16``), or names of MP_ cards.
 
+    Parameters
+    ----------
+    text : str, int or None
+    header : mapping, optional
+        Of the mask, for names of planes.
+
+    Returns
+    -------
+    int or None
+        None for None: the caller named none.
+
     Raises
     ------
     UsageError
@@ -110,7 +121,18 @@ def parse_bits(text: str | int | None, header: Mapping[str, Any] | None = None) 
 
 
 def as_mask(values: np.ndarray, bits: int | None) -> np.ndarray:
-    """Pixels to ignore of a mask's values: those with one of the bits set, or of any value but 0 (NaN too)."""
+    """Pixels to ignore of a mask's values: those with one of the bits set, or of any value but 0 (NaN too).
+
+    Parameters
+    ----------
+    values : array (H, W)
+    bits : int or None
+        None: any value but 0.
+
+    Returns
+    -------
+    bool array (H, W)
+    """
     if bits is None:
         return ~(np.asarray(values) == 0)
     with np.errstate(invalid="ignore"):

@@ -80,6 +80,15 @@ def ab_offset(header: Mapping[str, Any], band: str) -> tuple[float, str] | None:
     """AB less Vega magnitude of a band and where it is published; None where that isn't known.
 
     By the survey that the header names; else of the Bessell filters, or of 2MASS for J, H and Ks.
+
+    Parameters
+    ----------
+    header : mapping
+    band : str
+
+    Returns
+    -------
+    (float, str) or None
     """
     survey = survey_of_vega(header)
     for system in [survey] if survey else ["Bessell", "WISE", "2MASS"]:

@@ -41,6 +41,12 @@ def plane_bands(header: Mapping[str, Any], count: int) -> list[str]:
 
     The viewer of the Legacy Surveys writes both of the first; any numbering that begins at 0 or 1 and is complete
     counts.
+
+    Parameters
+    ----------
+    header : mapping
+    count : int
+        Number of planes.
     """
     for key in _NUMBERED:
         for first in (0, 1):
@@ -97,5 +103,12 @@ def find_plane(header: Mapping[str, Any], count: int, wanted: int | str | None, 
 
 
 def cube_index(axes: tuple[int, ...], plane: int) -> tuple[int, ...]:
-    """Index on a cube's leading axes of its plane with a number from 0."""
+    """Index on a cube's leading axes of its plane with a number from 0.
+
+    Parameters
+    ----------
+    axes : tuple of int
+        Lengths, the image's own two last.
+    plane : int
+    """
     return tuple(int(i) for i in np.unravel_index(plane, axes[:-2])) if len(axes) > 2 else ()

@@ -85,7 +85,19 @@ def is_part_of_noise(name: str) -> bool:
 
 
 def role_of_header(name: str, header: Mapping[str, Any]) -> str:
-    """Role of an HDU by its name, then by the cards that say what its pixels are (IMAGETYP, HDUCLAS2, BUNIT ...)."""
+    """Role of an HDU by its name, then by the cards that say what its pixels are (IMAGETYP, HDUCLAS2, BUNIT ...).
+
+    Parameters
+    ----------
+    name : str
+        EXTNAME.
+    header : mapping
+
+    Returns
+    -------
+    str
+        One of this module's words; ``""`` where nothing says.
+    """
     named = role_of_name(name)
     if named:
         return named

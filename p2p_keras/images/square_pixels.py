@@ -76,7 +76,15 @@ def resampled(pixels: np.ndarray, matrix: np.ndarray, shape: tuple[int, int], *,
 
 
 def grid_shape(shape: tuple[int, int], matrix: np.ndarray) -> tuple[int, int]:
-    """Size of the square grid that holds an image's every pixel."""
+    """Size of the square grid that holds an image's every pixel.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        (H, W) of the image.
+    matrix : array (2, 2)
+        Steps (x, y) in the image per step on the grid.
+    """
     back = np.abs(np.linalg.inv(matrix))
     width, height = back @ np.array([shape[1], shape[0]], dtype=float)
     return max(2, math.ceil(height)), max(2, math.ceil(width))

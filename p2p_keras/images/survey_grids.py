@@ -38,7 +38,19 @@ def survey_of_nanomaggies(header: Mapping[str, Any]) -> str:
 
 
 def scale_notes(header: Any, zero: ZeroPoint, scale: float, wcs_scale: float, *, given: bool) -> list[str]:
-    """Note what follows from a pixel scale that isn't the grid's, and the zero point that makes all of it right."""
+    """Note what follows from a pixel scale that isn't the grid's, and the zero point that makes all of it right.
+
+    Parameters
+    ----------
+    header : mapping
+    zero : ZeroPoint
+    scale : float
+        Arcsec per pixel that is used.
+    wcs_scale : float
+        That of the WCS; NaN without one.
+    given : bool
+        The caller gave `scale`.
+    """
     if given and math.isfinite(wcs_scale) and abs(scale / wcs_scale - 1.0) > 0.02:
         better = zero.value + 5.0 * math.log10(scale / wcs_scale)
         return [

@@ -135,7 +135,12 @@ def files_as_inputs(paths: Iterable[str | os.PathLike[str]], **options: Unpack[T
 
 
 def check_position(ra: Any, dec: Any, x: Any, y: Any) -> None:
-    """Raise `UsageError` for half a position, or for two."""
+    """Raise `UsageError` for half a position, or for two.
+
+    Parameters
+    ----------
+    ra, dec, x, y : float, str or None
+    """
     if (ra is None) != (dec is None) or (x is None) != (y is None):
         raise UsageError("a target needs both coordinates: RA and Dec, or x and y")
     if ra is not None and x is not None:
@@ -144,6 +149,13 @@ def check_position(ra: Any, dec: Any, x: Any, y: Any) -> None:
 
 def sky_position(ra: Any, dec: Any, x: Any, y: Any) -> tuple[float, float] | None:
     """Check a target's place and return its (ra, dec) in degrees; None where it is given in pixels or not at all.
+
+    Parameters
+    ----------
+    ra, dec : float, str or None
+        ICRS, degrees; text may be sexagesimal, of hours and degrees.
+    x, y : float or None
+        Pixels.
 
     Raises
     ------

@@ -27,7 +27,26 @@ GALEX_ZERO_POINTS = {"FUV": 18.82, "NUV": 20.08}
 def large_galaxy_atlas(
     header: Any, band: str | None, noise: Callable[[], float] | None, source: object
 ) -> ZeroPoint | None:
-    """2MASS images whose header has the zero point of every band: by the band's name, or by the noise of each band."""
+    """2MASS images whose header has the zero point of every band: by the band's name, or by the noise of each band.
+
+    Parameters
+    ----------
+    header : mapping
+    band : str or None
+    noise : callable or None
+        Gives the scatter of the pixels.
+    source : str or path, for errors
+
+    Returns
+    -------
+    ZeroPoint or None
+        None for other images.
+
+    Raises
+    ------
+    MissingCalibrationError
+        Neither the name nor the noise says which band it is.
+    """
     stated = {b: header_number(header, key) for b, key in BAND_KEYWORDS_2MASS.items()}
     stated = {b: v for b, v in stated.items() if PLAUSIBLE_ZERO_POINT[0] < v < PLAUSIBLE_ZERO_POINT[1]}
     if not stated:
@@ -63,7 +82,24 @@ def _band_of_noise(header: Any, scatter: float) -> str:
 
 
 def galex(header: Any, unit: PixelUnit, source: object) -> ZeroPoint | None:
-    """GALEX: its intensity maps (-int) are photons per second, its count maps (-cnt) photons; BUNIT is mostly empty."""
+    """GALEX: its intensity maps (-int) are photons per second, its count maps (-cnt) photons; BUNIT is mostly empty.
+
+    Parameters
+    ----------
+    header : mapping
+    unit : PixelUnit
+    source : str or path, for errors
+
+    Returns
+    -------
+    ZeroPoint or None
+        None for other images.
+
+    Raises
+    ------
+    MissingCalibrationError
+        Neither unit nor file name says whether these are rates or counts.
+    """
     band = band_from_header(header)
     if not is_galex(header) or band not in GALEX_ZERO_POINTS:
         return None

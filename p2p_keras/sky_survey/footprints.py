@@ -53,7 +53,20 @@ def _is_frame(name: str) -> bool:
 
 
 def footprints_of(place: Place, name: str, size: int) -> list[dict[str, Any]]:
-    """Rows of `SCHEMA` for a file; what is wrong with it as its only row's ``problem``."""
+    """Rows of `SCHEMA` for a file; what is wrong with it as its only row's ``problem``.
+
+    Parameters
+    ----------
+    place : Place
+    name : str
+        Relative, or a URL.
+    size : int
+        Bytes.
+
+    Returns
+    -------
+    list of dict
+    """
     try:
         if place.is_local or name.lower().endswith((".gz", ".bz2")):
             with place.local_file(name) as local, open_fits(local) as file:

@@ -26,6 +26,17 @@ def with_frames(catalogue: Catalogue, index: FrameIndex | None, settings: Survey
     """Yield the catalogue's rows (`plan.PLANNED`), one a galaxy and band.
 
     ``file`` and ``hdu`` name the frame, ``size`` is the cutout's side (0 where the first look decides).
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+    index : FrameIndex or None
+    settings : SurveySettings
+
+    Raises
+    ------
+    UsageError
+        The catalogue can't be read further.
     """
     for columns in catalogue.pieces():
         if not catalogue.has("name"):
