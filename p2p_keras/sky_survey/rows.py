@@ -112,18 +112,7 @@ SCHEMA = pa.schema(
 def measured_row(
     planned: Mapping[str, Any], columns: Mapping[str, np.ndarray], meta: Mapping[str, Any], size: int
 ) -> dict:
-    """The row of a galaxy that was measured: `columns` and `meta` of `p2p_keras.profile.profile_columns`.
-
-    Parameters
-    ----------
-    planned : mapping
-        The row of the plan.
-    columns : mapping of str to float array (K,)
-        The profile.
-    meta : mapping
-    size : int
-        Side of the cutout, px.
-    """
+    """The row of a galaxy that was measured: `columns` and `meta` of `p2p_keras.profile.profile_columns`."""
     row = _of_target(planned) | {key: meta.get(key) for key in _META}
     row |= {"size": size, "band": meta["band"], "flags": " ".join(meta["flags"]), "cause": ""}
     row["notes"] = joined(meta.get("notes") or [])
@@ -132,16 +121,7 @@ def measured_row(
 
 
 def failed_row(planned: Mapping[str, Any], flag: str, cause: str, model: str, model_version: str) -> dict:
-    """The row of a galaxy that was not measured.
-
-    Parameters
-    ----------
-    planned : mapping
-    flag : str
-        One of `FAILURE_FLAGS`.
-    cause : str
-    model, model_version : str
-    """
+    """The row of a galaxy that was not measured."""
     row = _of_target(planned) | dict.fromkeys(_META)
     # Empty rather than null: astropy's reader of Parquet stops at a text that is null.
     row |= {name: "" if kind == pa.string() else 0 for name, kind in _NOT_NUMBERS.items()}
