@@ -3,28 +3,28 @@
 Parquet, CSV and FITS are read piece by piece, so that memory doesn't grow with the catalogue; ECSV, VOTable, plain text
 and all else that astropy reads, whole. Columns are found by name, whatever its case:
 
-==============  ==================================================  ==========================================
-what            column names                                        meaning
-==============  ==================================================  ==========================================
-``name``        name, id, objid, object, galaxy                     the galaxy's name in the output
-``file``        file, filename, image, path, image_file             its image
-``ra``          ra, raj2000, alpha_j2000, _ra, ra_icrs, ra_deg      degrees, or hours as text (13:22:02.4)
-``dec``         dec, de, dej2000, delta_j2000, _de, de_icrs,        degrees, also as text (-12:30:10)
-                decj2000, dec_deg
-``x``, ``y``    x, xpix, x_pixel, xc; y, ypix, y_pixel, yc          pixel in the file, from 0
-                x_image, y_image                                    SExtractor's, which counts from 1
-``size``        size, cutout, size_px                               side of the cutout, px
-``radius``      none: only a column that the caller names           arcsec
-``zero_point``  zero_point, zeropoint, zp, magzero                  mag of a pixel value of one
-``pixel_scale`` pixel_scale, pixscale                               arcsec
-``band``        band, filter                                        filter
-``hdu``         hdu, extension                                      number or name of the HDU
-``mask``        mask, mask_file                                     FITS image, not 0: ignore
-``profile``     profile, profile_file, prof, sb                     file of a profile measured elsewhere
-``redshift``    redshift, zspec, z_spec                             (not ``z``, which may be a magnitude)
-``extinction``  extinction, a_lambda                                Galactic extinction in the band, mag
-``ebv``         ebv, e_bv, e(b-v)                                   Galactic E(B-V), mag
-==============  ==================================================  ==========================================
+================  ==================================================  ==========================================
+what              column names                                        meaning
+================  ==================================================  ==========================================
+``name``          name, id, objid, object, galaxy                     the galaxy's name in the output
+``file``          file, filename, image, path, image_file             its image
+``ra``            ra, raj2000, alpha_j2000, _ra, ra_icrs, ra_deg      degrees, or hours as text (13:22:02.4)
+``dec``           dec, de, dej2000, delta_j2000, _de, de_icrs,        degrees, also as text (-12:30:10)
+                  decj2000, dec_deg
+``x``, ``y``      x, xpix, x_pixel, xc; y, ypix, y_pixel, yc          pixel in the file, from 0
+                  x_image, y_image                                    SExtractor's, which counts from 1
+``size``          size, cutout, size_px                               side of the cutout, px
+``radius``        none: only a column that the caller names           arcsec
+``zero_point``    zero_point, zeropoint, zp, magzero                  mag of a pixel value of one
+``pixel_scale``   pixel_scale, pixscale                               arcsec
+``band``          band, filter                                        filter
+``hdu``           hdu, extension                                      number or name of the HDU
+``mask``          mask, mask_file                                     FITS image, not 0: ignore
+``profile``       profile, profile_file, prof, sb                     file of a profile measured elsewhere
+``redshift``      redshift, zspec, z_spec                             (not ``z``, which may be a magnitude)
+``extinction``    extinction, a_lambda                                Galactic extinction in the band, mag
+``ebv``           ebv, e_bv, e(b-v)                                   Galactic E(B-V), mag
+================  ==================================================  ==========================================
 
 A column's unit is honoured: angles come in degrees, ``pixel_scale`` in arcsec, ``size`` in pixels (one in arcsec needs
 a pixel scale beside it). Text stays text: a galaxy may be called 007, or by nineteen digits.
