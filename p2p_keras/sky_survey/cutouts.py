@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from astropy.wcs import WCS
 
-from p2p_keras.core.ellipse import half_turn
 from p2p_keras.core.errors import InputError, OutsideImageError, P2PError
 from p2p_keras.images import GalaxyImage
 from p2p_keras.images.choosing import choose_hdu
@@ -51,29 +50,28 @@ class FrameCutout(GalaxyImage):
     Attributes
     ----------
     frame_wcs : astropy.wcs.WCS or None
-        Of the frame, not of the cutout.
+        Of the frame, not of the cutout; None where the cutout has its own `wcs`, or the frame none.
     """
 
     frame_wcs: WCS | None = None
 
     @property
     def pa_reference(self) -> str:
-        """``north`` where the frame has a WCS, else ``+x``."""
-        return "+x" if self.frame_wcs is None else "north"
+        """``north`` where there is a WCS, else ``+x``."""
+        return super().pa_reference if self.frame_wcs is None else "north"
 
     def pixel_to_sky(self, x: Any, y: Any) -> tuple[Any, Any]:
         """RA and Dec (deg, ICRS) of a position on the cutout, by the WCS of the frame."""
         if self.frame_wcs is None:
             return super().pixel_to_sky(x, y)
-        ra, dec = pixel_to_icrs_degrees(self.frame_wcs, *self.to_file(np.asarray(x), np.asarray(y)))
+        ra, dec = pixel_to_icrs_degrees(self.frame_wcs, np.asarray(x) + self.x_offset, np.asarray(y) + self.y_offset)
         return (float(ra), float(dec)) if np.ndim(ra) == 0 else (ra, dec)
 
     def pa_to_sky(self, pa_from_x_deg: Any, x: float, y: float) -> Any:
         """Position angle east of north of one from the +x axis (deg), by the WCS of the frame."""
         if self.frame_wcs is None:
-            angle = half_turn(pa_from_x_deg)
-        else:
-            angle = sky_position_angle(self.frame_wcs, pa_from_x_deg, *self.to_file(x, y))
+            return super().pa_to_sky(pa_from_x_deg, x, y)
+        angle = sky_position_angle(self.frame_wcs, pa_from_x_deg, x + self.x_offset, y + self.y_offset)
         return float(angle) if np.ndim(angle) == 0 else angle
 
 
@@ -228,7 +226,7 @@ class _Plane:
             self._image,
             self._companions_of(row["mask"]),
             size=None if side is None else int(side),
-            wcs_scale=wcs_scale,
+            wcs_scale=wcs_scale if target else None,  # a whole image may be binned, and has its own WCS
             zero_point=self._given(row, "zero_point"),
             pixel_scale=self._given(row, "pixel_scale"),
             band=row["band"] or None,
@@ -236,7 +234,9 @@ class _Plane:
             **target,
         )
         own = {field.name: getattr(image, field.name) for field in fields(image)}
-        return FrameCutout(**own | {"source": self.name, "frame_wcs": self.wcs}).without_empty_margins()
+        return FrameCutout(
+            **own | {"source": self.name, "frame_wcs": self.wcs if target else None}
+        ).without_empty_margins()
 
     def _given(self, row: Row, key: str) -> float | None:
         value = row[key]

@@ -96,3 +96,17 @@ def test_companions_are_no_frames(tmp_path):
     for name in names:
         (tmp_path / name).touch()
     assert [name for name, _ in find_frames(Place(str(tmp_path)))] == ["a.fits", "b.fits.fz", "psf_a.fits"]
+
+
+def test_a_row_without_a_position_is_its_whole_image(sky, tmp_path):
+    """A large image would be binned with positions of its unbinned pixels: the galaxy elsewhere on the sky."""
+    y, x = np.mgrid[:2500, :2500] - 1249.5
+    pixels = np.random.default_rng(3).normal(size=(2500, 2500)) + 2e3 * np.exp(-np.hypot(x, y) / 180.0)
+    header = fits.Header([*sky.wcs_of("east").to_header().items(), ("MAGZERO", 25.0)])
+    fits.writeto(tmp_path / "frame.fits", pixels.astype("f4"), header)
+    with CutoutReader(Place(str(tmp_path)), SurveySettings(catalogue="c.csv", output="out")) as reader:
+        [cutout] = reader.read([ROW | {"size": 0.0}])
+    image = read_image(tmp_path / "frame.fits")
+    assert image.binning == cutout.binning == 2
+    np.testing.assert_allclose(cutout.pixel_to_sky(10.0, 20.0), image.pixel_to_sky(10.0, 20.0), rtol=1e-12)
+    assert (cutout.pa_reference, cutout.pa_to_sky(30.0, 5.0, 5.0)) == ("north", image.pa_to_sky(30.0, 5.0, 5.0))
