@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from astropy.wcs import WCS
 
-from p2p_keras.core.ellipse import half_turn
 from p2p_keras.core.errors import InputError, OutsideImageError, P2PError
 from p2p_keras.images import GalaxyImage
 from p2p_keras.images.bands import band_from_header
@@ -30,8 +29,6 @@ from p2p_keras.images.sky_geometry import (
     icrs_to_pixels,
     local_pixel_scales,
     pixel_elongation,
-    pixel_to_icrs_degrees,
-    sky_position_angle,
 )
 from p2p_keras.images.square_pixels import LARGEST_ELONGATION
 from p2p_keras.images.zero_point import find_zero_point
@@ -61,24 +58,9 @@ class FrameCutout(GalaxyImage):
     frame_wcs: WCS | None = None
 
     @property
-    def pa_reference(self) -> str:
-        """``north`` where the frame has a WCS, else ``+x``."""
-        return "+x" if self.frame_wcs is None else "north"
-
-    def pixel_to_sky(self, x: Any, y: Any) -> tuple[Any, Any]:
-        """RA and Dec (deg, ICRS) of a position on the cutout, by the WCS of the frame."""
-        if self.frame_wcs is None:
-            return super().pixel_to_sky(x, y)
-        ra, dec = pixel_to_icrs_degrees(self.frame_wcs, np.asarray(x) + self.x_offset, np.asarray(y) + self.y_offset)
-        return (float(ra), float(dec)) if np.ndim(ra) == 0 else (ra, dec)
-
-    def pa_to_sky(self, pa_from_x_deg: Any, x: float, y: float) -> Any:
-        """Position angle east of north of one from the +x axis (deg), by the WCS of the frame."""
-        if self.frame_wcs is None:
-            angle = half_turn(pa_from_x_deg)
-        else:
-            angle = sky_position_angle(self.frame_wcs, pa_from_x_deg, x + self.x_offset, y + self.y_offset)
-        return float(angle) if np.ndim(angle) == 0 else angle
+    def sky_wcs(self) -> tuple[WCS | None, float, float]:
+        """The WCS of the frame, and where the cutout begins on it."""
+        return self.frame_wcs, self.x_offset, self.y_offset
 
 
 @dataclass(frozen=True)

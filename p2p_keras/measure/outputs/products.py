@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from p2p_keras.core.atomic_files import safe_name
+from p2p_keras.core.errors import P2PError
 from p2p_keras.measure.outputs.colours import ColourWriter
 from p2p_keras.measure.outputs.summary import SummaryWriter
-from p2p_keras.profile.derived import DerivedSettings, complete_profile
+from p2p_keras.profile.derived import DerivedSettings
+from p2p_keras.profile.derived.complete import OwnQuantities, complete_profiles
 from p2p_keras.profile.tables.files import ProfileWriter
+from p2p_keras.profile.tables.measured import MeasuredProfile
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -75,10 +78,14 @@ class Products:
                 if part is not None:
                     closing.callback(part.close)
 
-    def add(self, image: GalaxyImage, profile: QTable, target: Target | None = None) -> str:
-        """Write everything of one galaxy; returns its name."""
-        complete, name = self._keep(profile, target)
+    def add(self, image: GalaxyImage, profile: MeasuredProfile) -> str:
+        """Write everything of one galaxy, whose profile is complete (`complete_profiles`); returns its name."""
+        profile, name = self._keep(profile)
         file = safe_name(name)
+        drawn = (self.plot, self.draw_attention, self.model_image, self.mask_image, self.regions)
+        if all(part is None for part in drawn):
+            return name
+        complete = profile.table()
         if self.plot is not None:
             from p2p_keras.profile.plots import galaxy_figure, save_figure
 
@@ -86,7 +93,7 @@ class Products:
         if self.draw_attention is not None:
             self.draw_attention(image, complete, name)
         if any(folder is not None for folder in (self.model_image, self.mask_image, self.regions)):
-            self._paint(image, profile, file)
+            self._paint(image, complete, file)
         return name
 
     def add_bands(self, name: str, profiles: Mapping[str, QTable], target: Target | None = None) -> None:
@@ -95,7 +102,16 @@ class Products:
 
         if self.colours is None:
             self.colours = ColourWriter(self.writer, resume=self.resume)
-        complete = {band: self._keep(profile, target)[0] for band, profile in profiles.items()}
+        plain = complete_profiles(
+            [MeasuredProfile.of(profile) for profile in profiles.values()],
+            self.settings,
+            [own_quantities(target)] * len(profiles),
+        )
+        complete = {}
+        for band, profile in zip(profiles, plain, strict=True):
+            if isinstance(profile, P2PError):
+                raise profile
+            complete[band] = self._keep(profile)[0].table()
         self.colours.add(colour_table(complete, name))
         if self.plot is not None:
             from p2p_keras.profile.plots import save_figure
@@ -127,17 +143,19 @@ class Products:
         if self.mask_image is not None:
             write_mask_image(image, profile, plain, self.mask_image / f"{file}-mask.fits")
 
-    def _keep(self, profile: QTable, target: Target | None) -> tuple[QTable, str]:
-        own: dict[str, Any] = {}
-        if target is not None:
-            own = {key: getattr(target, key) for key in ("redshift", "extinction", "ebv")}
-        complete = complete_profile(profile, self.settings, **own)
-        name = self.writer.add(complete)
-        if name != complete.meta["name"]:
-            complete.meta["name"] = name
+    def _keep(self, profile: MeasuredProfile) -> tuple[MeasuredProfile, str]:
+        """Write a profile and its row of the summary; it, and the name under which it is kept."""
+        name = self.writer.add(profile)
+        if name != profile.meta["name"]:
+            profile = MeasuredProfile(profile.meta | {"name": name}, profile.columns)
         if self.summary is not None:
-            self.summary.add(complete)
-        return complete, name
+            self.summary.add(profile)
+        return profile, name
+
+
+def own_quantities(target: Target | None) -> OwnQuantities:
+    """What a catalogue says of one galaxy."""
+    return OwnQuantities() if target is None else OwnQuantities(target.redshift, target.extinction, target.ebv)
 
 
 def _title_of_bands(name: str, profiles: Mapping[str, QTable]) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from p2p_keras.profile.columns import ALL_COLUMN_UNITS, COLUMN_DESCRIPTIONS, COLUMN_UNITS
 from p2p_keras.profile.tables.fits_galaxies import write_galaxies_hdu
 from p2p_keras.profile.tables.lists import joined
-from p2p_keras.profile.tables.spool import SpooledGalaxy
+from p2p_keras.profile.tables.measured import MeasuredProfile
 from p2p_keras.profile.tables.text import to_fits, yaml_quoted
 from p2p_keras.profile.tables.text_lengths import length_key
 
@@ -28,7 +28,7 @@ _BLOCK_ROWS = 65536
 class Galaxies(Protocol):
     """What can be written: a `p2p_keras.profile.tables.spool.Spool`, or `ListedGalaxies`."""
 
-    def galaxies(self) -> Iterator[SpooledGalaxy]:
+    def galaxies(self) -> Iterator[MeasuredProfile]:
         """Each galaxy; can be gone through again."""
 
     def metas(self) -> Iterator[dict[str, Any]]:
@@ -41,10 +41,10 @@ class Galaxies(Protocol):
 class ListedGalaxies:
     """Galaxies in memory."""
 
-    def __init__(self, galaxies: Sequence[SpooledGalaxy]) -> None:
+    def __init__(self, galaxies: Sequence[MeasuredProfile]) -> None:
         self._galaxies = galaxies
 
-    def galaxies(self) -> Iterator[SpooledGalaxy]:
+    def galaxies(self) -> Iterator[MeasuredProfile]:
         """Each galaxy."""
         return iter(self._galaxies)
 

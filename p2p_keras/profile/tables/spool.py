@@ -11,29 +11,13 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from p2p_keras.core.errors import InputError
-
-
-@dataclass(frozen=True)
-class SpooledGalaxy:
-    """One galaxy of a spool: plain meta and columns as float arrays of one length."""
-
-    meta: dict[str, Any]
-    columns: dict[str, np.ndarray]
-
-    @property
-    def name(self) -> str:
-        """The galaxy's name."""
-        return str(self.meta.get("name", ""))
-
-    def __len__(self) -> int:
-        return len(next(iter(self.columns.values()))) if self.columns else 0
+from p2p_keras.profile.tables.measured import MeasuredProfile
 
 
 class Spool:
@@ -94,13 +78,13 @@ class Spool:
         for record in self._records():
             yield record["meta"]
 
-    def galaxies(self) -> Iterator[SpooledGalaxy]:
+    def galaxies(self) -> Iterator[MeasuredProfile]:
         """Each galaxy, in the order in which they came; one in memory at a time."""
         with open(self._data, "rb") as data:
             for record in self._records():
                 shape = record["rows"], len(record["columns"])
                 rows = np.frombuffer(data.read(8 * shape[0] * shape[1]), dtype="<f8").reshape(shape)
-                yield SpooledGalaxy(record["meta"], {name: rows[:, i] for i, name in enumerate(record["columns"])})
+                yield MeasuredProfile(record["meta"], {name: rows[:, i] for i, name in enumerate(record["columns"])})
 
     def column_names(self) -> list[str]:
         """Names of the columns that any galaxy has."""
