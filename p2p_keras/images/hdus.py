@@ -14,10 +14,11 @@ from astropy.io import fits
 
 from p2p_keras.core.errors import InputError, P2PError
 from p2p_keras.images.header_sizes import check_header_sizes
+from p2p_keras.images.plain_fits import PlainImage, plain_file
 
 
 @contextmanager
-def open_fits(source: str) -> Iterator[fits.HDUList]:
+def open_fits(source: str) -> Iterator[fits.HDUList | list[PlainImage]]:
     """Open a FITS file; whatever goes wrong with its bytes, then or later, becomes an `InputError` with a cause."""
     if not os.path.exists(source):
         raise InputError(source, "no such file")
@@ -28,6 +29,10 @@ def open_fits(source: str) -> Iterator[fits.HDUList]:
     # Warnings of odd headers are left to the caller's filters: those are global, and this runs in threads.
     # uint=False: unsigned integers come as floats, so that BLANK can become NaN in them.
     with reading_errors(source):
+        plain = plain_file(source)
+        if plain is not None:
+            yield plain
+            return
         unpacked = _unpacked(source)
         check_header_sizes(unpacked, source)
         with fits.open(unpacked, uint=False) as file:
@@ -60,9 +65,10 @@ def naming_hdu(label: str) -> Iterator[None]:
 
 def full_header(file: fits.HDUList, number: int) -> fits.Header:
     """Join the image's header with the primary header's cards that it lacks (often exposure time, filter)."""
+    if number == 0:
+        return file[0].header
     header = file[number].header.copy()
-    if number != 0:
-        header.extend((card for card in file[0].header.cards if card.keyword), unique=True, strip=True)
+    header.extend((card for card in file[0].header.cards if card.keyword), unique=True, strip=True)
     return header
 
 
@@ -101,7 +107,7 @@ def _cause(error: Exception) -> str:
 
 def axes_of(hdu: Any) -> tuple[int, ...]:
     """Shape of an HDU's image in numpy order, () where it has none."""
-    if not isinstance(hdu, fits.PrimaryHDU | fits.ImageHDU | fits.CompImageHDU):
+    if not isinstance(hdu, PlainImage | fits.PrimaryHDU | fits.ImageHDU | fits.CompImageHDU):
         return ()
     return tuple(hdu.shape or ())
 
