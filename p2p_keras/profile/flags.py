@@ -263,8 +263,7 @@ class _Disc(NamedTuple):
         height, width = pixels.shape
         left, right = (min(max(int(edge), 0), width) for edge in (math.floor(x0) - 5, math.ceil(x0) + 6))
         low, high = (min(max(int(edge), 0), height) for edge in (math.floor(y0) - 5, math.ceil(y0) + 6))
-        y, x = np.ogrid[low:high, left:right]
-        square = (x - x0) ** 2 + (y - y0) ** 2
+        square = (np.arange(left, right) - x0) ** 2 + ((np.arange(low, high) - y0) ** 2)[:, None]
         within = square <= 25.0
         return cls(pixels[low:high, left:right][within], square[within] <= 4.0)
 
@@ -272,7 +271,8 @@ class _Disc(NamedTuple):
 def _masked_centre(around: _Disc, pixels: np.ndarray) -> bool:
     good = np.isfinite(around.values)
     core = good[around.core]
-    return bool(core.size == 0 or core.mean() <= 0.5 or good.mean() <= 0.75)
+    seen, all_seen = int(np.count_nonzero(core)), int(np.count_nonzero(good))
+    return seen <= 0.5 * core.size or all_seen <= 0.75 * good.size
 
 
 def _saturated(around: _Disc, pixels: np.ndarray) -> bool:

@@ -39,7 +39,8 @@ class Surroundings(NamedTuple):
     """The image less the profile painted along its own ellipses.
 
     `square` (px^2), the squared semi-major axis, and `excess` (flux per pixel, NaN where masked) are (H, W), `dx` (W,)
-    and `dy` (H,) the distances from the centre; `other` are pixels of other sources; `noise` is that of the sky per
+    and `dy` (H,) the distances from the centre; `good` are pixels that aren't masked,
+    `other` those of other sources; `noise` is that of the sky per
     pixel.
     """
 
@@ -47,6 +48,7 @@ class Surroundings(NamedTuple):
     dx: np.ndarray
     dy: np.ndarray
     excess: np.ndarray
+    good: np.ndarray
     other: np.ndarray
     noise: float
 
@@ -68,17 +70,20 @@ def surroundings(
     image : GalaxyImage
         For its noise map.
     """
-    dx, dy, square = squared_radii(pixels.shape, profile.x0, profile.y0, *shape)
+    dx, dy, square = squared_radii(pixels, profile.x0, profile.y0, *shape)
     last = float(profile.sma[-1])
     inside = square <= last * last
     excess = pixels - pixels.dtype.type(profile.sky)
     model = _painted(profile, square[inside])
     excess[inside] -= model
-    outside = excess[good > inside]
-    sample = outside if outside.size > 200 else excess[good]
+    outside = good > inside
+    sample = excess[outside if np.count_nonzero(outside) > 200 else good]
     if not sample.size:
         return None
-    noise = 1.4826 * median(np.abs(sample - median(sample)))
+    # A sample gives the level well enough: an error of it enters the median distance from it by its square.
+    level = _median(sample[:: max(1, sample.size // _SAMPLED_LEVEL)])
+    sample -= sample.dtype.type(level)
+    noise = 1.4826 * median(np.abs(sample, out=sample))
     threshold: Any = _DETECTION_SIGMA * noise
     if image.noise is not None:  # the map's where it is larger than the sky's
         threshold = _DETECTION_SIGMA * np.fmax(np.asarray(image.noise, dtype=excess.dtype), noise)
@@ -89,13 +94,13 @@ def surroundings(
     of_the_galaxy = other[inside]
     of_the_galaxy &= excess[inside] > _EXCESS_OVER_PROFILE * model
     other[inside] = of_the_galaxy
-    return Surroundings(square, dx, dy, excess, other, noise)
+    return Surroundings(square, dx, dy, excess, good, other, noise)
 
 
 def squared_radii(
-    shape: tuple[int, ...], x0: float, y0: float, e1: float, e2: float
+    pixels: np.ndarray, x0: float, y0: float, e1: float, e2: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Squared semi-major axis of the ellipse of one shape through each pixel.
+    """Squared semi-major axis of the ellipse of one shape through each pixel, in the pixels' precision.
 
     Returns
     -------
@@ -104,30 +109,33 @@ def squared_radii(
         Distances from the centre.
     square : array (H, W)
     """
-    dx, dy = np.arange(shape[1]) - x0, np.arange(shape[0]) - y0
+    dx, dy = np.arange(pixels.shape[1]) - x0, np.arange(pixels.shape[0]) - y0
     norm = (1.0 - e1 * e1 - e2 * e2) / (1.0 + math.hypot(e1, e2))
     # |S(-e) (dx, dy)|^2 with the stretch S of `p2p_keras.core.ellipse`.
     along, across, mixed = (1.0 - e1) ** 2 + e2 * e2, (1.0 + e1) ** 2 + e2 * e2, -4.0 * e2
-    square = np.multiply.outer((mixed / norm**2) * dy, dx)
-    square += (along / norm**2) * dx * dx
-    square += ((across / norm**2) * dy * dy)[:, None]
-    return dx, dy, square
+    kind = pixels.dtype
+    square = np.multiply.outer((mixed / norm**2 * dy).astype(kind), dx.astype(kind))
+    square += (along / norm**2 * dx * dx).astype(kind)
+    square += (across / norm**2 * dy * dy).astype(kind)[:, None]
+    return dx.astype(kind), dy.astype(kind), square
 
 
 def _painted(profile: ProfileRows, square: np.ndarray) -> np.ndarray:
     """Intensity at squared radii up to the last one, linear in ln(sma) and ln I; constant inside the first."""
     log_r, log_i = np.log(profile.sma), np.log(profile.intensity)
-    steps = np.diff(log_r)
-    at = 0.5 * np.log(np.maximum(square, profile.sma[0] ** 2))
-    if steps.size and np.ptp(steps) < 1e-4 * steps[0]:  # the network's own grid: no radius has to be looked for
+    at = np.log(np.maximum(square, square.dtype.type(profile.sma[0] ** 2)))
+    at *= 0.5
+    steps = log_r[1:] - log_r[:-1]
+    if steps.size and steps.max() - steps.min() < 1e-4 * steps[0]:  # the network's own grid: no search for a radius
         at -= log_r[0]
-        at *= 1.0 / steps.mean()
-        index = np.minimum(at.astype(np.intp), steps.size - 1)
+        at *= steps.size / (log_r[-1] - log_r[0])
+        np.clip(at, 0.0, steps.size - 1e-3, out=at)
+        index = at.astype(np.intp)
         at -= index
-        at *= np.diff(log_i)[index]
-        at += log_i[index]
+        at *= (log_i[1:] - log_i[:-1]).astype(at.dtype)[index]
+        at += log_i.astype(at.dtype)[index]
         return np.exp(at, out=at)
-    return np.exp(np.interp(at, log_r, log_i))
+    return np.exp(np.interp(at, log_r, log_i)).astype(square.dtype)
 
 
 def bright_neighbour(profile: ProfileRows, light: Surroundings) -> bool:
@@ -146,18 +154,17 @@ def bright_neighbour(profile: ProfileRows, light: Surroundings) -> bool:
 def uneven_sky(profile: ProfileRows, light: Surroundings) -> bool:
     """Compare the sky in sectors around the galaxy; detected sources are left out."""
     last = float(profile.sma[-1])
-    ring = light.square > (SKY_RING[0] * last) ** 2
+    ring = light.good > light.other
+    ring &= light.square > (SKY_RING[0] * last) ** 2
     ring &= light.square < (SKY_RING[1] * last) ** 2
-    ring &= np.isfinite(light.excess)
-    ring &= ~light.other
     # Eight sectors by signs and by which distance is the longer one: no arctangent for each pixel.
     left, low = int(np.searchsorted(light.dx, 0.0)), int(np.searchsorted(light.dy, 0.0))
+    steep = np.abs(light.dy)[:, None] > np.abs(light.dx)
     parts = []
     for rows in (slice(None, low), slice(low, None)):
         for columns in (slice(None, left), slice(left, None)):
-            used, values = ring[rows, columns], light.excess[rows, columns]
-            steep = np.abs(light.dy[rows])[:, None] > np.abs(light.dx[columns])
-            parts += [values[used & steep], values[used & ~steep]]
+            used, values, is_steep = ring[rows, columns], light.excess[rows, columns], steep[rows, columns]
+            parts += [values[used & is_steep], values[used > is_steep]]
     parts = [part for part in parts if part.size >= 50]
     if len(parts) < _SECTORS // 2:
         return False
@@ -167,6 +174,7 @@ def uneven_sky(profile: ProfileRows, light: Surroundings) -> bool:
 
 
 _SAMPLED = 1024
+_SAMPLED_LEVEL = 4096
 
 
 def median(values: np.ndarray) -> float:
@@ -174,18 +182,21 @@ def median(values: np.ndarray) -> float:
 
     Of many values only those are put in order that a sample of them says lie in the middle.
     """
-    half = values.size // 2
-    if values.size > 8 * _SAMPLED:
-        sample = np.sort(values[:: values.size // _SAMPLED])
-        low, high = sample[int(0.42 * sample.size)], sample[int(0.58 * sample.size)]
-        below = int(np.count_nonzero(values < low))
-        middle = values[(values >= low) & (values <= high)]
+    size, half = values.size, values.size // 2
+    if size > 8 * _SAMPLED:
+        sample = np.sort(values[:: size // _SAMPLED])
+        low, high = sample[int(0.44 * sample.size)], sample[int(0.56 * sample.size)]
+        above = values >= low
+        below = size - int(np.count_nonzero(above))
+        above &= values <= high
+        middle = values[above]
         if below < half - 1 and half < below + middle.size:
-            return _median(middle, half - below, even=values.size % 2 == 0)
-    return _median(values, half, even=values.size % 2 == 0)
+            return _median(middle, half - below, even=size % 2 == 0)
+    return _median(values, half, even=size % 2 == 0)
 
 
-def _median(values: np.ndarray, half: int, *, even: bool) -> float:
+def _median(values: np.ndarray, half: int | None = None, *, even: bool = False) -> float:
     """The value with `half` smaller ones; the mean of it and of the one before where the number of all is even."""
+    half = values.size // 2 if half is None else half
     parted = np.partition(values, half)
     return 0.5 * (float(parted[:half].max()) + float(parted[half])) if even else float(parted[half])
