@@ -39,6 +39,7 @@ class Spool:
         self._lines = self.folder / "galaxies.jsonl"
         self._data = self.folder / "rows.f8"
         self.count = 0
+        self._columns: dict[str, None] = {}
         self._bytes = self._line_bytes = 0
         self._mend()
         self._line_file = open(self._lines, "ab")  # noqa: SIM115 - open as long as the spool
@@ -60,6 +61,7 @@ class Spool:
             raise InputError(self.folder, f"can't be written ({error.strerror or error})") from error
         self._bytes += rows.nbytes
         self._line_bytes += len(line)
+        self._columns.update(dict.fromkeys(columns))
         self.count += 1
 
     def _append(self, rows: bytes, line: bytes) -> None:
@@ -88,7 +90,7 @@ class Spool:
 
     def column_names(self) -> list[str]:
         """Names of the columns that any galaxy has."""
-        return list(dict.fromkeys(name for record in self._records() for name in record["columns"]))
+        return list(self._columns)
 
     def close(self) -> None:
         """Close the files; what was added stays on disk."""
@@ -123,6 +125,7 @@ class Spool:
                     if not line.endswith(b"\n") or end > data_size:
                         break
                     self._bytes, self._line_bytes, self.count = end, self._line_bytes + len(line), self.count + 1
+                    self._columns.update(dict.fromkeys(record["columns"]))
             os.truncate(self._lines, self._line_bytes)
         if self._data.exists():
             os.truncate(self._data, self._bytes)
