@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -95,8 +96,7 @@ def accumulate(ufunc: np.ufunc, values: np.ndarray) -> np.ndarray:
     """
     if values.size < _FEW_ROWS * values.shape[-1]:
         return ufunc.accumulate(values, axis=-1, out=values)
-    radii = np.moveaxis(values, -1, 0)
-    for before, here in zip(radii, radii[1:], strict=False):
+    for before, here in pairwise(np.moveaxis(values, -1, 0)):
         ufunc(before, here, out=here)
     return values
 

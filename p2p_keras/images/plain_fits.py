@@ -20,9 +20,10 @@ _LONGEST_HEADER = 40 * _BLOCK
 _READ_WHOLE = 4 * 2**20
 """A file of no more bytes is read in one piece; of a larger one the pixels are mapped."""
 
+_FLOAT = r"(?:\d+\.\d*|\.\d+)(?:E[-+]?\d{1,3})?|\d+E[-+]?\d{1,3}"
 _VALUE = re.compile(
     r"([A-Z0-9_-]{1,8}) *= +"
-    r"(?:'((?:[^']|'')*)'|([TF])|([-+]?\d{1,18})|([-+]?(?:\d+\.\d*|\.\d+)(?:E[-+]?\d{1,3})?)) *(?:/ *(.*))?"
+    rf"(?:'((?:[^']|'')*)'|([TF])|([-+]?\d{{1,18}})|([-+]?(?:{_FLOAT}))) *(?:/ *(.*))?"
 )
 _COMMENTARY = ("COMMENT", "HISTORY", "")
 _UNUSUAL = ("XTENSION", "GROUPS", "BLANK", "CONTINUE", "ZIMAGE", "LONGSTRN", "INHERIT")

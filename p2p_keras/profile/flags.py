@@ -247,9 +247,7 @@ def _rings_of(shapes: _Shapes, index: np.ndarray) -> dict[int, _Rings]:
             for start, d in ((shapes.x0, dx), (shapes.y0, dy))
         )
     e1, e2 = e1.tolist(), e2.tolist()
-    return {
-        int(i): _Rings(column[k], row[k], (e1[k][3], e2[k][3]), (e1[k][1], e2[k][1])) for k, i in enumerate(index)
-    }
+    return {int(i): _Rings(column[k], row[k], (e1[k][3], e2[k][3]), (e1[k][1], e2[k][1])) for k, i in enumerate(index)}
 
 
 class _Disc(NamedTuple):

@@ -161,7 +161,9 @@ def rows_from_outputs(
     profiles: dict[int, MeasuredProfile | Failure] = {}
     for first in range(0, len(good), _PROFILES_AT_ONCE):
         some = good[first : first + _PROFILES_AT_ONCE]
-        profiles.update(zip(some, _profiles([(cutouts[i], outputs[i]) for i in some], model, model_version), strict=True))
+        profiles.update(
+            zip(some, _profiles([(cutouts[i], outputs[i]) for i in some], model, model_version), strict=True)
+        )
     rows = []
     for i, (plan, cutout) in enumerate(zip(planned, cutouts, strict=True)):
         answer = failures.get(i) or profiles[i]
@@ -179,7 +181,9 @@ def _profiles(parts: Sequence[tuple[Any, Any]], model: str, model_version: str) 
     """Profiles of cutouts with their outputs; by itself each where together they can't be made."""
     outputs = {name: np.stack([one[name] for _, one in parts]) for name in parts[0][1]}
     try:
-        return list(measured_profiles(outputs, [cutout for cutout, _ in parts], model=model, model_version=model_version))
+        return list(
+            measured_profiles(outputs, [cutout for cutout, _ in parts], model=model, model_version=model_version)
+        )
     except Exception as error:  # numbers that no image should give: the row says so
         if len(parts) == 1:
             return [Failure("not_measured", f"{type(error).__name__}: {error}")]

@@ -116,9 +116,7 @@ class _Points:
         weight = np.sqrt(np.minimum(step / np.maximum(inner, 1e-9)[:, None], 1.0)) / np.hypot(mu_err, STRUCTURE)
         draws = unit_draws(sma, seed=seed)
         errors = [bounded(row[: len(drawn)])[:, None] * drawn for row, drawn in zip(mu_err, draws, strict=True)]
-        return cls(
-            np.where(used, sma, 1.0), np.where(used, mu, 0.0), np.where(used, weight, 0.0), used, count, errors
-        )
+        return cls(np.where(used, sma, 1.0), np.where(used, mu, 0.0), np.where(used, weight, 0.0), used, count, errors)
 
     def spread(self, jacobian: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """Standard deviation (B, P) over the draws of what `one_step` makes of each; jacobian (B, N, P) as weighted."""
@@ -231,7 +229,12 @@ def _levenberg_marquardt(
         kept = left[better]
         small = np.abs(step).max(axis=1) < _STEP_TOLERANCE
         small |= better & (cost[left] - new < _COST_TOLERANCE * new) & (damping[left] < 1.0)
-        x[kept], residual[kept], slopes[kept], cost[kept] = moved[better], tried[better], its_slopes[better], new[better]
+        x[kept], residual[kept], slopes[kept], cost[kept] = (
+            moved[better],
+            tried[better],
+            its_slopes[better],
+            new[better],
+        )
         damping[left] *= np.where(better, 0.1, 10.0)
         converged[left[small]] = True
         left = left[~small & (np.abs(x[left, 2] - _MIDDLE_LOG_N) < _WIDTH_LOG_N)]

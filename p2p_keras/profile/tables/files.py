@@ -31,8 +31,8 @@ from p2p_keras.core.errors import InputError, UsageError
 from p2p_keras.profile.tables.autoprof import write_prof
 from p2p_keras.profile.tables.finished import FinishedFiles, FinishedGalaxies
 from p2p_keras.profile.tables.formats import ListedGalaxies, write_galaxies
-from p2p_keras.profile.tables.reading import FORMATS, TABLE_FORMATS, format_of, read_profiles
 from p2p_keras.profile.tables.measured import MeasuredProfile
+from p2p_keras.profile.tables.reading import FORMATS, TABLE_FORMATS, format_of, read_profiles
 from p2p_keras.profile.tables.spool import Spool
 from p2p_keras.profile.tables.text import name_key, plain_name
 
