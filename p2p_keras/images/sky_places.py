@@ -54,7 +54,7 @@ def places_on_sky(images: Sequence[GalaxyImage], x: np.ndarray, y: np.ndarray) -
     """The place of one pixel (x, y) of each image; x and y (B,), NaN where it isn't known."""
     nothing = float("nan")
     places = [SkyPlace(*pixel, nothing, nothing, None) for pixel in zip(x.tolist(), y.tolist(), strict=True)]
-    known = [i for i in np.flatnonzero(np.isfinite(x) & np.isfinite(y)) if images[i].sky_wcs[0] is not None]
+    known = [i for i in np.flatnonzero(np.isfinite(x) & np.isfinite(y)).tolist() if images[i].sky_wcs[0] is not None]
     if not known:
         return places
     sky = np.empty((2, len(known), 5))

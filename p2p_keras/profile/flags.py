@@ -18,7 +18,7 @@ from p2p_keras.core.extent import annulus_snr
 from p2p_keras.core.growth import radii_of_light
 from p2p_keras.core.padded import at_index, interpolated, medians, packed
 from p2p_keras.core.units import MAG_PER_RELATIVE_ERROR, intensity_from_mu
-from p2p_keras.profile.surroundings import Surroundings, bright_neighbour, surroundings, uneven_sky
+from p2p_keras.profile.surroundings import ProfileRows, Surroundings, bright_neighbour, surroundings, uneven_sky
 
 if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
@@ -126,7 +126,7 @@ def flags_of_many(outputs: Mapping[str, Any], images: Sequence[GalaxyImage]) -> 
     """`find_flags` of several galaxies, whose outputs have a first axis of galaxies."""
     zero_point, scale = (np.array([getattr(i, key) for i in images], float) for key in ("zero_point", "pixel_scale"))
     shapes = _Shapes.of(outputs, zero_point, scale)
-    measured = shapes.count >= MIN_ROWS
+    measured = shapes.length >= MIN_ROWS
     found = {
         "no_profile": ~measured,
         "out_of_distribution": _out_of_distribution(shapes, images),
@@ -153,7 +153,7 @@ def flags_of_many(outputs: Mapping[str, Any], images: Sequence[GalaxyImage]) -> 
 class _Shapes(NamedTuple):
     """The measured rows of profiles in pixels of their images: arrays (B, K), NaN at their ends, and numbers (B,)."""
 
-    count: np.ndarray
+    length: np.ndarray
     x0: np.ndarray
     y0: np.ndarray
     sma: np.ndarray
@@ -187,25 +187,11 @@ class _Shapes(NamedTuple):
             10.0 ** (0.4 * (zero_point - numbers["mag_total"])),
         )
 
-    def one(self, i: int) -> _Shape:
+    def one(self, i: int) -> ProfileRows:
         """Those of one galaxy."""
-        n = int(self.count[i])
-        rows = (self.sma, self.e1, self.e2, self.intensity)
-        numbers = (self.x0, self.y0, self.sky, self.flux)
-        return _Shape(*(float(value[i]) for value in numbers), *(value[i, :n] for value in rows))
-
-
-class _Shape(NamedTuple):
-    """One galaxy's part of `_Shapes`."""
-
-    x0: float
-    y0: float
-    sky: float
-    flux: float
-    sma: np.ndarray
-    e1: np.ndarray
-    e2: np.ndarray
-    intensity: np.ndarray
+        n = int(self.length[i])
+        x0, y0, sky, flux = (float(value[i]) for value in (self.x0, self.y0, self.sky, self.flux))
+        return ProfileRows(x0, y0, sky, flux, self.sma[i, :n], self.intensity[i, :n])
 
 
 _SEEN_AT = (0.5, 1.0, 1.4)
@@ -237,7 +223,7 @@ def _rings_of(shapes: _Shapes, index: np.ndarray) -> dict[int, _Rings]:
     if not index.size:
         return {}
     sma = shapes.sma[index]
-    last = at_index(sma, shapes.count[index] - 1)
+    last = at_index(sma, shapes.length[index] - 1)
     wanted = last[:, None] * np.array([*_SEEN_AT, _SHAPED_AT])
     e1, e2 = interpolated(np.log(wanted), np.log(sma), shapes.e1[index], shapes.e2[index])
     dx, dy = points(wanted[:, :3, None], e1[:, :3, None], e2[:, :3, None], _COSINES, _SINES)
@@ -311,7 +297,7 @@ def _half_light_radii(outputs: Mapping[str, Any], scale: np.ndarray) -> np.ndarr
 
 
 def _flags_of_surroundings(
-    shape: _Shape, image: GalaxyImage, pixels: np.ndarray, good: np.ndarray, rings: _Rings
+    shape: ProfileRows, image: GalaxyImage, pixels: np.ndarray, good: np.ndarray, rings: _Rings
 ) -> set[str]:
     """Flags that need the ellipses and the light around them."""
     half, whole, beyond = rings.shares(good)
@@ -325,7 +311,7 @@ def _flags_of_surroundings(
     return {word for word, is_set in found.items() if is_set}
 
 
-def _still_bright(shape: _Shape, rings: _Rings, light: Surroundings) -> bool:
+def _still_bright(shape: ProfileRows, rings: _Rings, light: Surroundings) -> bool:
     """Whether the light at the last ellipse stands high above the noise of its annulus."""
     e = math.hypot(*rings.last_shape)
     ellipticity = 2.0 * e / (1.0 + e)

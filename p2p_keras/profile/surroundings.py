@@ -7,7 +7,7 @@ radii in the place of radii, and medians of few of the values.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -24,8 +24,8 @@ _EXCESS_OVER_PROFILE = 1.0
 stay below, stars and neighbours don't."""
 
 
-class ProfileRows(Protocol):
-    """The rows of a profile in pixels of the image; `intensity` in flux per pixel."""
+class ProfileRows(NamedTuple):
+    """The rows of a profile in pixels of the image; `intensity` and `sky` in flux per pixel, `flux` the total."""
 
     x0: float
     y0: float

@@ -126,8 +126,8 @@ def complete_profiles(
     known = own or [OwnQuantities()] * len(profiles)
     for profile, of_this in zip(profiles, known, strict=True):
         try:
-            answers.append(_corrected(profile, settings, of_this))
-            ready.append(answers[-1])
+            ready.append(_corrected(profile, settings, of_this))
+            answers.append(ready[-1])
         except P2PError as error:
             answers.append(error)
     if not ready:
