@@ -17,7 +17,7 @@ WHEEL_PYTHON ?=
 FIND_PYTHON = for p in $(PYTHON) python3.11 python3.12 python3.13 python3 python; do \
 	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo "$$p"; break; }; done
 
-.PHONY: help venv fit test lint format types unit test-ray test-addons wheel sample-data docs pictures lock clean
+.PHONY: help venv fit test lint format types unit test-ray test-addons wheel sample-data docs pictures benchmarks lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -96,6 +96,10 @@ docs: venv ## the documentation's site in build/docs; a warning is an error
 
 pictures: venv ## draw the documentation's pictures anew, with the shipped model (REAL=folder of real galaxies: theirs too)
 	$(PY) docs/draw_pictures.py $(if $(REAL),--real $(REAL))
+
+AGAINST ?=
+benchmarks: venv ## what each step costs a galaxy, in build/benchmarks.md (AGAINST=COMMIT: and the ratio to it)
+	$(PY) benchmarks/rates.py $(if $(AGAINST),--against $(AGAINST))
 
 UV = $(PY) -m uv pip compile --universal --python-version 3.11 --no-emit-index-url --no-annotate \
 	--custom-compile-command "make lock" --quiet

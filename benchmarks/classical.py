@@ -1,16 +1,21 @@
 """Accuracy and speed of the model beside classical measurements of the same mock galaxies.
 
-``python benchmarks/classical.py [--count 24] [--without autoprof]`` makes mocks that no model was trained on, measures
-them by every method and prints one table (Markdown), as in the README. Methods:
+``python benchmarks/classical.py [--count 24] [--isoster CHECKOUT] [--without autoprof]`` makes mocks that no model was
+trained on, measures them by every method and prints one table (Markdown), as in the README. Methods:
 
 * the model;
+* isoster's ``fit_image`` (with numba), from a checkout that ``--isoster`` names;
 * photutils ``Ellipse``, blind: sky, mask and first ellipse from the image alone (`p2p_keras.data.packing.measuring`);
 * photutils, told: it begins with the true ellipse at the half-light radius, and keeps the true centre;
+* SEP's sums in rings of the source's own ellipse: no fit, the least that a profile can cost;
 * AutoProf, given the same mask of other sources; in an environment of its own, which this command makes (``RECIPE``:
   AutoProf 1.3 needs an older numpy and photutils than p2p_keras).
 
-A galaxy that a method gives no profile counts as infinitely wrong. Times are per galaxy and core, all cores busy: the
-model's by the clock times the number of threads, the others' summed over their galaxies, each in one process.
+isoster, photutils and SEP get the same sky, mask and first ellipse (by sep), and end by the same rule. A galaxy that a
+method gives no profile counts as infinitely wrong. Times are processor seconds per galaxy, one thread a process: from a
+FITS file to the measured columns (to a written table, with derived quantities, for the model), and of the fit alone
+(the network alone). The first galaxies of each process, in which numba compiles, aren't counted. For AutoProf they are
+seconds by the clock, from its own file on.
 """
 
 from __future__ import annotations
@@ -37,15 +42,23 @@ RECIPE = ("autoprof==1.3.4", "numpy==1.26.4", "astropy==5.3.4", "photutils==1.5.
 """Versions that work together; photutils 1.5 is built from source where there is no wheel (needs a C compiler)."""
 
 
-class Photutils:
-    """Photutils, blind or told the true centre and the true ellipse at the half-light radius."""
+METHODS = ("photutils", "told", "apertures", "autoprof")
 
-    def __init__(self, workers: int, labels: Sequence[Any] = ()) -> None:
-        self.model_name = "photutils, told" if labels else "photutils, blind"
-        self.model_version = version("photutils")
+
+class Classical:
+    """A fit of isophotes (`classical_fits`) in processes of one thread; given the true ellipse with `labels`.
+
+    `paths` has the FITS file of each galaxy by its name and band.
+    """
+
+    def __init__(
+        self, name: str, version: str, fit: Any, paths: dict[Any, str], workers: int, labels: Sequence[Any] = ()
+    ) -> None:
+        self.paths = paths
+        self.model_name, self.model_version, self.fit = name, version, fit
         self.truths = {(label.name, label.band): label for label in labels}
         self.pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
-        self.seconds = 0.0
+        self.seconds = self.fit_seconds = 0.0
         list(self.pool.map(_ready, range(workers)))
 
     def run(self, images: Sequence[Any]) -> dict[str, Any]:
@@ -55,17 +68,56 @@ class Photutils:
         starts = [None] * len(images)
         if self.truths:
             starts = [_true_start(self.truths[image.name, image.band], image) for image in images]
-        found = list(self.pool.map(_timed, images, starts))
-        self.seconds += sum(seconds for seconds, _ in found)
-        return stacked_outputs([outputs for _, outputs in found])
+        # The first galaxy of each process compiles, imports and fills caches: it isn't counted.
+        paths, fits = [self.paths[image.name, image.band] for image in images], [self.fit] * len(images)
+        list(self.pool.map(_timed, paths[:4], images[:4], starts[:4], fits[:4]))
+        found = list(self.pool.map(_timed, paths, images, starts, fits))
+        self.seconds += sum(seconds for seconds, _, _ in found)
+        self.fit_seconds += sum(seconds for _, seconds, _ in found)
+        return stacked_outputs([outputs for _, _, outputs in found])
 
 
-def _timed(image: Any, start: Any) -> tuple[float, dict[str, Any]]:
+def _timed(path: str, image: Any, start: Any, fit: Any) -> tuple[float, float, dict[str, Any]]:
+    """Processor seconds of one galaxy from its FITS file on, and of its fit alone; and its outputs."""
+    from classical_fits import Timed
+
     from p2p_keras.evaluation.classical import classical_outputs
+    from p2p_keras.images import read_image
 
-    begin = time.perf_counter()
-    outputs = classical_outputs(image, start)
-    return time.perf_counter() - begin, outputs
+    timed = Timed(fit)
+    begin = time.process_time()
+    read_image(path)  # the same pixels as those of `image`
+    outputs = classical_outputs(image, start, method=timed)
+    return time.process_time() - begin, timed.seconds, outputs
+
+
+class Model:
+    """The model, its processor time added up: of the network alone, and from FITS files to a table."""
+
+    def __init__(self, predictor: Any) -> None:
+        self.predictor, self.seconds, self.fit_seconds = predictor, 0.0, 0.0
+        self.model_name, self.model_version = predictor.model_name, predictor.model_version
+
+    def run(self, images: Sequence[Any]) -> dict[str, Any]:
+        """Raw outputs of images of one shape."""
+        begin = time.process_time()
+        outputs = self.predictor.run(images)
+        self.fit_seconds += time.process_time() - begin
+        return outputs
+
+    def write_table(self, paths: Sequence[str], table: Path) -> None:
+        """What `predict` does, without its start."""
+        from p2p_keras.measure.many_files import predict_files
+        from p2p_keras.profile.derived.complete import complete_profiles
+        from p2p_keras.profile.tables.files import ProfileWriter
+
+        begin = time.process_time()
+        with ProfileWriter(table) as writer:
+            for done in predict_files(self.predictor, paths):
+                if done.measured is not None:
+                    for profile in complete_profiles([done.measured]):
+                        writer.add(profile)
+        self.seconds += time.process_time() - begin
 
 
 class AutoProf:
@@ -77,7 +129,7 @@ class AutoProf:
         self.folder, self.workers = folder, workers
         self.python = autoprof_environment(folder / "autoprof")
         self.model_version = RECIPE[0].partition("==")[2]
-        self.seconds = 0.0
+        self.seconds, self.fit_seconds = 0.0, float("nan")
 
     def run(self, images: Sequence[Any]) -> dict[str, Any]:
         """Raw outputs of images of one shape."""
@@ -202,7 +254,12 @@ def _ready(_: int) -> None:
 @click.option("--data", type=click.Path(exists=True), help="Shards (split test) to use in place of new mocks.")
 @click.option("--model", default=None, help="Model folder or file.  [default: the shipped one]")
 @click.option("--cores", default=os.cpu_count(), show_default=True, help="Threads of the model, processes of others.")
-@click.option("--without", multiple=True, type=click.Choice(["photutils", "told", "autoprof"]), help="Leave one out.")
+@click.option("--without", multiple=True, type=click.Choice(METHODS), help="Leave one out.")
+@click.option(
+    "--isoster",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Checkout of github.com/MassiveSeaOtters/isoster, to measure with it too (needs numba and pydantic).",
+)
 @click.option("--scratch", type=click.Path(file_okay=False, path_type=Path), help="Folder for the mocks and AutoProf.")
 @click.option("--output", type=click.Path(path_type=Path), help="JSON file of all figures.")
 def main(
@@ -213,10 +270,13 @@ def main(
     model: str | None,
     cores: int,
     without: tuple[str, ...],
+    isoster: Path | None,
     scratch: Path | None,
     output: Path | None,
 ) -> None:
-    """Compare the model with photutils and AutoProf."""
+    """Compare the model with isoster, photutils, AutoProf and plain apertures."""
+    from classical_fits import ByIsoster, by_apertures, by_photutils, version_of
+
     from p2p_keras import Predictor
     from p2p_keras.data.shards import find_shards, read_shards
     from p2p_keras.evaluation import evaluate_models, summarise_evaluation
@@ -231,11 +291,18 @@ def main(
         subprocess.run([*command, "--seed", str(seed), "--splits", "test=1", "--output", data], check=True)
     labels = list(read_shards(find_shards(data, "test")))[:count]
     predictor = Predictor.load(model, threads=cores)
-    methods: list[Any] = [predictor]
+    paths = write_images(labels, scratch / "images")
+    files = {(label.name, label.band): path for label, path in zip(labels, paths, strict=True)}
+    ours = Model(predictor)
+    methods: list[Any] = [ours]
+    if isoster is not None:
+        methods.append(Classical("isoster", version_of(isoster), ByIsoster(str(isoster)), files, cores))
     if "photutils" not in without:
-        methods.append(Photutils(cores))
+        methods.append(Classical("photutils, blind", version("photutils"), by_photutils, files, cores))
     if "told" not in without:
-        methods.append(Photutils(cores, labels))
+        methods.append(Classical("photutils, told", version("photutils"), by_photutils, files, cores, labels))
+    if "apertures" not in without:
+        methods.append(Classical("SEP apertures", version("sep"), by_apertures, files, cores))
     if "autoprof" not in without:
         methods.append(AutoProf(scratch, cores))
     images = [image_of_label(label) for label in labels]
@@ -245,31 +312,44 @@ def main(
     for method in methods:
         start = time.perf_counter()
         # All galaxies are one batch of the others, so that no process waits for the slowest of sixteen.
-        batch = 16 if method is predictor else len(labels)
+        batch = 16 if method is ours else len(labels)
         summary = summarise_evaluation(evaluate_models([method], labels, batch_size=batch)[0])
-        seconds = (
-            method.seconds if isinstance(method, AutoProf) else cores * len(labels) / summary["galaxies_per_second"]
-        )
-        summary["core_seconds_per_galaxy"] = seconds / len(labels)
+        if method is ours:
+            ours.write_table(paths[: min(16, len(paths))], scratch / "warm.parquet")
+            ours.seconds = 0.0
+            ours.write_table(paths, scratch / "profiles.parquet")
+        summary["core_seconds_per_galaxy"] = method.seconds / len(labels)
+        summary["fit_seconds_per_galaxy"] = method.fit_seconds / len(labels)
         summaries.append(summary)
         click.echo(f"{summary['model']}: {time.perf_counter() - start:.0f} s", err=True)
         rows.append(row_of(summary, summaries[0]))
     click.echo(f"{len(labels)} mocks of {data}, {cores} cores\n")
     click.echo("| method | median error | quartiles | worst tenth from | > 0.5 mag or none | e | pa (deg) | ", nl=False)
-    click.echo("inside 1 sigma | s per galaxy and core | times the model's |")
-    click.echo("|---" * 10 + "|")
+    click.echo("inside 1 sigma | core s per galaxy, FITS to table | times the model's | of it the fit | times |")
+    click.echo("|---" * 12 + "|")
     click.echo("\n".join(rows))
     if output is not None:
         write_json(summaries, output, {"data": data, "cores": cores})
 
 
+def write_images(labels: Sequence[Any], folder: Path) -> list[str]:
+    """A FITS file of each mock, in nanomaggies."""
+    from astropy.io import fits
+
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for number, label in enumerate(labels):
+        path = folder / f"{number:05d}.fits"
+        header = fits.Header({"BUNIT": "nanomaggy", "FILTER": label.band or "r", "PIXSCALE": label.pixel_scale})
+        flux = np.asarray(label.image, float) * 10.0 ** (0.4 * (22.5 - label.zero_point))
+        fits.PrimaryHDU(flux.astype(np.float32), header).writeto(path, overwrite=True)
+        paths.append(str(path))
+    return paths
+
+
 def row_of(summary: dict[str, Any], first: dict[str, Any]) -> str:
     """One method's line of the table; the error is the paper's where mu_true <= 26.5."""
     error, scalars = summary["error_bright"], summary["scalars"]
-    seconds, ratio = (
-        summary["core_seconds_per_galaxy"],
-        summary["core_seconds_per_galaxy"] / first["core_seconds_per_galaxy"],
-    )
     cells = [
         summary["model"],
         f"{error['median']:.3f}",
@@ -279,9 +359,10 @@ def row_of(summary: dict[str, Any], first: dict[str, Any]) -> str:
         f"{scalars['ellipticity']['median']:.3f}",
         f"{scalars['pa_deg']['median']:.1f}",
         f"{100 * summary['coverage']['one_sigma']:.0f} %",
-        f"{seconds:.3f}",
-        f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.1f}",
     ]
+    for key in ("core_seconds_per_galaxy", "fit_seconds_per_galaxy"):
+        ratio = summary[key] / first[key]
+        cells += [f"{summary[key]:.4f}", f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.1f}"]
     return "| " + " | ".join(cells) + " |"
 
 

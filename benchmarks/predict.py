@@ -101,7 +101,7 @@ def read_targets(inputs: list[InputFile]) -> list[GalaxyImage]:
 def stages(inputs: list[InputFile], model: str | None, batch: int) -> str:
     """What each stage takes of a galaxy: the network by the clock, the others in processor time."""
     from p2p_keras import Predictor
-    from p2p_keras.profile.derived import complete_profile
+    from p2p_keras.profile.derived.complete import complete_profiles
 
     predictor = Predictor.load(model)
     read_targets(inputs)
@@ -119,8 +119,7 @@ def stages(inputs: list[InputFile], model: str | None, batch: int) -> str:
     for _ in range(2):
         start = time.process_time()
         for _ in range(8):
-            for profile in predictor.measure(some):
-                complete_profile(profile)
+            complete_profiles(predictor.measure(some))
         tables = (time.process_time() - start) / (8 * len(some))
     read, net = 1e3 * reading / len(images), 1e3 * network / len(images)
     return (

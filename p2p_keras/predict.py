@@ -236,6 +236,7 @@ def main(
     --resume continues.
     """
     from p2p_keras.core.errors import P2PError
+    from p2p_keras.core.memory import keep_freed_memory
     from p2p_keras.core.progress import Progress
     from p2p_keras.core.settings_file import write_settings
     from p2p_keras.measure.outputs.attention_drawing import attention_drawer
@@ -246,6 +247,7 @@ def main(
 
     hush = ExitStack()
     context.call_on_close(hush.close)
+    keep_freed_memory()
 
     run = PredictionRun(images, options)
     resume = options["resume"]

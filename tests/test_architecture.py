@@ -32,7 +32,17 @@ WINGS = (
 )
 # Inside a wing that has rooms of its own: the same rule.
 ROOMS = {
-    "profile": ("isophotes", "columns", "flags", "painting", "harmonic_painting", "plots", "tables", "derived"),
+    "profile": (
+        "isophotes",
+        "columns",
+        "surroundings",
+        "flags",
+        "painting",
+        "harmonic_painting",
+        "plots",
+        "tables",
+        "derived",
+    ),
     "data": ("labelled", "shards", "pipeline", "mocks", "packing", "shard_sheet"),
     "network": ("layers", "models", "export", "training"),
     "measure": (

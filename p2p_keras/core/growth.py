@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from p2p_keras.core.padded import accumulate, at_index
 from p2p_keras.core.units import flux_from_mag
 
 __all__ = ["ellipse_area", "curve_of_growth", "radius_of_light", "radii_of_light", "shares_of_light", "radii_of_shares"]
@@ -40,9 +41,12 @@ def curve_of_growth(sma, intensity, ellipticity):
     """
     sma, intensity, ellipticity = (np.asarray(values, dtype=float) for values in (sma, intensity, ellipticity))
     area = np.maximum.accumulate(ellipse_area(sma, ellipticity), axis=-1)
-    middle = 0.5 * (intensity[..., 1:] + intensity[..., :-1])
-    first = intensity[..., :1] * area[..., :1]
-    return np.cumsum(np.concatenate([first, middle * np.diff(area, axis=-1)], axis=-1), axis=-1)
+    shape = np.broadcast_shapes(area.shape, intensity.shape)
+    flux = np.empty_like(intensity) if shape == intensity.shape else np.empty(shape)
+    flux[..., :1] = intensity[..., :1] * area[..., :1]
+    np.add(intensity[..., 1:], intensity[..., :-1], out=flux[..., 1:])
+    flux[..., 1:] *= 0.5 * np.diff(area, axis=-1)
+    return accumulate(np.add, flux)
 
 
 def radius_of_light(sma: np.ndarray, growth: np.ndarray, mag_total: float, fraction: float) -> float:
@@ -70,37 +74,39 @@ def radius_of_light(sma: np.ndarray, growth: np.ndarray, mag_total: float, fract
 
 
 def radii_of_light(sma: np.ndarray, growth: np.ndarray, mag_total: np.ndarray, fraction: float) -> np.ndarray:
-    """`radius_of_light` of many profiles on the same radii.
+    """`radius_of_light` of many profiles at once.
 
     Parameters
     ----------
-    sma : array (N,), increasing
-    growth : array (M, N), finite
-    mag_total : array (M,), finite
+    sma : array (..., N), increasing
+        One row of radii for all M curves; with leading axes, one for each of several galaxies, NaN behind its end.
+    growth : array (..., M, N), finite as far as `sma` is
+    mag_total : array (..., M)
     fraction : float in (0, 1)
 
     Returns
     -------
-    float array (M,)
+    float array (..., M)
+        NaN where the profile ends before it, or the total magnitude isn't finite.
     """
     return radii_of_shares(sma, shares_of_light(growth, mag_total), fraction)
 
 
 def shares_of_light(growth: np.ndarray, mag_total: np.ndarray) -> np.ndarray:
-    """Share of the total light inside each ellipse, never falling outward: growth (M, N), mag_total (M,) -> (M, N)."""
-    share = flux_from_mag(growth, mag_total[:, None])
-    return np.maximum.accumulate(share, axis=1)  # sky noise can make the curve of growth fall in the outskirts
+    """Share of the total light inside each ellipse, never falling outward: growth (..., N), mag_total (...)."""
+    share = flux_from_mag(growth, mag_total[..., None])
+    return accumulate(np.maximum, share)  # sky noise can make the curve of growth fall in the outskirts
 
 
 def radii_of_shares(sma: np.ndarray, share: np.ndarray, fraction: float) -> np.ndarray:
     """`radii_of_light` from what `shares_of_light` gives."""
-    reached = share >= fraction
-    i = np.argmax(reached, axis=1)
-    rows, before = np.arange(len(share)), np.maximum(i - 1, 0)
-    low, high = share[rows, before], share[rows, i]
+    i = np.argmax(share >= fraction, axis=-1)
+    before = np.maximum(i - 1, 0)
+    low, high = at_index(share, before), at_index(share, i)
     log_r = np.log(sma)
+    inner, outer = np.take_along_axis(log_r, before, axis=-1), np.take_along_axis(log_r, i, axis=-1)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # where it isn't reached, nothing of it counts
         part = np.where(high > low, (fraction - low) / (high - low), 1.0)
-        crossing = np.exp(log_r[before] + part * (log_r[i] - log_r[before]))
-        inside = sma[0] * np.sqrt(fraction / share[:, 0])
-    return np.where(reached.any(axis=1), np.where(i == 0, inside, crossing), np.nan)
+        crossing = np.exp(inner + part * (outer - inner))
+        inside = sma[..., :1] * np.sqrt(fraction / share[..., 0])
+    return np.where(high >= fraction, np.where(i == 0, inside, crossing), np.nan)

@@ -79,5 +79,7 @@ class Progress:
 
     def advance(self, done: int, rate: float, figures: str = "") -> None:
         """Show how much is done; a frame's galaxies may turn out to be more than the catalogue has rows."""
+        if not self.shown:
+            return
         total = None if self._total is None else max(done, self._total)
         self._bar.update(self._task, completed=done, total=total, rate=f"{rate:.1f} {self._unit}/s", figures=figures)

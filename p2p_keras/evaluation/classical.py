@@ -17,7 +17,7 @@ import numpy as np
 from p2p_keras.core.errors import InputError
 from p2p_keras.core.growth import curve_of_growth
 from p2p_keras.core.units import FILL_MU, FILL_MU_ERR, intensity_from_mu, mag_from_flux
-from p2p_keras.data.packing.measuring import StartEllipse, measure_galaxy
+from p2p_keras.data.packing.measuring import Fit, StartEllipse, measure_galaxy
 
 if TYPE_CHECKING:
     from p2p_keras.data.labelled import LabelledGalaxy
@@ -80,7 +80,9 @@ class ClassicalMethod:
             self._pool = None
 
 
-def classical_outputs(image: GalaxyImage, start: StartEllipse | None = None) -> dict[str, Any]:
+def classical_outputs(
+    image: GalaxyImage, start: StartEllipse | None = None, *, method: str | Fit = "photutils"
+) -> dict[str, Any]:
     """Measure one galaxy; raw outputs as `raw_outputs` gives them, without radii where there is no profile.
 
     Parameters
@@ -88,9 +90,11 @@ def classical_outputs(image: GalaxyImage, start: StartEllipse | None = None) -> 
     image : GalaxyImage
     start : StartEllipse, optional
         An ellipse of the galaxy that is known, to begin with.
+    method : str or callable
+        Who fits, as `p2p_keras.data.packing.measuring.measure_galaxy` takes it.
     """
     try:
-        return raw_outputs(measure_galaxy(image, start=start, method="photutils"))
+        return raw_outputs(measure_galaxy(image, start=start, method=method))
     except InputError as error:
         return no_outputs(error.cause)
 

@@ -172,7 +172,12 @@ class GalaxyImage:
     @property
     def pa_reference(self) -> str:
         """What `pa_to_sky` counts from: ``"north"`` (through east) with a WCS, else ``"+x"`` (counter-clockwise)."""
-        return "+x" if self.wcs is None else "north"
+        return "+x" if self.sky_wcs[0] is None else "north"
+
+    @property
+    def sky_wcs(self) -> tuple[WCS | None, float, float]:
+        """What tells places on the sky: a WCS, and its pixel (x, y) under pixel (0, 0) of `pixels`."""
+        return self.wcs, 0.0, 0.0
 
     def without_empty_margins(self) -> Self:
         """The image without rows and columns that are NaN throughout, as many on either side, down to 48 px.
@@ -231,12 +236,13 @@ class GalaxyImage:
 
         Floats for floats, arrays for arrays.
         """
-        if self.wcs is None:
+        wcs, x_start, y_start = self.sky_wcs
+        if wcs is None:
             ra = dec = np.full(np.broadcast_shapes(np.shape(x), np.shape(y)), np.nan)
         else:
             from p2p_keras.images.sky_geometry import pixel_to_icrs_degrees
 
-            ra, dec = pixel_to_icrs_degrees(self.wcs, x, y)
+            ra, dec = pixel_to_icrs_degrees(wcs, np.asarray(x) + x_start, np.asarray(y) + y_start)
         return (float(ra), float(dec)) if np.ndim(ra) == 0 else (ra, dec)
 
     def pa_to_sky(self, pa_from_x_deg: Any, x: float, y: float) -> Any:
@@ -248,7 +254,11 @@ class GalaxyImage:
         from p2p_keras.core.ellipse import half_turn
         from p2p_keras.images.sky_geometry import sky_position_angle
 
-        angle = half_turn(pa_from_x_deg) if self.wcs is None else sky_position_angle(self.wcs, pa_from_x_deg, x, y)
+        wcs, x_start, y_start = self.sky_wcs
+        if wcs is None:
+            angle = half_turn(pa_from_x_deg)
+        else:
+            angle = sky_position_angle(wcs, pa_from_x_deg, x + x_start, y + y_start)
         return float(angle) if np.ndim(angle) == 0 else angle
 
 

@@ -14,12 +14,13 @@ from astropy.io import fits
 
 from p2p_keras.core.errors import InputError, P2PError
 from p2p_keras.images.header_sizes import check_header_sizes
+from p2p_keras.images.plain_fits import PlainImage, plain_file
 
 __all__ = ["open_fits", "reading_errors", "naming_hdu", "full_header", "axes_of", "size_text", "list_hdus", "hdu_label"]
 
 
 @contextmanager
-def open_fits(source: str) -> Iterator[fits.HDUList]:
+def open_fits(source: str) -> Iterator[fits.HDUList | list[PlainImage]]:
     """Open a FITS file; whatever goes wrong with its bytes, then or later, becomes an `InputError` with a cause."""
     if not os.path.exists(source):
         raise InputError(source, "no such file")
@@ -30,6 +31,10 @@ def open_fits(source: str) -> Iterator[fits.HDUList]:
     # Warnings of odd headers are left to the caller's filters: those are global, and this runs in threads.
     # uint=False: unsigned integers come as floats, so that BLANK can become NaN in them.
     with reading_errors(source):
+        plain = plain_file(source)
+        if plain is not None:
+            yield plain
+            return
         unpacked = _unpacked(source)
         check_header_sizes(unpacked, source)
         with fits.open(unpacked, uint=False) as file:
@@ -69,9 +74,10 @@ def full_header(file: fits.HDUList, number: int) -> fits.Header:
     number : int
         HDU of the image.
     """
+    if number == 0:
+        return file[0].header
     header = file[number].header.copy()
-    if number != 0:
-        header.extend((card for card in file[0].header.cards if card.keyword), unique=True, strip=True)
+    header.extend((card for card in file[0].header.cards if card.keyword), unique=True, strip=True)
     return header
 
 
@@ -110,7 +116,7 @@ def _cause(error: Exception) -> str:
 
 def axes_of(hdu: Any) -> tuple[int, ...]:
     """Shape of an HDU's image in numpy order, () where it has none."""
-    if not isinstance(hdu, fits.PrimaryHDU | fits.ImageHDU | fits.CompImageHDU):
+    if not isinstance(hdu, PlainImage | fits.PrimaryHDU | fits.ImageHDU | fits.CompImageHDU):
         return ()
     return tuple(hdu.shape or ())
 

@@ -7,16 +7,19 @@ fields at a pole need no case of their own.
 
 from __future__ import annotations
 
+import copy
+import functools
 import re
 from typing import Any
 
 import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord, angular_separation
-from astropy.wcs import WCS, Sip
+from astropy.wcs import WCS, Sip, Wcsprm
 from astropy.wcs.utils import pixel_to_skycoord, skycoord_to_pixel
 
 from p2p_keras.core.ellipse import half_turn
+from p2p_keras.images.plain_fits import PlainHeader
 
 __all__ = [
     "PLAUSIBLE_PIXEL_SCALE",
@@ -52,10 +55,18 @@ def celestial_wcs(header: Any, fobj: Any = None) -> WCS | None:
         return None
     try:
         # Mended by wcslib itself: astropy's `fix` would warn of each mend, and filters of warnings aren't for threads.
-        wcs = WCS(_plain_cards(header), fobj=fobj, naxis=2, fix=False)
+        cards = _plain_cards(header)
+        if cards.get("WCSAXES", 2) == 2 and _DISTORTING.isdisjoint(key[:2] for key in cards):
+            wcs = _undistorted(cards)
+        else:
+            plain = isinstance(header, PlainHeader)  # no other HDUs, nothing that isn't in the header
+            cards = cards.copy() if isinstance(cards, PlainHeader) else cards
+            wcs = WCS(cards, fobj=None if plain else fobj, naxis=2, fix=False)
         wcs.wcs.fix()
-        wcs = wcs.celestial
         wcs.wcs.set()
+        if not (wcs.naxis == 2 and wcs.wcs.lng == 0 and wcs.wcs.lat == 1):
+            wcs = wcs.celestial
+            wcs.wcs.set()
         usable = wcs.has_celestial and bool(np.isfinite(wcs.wcs.crval).all())
         low, high = PLAUSIBLE_PIXEL_SCALE
         centre = ((header.get("NAXIS1", 1) - 1) / 2, (header.get("NAXIS2", 1) - 1) / 2)
@@ -64,6 +75,18 @@ def celestial_wcs(header: Any, fobj: Any = None) -> WCS | None:
     except Exception:  # astropy raises many kinds on broken WCS keywords: all mean that there is none to use
         return None
     return wcs if usable else None
+
+
+_DISTORTING = frozenset(("A_", "B_", "AP", "BP", "CP", "DP", "D2", "AX", "DQ", "PV", "PS"))
+"""How keywords begin that are more than wcslib alone reads: where none does, it is asked without astropy."""
+
+
+def _undistorted(header: Any) -> WCS:
+    """A WCS by wcslib alone, at a tenth of the cost: astropy takes the header apart to look for distortions."""
+    wcs = WCS(naxis=2)
+    wcs.wcs = Wcsprm(header.tostring(sep="", endcard=False, padding=False).encode("ascii"), relax=True).sub(2)
+    wcs.pixel_shape = header.get("NAXIS1"), header.get("NAXIS2")
+    return wcs
 
 
 _OF_OTHER_AXES = re.compile(r"(CTYPE|CRVAL|CRPIX|CUNIT|CDELT|CROTA)[3-9]|(CD|PC)\d_[3-9]|(CD|PC)[3-9]_\d|WCSAXES")
@@ -134,33 +157,78 @@ def local_jacobian(wcs: WCS, x: Any, y: Any) -> np.ndarray:
     -------
     array (..., 2, 2), leading axes those of `x` and `y`
     """
-    half = 0.5
-    xs = np.asarray(x, dtype=float)[..., None] + half * np.array([0.0, 1.0, -1.0, 0.0, 0.0])
-    ys = np.asarray(y, dtype=float)[..., None] + half * np.array([0.0, 0.0, 0.0, 1.0, -1.0])
-    ra, dec = (np.deg2rad(angle) for angle in pixel_to_icrs_degrees(wcs, xs, ys))
-    vectors = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
-    step_x = (vectors[..., 1, :] - vectors[..., 2, :]) / (2 * half)
-    step_y = (vectors[..., 3, :] - vectors[..., 4, :]) / (2 * half)
-    ra, dec = ra[..., 0], dec[..., 0]
-    east = np.stack([-np.sin(ra), np.cos(ra), np.zeros_like(ra)], axis=-1)
-    north = np.stack([-np.sin(dec) * np.cos(ra), -np.sin(dec) * np.sin(ra), np.cos(dec)], axis=-1)
-    rows = [[(axis * step).sum(axis=-1) for step in (step_x, step_y)] for axis in (east, north)]
-    return _RAD_TO_ARCSEC * np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+    return jacobian_of(*(np.deg2rad(angle) for angle in pixel_to_icrs_degrees(wcs, *cross_at(x, y))))
+
+
+def cross_at(x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The pixel (x, y) and the places half a pixel beside, beyond and behind it, in a last axis of five."""
+    steps = np.array([[0.0, 0.5, -0.5, 0.0, 0.0], [0.0, 0.0, 0.0, 0.5, -0.5]])
+    return np.asarray(x, dtype=float)[..., None] + steps[0], np.asarray(y, dtype=float)[..., None] + steps[1]
+
+
+def jacobian_of(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
+    """`local_jacobian` from the sky positions (radians) of `cross_at`, (..., 5) -> (..., 2, 2)."""
+    sin_ra, cos_ra, sin_dec, cos_dec = np.sin(ra), np.cos(ra), np.sin(dec), np.cos(dec)
+    vectors = np.stack([cos_dec * cos_ra, cos_dec * sin_ra, sin_dec], axis=-1)
+    steps = np.stack([vectors[..., 1, :] - vectors[..., 2, :], vectors[..., 3, :] - vectors[..., 4, :]], axis=-1)
+    sin_ra, cos_ra, sin_dec, cos_dec = (values[..., 0] for values in (sin_ra, cos_ra, sin_dec, cos_dec))
+    east = np.stack([-sin_ra, cos_ra, np.zeros_like(cos_ra)], axis=-1)
+    north = np.stack([-sin_dec * cos_ra, -sin_dec * sin_ra, cos_dec], axis=-1)
+    return _RAD_TO_ARCSEC * (np.stack([east, north], axis=-2) @ steps)
 
 
 def pixel_to_icrs_degrees(wcs: WCS, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
-    """ICRS right ascension and declination; without the cost of coordinate objects where the WCS is in ICRS."""
+    """ICRS right ascension and declination; without the cost of coordinate objects where the WCS is equatorial."""
     x, y = np.broadcast_arrays(np.asarray(x, dtype=float), np.asarray(y, dtype=float))
-    if _is_icrs(wcs):
-        ra, dec = wcs.all_pix2world(x.ravel(), y.ravel(), 0)
-        return ra.reshape(x.shape) % 360.0, dec.reshape(x.shape)
-    sky = pixel_to_icrs(wcs, x, y)
-    return np.asarray(sky.ra.deg), np.asarray(sky.dec.deg)
+    to_icrs = _rotation(wcs)
+    if to_icrs is None:
+        sky = pixel_to_icrs(wcs, x, y)
+        return np.asarray(sky.ra.deg), np.asarray(sky.dec.deg)
+    world = _world(wcs, np.stack([x.ravel(), y.ravel()], axis=1))
+    ra, dec = world[:, 0], world[:, 1]
+    if to_icrs:
+        turned = np.array(to_icrs).reshape(3, 3) @ _unit_vectors(ra, dec)
+        ra, dec = np.rad2deg(np.arctan2(turned[1], turned[0])), np.rad2deg(np.arctan2(turned[2], np.hypot(*turned[:2])))
+    return ra.reshape(x.shape) % 360.0, dec.reshape(x.shape)
+
+
+def _world(wcs: WCS, pixels: np.ndarray) -> np.ndarray:
+    """What ``all_pix2world`` gives of 0-based pixels (N, 2), without its checks where nothing distorts the image."""
+    return wcs.all_pix2world(pixels, 0) if _is_distorted(wcs) else wcs.wcs.p2s(pixels, 0)["world"]
+
+
+def _is_distorted(wcs: WCS) -> bool:
+    parts = (wcs.sip, wcs.cpdis1, wcs.cpdis2, wcs.det2im1, wcs.det2im2)
+    return any(part is not None for part in parts)
+
+
+def _unit_vectors(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
+    ra, dec = np.deg2rad(ra), np.deg2rad(dec)
+    return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)])
+
+
+def _rotation(wcs: WCS) -> tuple[float, ...] | None:
+    """The rotation from a WCS's own frame to ICRS, row by row: () for ICRS itself, None where it is no rotation."""
+    kind = wcs.wcs.ctype[0][:4] + wcs.wcs.ctype[1][:4]
+    if kind != "RA--DEC-":
+        return None
+    system = wcs.wcs.radesys.strip().upper()
+    if system == "ICRS":
+        return ()
+    return _from_fk5(float(wcs.wcs.equinox)) if system == "FK5" and np.isfinite(wcs.wcs.equinox) else None
+
+
+@functools.lru_cache(maxsize=16)
+def _from_fk5(equinox: float) -> tuple[float, ...]:
+    from astropy.coordinates import FK5, ICRS, CartesianRepresentation
+    from astropy.time import Time
+
+    axes = FK5(CartesianRepresentation(np.eye(3)), equinox=Time(equinox, format="jyear")).transform_to(ICRS())
+    return tuple(axes.cartesian.xyz.value.ravel().tolist())
 
 
 def _is_icrs(wcs: WCS) -> bool:
-    kind = wcs.wcs.ctype[0][:4] + wcs.wcs.ctype[1][:4]
-    return kind == "RA--DEC-" and wcs.wcs.radesys.strip().upper() == "ICRS"
+    return _rotation(wcs) == ()
 
 
 def local_pixel_scale(wcs: WCS, x: float, y: float) -> float:
@@ -181,17 +249,30 @@ def pixel_elongation(wcs: WCS, x: float, y: float) -> float:
 
 def sky_position_angle(wcs: WCS, pa_from_x: Any, x: float, y: float) -> np.ndarray:
     """Position angle east of north, in [0, 180), of a direction given in degrees counter-clockwise from +x."""
+    return turned_to_sky(local_jacobian(wcs, x, y), pa_from_x)
+
+
+def turned_to_sky(jacobian: np.ndarray, pa_from_x: Any) -> np.ndarray:
+    """`sky_position_angle` by a matrix of `local_jacobian`."""
     angle = np.deg2rad(np.asarray(pa_from_x, dtype=float))
-    jacobian = local_jacobian(wcs, x, y)
-    east = jacobian[0, 0] * np.cos(angle) + jacobian[0, 1] * np.sin(angle)
-    north = jacobian[1, 0] * np.cos(angle) + jacobian[1, 1] * np.sin(angle)
+    cos, sin = np.cos(angle), np.sin(angle)
+    east = jacobian[0, 0] * cos + jacobian[0, 1] * sin
+    north = jacobian[1, 0] * cos + jacobian[1, 1] * sin
     return half_turn(np.rad2deg(np.arctan2(east, north)))
 
 
 def shifted_wcs(wcs: WCS, x_offset: int, y_offset: int) -> WCS:
     """Shift a WCS to a cutout whose pixel (0, 0) is pixel (x_offset, y_offset) of the image."""
-    shifted = wcs.deepcopy()
+    if x_offset == y_offset == 0:
+        return wcs
     offset = np.array([x_offset, y_offset], dtype=float)
+    if not _is_distorted(wcs):
+        shifted = WCS(naxis=2)
+        shifted.wcs = copy.deepcopy(wcs.wcs)
+        shifted.pixel_shape = wcs.pixel_shape
+        shifted.wcs.crpix = wcs.wcs.crpix - offset
+        return shifted
+    shifted = wcs.deepcopy()
     shifted.wcs.crpix = shifted.wcs.crpix - offset
     if wcs.sip is not None:
         shifted.sip = Sip(wcs.sip.a, wcs.sip.b, wcs.sip.ap, wcs.sip.bp, wcs.sip.crpix - offset)

@@ -28,8 +28,9 @@ from p2p_keras.profile.flags import quality_of
 from p2p_keras.profile.isophotes.given import Ellipses, ring_edges
 from p2p_keras.profile.isophotes.photometry import IsophotePhotometry, Pixels, Statistic, measure_ellipses
 from p2p_keras.profile.isophotes.rings import ellipse_pixels
-from p2p_keras.profile.tables.building import sky_position_angle, table_of_columns
+from p2p_keras.profile.tables.building import sky_position_angle
 from p2p_keras.profile.tables.ellipses import GivenEllipses, ellipses_for, read_ellipses
+from p2p_keras.profile.tables.measured import table_of_columns
 
 if TYPE_CHECKING:
     from astropy.table import QTable

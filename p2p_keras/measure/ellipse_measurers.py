@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from p2p_keras.core.errors import InputError, P2PError
 from p2p_keras.measure.along import AlongSettings, given_ellipses, profile_along, with_photometry
 from p2p_keras.profile.tables.ellipses import GivenEllipses, ellipses_for, read_ellipses
+from p2p_keras.profile.tables.measured import as_table
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -63,6 +64,6 @@ class WithPhotometry:
     def measure(self, images: Sequence[GalaxyImage]) -> list[QTable | P2PError]:
         """Profiles of images of one shape."""
         return [
-            found if isinstance(found, P2PError) else with_photometry(found, image)
+            found if isinstance(found, P2PError) else with_photometry(as_table(found), image)
             for found, image in zip(self.measurer.measure(images), images, strict=True)
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,6 +14,7 @@ from p2p_keras.core.errors import InputError, P2PError
 from p2p_keras.images.image_options import FileOptions
 from p2p_keras.measure.predictor import DEFAULT_BATCH_SIZE, group_by_shape
 from p2p_keras.measure.reading_ahead import Cutting, read_ahead
+from p2p_keras.profile.tables.measured import MeasuredProfile, as_plain, as_table
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -32,7 +34,8 @@ class Prediction:
     source : str
         Its file.
     image : GalaxyImage or None
-    profile : QTable or None
+    measured : MeasuredProfile or None
+        Its profile in plain arrays; `profile` is the table of it.
     error : P2PError or None
     target : Target or None
         Which galaxy of the file was meant; None where the file as a whole is at fault.
@@ -40,16 +43,26 @@ class Prediction:
 
     source: str
     image: GalaxyImage | None = None
-    profile: QTable | None = None
+    measured: MeasuredProfile | None = None
     error: P2PError | None = None
     target: Target | None = None
+
+    @functools.cached_property
+    def profile(self) -> QTable | None:
+        """The profile as a table, made when it is asked for."""
+        return as_table(self.measured)
+
+
+Finish = Callable[[Sequence[Any], Sequence[Any]], Sequence[Any]]
+"""What is done with the profiles of a batch before they are handed on, given their targets too; an error for one that
+can't be used."""
 
 
 class Measurer(Protocol):
     """What measures a batch: `Predictor`, or `ServerMeasurer`."""
 
-    def measure(self, images: Sequence[GalaxyImage]) -> Sequence[QTable | P2PError]:
-        """Profiles of images of one shape; an error in the place of one that can't be measured."""
+    def measure(self, images: Sequence[GalaxyImage]) -> Sequence[MeasuredProfile | QTable | P2PError]:
+        """Profiles of images of one shape, plain or as tables; an error in the place of one that can't be measured."""
         ...
 
 
@@ -111,6 +124,7 @@ def predict_inputs(
     batch_size: int = DEFAULT_BATCH_SIZE,
     readers: int = 4,
     skip: Callable[[str, Target], bool] | None = None,
+    finish: Finish | None = None,
 ) -> Iterator[Prediction]:
     """Measure galaxies of many files, yielding each as soon as its batch is done.
 
@@ -128,6 +142,9 @@ def predict_inputs(
         Threads that read files.
     skip : callable, optional
         Called with a file and a target; true: leave it out.
+    finish : callable, optional
+        Called with the profiles of a batch (`MeasuredProfile`) and their targets, in the threads that measure; gives
+        what takes their place.
 
     Yields
     ------
@@ -155,7 +172,17 @@ def predict_inputs(
         while failed:
             yield failed.pop(0)
 
-    for group, answers in _measured(predictor, group_by_shape(usable(), batch_size)):
+    def measured_batch(group: list[tuple[int, GalaxyImage]]) -> list[Any]:
+        answers = [as_plain(answer) for answer in predictor.measure([image for _, image in group])]
+        if finish is None:
+            return answers
+        good = [i for i, answer in enumerate(answers) if not isinstance(answer, P2PError)]
+        targets = [cuttings[group[i][0]].target for i in good]
+        for i, finished in zip(good, finish([answers[i] for i in good], targets), strict=True):
+            answers[i] = finished
+        return answers
+
+    for group, answers in _measured(measured_batch, group_by_shape(usable(), batch_size)):
         yield from failures()
         for (number, image), measured in zip(group, answers, strict=True):
             done = Prediction(image.source, target=cuttings.pop(number).target)
@@ -163,22 +190,22 @@ def predict_inputs(
                 named = measured if image.source in str(measured) else InputError(image.source, str(measured))
                 yield replace(done, error=named)
             else:
-                yield replace(done, image=image, profile=measured)
+                yield replace(done, image=image, measured=measured)
     yield from failures()
 
 
 def _measured(
-    predictor: Measurer, groups: Iterable[list[tuple[int, GalaxyImage]]]
-) -> Iterator[tuple[list[tuple[int, GalaxyImage]], Sequence[QTable | P2PError]]]:
+    measure: Callable[[list[tuple[int, GalaxyImage]]], list[Any]], groups: Iterable[list[tuple[int, GalaxyImage]]]
+) -> Iterator[tuple[list[tuple[int, GalaxyImage]], list[Any]]]:
     """Measure the next batches in threads while the caller writes the last one.
 
     Two at a time: while the tables of one are made, the network has the other.
     """
     pool = ThreadPoolExecutor(max_workers=_AHEAD, thread_name_prefix="measure")
-    running: deque[tuple[list[tuple[int, GalaxyImage]], Future[Sequence[QTable | P2PError]]]] = deque()
+    running: deque[tuple[list[tuple[int, GalaxyImage]], Future[list[Any]]]] = deque()
     try:
         for group in groups:
-            running.append((group, pool.submit(predictor.measure, [image for _, image in group])))
+            running.append((group, pool.submit(measure, group)))
             if len(running) > _AHEAD:
                 done, answers = running.popleft()
                 yield done, answers.result()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 import numpy as np
 
-from p2p_keras.core.errors import InputError
+from p2p_keras.core.errors import InputError, P2PError
 from p2p_keras.images.image_options import ImageOptions
 from p2p_keras.images.reading import as_galaxy_image
 from p2p_keras.measure.along import with_photometry
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from astropy.table import QTable
 
     from p2p_keras.images import GalaxyImage
+    from p2p_keras.profile.tables.measured import MeasuredProfile
 
 DEFAULT_BATCH_SIZE = 16
 PIXELS_PER_BATCH = 64 * 256 * 256
@@ -171,7 +172,7 @@ class Predictor:
             raise ValueError(f"on_error must be 'raise' or 'return', not {on_error!r}")
         measurer = self if sky is None else KnownSky(self, sky)
         usable: list[tuple[int, GalaxyImage]] = []
-        results: dict[int, QTable | InputError] = {}
+        results: dict[int, QTable | P2PError] = {}
         number = -1
         for number, image in enumerate(images):
             try:
@@ -182,26 +183,19 @@ class Predictor:
                 results[number] = error
         for group in group_by_shape(usable, batch_size):
             for (index, image), profile in zip(group, measurer.measure([image for _, image in group]), strict=True):
-                if on_error == "raise" and isinstance(profile, InputError):
+                if on_error == "raise" and isinstance(profile, P2PError):
                     raise profile
-                plain = isinstance(profile, InputError) or not photometry
-                results[index] = profile if plain else with_photometry(profile, image)
+                if isinstance(profile, P2PError):
+                    results[index] = profile
+                else:
+                    results[index] = with_photometry(profile.table(), image) if photometry else profile.table()
         return [results[i] for i in range(number + 1)]
 
-    def measure(self, images: Sequence[GalaxyImage]) -> list[QTable]:
-        """Profiles of images that all have one shape, in one run of the model."""
-        from p2p_keras.profile.tables.building import profile_table
+    def measure(self, images: Sequence[GalaxyImage]) -> list[MeasuredProfile]:
+        """Profiles of images that all have one shape, in one run of the model; `MeasuredProfile.table` makes tables."""
+        from p2p_keras.profile.tables.building import measured_profiles
 
-        outputs = self.run(images)
-        return [
-            profile_table(
-                {name: values[i] for name, values in outputs.items()},
-                image,
-                model=self.model_name,
-                model_version=self.model_version,
-            )
-            for i, image in enumerate(images)
-        ]
+        return measured_profiles(self.run(images), images, model=self.model_name, model_version=self.model_version)
 
     def run(self, images: Sequence[GalaxyImage]) -> dict[str, np.ndarray]:
         """Raw outputs (`p2p_keras.core.contract`) of images that all have one shape, with a batch axis."""

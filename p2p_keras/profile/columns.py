@@ -18,6 +18,7 @@ import numpy as np
 
 from p2p_keras.core.accuracy import interpolate_log_sma
 from p2p_keras.core.ellipse import half_turn
+from p2p_keras.core.padded import at_index
 from p2p_keras.core.units import SB_UNIT
 
 if TYPE_CHECKING:
@@ -144,17 +145,31 @@ def isophotal_radius(sma: np.ndarray, mu: np.ndarray, level: float = ISOPHOTE_MU
 
 
 def isophotal_radii(sma: np.ndarray, mu: np.ndarray, level: float) -> np.ndarray:
-    """`isophotal_radius` of many profiles on the same radii: sma (N,), mu (M, N), finite -> (M,)."""
-    if sma.size < 2:
-        return np.where(mu[:, -1] == level, sma[-1], np.nan)
-    crossing = (mu[:, :-1] <= level) & (mu[:, 1:] > level)
-    i = crossing.shape[1] - 1 - np.argmax(crossing[:, ::-1], axis=1)
-    rows = np.arange(len(mu))
-    low, high = mu[rows, i], mu[rows, i + 1]
+    """`isophotal_radius` of many profiles at once.
+
+    Parameters
+    ----------
+    sma : array (..., N), increasing
+        One row of radii for all M profiles; with leading axes, one for each of several galaxies, NaN behind its end.
+    mu : array (..., M, N), finite as far as `sma` is
+    level : float, mag arcsec^-2
+
+    Returns
+    -------
+    float array (..., M)
+    """
+    crossing = (mu[..., :-1] <= level) & (mu[..., 1:] > level)
+    i = np.maximum(crossing.shape[-1] - 1 - np.argmax(crossing[..., ::-1], axis=-1), 0) if sma.shape[-1] > 1 else 0
+    i = np.broadcast_to(i, mu.shape[:-1])
+    beyond = np.minimum(i + 1, sma.shape[-1] - 1)
+    low, high = at_index(mu, i), at_index(mu, beyond)
+    log_r = np.log(sma)
+    inner, outer = np.take_along_axis(log_r, i, axis=-1), np.take_along_axis(log_r, beyond, axis=-1)
+    last = np.broadcast_to(np.maximum(np.isfinite(sma).sum(axis=-1) - 1, 0)[..., None], i.shape)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # where nothing crosses, nothing of it counts
-        part = (level - low) / (high - low)
-        radius = np.exp(np.log(sma[i]) + part * (np.log(sma[i + 1]) - np.log(sma[i])))
-    return np.where(crossing.any(axis=1), radius, np.where(mu[:, -1] == level, sma[-1], np.nan))
+        radius = np.exp(inner + (level - low) / (high - low) * (outer - inner))
+    at_last = np.where(at_index(mu, last) == level, np.take_along_axis(sma, last, axis=-1), np.nan)
+    return np.where((low <= level) & (high > level), radius, at_last)
 
 
 def plain_arrays(profile: QTable) -> dict[str, np.ndarray]:

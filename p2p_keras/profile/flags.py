@@ -7,15 +7,18 @@ without looking at the picture), 4 there is no profile to use. It is the worst o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from p2p_keras.core.ellipse import points, vector_from_angles
 from p2p_keras.core.extent import annulus_snr
-from p2p_keras.core.growth import radius_of_light
+from p2p_keras.core.growth import radii_of_light
+from p2p_keras.core.padded import at_index, interpolated, medians, packed
 from p2p_keras.core.units import MAG_PER_RELATIVE_ERROR, intensity_from_mu
+from p2p_keras.profile.surroundings import ProfileRows, Surroundings, bright_neighbour, surroundings, uneven_sky
 
 if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
@@ -68,21 +71,12 @@ FLAGS = {
 }
 """Every flag word with its severity and rule."""
 
-NEIGHBOUR_SHARE = 0.2
-NEIGHBOUR_REACH = 1.5
 LOW_SNR = 5.0
 MIN_ROWS = 3
 MAX_OFFSET_FRACTION = 0.25
 MAX_RISE_MAG = 1.0
 UNRESOLVED_PX = 2.5
 STILL_BRIGHT_SNR = 16.0
-SKY_RING = (1.25, 2.5)
-_SECTORS = 8
-_DETECTION_SIGMA = 5.0
-_EXCESS_OVER_PROFILE = 1.0
-"""A pixel belongs to another source if it exceeds the target's own profile by this factor of it: spiral arms and bars
-stay below, stars and neighbours don't."""
-
 
 P_BAD_LIMITS = (0.05, 0.3)
 """Below the first a profile is good, below the second suspect, else bad."""
@@ -125,91 +119,156 @@ def find_flags(outputs: Mapping[str, Any], image: GalaxyImage) -> list[str]:
     -------
     list of str
     """
-    shape = _Shape.of(outputs, image)
-    pixels = np.asarray(image.pixels, dtype=float)
-    good = np.isfinite(pixels)
-    found = {"no_profile": shape.sma.size < MIN_ROWS, "out_of_distribution": _out_of_distribution(shape, image)}
-    if np.isfinite(shape.x0) and np.isfinite(shape.y0):
-        found["masked_centre"] = _masked_centre(shape, good)
-        found["saturated"] = _saturated(shape, pixels)
-    if shape.sma.size >= MIN_ROWS:
-        found["low_snr"] = float(np.median(shape.snr)) < LOW_SNR
-        found["near_edge"] = _share_on_image(shape, good, 0.5 * shape.sma[-1]) < 0.95
-        light = _Surroundings.of(shape, pixels, image)
-        found["truncated"] = _truncated(shape, good, light)
-        found["unresolved"] = _half_light_radius(outputs, image) < UNRESOLVED_PX
-        if light is not None:
-            found["bright_neighbour"] = _bright_neighbour(shape, light)
-            found["uneven_sky"] = _uneven_sky(shape, light)
-    return [word for word in FLAGS if found.get(word)]
+    return flags_of_many({name: np.asarray(value)[None] for name, value in outputs.items()}, [image])[0]
 
 
-class _Shape(NamedTuple):
-    """The measured rows of a profile in pixels of the image."""
+def flags_of_many(outputs: Mapping[str, Any], images: Sequence[GalaxyImage]) -> list[list[str]]:
+    """`find_flags` of several galaxies, whose outputs have a first axis of galaxies."""
+    zero_point, scale = (np.array([getattr(i, key) for i in images], float) for key in ("zero_point", "pixel_scale"))
+    shapes = _Shapes.of(outputs, zero_point, scale)
+    measured = shapes.length >= MIN_ROWS
+    found = {
+        "no_profile": ~measured,
+        "out_of_distribution": _out_of_distribution(shapes, images),
+        "low_snr": measured & (medians(shapes.snr) < LOW_SNR),
+        "unresolved": measured & (_half_light_radii(outputs, scale) < UNRESOLVED_PX),
+    }
+    rings = _rings_of(shapes, np.flatnonzero(measured))
+    flags = []
+    for i, image in enumerate(images):
+        pixels = np.asarray(image.pixels)
+        pixels = pixels if pixels.dtype.kind == "f" else pixels.astype(float)
+        good = np.isfinite(pixels)
+        one = {word for word, which in found.items() if which[i]}
+        x0, y0 = float(shapes.x0[i]), float(shapes.y0[i])
+        if math.isfinite(x0) and math.isfinite(y0):
+            around = _Disc.of(pixels, x0, y0)
+            one |= {word for word, rule in _OF_THE_CENTRE.items() if rule(around, pixels)}
+        if measured[i]:
+            one |= _flags_of_surroundings(shapes.one(i), image, pixels, good, rings[i])
+        flags.append([word for word in FLAGS if word in one])
+    return flags
 
-    x0: float
-    y0: float
+
+class _Shapes(NamedTuple):
+    """The measured rows of profiles in pixels of their images: arrays (B, K), NaN at their ends, and numbers (B,)."""
+
+    length: np.ndarray
+    x0: np.ndarray
+    y0: np.ndarray
     sma: np.ndarray
     mu: np.ndarray
     snr: np.ndarray
     e1: np.ndarray
     e2: np.ndarray
-    sky: float
-    flux: float
+    intensity: np.ndarray
+    sky: np.ndarray
+    flux: np.ndarray
 
     @classmethod
-    def of(cls, outputs: Mapping[str, Any], image: GalaxyImage) -> _Shape:
+    def of(cls, outputs: Mapping[str, Any], zero_point: np.ndarray, scale: np.ndarray) -> _Shapes:
         columns = {n: np.asarray(outputs[n], dtype=float) for n in ("sma", "mu", "mu_err", "ellipticity", "pa")}
         keep = np.asarray(outputs["valid"], dtype=bool) & np.all([np.isfinite(c) for c in columns.values()], axis=0)
         keep &= columns["sma"] > 0
-        columns = {name: values[keep] for name, values in columns.items()}
+        columns, count = packed(columns, keep)
         e1, e2 = vector_from_angles(columns["ellipticity"], columns["pa"])
-        snr = MAG_PER_RELATIVE_ERROR / np.maximum(columns["mu_err"], 1e-6)
-        flux = 10.0 ** (0.4 * (float(image.zero_point) - float(outputs["mag_total"])))
-        sma = columns["sma"] / float(image.pixel_scale)
+        numbers = {name: np.asarray(outputs[name], dtype=float) for name in ("x0", "y0", "sky", "mag_total")}
         return cls(
-            float(outputs["x0"]), float(outputs["y0"]), sma, columns["mu"], snr, e1, e2, float(outputs["sky"]), flux
+            count,
+            numbers["x0"],
+            numbers["y0"],
+            columns["sma"] / scale[:, None],
+            columns["mu"],
+            MAG_PER_RELATIVE_ERROR / np.maximum(columns["mu_err"], 1e-6),
+            e1,
+            e2,
+            intensity_from_mu(columns["mu"], zero_point[:, None], scale[:, None]),
+            numbers["sky"],
+            10.0 ** (0.4 * (zero_point - numbers["mag_total"])),
         )
 
-    def at(self, sma: float) -> tuple[float, float]:
-        """Ellipse vector at a semi-major axis (px)."""
-        log_r = np.log(self.sma)
-        return float(np.interp(np.log(sma), log_r, self.e1)), float(np.interp(np.log(sma), log_r, self.e2))
+    def one(self, i: int) -> ProfileRows:
+        """Those of one galaxy."""
+        n = int(self.length[i])
+        x0, y0, sky, flux = (float(value[i]) for value in (self.x0, self.y0, self.sky, self.flux))
+        return ProfileRows(x0, y0, sky, flux, self.sma[i, :n], self.intensity[i, :n])
 
 
-def _share_on_image(shape: _Shape, good: np.ndarray, sma: float) -> float:
-    """Share of the points of an ellipse that fall on unmasked pixels."""
-    t = np.linspace(0.0, 2.0 * np.pi, 180, endpoint=False)
-    dx, dy = points(sma, *shape.at(sma), np.cos(t), np.sin(t))
-    x, y = np.round(shape.x0 + dx).astype(int), np.round(shape.y0 + dy).astype(int)
-    inside = (x >= 0) & (x < good.shape[1]) & (y >= 0) & (y < good.shape[0])
-    on_image = np.zeros(t.shape, dtype=bool)
-    on_image[inside] = good[y[inside], x[inside]]
-    return float(on_image.mean())
+_SEEN_AT = (0.5, 1.0, 1.4)
+"""Ellipses, in units of the last one, of which the share on the image counts."""
+_SHAPED_AT = 0.6
+"""One shape for all radii is enough to tell a neighbour from the galaxy: that of 60 % of the extent."""
+_ANGLES = np.linspace(0.0, 2.0 * np.pi, 180, endpoint=False)
+_COSINES, _SINES = np.cos(_ANGLES), np.sin(_ANGLES)
 
 
-def _disc(shape: _Shape, array: np.ndarray, radius: float) -> np.ndarray:
-    """Entries of an array within a radius (px) of the centre."""
-    y, x = np.ogrid[: array.shape[0], : array.shape[1]]
-    return array[(x - shape.x0) ** 2 + (y - shape.y0) ** 2 <= radius**2]
+class _Rings(NamedTuple):
+    """Points of the ellipses `_SEEN_AT` as column and row (3, 180), and the shape of that of `_SHAPED_AT`, last one."""
+
+    column: np.ndarray
+    row: np.ndarray
+    shape: tuple[float, float]
+    last_shape: tuple[float, float]
+
+    def shares(self, good: np.ndarray) -> list[float]:
+        """Share of the points of each ellipse that fall on unmasked pixels."""
+        height, width = good.shape
+        inside = (self.column >= 0) & (self.column < width) & (self.row >= 0) & (self.row < height)
+        on_image = good[np.where(inside, self.row, 0), np.where(inside, self.column, 0)] & inside
+        return on_image.mean(axis=1).tolist()
 
 
-def _masked_centre(shape: _Shape, good: np.ndarray) -> bool:
-    core, centre = _disc(shape, good, 2.0), _disc(shape, good, 5.0)
-    return bool(core.size == 0 or core.mean() <= 0.5 or centre.mean() <= 0.75)
+def _rings_of(shapes: _Shapes, index: np.ndarray) -> dict[int, _Rings]:
+    """Of the galaxies of this index."""
+    if not index.size:
+        return {}
+    sma = shapes.sma[index]
+    last = at_index(sma, shapes.length[index] - 1)
+    wanted = last[:, None] * np.array([*_SEEN_AT, _SHAPED_AT])
+    e1, e2 = interpolated(np.log(wanted), np.log(sma), shapes.e1[index], shapes.e2[index])
+    dx, dy = points(wanted[:, :3, None], e1[:, :3, None], e2[:, :3, None], _COSINES, _SINES)
+    with np.errstate(invalid="ignore"):  # a centre that is no number lies on no pixel
+        column, row = (
+            np.nan_to_num(np.round(start[index][:, None, None] + d), nan=-1.0).clip(-1, 1e6).astype(int)
+            for start, d in ((shapes.x0, dx), (shapes.y0, dy))
+        )
+    e1, e2 = e1.tolist(), e2.tolist()
+    return {int(i): _Rings(column[k], row[k], (e1[k][3], e2[k][3]), (e1[k][1], e2[k][1])) for k, i in enumerate(index)}
 
 
-def _saturated(shape: _Shape, pixels: np.ndarray) -> bool:
+class _Disc(NamedTuple):
+    """Pixels within 5 px of the centre, and which of them lie within 2."""
+
+    values: np.ndarray
+    core: np.ndarray
+
+    @classmethod
+    def of(cls, pixels: np.ndarray, x0: float, y0: float) -> _Disc:
+        height, width = pixels.shape
+        left, right = (min(max(int(edge), 0), width) for edge in (math.floor(x0) - 5, math.ceil(x0) + 6))
+        low, high = (min(max(int(edge), 0), height) for edge in (math.floor(y0) - 5, math.ceil(y0) + 6))
+        square = (np.arange(left, right) - x0) ** 2 + ((np.arange(low, high) - y0) ** 2)[:, None]
+        within = square <= 25.0
+        return cls(pixels[low:high, left:right][within], square[within] <= 4.0)
+
+
+def _masked_centre(around: _Disc, pixels: np.ndarray) -> bool:
+    good = np.isfinite(around.values)
+    core = good[around.core]
+    seen, all_seen = int(np.count_nonzero(core)), int(np.count_nonzero(good))
+    return seen <= 0.5 * core.size or all_seen <= 0.75 * good.size
+
+
+def _saturated(around: _Disc, pixels: np.ndarray) -> bool:
     """Look for a plateau at the image's highest value within 5 px of the centre.
 
     Few distinct values (integer counts of a faint source) make plateaus by chance: only one that stands 100 times the
     spread of the image above its median counts.
     """
-    centre = _disc(shape, pixels, 5.0)
-    centre = centre[np.isfinite(centre)]
+    centre = around.values[np.isfinite(around.values)].astype(float)
     if centre.size < 5:
         return False
-    top = float(np.nanmax(pixels))
+    top = float(np.fmax.reduce(pixels, axis=None))
     if np.sum(centre >= top - 1e-5 * abs(top)) < 5:
         return False  # as nearly always: the image's median takes a hundred times as long
     median = float(np.nanmedian(pixels))
@@ -217,115 +276,44 @@ def _saturated(shape: _Shape, pixels: np.ndarray) -> bool:
     return bool(top - median > 100.0 * spread)
 
 
-def _out_of_distribution(shape: _Shape, image: GalaxyImage) -> bool:
-    height, width = np.shape(image.pixels)
-    offset = np.hypot(shape.x0 - (width - 1) / 2.0, shape.y0 - (height - 1) / 2.0)
-    if not offset <= MAX_OFFSET_FRACTION * min(height, width):
-        return True
-    return bool(shape.mu.size and np.max(np.maximum.accumulate(shape.mu) - shape.mu) > MAX_RISE_MAG)
+_OF_THE_CENTRE = {"masked_centre": _masked_centre, "saturated": _saturated}
 
 
-def _half_light_radius(outputs: Mapping[str, Any], image: GalaxyImage) -> float:
-    """In pixels; infinite where the profile ends before it."""
-    keep = np.asarray(outputs["valid"], dtype=bool) & (np.asarray(outputs["sma"]) > 0)
-    sma, growth = (np.asarray(outputs[key], dtype=float)[keep] for key in ("sma", "growth"))
-    radius = radius_of_light(sma, growth, float(outputs["mag_total"]), 0.5) / float(image.pixel_scale)
-    return radius if np.isfinite(radius) else float("inf")
+def _out_of_distribution(shapes: _Shapes, images: Sequence[GalaxyImage]) -> np.ndarray:
+    height, width = np.array([np.shape(image.pixels) for image in images], dtype=float).T
+    offset = np.hypot(shapes.x0 - (width - 1) / 2.0, shapes.y0 - (height - 1) / 2.0)
+    rise = np.fmax.reduce(np.fmax.accumulate(shapes.mu, axis=1) - shapes.mu, axis=1, initial=0.0)
+    return ~(offset <= MAX_OFFSET_FRACTION * np.minimum(height, width)) | (rise > MAX_RISE_MAG)
 
 
-class _Surroundings(NamedTuple):
-    """The image less the profile painted along its own ellipses.
-
-    `radius` (px) and `excess` (flux per pixel) are (H, W), `dx` (1, W) and `dy` (H, 1) the distances from the centre;
-    `other` are pixels of other sources; `noise` is that of the sky per pixel, `intensity` the profile's.
-    """
-
-    radius: np.ndarray
-    dx: np.ndarray
-    dy: np.ndarray
-    excess: np.ndarray
-    other: np.ndarray
-    noise: float
-    intensity: np.ndarray
-
-    @classmethod
-    def of(cls, shape: _Shape, pixels: np.ndarray, image: GalaxyImage) -> _Surroundings | None:
-        height, width = pixels.shape
-        y, x = np.ogrid[:height, :width]
-        # One shape for all radii is enough to tell a neighbour from the galaxy: that of 60 % of the extent.
-        e1, e2 = shape.at(0.6 * shape.sma[-1])
-        dx, dy = x - shape.x0, y - shape.y0
-        norm = (1.0 - e1 * e1 - e2 * e2) / (1.0 + np.hypot(e1, e2))
-        along, across = (1.0 - e1) * dx - e2 * dy, (1.0 + e1) * dy - e2 * dx
-        radius = np.sqrt(along * along + across * across) / norm  # np.hypot takes three times as long
-        intensity = intensity_from_mu(shape.mu, float(image.zero_point), float(image.pixel_scale))
-        inside = radius <= shape.sma[-1]
-        log_r = np.log(np.maximum(radius[inside], shape.sma[0]))
-        model = np.zeros(radius.shape)
-        model[inside] = np.exp(np.interp(log_r, np.log(shape.sma), np.log(intensity)))
-        excess = pixels - shape.sky - model
-        finite = np.isfinite(excess)
-        outside = excess[~inside & finite]
-        sample = outside if outside.size > 200 else excess[finite]
-        if not sample.size:
-            return None
-        noise = 1.4826 * _median(np.abs(sample - _median(sample)))
-        with np.errstate(invalid="ignore"):
-            other = excess > _DETECTION_SIGMA * _noise_of_pixels(image, noise)
-            other &= excess > _EXCESS_OVER_PROFILE * model
-        other &= radius > max(3.0, 0.1 * shape.sma[-1])  # the PSF's core and a bulge that one shape can't follow
-        return cls(radius, dx, dy, excess, other, noise, intensity)
+def _half_light_radii(outputs: Mapping[str, Any], scale: np.ndarray) -> np.ndarray:
+    """In pixels; infinite where a profile ends before it."""
+    columns = {name: np.asarray(outputs[name], dtype=float) for name in ("sma", "growth")}
+    keep = np.asarray(outputs["valid"], dtype=bool) & (columns["sma"] > 0) & np.isfinite(columns["growth"])
+    columns, _ = packed(columns, keep & np.isfinite(columns["sma"]))
+    total = np.asarray(outputs["mag_total"], dtype=float)[:, None]
+    radius = radii_of_light(columns["sma"], columns["growth"][:, None], total, 0.5)[:, 0] / scale
+    return np.where(np.isfinite(radius), radius, np.inf)
 
 
-def _noise_of_pixels(image: GalaxyImage, noise: float) -> Any:
-    """Noise per pixel to tell sources by: of the image's map where it is larger than the sky's, else the sky's."""
-    if image.noise is None:
-        return noise
-    return np.fmax(np.asarray(image.noise, dtype=float), noise)
+def _flags_of_surroundings(
+    shape: ProfileRows, image: GalaxyImage, pixels: np.ndarray, good: np.ndarray, rings: _Rings
+) -> set[str]:
+    """Flags that need the ellipses and the light around them."""
+    half, whole, beyond = rings.shares(good)
+    light = surroundings(shape, rings.shape, pixels, good, image)
+    found = {
+        "near_edge": half < 0.95,
+        "truncated": whole < 0.80 or (beyond < 0.80 and light is not None and _still_bright(shape, rings, light)),
+        "bright_neighbour": light is not None and bright_neighbour(shape, light),
+        "uneven_sky": light is not None and uneven_sky(shape, light),
+    }
+    return {word for word, is_set in found.items() if is_set}
 
 
-def _truncated(shape: _Shape, good: np.ndarray, light: _Surroundings | None) -> bool:
-    last = float(shape.sma[-1])
-    if _share_on_image(shape, good, last) < 0.80:
-        return True
-    if light is None or _share_on_image(shape, good, 1.4 * last) >= 0.80:
-        return False
-    e = float(np.hypot(*shape.at(last)))
+def _still_bright(shape: ProfileRows, rings: _Rings, light: Surroundings) -> bool:
+    """Whether the light at the last ellipse stands high above the noise of its annulus."""
+    e = math.hypot(*rings.last_shape)
     ellipticity = 2.0 * e / (1.0 + e)
-    return bool(annulus_snr(light.intensity[-1], last, ellipticity, max(light.noise, 1e-30)) > STILL_BRIGHT_SNR)
-
-
-def _bright_neighbour(shape: _Shape, light: _Surroundings) -> bool:
-    """Sum up the light of other sources near the galaxy, and look at the brightest of them."""
-    if not light.other.any():
-        return False
-    inside = light.other & (light.radius <= NEIGHBOUR_REACH * shape.sma[-1])
-    if shape.flux > 0 and float(light.excess[inside].sum()) > NEIGHBOUR_SHARE * shape.flux:
-        return True
-    # The brightest of four pixels, so that one hot pixel or cosmic ray isn't a neighbour.
-    bright = np.sort(light.excess[light.other])[-4:]
-    return bool(bright.size == 4 and bright[0] > float(light.intensity[0]))
-
-
-def _uneven_sky(shape: _Shape, light: _Surroundings) -> bool:
-    """Compare the sky in sectors around the galaxy; detected sources are left out."""
-    last = float(shape.sma[-1])
-    ring = (light.radius > SKY_RING[0] * last) & (light.radius < SKY_RING[1] * last)
-    ring &= np.isfinite(light.excess) & ~light.other
-    # Eight sectors by signs and by which distance is the longer one: no arctangent for each pixel.
-    sector = 4 * (light.dy < 0.0) + 2 * (light.dx < 0.0) + (np.abs(light.dy) > np.abs(light.dx))
-    values, sector = light.excess[ring], sector.astype(np.uint8)[ring]
-    parts = [part for part in (values[sector == i] for i in range(_SECTORS)) if part.size >= 50]
-    if len(parts) < _SECTORS // 2:
-        return False
-    levels = np.array([_median(part) for part in parts])
-    error = 1.25 * light.noise / np.sqrt(min(part.size for part in parts))
-    spread = float(levels.max() - levels.min())
-    return bool(spread > max(float(light.intensity[-1]), 8.0 * error))
-
-
-def _median(values: np.ndarray) -> float:
-    """Median of finite values: what np.median gives, whose look for NaN makes it ten times as slow."""
-    half = values.size // 2
-    parted = np.partition(values, half)
-    return float(parted[half] if values.size % 2 else 0.5 * (parted[:half].max() + parted[half]))
+    snr = annulus_snr(shape.intensity[-1], float(shape.sma[-1]), ellipticity, max(light.noise, 1e-30))
+    return bool(snr > STILL_BRIGHT_SNR)

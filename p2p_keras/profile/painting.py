@@ -8,7 +8,7 @@ forced photometry and flags, whatever model measured the profile.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -140,13 +140,26 @@ def painted_intensity(sma: np.ndarray, intensity: np.ndarray, radius: np.ndarray
     return np.exp(inside + outer_slope(sma, log_i) * np.maximum(radius - sma[-1], 0.0))
 
 
-def outer_slope(sma: np.ndarray, log_intensity: np.ndarray) -> float:
-    """Slope d ln I / d sma of a profile's outer third, by which it is continued; at most -1 / its last radius."""
-    outer = sma >= sma[-1] * 2.0 / 3.0
-    outer[-2:] = True
-    r, log_i = sma[outer] - sma[outer].mean(), log_intensity[outer]
-    slope = float((r * log_i).sum() / (r * r).sum())
-    return min(slope, -1.0 / float(sma[-1]))
+def outer_slope(sma: np.ndarray, log_intensity: np.ndarray) -> Any:
+    """Slope d ln I / d sma of a profile's outer third, by which it is continued; at most -1 / its last radius.
+
+    Parameters
+    ----------
+    sma : array (..., N), increasing
+    log_intensity : array (..., N)
+        With leading axes both may end in NaN.
+
+    Returns
+    -------
+    float (...)
+    """
+    count = np.isfinite(sma).sum(axis=-1, keepdims=True)
+    last = np.take_along_axis(sma, count - 1, axis=-1)
+    outer = (sma >= last * 2.0 / 3.0) | ((np.arange(sma.shape[-1]) >= count - 2) & (np.arange(sma.shape[-1]) < count))
+    r = np.where(outer, sma, 0.0)
+    r = np.where(outer, r - r.sum(axis=-1, keepdims=True) / outer.sum(axis=-1, keepdims=True), 0.0)
+    slope = (r * np.where(outer, log_intensity, 0.0)).sum(axis=-1) / (r * r).sum(axis=-1)
+    return np.minimum(slope, -1.0 / last[..., 0])
 
 
 def deviating_pixels(image: GalaxyImage, painted: Painted, sky: float) -> np.ndarray:

@@ -27,8 +27,6 @@ from p2p_keras.images.sky_geometry import (
     icrs_to_pixels,
     local_pixel_scales,
     pixel_elongation,
-    pixel_to_icrs_degrees,
-    sky_position_angle,
 )
 from p2p_keras.images.square_pixels import LARGEST_ELONGATION
 from p2p_keras.sky_survey.place import Place
@@ -56,23 +54,11 @@ class FrameCutout(GalaxyImage):
     frame_wcs: WCS | None = None
 
     @property
-    def pa_reference(self) -> str:
-        """``north`` where there is a WCS, else ``+x``."""
-        return super().pa_reference if self.frame_wcs is None else "north"
-
-    def pixel_to_sky(self, x: Any, y: Any) -> tuple[Any, Any]:
-        """RA and Dec (deg, ICRS) of a position on the cutout, by the WCS of the frame."""
+    def sky_wcs(self) -> tuple[WCS | None, float, float]:
+        """The WCS of the frame, and where the cutout begins on it."""
         if self.frame_wcs is None:
-            return super().pixel_to_sky(x, y)
-        ra, dec = pixel_to_icrs_degrees(self.frame_wcs, np.asarray(x) + self.x_offset, np.asarray(y) + self.y_offset)
-        return (float(ra), float(dec)) if np.ndim(ra) == 0 else (ra, dec)
-
-    def pa_to_sky(self, pa_from_x_deg: Any, x: float, y: float) -> Any:
-        """Position angle east of north of one from the +x axis (deg), by the WCS of the frame."""
-        if self.frame_wcs is None:
-            return super().pa_to_sky(pa_from_x_deg, x, y)
-        angle = sky_position_angle(self.frame_wcs, pa_from_x_deg, x + self.x_offset, y + self.y_offset)
-        return float(angle) if np.ndim(angle) == 0 else angle
+            return super().sky_wcs
+        return self.frame_wcs, self.x_offset, self.y_offset
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ import pyarrow as pa
 from p2p_keras.core.errors import InputError
 from p2p_keras.core.model_files import ModelFiles, find_model
 from p2p_keras.measure.predictor import Predictor, group_by_shape
-from p2p_keras.profile.tables.building import profile_columns
+from p2p_keras.profile.tables.building import measured_profiles
+from p2p_keras.profile.tables.measured import MeasuredProfile
 from p2p_keras.sky_survey.cutouts import Failure, FrameCutout
 from p2p_keras.sky_survey.rows import failed_row, measured_row, table_of_rows
 
@@ -151,19 +152,42 @@ def rows_from_outputs(
     model_version: str,
 ) -> pa.Table:
     """Rows of the result, in the order of the planned ones."""
+    failures: dict[int, Failure] = {}
+    for i, parts in enumerate(zip(cutouts, outputs, strict=True)):
+        failure = next((part for part in parts if isinstance(part, Failure)), None)
+        if failure is not None:
+            failures[i] = failure
+    good = [i for i in range(len(planned)) if i not in failures]
+    profiles: dict[int, MeasuredProfile | Failure] = {}
+    for first in range(0, len(good), _PROFILES_AT_ONCE):
+        some = good[first : first + _PROFILES_AT_ONCE]
+        profiles.update(
+            zip(some, _profiles([(cutouts[i], outputs[i]) for i in some], model, model_version), strict=True)
+        )
     rows = []
-    for plan, cutout, output in zip(planned, cutouts, outputs, strict=True):
-        failure = next((each for each in (cutout, output) if isinstance(each, Failure)), None)
-        if failure is None:
-            assert isinstance(cutout, FrameCutout) and not isinstance(output, Failure)
-            try:
-                columns, meta = profile_columns(output, cutout, model=model, model_version=model_version)
-                rows.append(measured_row(plan, columns, meta, max(cutout.shape)))
-                continue
-            except Exception as error:  # numbers that no image should give: the row says so
-                failure = Failure("not_measured", f"{type(error).__name__}: {error}")
-        rows.append(failed_row(plan, failure.flag, failure.cause, model, model_version))
+    for i, (plan, cutout) in enumerate(zip(planned, cutouts, strict=True)):
+        answer = failures.get(i) or profiles[i]
+        if isinstance(answer, Failure):
+            rows.append(failed_row(plan, answer.flag, answer.cause, model, model_version))
+        else:
+            rows.append(measured_row(plan, answer.columns, answer.meta, max(cutout.shape)))  # type: ignore[union-attr]
     return table_of_rows(rows)
+
+
+_PROFILES_AT_ONCE = 32
+
+
+def _profiles(parts: Sequence[tuple[Any, Any]], model: str, model_version: str) -> list[MeasuredProfile | Failure]:
+    """Profiles of cutouts with their outputs; by itself each where together they can't be made."""
+    outputs = {name: np.stack([one[name] for _, one in parts]) for name in parts[0][1]}
+    try:
+        return list(
+            measured_profiles(outputs, [cutout for cutout, _ in parts], model=model, model_version=model_version)
+        )
+    except Exception as error:  # numbers that no image should give: the row says so
+        if len(parts) == 1:
+            return [Failure("not_measured", f"{type(error).__name__}: {error}")]
+        return [found for one in parts for found in _profiles([one], model, model_version)]
 
 
 def limit_threads(threads: int) -> None:

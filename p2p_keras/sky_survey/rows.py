@@ -16,8 +16,8 @@ from p2p_keras.profile.columns import (
     ERROR_META,
     META_KEYS,
 )
-from p2p_keras.profile.tables.building import table_of_columns
 from p2p_keras.profile.tables.lists import joined, split
+from p2p_keras.profile.tables.measured import table_of_columns
 from p2p_keras.sky_survey.healpix import COLUMN as CELL
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ SCHEMA = pa.schema(
 def measured_row(
     planned: Mapping[str, Any], columns: Mapping[str, np.ndarray], meta: Mapping[str, Any], size: int
 ) -> dict:
-    """The row of a galaxy that was measured: `columns` and `meta` of `p2p_keras.profile.profile_columns`."""
+    """The row of a galaxy that was measured: `columns` and `meta` of a `MeasuredProfile`."""
     row = _of_target(planned) | {key: meta.get(key) for key in _META}
     row |= {"size": size, "band": meta["band"], "flags": " ".join(meta["flags"]), "cause": ""}
     row["notes"] = joined(meta.get("notes") or [])

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from p2p_keras.core.memory import keep_freed_memory
 from p2p_keras.sky_survey.assembly import Done, parquet_bytes
 from p2p_keras.sky_survey.cutouts import CutoutReader
 from p2p_keras.sky_survey.healpix import Partition
@@ -153,6 +154,7 @@ class ModelWorker:
 
     def __init__(self, job: Job) -> None:
         limit_threads(job.threads)
+        keep_freed_memory()
         self._job = job
         content = job.output.read(MODEL)
         model = ShippedModel.from_bytes(content, job.model_name, job.model_sha256, job.output.url_of(MODEL))

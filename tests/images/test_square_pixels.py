@@ -113,13 +113,13 @@ def test_arrays_with_such_a_wcs():
 def test_angles_come_back_from_the_profile(fake_outputs_of_an_ellipse):
     """`pa_from_x` would turn a profile's angles to others than it was drawn with."""
     from p2p_keras.profile.columns import pa_from_x
-    from p2p_keras.profile.tables.building import profile_columns
+    from p2p_keras.profile.tables.building import profile_table
 
     pixels, header = sky_ellipse(SHEARS["wide"][0])
     image = GalaxyImage.from_array(pixels, zero_point=22.5, wcs=WCS(header))
     outputs = fake_outputs_of_an_ellipse(image)
-    columns, meta = profile_columns(outputs, image)
-    np.testing.assert_allclose(pa_from_x(columns["pa"], meta), outputs["pa"], atol=0.3)
+    profile = profile_table(outputs, image)
+    np.testing.assert_allclose(pa_from_x(profile["pa"].value, profile.meta), outputs["pa"], atol=0.3)
 
 
 @pytest.fixture

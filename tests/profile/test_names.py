@@ -13,8 +13,8 @@ from p2p_keras.measure.outputs.colours import ColourWriter, read_colours
 from p2p_keras.measure.outputs.images import write_model_image
 from p2p_keras.measure.outputs.summary import SummaryWriter, read_summary
 from p2p_keras.profile.painting import paint
-from p2p_keras.profile.tables.building import table_of_columns
 from p2p_keras.profile.tables.files import FORMATS, TABLE_FORMATS, ProfileWriter, read_profiles, write_profiles
+from p2p_keras.profile.tables.measured import table_of_columns
 
 ALPHABETS = ["josé", "Ångström 3", "галактика", "星雲", "大熊座 𠮷", "سديم", "e\u0301ta", "ngc 1 🌌"]
 DIGITS = ["1237648720693755918", "12376487206937559181", "007", "1e5", "0x1f", "-1", "1_000", "٣٤", "0.50"]

@@ -8,6 +8,7 @@ or photutils' (`p2p_keras.data.packing.photutils_fit`), which takes much longer.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,10 +45,11 @@ _CLIP_SIGMA = 4.0
 
 METHODS = ("own", "photutils")
 StartEllipse = Shape
+Fit = Callable[..., Isophotes | None]
 
 
 def measure_galaxy(
-    image: GalaxyImage, *, origin: str = "", start: StartEllipse | None = None, method: str = "own"
+    image: GalaxyImage, *, origin: str = "", start: StartEllipse | None = None, method: str | Fit = "own"
 ) -> LabelledGalaxy:
     """Measure the galaxy nearest to the middle of an image.
 
@@ -59,8 +61,8 @@ def measure_galaxy(
     start : StartEllipse, optional
         An ellipse that is known: the fit begins there and its centre is kept. By default the ellipse of the source's
         moments.
-    method : {"own", "photutils"}
-        Who fits the isophotes.
+    method : {"own", "photutils"} or callable
+        Who fits the isophotes; a function that is called as `photutils_fit.photutils_isophotes` is.
 
     Returns
     -------
@@ -78,10 +80,12 @@ def measure_galaxy(
     first, reach = _first_ellipse(pixels, segments == target, image.source, start)
     # Isophotes far outside the detected part hold only sky, and cost most of the time.
     largest = min(0.6 * max(pixels.shape), 2.0 * reach + 10.0)
-    if method == "photutils":
-        from p2p_keras.data.packing.photutils_fit import photutils_isophotes
-
-        isophotes = photutils_isophotes(pixels, mask, first, largest, fix_centre=start is not None, least=MIN_RADII)
+    if method != "own":
+        if isinstance(method, str):
+            from p2p_keras.data.packing.photutils_fit import photutils_isophotes as fit
+        else:
+            fit = method
+        isophotes = fit(pixels, mask, first, largest, fix_centre=start is not None, least=MIN_RADII)
         if isophotes is None:
             raise InputError(image.source, "no isophotes could be fitted to the source in the middle")
     else:

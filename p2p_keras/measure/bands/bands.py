@@ -32,7 +32,7 @@ from p2p_keras.measure.bands.sky import band_sky, rough_sky
 from p2p_keras.profile.columns import ISOPHOTE_MU, META_KEYS, isophotal_radius, plain_arrays, whole_or_float
 from p2p_keras.profile.flags import FLAGS, quality_of
 from p2p_keras.profile.painting import Isophotes, Painted, deviating_pixels, painted_intensity
-from p2p_keras.profile.tables.building import table_of_columns
+from p2p_keras.profile.tables.measured import table_of_columns
 
 if TYPE_CHECKING:
     from astropy.table import QTable

@@ -13,6 +13,7 @@ from p2p_keras.measure.bands.inputs import ForcedGalaxy, read_bands
 from p2p_keras.measure.bands.psf_matching import match_psfs
 from p2p_keras.measure.bands.stack import ALL, stacked_image
 from p2p_keras.measure.many_files import Measurer
+from p2p_keras.profile.tables.measured import as_table
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -93,4 +94,4 @@ def _measure(predictor: Measurer, image: GalaxyImage) -> QTable:
     [profile] = predictor.measure([image])
     if isinstance(profile, P2PError):
         raise profile
-    return profile
+    return as_table(profile)

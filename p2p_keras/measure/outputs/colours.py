@@ -8,9 +8,10 @@ import numpy as np
 
 from p2p_keras.core.atomic_files import safe_name, write_whole
 from p2p_keras.core.errors import InputError
-from p2p_keras.profile.tables.files import ProfileWriter, plain_meta
+from p2p_keras.profile.tables.files import ProfileWriter
 from p2p_keras.profile.tables.formats import ListedGalaxies, write_galaxies
-from p2p_keras.profile.tables.spool import Spool, SpooledGalaxy
+from p2p_keras.profile.tables.measured import MeasuredProfile, plain_meta
+from p2p_keras.profile.tables.spool import Spool
 from p2p_keras.profile.tables.text import unescaped_columns
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class ColourWriter:
         if self._spool is not None:
             self._spool.add(meta, columns)
             return
-        listed = ListedGalaxies([SpooledGalaxy(meta, columns)])
+        listed = ListedGalaxies([MeasuredProfile(meta, columns)])
         path = self.output / f"{safe_name(str(table.meta['name']))}{ENDING}.{self.format}"
         write_whole(path, lambda part: write_galaxies(listed, part, self.format, single=True, units=units))
 

@@ -17,7 +17,9 @@ from p2p_keras.images.targets import files_as_inputs
 from p2p_keras.measure.bands import forced_inputs, predict_forced
 from p2p_keras.measure.bands.psf_matching import parse_band_psfs
 from p2p_keras.measure.many_files import predict_inputs
+from p2p_keras.measure.outputs.products import own_quantities
 from p2p_keras.profile.derived import DerivedSettings
+from p2p_keras.profile.derived.complete import complete_profiles
 from p2p_keras.profile.derived.distance import DEFAULT_COSMOLOGY, cosmology_named
 from p2p_keras.profile.derived.extinction import parse_extinction
 
@@ -141,9 +143,13 @@ class PredictionRun:
             return
 
         sizes = {"batch_size": self.options["batch_size"], "readers": self.options["readers"]}
-        for one in predict_inputs(predictor, self.inputs, skip=resumed, **sizes):
+        for one in predict_inputs(predictor, self.inputs, skip=resumed, finish=self._complete, **sizes):
             notes = [f"{one.source}: {note}" for note in one.image.notes] if one.image is not None else []
-            yield one.error, notes, lambda products, one=one: products.add(one.image, one.profile, one.target)
+            yield one.error, notes, lambda products, one=one: products.add(one.image, one.measured)
+
+    def _complete(self, profiles: Sequence[Any], targets: Sequence[Any]) -> Sequence[Any]:
+        """Add the derived quantities of a batch's profiles."""
+        return complete_profiles(profiles, self.settings, [own_quantities(target) for target in targets])
 
     def _forced(self, predictor: Any, skip: Any) -> Iterator[tuple[Any, list[str], Any]]:
 

@@ -6,14 +6,17 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from p2p_keras.core.atomic_files import safe_name
+from p2p_keras.core.errors import P2PError
 from p2p_keras.measure.outputs.colours import ColourWriter
 from p2p_keras.measure.outputs.summary import SummaryWriter
-from p2p_keras.profile.derived import DerivedSettings, complete_profile
+from p2p_keras.profile.derived import DerivedSettings
+from p2p_keras.profile.derived.complete import OwnQuantities, complete_profiles
 from p2p_keras.profile.derived.extinction import extinction_in_band
 from p2p_keras.profile.tables.files import ProfileWriter
+from p2p_keras.profile.tables.measured import MeasuredProfile
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -77,10 +80,14 @@ class Products:
                 if part is not None:
                     closing.callback(part.close)
 
-    def add(self, image: GalaxyImage, profile: QTable, target: Target | None = None) -> str:
-        """Write everything of one galaxy; returns its name."""
-        complete, name = self._keep(profile, target)
+    def add(self, image: GalaxyImage, profile: MeasuredProfile) -> str:
+        """Write everything of one galaxy, whose profile is complete (`complete_profiles`); returns its name."""
+        profile, name = self._keep(profile)
         file = safe_name(name)
+        drawn = (self.plot, self.draw_attention, self.model_image, self.mask_image, self.regions)
+        if all(part is None for part in drawn):
+            return name
+        complete = profile.table()
         if self.plot is not None:
             from p2p_keras.profile.plots import galaxy_figure, save_figure
 
@@ -88,7 +95,7 @@ class Products:
         if self.draw_attention is not None:
             self.draw_attention(image, complete, name)
         if any(folder is not None for folder in (self.model_image, self.mask_image, self.regions)):
-            self._paint(image, profile, file)
+            self._paint(image, complete, file)
         return name
 
     def add_bands(
@@ -104,9 +111,16 @@ class Products:
         if self.colours is None:
             self.colours = ColourWriter(self.writer, resume=self.resume)
         first = reference if reference is not None and reference in profiles else next(iter(profiles))
-        complete = {
-            band: self._keep(profile, self._in_band(target, first, band))[0] for band, profile in profiles.items()
-        }
+        plain = complete_profiles(
+            [MeasuredProfile.of(profile) for profile in profiles.values()],
+            self.settings,
+            [own_quantities(self._in_band(target, first, band)) for band in profiles],
+        )
+        complete = {}
+        for band, profile in zip(profiles, plain, strict=True):
+            if isinstance(profile, P2PError):
+                raise profile
+            complete[band] = self._keep(profile)[0].table()
         self.colours.add(colour_table(complete, name))
         if self.plot is not None:
             from p2p_keras.profile.plots import save_figure
@@ -145,17 +159,19 @@ class Products:
         if self.mask_image is not None:
             write_mask_image(image, profile, plain, self.mask_image / f"{file}-mask.fits")
 
-    def _keep(self, profile: QTable, target: Target | None) -> tuple[QTable, str]:
-        own: dict[str, Any] = {}
-        if target is not None:
-            own = {key: getattr(target, key) for key in ("redshift", "extinction", "ebv")}
-        complete = complete_profile(profile, self.settings, **own)
-        name = self.writer.add(complete)
-        if name != complete.meta["name"]:
-            complete.meta["name"] = name
+    def _keep(self, profile: MeasuredProfile) -> tuple[MeasuredProfile, str]:
+        """Write a profile and its row of the summary; it, and the name under which it is kept."""
+        name = self.writer.add(profile)
+        if name != profile.meta["name"]:
+            profile = MeasuredProfile(profile.meta | {"name": name}, profile.columns)
         if self.summary is not None:
-            self.summary.add(complete)
-        return complete, name
+            self.summary.add(profile)
+        return profile, name
+
+
+def own_quantities(target: Target | None) -> OwnQuantities:
+    """What a catalogue says of one galaxy."""
+    return OwnQuantities() if target is None else OwnQuantities(target.redshift, target.extinction, target.ebv)
 
 
 def _title_of_bands(name: str, profiles: Mapping[str, QTable]) -> str:

@@ -13,8 +13,8 @@ from p2p_keras.core.atomic_files import write_whole
 from p2p_keras.core.errors import InputError, UsageError
 from p2p_keras.profile.columns import TEXT_KEYS
 from p2p_keras.profile.derived.quantities import quantity_units
-from p2p_keras.profile.tables.files import plain_meta
 from p2p_keras.profile.tables.formats import meta_table
+from p2p_keras.profile.tables.measured import MeasuredProfile
 from p2p_keras.profile.tables.reading import TABLE_FORMATS, format_of
 from p2p_keras.profile.tables.spool import Spool
 from p2p_keras.profile.tables.text import to_fits, unescaped_columns
@@ -59,10 +59,10 @@ class SummaryWriter:
             for row in _rows(read_summary(self.path)):
                 self._spool.add(row, {"sma": np.empty(0)})
 
-    def add(self, profile: QTable) -> None:
+    def add(self, profile: QTable | MeasuredProfile) -> None:
         """Take the meta of a profile."""
         if self._spool is not None:
-            self._spool.add(plain_meta(profile.meta), {"sma": np.empty(0)})
+            self._spool.add(MeasuredProfile.of(profile).meta, {"sma": np.empty(0)})
 
     def close(self) -> None:
         """Write the table; without effect a second time, or where there is no galaxy."""

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from p2p_keras.profile.columns import (
-    ERROR_META,
-    ISOPHOTE_MU,
-    extinction_corrected,
-    isophotal_radius,
-    plain_arrays,
-)
+from p2p_keras.core.errors import P2PError
+from p2p_keras.core.padded import stacked
+from p2p_keras.profile.columns import ERROR_META, ISOPHOTE_MU, extinction_corrected, isophotal_radius
 from p2p_keras.profile.derived.distance import DEFAULT_COSMOLOGY, distances
 from p2p_keras.profile.derived.extinction import extinction_of
-from p2p_keras.profile.derived.fits import fit_laws, inner_limit
+from p2p_keras.profile.derived.fits import inner_limit, laws_of_many
 from p2p_keras.profile.derived.psf import psf_of
 from p2p_keras.profile.derived.psf_fits import fit_with_psf
-from p2p_keras.profile.derived.quantities import derived_quantities
+from p2p_keras.profile.derived.quantities import quantities_of_many
 from p2p_keras.profile.derived.survey_quantities import more_quantities
-from p2p_keras.profile.tables.building import table_of_columns
+from p2p_keras.profile.tables.measured import MeasuredProfile
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -103,10 +99,69 @@ def complete_profile(
     UsageError
         The extinction of this band isn't known, or the cosmology.
     """
+    own = OwnQuantities(redshift, extinction, ebv)
+    [completed] = complete_profiles([MeasuredProfile.of(profile)], settings, [own])
+    if isinstance(completed, P2PError):
+        raise completed
+    return completed.table()
+
+
+class OwnQuantities(NamedTuple):
+    """What is known of one galaxy, before what `DerivedSettings` say of all."""
+
+    redshift: float | None = None
+    extinction: float | None = None
+    ebv: float | None = None
+
+
+def complete_profiles(
+    profiles: Sequence[MeasuredProfile],
+    settings: DerivedSettings | None = None,
+    own: Sequence[OwnQuantities] | None = None,
+) -> list[MeasuredProfile | P2PError]:
+    """`complete_profile` of several profiles at once, in plain arrays; its error in the place of one that has one."""
     settings = settings or DerivedSettings()
-    arrays, meta = plain_arrays(profile), dict(profile.meta)
-    own = extinction is not None or ebv is not None
-    given, reddening = (extinction, ebv) if own else (settings.extinction, settings.ebv)
+    answers: list[MeasuredProfile | P2PError] = []
+    ready: list[MeasuredProfile] = []
+    known = own or [OwnQuantities()] * len(profiles)
+    for profile, of_this in zip(profiles, known, strict=True):
+        try:
+            ready.append(_corrected(profile, settings, of_this))
+            answers.append(ready[-1])
+        except P2PError as error:
+            answers.append(error)
+    if not ready:
+        return answers
+    columns = {key: stacked([profile.columns[key] for profile in ready]) for key in _COLUMNS}
+    levels = tuple(dict.fromkeys((ISOPHOTE_MU, *settings.isophotes)))
+    mag_total, r50 = (np.array([profile.meta[key] for profile in ready], dtype=float) for key in ("mag_total", "r50"))
+    scales = [float(profile.meta["pixel_scale"]) * int(profile.meta.get("binning", 1)) for profile in ready]
+    inner = np.array([inner_limit(scale, settings.psf_fwhm) for scale in scales], dtype=float)
+    derived = quantities_of_many(columns, mag_total, levels)
+    laws = laws_of_many(columns, r50, inner)
+    places = [i for i, answer in enumerate(answers) if isinstance(answer, MeasuredProfile)]
+    for i, profile, quantities, fits, scale, limit in zip(
+        places, ready, derived, laws, scales, inner.tolist(), strict=True
+    ):
+        # Where the model knows an uncertainty itself, draws of its profile know it less well.
+        keep = ERROR_META if "p_bad" in profile.meta else ()
+        profile.meta.update({key: value for key, value in quantities.items() if key not in keep})
+        profile.meta.update(fits)
+        try:
+            _optional(profile, settings, known[i], scale, limit, levels)
+        except P2PError as error:
+            answers[i] = error
+    return answers
+
+
+_COLUMNS = ("sma", "mu", "mu_err", "ellipticity", "growth")
+
+
+def _corrected(profile: MeasuredProfile, settings: DerivedSettings, known: OwnQuantities) -> MeasuredProfile:
+    """A copy, corrected for extinction where that is asked for."""
+    arrays, meta = dict(profile.columns), dict(profile.meta)
+    own = known.extinction is not None or known.ebv is not None
+    given, reddening = (known.extinction, known.ebv) if own else (settings.extinction, settings.ebv)
     there = a_lambda = extinction_corrected(meta)
     if given is not None or reddening is not None:
         band = str(meta.get("band", ""))
@@ -114,18 +169,24 @@ def complete_profile(
     if a_lambda != there:
         _correct(arrays, meta, a_lambda - there)
     meta["extinction"] = a_lambda
-    levels = tuple(dict.fromkeys((ISOPHOTE_MU, *settings.isophotes)))
-    derived = derived_quantities(arrays, float(meta["mag_total"]), levels)
-    # Where the model knows an uncertainty itself, draws of its profile know it less well.
-    meta.update({key: value for key, value in derived.items() if key not in ERROR_META or "p_bad" not in meta})
-    inner = inner_limit(float(meta["pixel_scale"]) * int(meta.get("binning", 1)), settings.psf_fwhm)
-    meta.update(fit_laws(arrays, float(meta["r50"]), inner))
+    return MeasuredProfile(meta, arrays)
+
+
+def _optional(
+    profile: MeasuredProfile,
+    settings: DerivedSettings,
+    known: OwnQuantities,
+    scale: float,
+    inner: float,
+    levels: Sequence[float],
+) -> None:
+    """Add what only some runs ask for: fits through a PSF, more quantities, lengths in kpc."""
+    arrays, meta = profile.columns, profile.meta
     if settings.psf is not None:
-        psf = psf_of(settings.psf, float(meta["pixel_scale"]) * int(meta.get("binning", 1)))
-        meta.update(fit_with_psf(arrays, float(meta["r50"]), psf))
+        meta.update(fit_with_psf(arrays, float(meta["r50"]), psf_of(settings.psf, scale)))
     if settings.more:
         meta.update(more_quantities(arrays, meta, inner, settings.disc_thickness))
-    z, cosmology = settings.redshift if redshift is None else redshift, settings.cosmology
+    z, cosmology = settings.redshift if known.redshift is None else known.redshift, settings.cosmology
     if z is None and "redshift" in meta:
         z, cosmology = meta["redshift"], meta.get("cosmology", cosmology)
     if z is not None:
@@ -133,9 +194,6 @@ def complete_profile(
         arrays["sma_kpc"] = arrays["sma"] * meta["kpc_per_arcsec"]
         for key in (*_LENGTHS, *(f"r_iso{level:g}" for level in levels)):
             meta[f"{key}_kpc"] = float(meta[key] * meta["kpc_per_arcsec"])
-    completed = table_of_columns(arrays)
-    completed.meta.update(meta)
-    return completed
 
 
 def _correct(arrays: dict[str, np.ndarray], meta: dict, a_lambda: float) -> None:

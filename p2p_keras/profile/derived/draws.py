@@ -38,17 +38,55 @@ def draw_profiles(sma: np.ndarray, mu: np.ndarray, mu_err: np.ndarray, *, seed: 
     sma, mu, mu_err : float array (N,)
         Without NaN. An uncertainty of more than 1 mag is taken as 1: beyond it a magnitude has no Gaussian error.
     """
-    log_r = np.log(np.asarray(sma, dtype=float))
-    deviates = _deviates(seed, log_r.size + 1)
+    [drawn] = unit_draws(np.asarray(sma, dtype=float)[None], seed=seed)
+    return mu + bounded(mu_err) * drawn.T
+
+
+def bounded(mu_err: np.ndarray) -> np.ndarray:
+    """Uncertainties as draws take them: 1 mag at most."""
+    return np.clip(mu_err, 0.0, 1.0)
+
+
+def unit_draws(sma: np.ndarray, *, seed: int = 0) -> list[np.ndarray]:
+    """Draws of errors in units of `mu_err` for the radii of each of several galaxies.
+
+    Parameters
+    ----------
+    sma : float array (B, K)
+        NaN behind the end of each row.
+
+    Returns
+    -------
+    list of arrays (N_b, `NUM_DRAWS`)
+        Not to be changed: galaxies whose radii grow by one factor share them.
+    """
+    steps = np.diff(np.log(sma), axis=1)
+    count = np.isfinite(sma).sum(axis=1)
+    mean = np.where(np.isfinite(steps), steps, 0.0).sum(axis=1) / np.maximum(count - 1, 1)
+    # The rounding of single precision is no other grid.
+    even = ~(np.abs(steps - mean[:, None]) > 4e-6).any(axis=1)
+    return [
+        _even_draws(seed, n, round(step, 6)) if is_even else _chain(seed, row[: n - 1])
+        for n, step, is_even, row in zip(count.tolist(), mean.tolist(), even.tolist(), steps, strict=True)
+    ]
+
+
+@functools.lru_cache(maxsize=128)
+def _even_draws(seed: int, size: int, step: float) -> np.ndarray:
+    return _chain(seed, np.full(max(size - 1, 0), step))
+
+
+def _chain(seed: int, steps: np.ndarray) -> np.ndarray:
+    """Draws (N, `NUM_DRAWS`) for N radii at these steps in ln(sma)."""
+    deviates = _deviates(seed, steps.size + 2)
     # An exponential correlation is a Markov chain along the radius: no matrix is needed.
-    kept = np.exp(-np.diff(log_r) / CORRELATION_LENGTH)
-    chain = np.empty((log_r.size, NUM_DRAWS))
+    kept = np.exp(-steps / CORRELATION_LENGTH)
+    chain = np.empty((steps.size + 1, NUM_DRAWS))
     chain[0] = deviates[1]
     np.multiply(np.sqrt(1.0 - kept * kept)[:, None], deviates[2:], out=chain[1:])
     for before, now, share in zip(chain, chain[1:], kept.tolist(), strict=False):
         now += share * before
-    common = np.sqrt(SHARED) * deviates[0] + np.sqrt(1.0 - SHARED) * chain
-    return mu + np.clip(mu_err, 0.0, 1.0) * np.ascontiguousarray(common.T)
+    return np.sqrt(SHARED) * deviates[0] + np.sqrt(1.0 - SHARED) * chain
 
 
 @functools.lru_cache(maxsize=256)

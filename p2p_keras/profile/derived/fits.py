@@ -12,11 +12,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from p2p_keras.core.padded import at_index, interpolated, packed
 from p2p_keras.core.units import MAG_PER_RELATIVE_ERROR
-from p2p_keras.profile.derived.draws import draw_profiles
+from p2p_keras.profile.derived.draws import bounded, unit_draws
 
 STRUCTURE = 0.05
 """Scatter (mag) of real profiles about any smooth law."""
@@ -29,6 +32,11 @@ _NAN = float("nan")
 N_LIMITS = (0.4, 10.0)
 SERSIC_KEYS = ("sersic_n", "sersic_re", "sersic_mu_e")
 DISC_KEYS = ("disc_h", "disc_mu0")
+_STEP_TOLERANCE = 1e-7
+"""Of mu_e (mag), ln re and ln n: what a last step may change."""
+_COST_TOLERANCE = 1e-13
+_MOST_STEPS = 40
+_MIDDLE_LOG_N, _WIDTH_LOG_N = 0.5 * math.log(0.3 * 20.0), 0.5 * math.log(20.0 / 0.3)
 
 
 def inner_limit(pixel_scale: float, psf_fwhm: float | None = None) -> float:
@@ -56,101 +64,235 @@ def fit_laws(arrays: Mapping[str, np.ndarray], r50: float, inner: float, *, seed
         about the law; ``fit_sma_min`` (arcsec). NaN where there are fewer than `MIN_RADII` radii, or the fit ends at a
         limit (n of 0.4 to 10, re of more than ten times the last radius).
     """
-    usable = np.isfinite(arrays["mu"]) & (arrays["sma"] >= inner)
-    sma, mu = arrays["sma"][usable], arrays["mu"][usable]
-    mu_err = np.nan_to_num(arrays["mu_err"][usable], nan=1.0)
+    columns = {key: np.asarray(arrays[key], dtype=float)[None] for key in ("sma", "mu", "mu_err")}
+    return laws_of_many(columns, np.array([r50], dtype=float), np.array([inner], dtype=float), seed=seed)[0]
+
+
+def laws_of_many(
+    columns: Mapping[str, np.ndarray], r50: np.ndarray, inner: np.ndarray, *, seed: int = 0
+) -> list[dict[str, float]]:
+    """`fit_laws` of several profiles: columns (B, K), NaN behind the end of each, r50 and inner (B,)."""
     keys = [key + end for key in (*SERSIC_KEYS, *DISC_KEYS) for end in ("", "_err")] + ["sersic_rms", "disc_rms"]
-    found = dict.fromkeys(keys, _NAN) | {"fit_sma_min": float(inner)}
-    if sma.size < MIN_RADII:
+    found = [dict.fromkeys(keys, _NAN) | {"fit_sma_min": limit} for limit in inner.tolist()]
+    with np.errstate(invalid="ignore"):
+        usable = np.isfinite(columns["mu"]) & (columns["sma"] >= inner[:, None])
+    rows, count = packed({key: columns[key] for key in ("sma", "mu", "mu_err")}, usable)
+    enough = np.flatnonzero(count >= MIN_RADII)
+    if not enough.size:
         return found
-    draws = draw_profiles(sma, mu, mu_err, seed=seed)
-    weight = np.sqrt(np.minimum(np.gradient(sma) / max(inner, 1e-9), 1.0)) / np.hypot(mu_err, STRUCTURE)
-    found |= _fit_sersic(sma, mu, weight, draws, r50)
-    if np.isfinite(r50):
-        outer = sma >= r50
-        if outer.sum() >= MIN_RADII:
-            found |= _fit_disc(sma[outer], mu[outer], weight[outer], draws[:, outer])
+    points = _Points.of({key: values[enough] for key, values in rows.items()}, count[enough], inner[enough], seed)
+    fits = _fit_sersic(points, r50[enough])
+    with np.errstate(invalid="ignore"):
+        outer = points.used & (points.sma >= r50[enough][:, None])
+    for i, sersic, disc in zip(enough.tolist(), fits, _fit_disc(points, outer), strict=True):
+        found[i] |= sersic | disc
     return found
 
 
-def sersic_mu(sma: np.ndarray, n: float, re: float, mu_e: float) -> np.ndarray:
+@dataclass(frozen=True)
+class _Points:
+    """What the laws are fitted to, arrays (B, N): 0 and a weight of 0 behind the end of each profile.
+
+    ``sma`` is 1 there, so that every law is finite; ``errors`` are the draws' of each profile, (N_b, draws), in mag.
+    """
+
+    sma: np.ndarray
+    mu: np.ndarray
+    weight: np.ndarray
+    used: np.ndarray
+    count: np.ndarray
+    errors: list[np.ndarray]
+
+    @classmethod
+    def of(cls, rows: Mapping[str, np.ndarray], count: np.ndarray, inner: np.ndarray, seed: int) -> _Points:
+        width = int(count.max())
+        sma, mu, mu_err = (rows[key][:, :width] for key in ("sma", "mu", "mu_err"))
+        used = np.arange(width) < count[:, None]
+        mu_err = np.where(np.isnan(mu_err), 1.0, mu_err)
+        ends = np.maximum(np.arange(width) - 1, 0), np.minimum(np.arange(width) + 1, count[:, None] - 1)
+        with np.errstate(invalid="ignore"):
+            step = np.take_along_axis(sma, ends[1], axis=1) - sma[:, ends[0]]
+            step /= np.maximum(ends[1] - ends[0], 1)
+        weight = np.sqrt(np.minimum(step / np.maximum(inner, 1e-9)[:, None], 1.0)) / np.hypot(mu_err, STRUCTURE)
+        draws = unit_draws(sma, seed=seed)
+        errors = [bounded(row[: len(drawn)])[:, None] * drawn for row, drawn in zip(mu_err, draws, strict=True)]
+        return cls(np.where(used, sma, 1.0), np.where(used, mu, 0.0), np.where(used, weight, 0.0), used, count, errors)
+
+    def spread(self, jacobian: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """Standard deviation (B, P) over the draws of what `one_step` makes of each; jacobian (B, N, P) as weighted."""
+        normal = np.swapaxes(jacobian, 1, 2) @ jacobian
+        moves = np.linalg.solve(normal, np.swapaxes(jacobian * weight[..., None], 1, 2))
+        steps = [move[:, : len(errors)] @ errors for move, errors in zip(moves, self.errors, strict=True)]
+        return np.std(np.stack(steps), axis=2)
+
+
+def sersic_mu(sma: np.ndarray, n: Any, re: Any, mu_e: Any) -> np.ndarray:
     """Sersic's law (Sersic 1963), mag arcsec^-2; `re` along the major axis, in the unit of `sma`."""
     return mu_e + MAG_PER_RELATIVE_ERROR * _b(n) * ((sma / re) ** (1.0 / n) - 1.0)
 
 
-def _b(n: float) -> float:
+def _b(n: Any) -> Any:
     """b_n, by which half of the light is inside re: where the incomplete gamma function of 2 n reaches a half.
 
     Ciotti & Bertin (1999, A&A 352, 447), eq. 1; their series is off by 1e-3 at n = 0.4.
     """
     from scipy.special import gammaincinv
 
-    return float(gammaincinv(2.0 * n, 0.5))
+    return gammaincinv(2.0 * n, 0.5)
 
 
-def _sersic_slopes(sma: np.ndarray, n: float, re: float) -> np.ndarray:
-    """Derivatives of `sersic_mu` by mu_e, ln re and ln n, (N, 3)."""
+def _law_and_slopes(sma: np.ndarray, n: Any, re: Any) -> tuple[np.ndarray, np.ndarray]:
+    """`sersic_mu` for a mu_e of 0, (..., N), and its derivatives by mu_e, ln re and ln n, (..., 3, N)."""
     step = 1e-4 * n
-    b, db = _b(n), (_b(n + step) - _b(n - step)) / (2.0 * step)
+    b, above, below = _b(np.stack(np.broadcast_arrays(n, n + step, n - step)))
     log_r = np.log(sma / re)
     power = np.exp(log_r / n)
-    slopes = np.ones((sma.size, 3))
-    slopes[:, 1] = -MAG_PER_RELATIVE_ERROR * b / n * power
-    slopes[:, 2] = MAG_PER_RELATIVE_ERROR * n * db * (power - 1.0) + slopes[:, 1] * log_r
-    return slopes
+    slopes = np.ones((*sma.shape[:-1], 3, sma.shape[-1]))
+    slopes[..., 1, :] = -MAG_PER_RELATIVE_ERROR * b / n * power
+    law = MAG_PER_RELATIVE_ERROR * (power - 1.0)
+    slopes[..., 2, :] = law * n * (above - below) / (2.0 * step) + slopes[..., 1, :] * log_r
+    return b * law, slopes
 
 
-def _fit_sersic(sma: np.ndarray, mu: np.ndarray, weight: np.ndarray, draws: np.ndarray, r50: float) -> dict[str, float]:
+def _sersic_slopes(sma: np.ndarray, n: Any, re: Any) -> np.ndarray:
+    """Derivatives of `sersic_mu` by mu_e, ln re and ln n, (..., N, 3)."""
+    return np.swapaxes(_law_and_slopes(sma, n, re)[1], -1, -2)
+
+
+def _laws(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """n and re of parameters (..., 3), kept where numbers stay finite; a fit that ends there is refused."""
+    return np.exp(np.clip(p[..., 2:3], math.log(0.3), math.log(20.0))), np.exp(np.clip(p[..., 1:2], -20.0, 20.0))
+
+
+def _fit_sersic(points: _Points, r50: np.ndarray) -> list[dict[str, float]]:
+    sma, mu, weight, used, last = points.sma, points.mu, points.weight, points.used, points.count - 1
+    first, end, middle = sma[:, 0], at_index(sma, last), at_index(sma, points.count // 2)
+    with np.errstate(invalid="ignore"):
+        start = np.where((first < r50) & (r50 < end), r50, middle)
+    log_r = np.where(used, np.log(sma), np.nan)
+    [mu_e] = interpolated(np.log(start)[:, None], log_r, np.where(used, mu, np.nan))
+    x = np.stack([mu_e[:, 0], np.log(start), np.full(start.shape, math.log(1.5))], axis=1)
+    x, converged = _levenberg_marquardt(sma, mu, weight, x)
+    for i in np.flatnonzero(~converged):
+        # Whether such a profile has an answer at all is for the reference to say.
+        n = points.count[i]
+        x[i], converged[i] = _by_minpack(sma[i, :n], mu[i, :n], weight[i, :n], start[i])
+    good = converged & _within_limits(x, end)
+    n, re = _laws(x)
+    found: list[dict[str, float]] = [{} for _ in good]
+    index = np.flatnonzero(good)
+    if not index.size:
+        return found
+    x, n, re, mu, sma, weight, used = (values[index] for values in (x, n, re, mu, sma, weight, used))
+    slopes = weight[..., None] * _sersic_slopes(sma, n, re)
+    some = replace(points, errors=[points.errors[i] for i in index])
+    errors = some.spread(slopes, weight)
+    scatter = np.where(used, sersic_mu(sma, n, re, x[:, :1]) - mu, 0.0)
+    rms = np.sqrt((scatter * scatter).sum(axis=1) / used.sum(axis=1))
+    n, re = n[:, 0], re[:, 0]
+    values = (n, n * errors[:, 2], re, re * errors[:, 1], x[:, 0], errors[:, 0], rms)
+    names = [f"{key}{what}" for key in SERSIC_KEYS for what in ("", "_err")] + ["sersic_rms"]
+    for i, numbers in zip(index, np.stack(values, axis=1).tolist(), strict=True):
+        found[i] = dict(zip(names, numbers, strict=True))
+    return found
+
+
+def _within_limits(x: np.ndarray, last: np.ndarray) -> np.ndarray:
+    n, re = _laws(x)
+    return (n[:, 0] >= N_LIMITS[0]) & (n[:, 0] <= N_LIMITS[1]) & (re[:, 0] < 10.0 * last)
+
+
+def _levenberg_marquardt(
+    sma: np.ndarray, mu: np.ndarray, weight: np.ndarray, x: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Least squares of Sersic's law for several profiles at once: parameters (B, 3), and which fits have converged.
+
+    Marquardt's (1963) damping by the diagonal, raised and lowered for each profile by itself; a profile whose steps
+    have become smaller than `_STEP_TOLERANCE` takes no part in the others' steps.
+    """
+    x, damping = x.copy(), np.full(len(x), 1e-3)
+    residual, slopes = _seen(sma, mu, weight, x)
+    cost = (residual * residual).sum(axis=1)
+    converged = np.zeros(len(x), dtype=bool)
+    left = np.arange(len(x))
+    for _ in range(_MOST_STEPS):
+        turned = slopes[left]
+        normal, gradient = turned @ np.swapaxes(turned, 1, 2), turned @ residual[left, :, None]
+        diagonal = np.einsum("bii->bi", normal)
+        diagonal *= 1.0 + damping[left, None]
+        diagonal += 1e-30
+        step = np.linalg.solve(normal, gradient)[..., 0]
+        moved = x[left] - step
+        tried, its_slopes = _seen(sma[left], mu[left], weight[left], moved)
+        new = (tried * tried).sum(axis=1)
+        better = new <= cost[left]
+        kept = left[better]
+        small = np.abs(step).max(axis=1) < _STEP_TOLERANCE
+        small |= better & (cost[left] - new < _COST_TOLERANCE * new) & (damping[left] < 1.0)
+        x[kept], residual[kept], slopes[kept], cost[kept] = (
+            moved[better],
+            tried[better],
+            its_slopes[better],
+            new[better],
+        )
+        damping[left] *= np.where(better, 0.1, 10.0)
+        converged[left[small]] = True
+        left = left[~small & (np.abs(x[left, 2] - _MIDDLE_LOG_N) < _WIDTH_LOG_N)]
+        if not left.size:
+            break
+    return x, converged
+
+
+def _seen(sma: np.ndarray, mu: np.ndarray, weight: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted residuals (B, N) of Sersic's law and their derivatives (B, 3, N) by mu_e, ln re and ln n."""
+    n, re = _laws(x)
+    law, slopes = _law_and_slopes(sma, n, re)
+    return weight * (x[:, :1] + law - mu), weight[:, None] * slopes
+
+
+def _by_minpack(sma: np.ndarray, mu: np.ndarray, weight: np.ndarray, start: float) -> tuple[np.ndarray, bool]:
+    """The same fit of one profile by MINPACK, with the steps and tolerances of scipy's least_squares(method="lm")."""
     from scipy.optimize import leastsq
 
-    def laws(p: np.ndarray) -> tuple[float, float]:
-        # Kept where numbers stay finite; a fit that ends there is refused below.
-        return math.exp(min(max(p[2], math.log(0.3)), math.log(20.0))), math.exp(min(max(p[1], -20.0), 20.0))
-
     def residual(p: np.ndarray) -> np.ndarray:
-        n, re = laws(p)
-        return weight * (sersic_mu(sma, n, re, p[0]) - mu)
+        return weight * (sersic_mu(sma, *_laws(p), p[0]) - mu)
 
     def jacobian(p: np.ndarray) -> np.ndarray:
-        return weight[:, None] * _sersic_slopes(sma, *laws(p))
+        return weight[:, None] * _sersic_slopes(sma, *_laws(p))
 
-    re = r50 if np.isfinite(r50) and sma[0] < r50 < sma[-1] else float(sma[sma.size // 2])
-    start = np.array([np.interp(np.log(re), np.log(sma), mu), np.log(re), np.log(1.5)])
-    # The steps of scipy's least_squares(method="lm") and its tolerances, without what it does round each of them.
-    x, _, info, _, status = leastsq(
-        residual, start, Dfun=jacobian, full_output=True, ftol=1e-8, xtol=1e-8, gtol=1e-8, maxfev=200
+    begin = np.array([np.interp(np.log(start), np.log(sma), mu), np.log(start), np.log(1.5)])
+    x, _, _, _, status = leastsq(
+        residual, begin, Dfun=jacobian, full_output=True, ftol=1e-8, xtol=1e-8, gtol=1e-8, maxfev=200
     )
-    mu_e, (n, re) = float(x[0]), laws(x)
-    if status not in (1, 2, 3, 4) or not N_LIMITS[0] <= n <= N_LIMITS[1] or not re < 10.0 * sma[-1]:
-        return {}
-    steps = one_step(jacobian(x), weight, draws - mu)
-    errors = np.std(steps, axis=0)
-    return {
-        "sersic_n": n,
-        "sersic_n_err": float(n * errors[2]),
-        "sersic_re": re,
-        "sersic_re_err": float(re * errors[1]),
-        "sersic_mu_e": mu_e,
-        "sersic_mu_e_err": float(errors[0]),
-        "sersic_rms": float(np.sqrt(np.mean((info["fvec"] / weight) ** 2))),
-    }
+    return x, status in (1, 2, 3, 4)
 
 
-def _fit_disc(sma: np.ndarray, mu: np.ndarray, weight: np.ndarray, draws: np.ndarray) -> dict[str, float]:
-    """mu = mu0 + 1.086 sma / h: a straight line."""
-    jacobian = weight[:, None] * np.stack([np.ones_like(sma), MAG_PER_RELATIVE_ERROR * sma], axis=1)
-    mu0, slope = np.linalg.lstsq(jacobian, weight * mu, rcond=None)[0]
-    if not slope > 0:
-        return {}
-    errors = np.std(one_step(jacobian, weight, draws - mu), axis=0)
-    rms = np.sqrt(np.mean((mu0 + MAG_PER_RELATIVE_ERROR * slope * sma - mu) ** 2))
-    return {
-        "disc_h": float(1.0 / slope),
-        "disc_h_err": float(errors[1] / slope**2),
-        "disc_mu0": float(mu0),
-        "disc_mu0_err": float(errors[0]),
-        "disc_rms": float(rms),
-    }
+def _fit_disc(points: _Points, outer: np.ndarray) -> list[dict[str, float]]:
+    """mu = mu0 + 1.086 sma / h: a straight line through the radii of `outer` (B, N), where there are `MIN_RADII`."""
+    found: list[dict[str, float]] = [{} for _ in outer]
+    weight = np.where(outer, points.weight, 0.0)
+    square = weight * weight
+    enough = outer.sum(axis=1) >= MIN_RADII
+    total = np.where(enough, square.sum(axis=1), 1.0)[:, None]
+    r, mu = MAG_PER_RELATIVE_ERROR * points.sma, points.mu
+    middle = (square * r).sum(axis=1, keepdims=True) / total, (square * mu).sum(axis=1, keepdims=True) / total
+    beside = r - middle[0]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slope = (square * beside * (mu - middle[1])).sum(axis=1) / (square * beside * beside).sum(axis=1)
+    index = np.flatnonzero(enough & (slope > 0))
+    if not index.size:
+        return found
+    slope, mu0 = slope[index], middle[1][index, 0] - slope[index] * middle[0][index, 0]
+    line = np.stack([np.ones_like(r[index]), r[index]], axis=2)
+    some = replace(points, errors=[points.errors[i] for i in index])
+    errors = some.spread(weight[index, :, None] * line, weight[index])
+    scatter = np.where(outer[index], mu0[:, None] + slope[:, None] * r[index] - mu[index], 0.0)
+    rms = np.sqrt((scatter * scatter).sum(axis=1) / outer[index].sum(axis=1))
+    values = (1.0 / slope, errors[:, 1] / slope**2, mu0, errors[:, 0], rms)
+    names = [f"{key}{what}" for key in DISC_KEYS for what in ("", "_err")] + ["disc_rms"]
+    for i, numbers in zip(index, np.stack(values, axis=1).tolist(), strict=True):
+        found[i] = dict(zip(names, numbers, strict=True))
+    return found
 
 
 def one_step(jacobian: np.ndarray, weight: np.ndarray, changes: np.ndarray) -> np.ndarray:

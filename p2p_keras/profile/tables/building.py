@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from p2p_keras.core.ellipse import half_turn
-from p2p_keras.core.growth import radius_of_light
+from p2p_keras.core.growth import radii_of_shares, shares_of_light
+from p2p_keras.core.padded import packed
 from p2p_keras.core.version import __version__
+from p2p_keras.images.sky_places import SkyPlace, places_on_sky
 from p2p_keras.profile.columns import (
-    ALL_COLUMN_UNITS,
-    COLUMN_DESCRIPTIONS,
     COLUMN_UNITS,
     ERROR_COLUMN_UNITS,
     ERROR_META,
     ISOPHOTE_MU,
-    isophotal_radius,
-    unit_of,
+    isophotal_radii,
     valid_rows,
     whole_or_float,
 )
-from p2p_keras.profile.flags import find_flags, quality_of
+from p2p_keras.profile.flags import flags_of_many, quality_of
+from p2p_keras.profile.tables.measured import MeasuredProfile
 
 if TYPE_CHECKING:
-    from astropy.table import QTable
-
     from p2p_keras.images import GalaxyImage
     from p2p_keras.profile.tables.profile_object import Profile
 
@@ -56,56 +53,96 @@ def profile_table(
         ``pa_of_x`` is the position angle of the image's +x axis and ``parity`` 1 where angles grow
         counter-clockwise as on the image, else -1, so that `pa_from_x` can turn ``pa`` back.
     """
-    columns, meta = profile_columns(outputs, image, model=model, model_version=model_version)
-    table = table_of_columns(columns)
-    table.meta.update(meta)
-    return table
+    batch = {name: np.asarray(np.nan if value is None else value)[None] for name, value in outputs.items()}
+    [profile] = measured_profiles(batch, [image], model=model, model_version=model_version)
+    return profile.table()
 
 
-def profile_columns(
-    outputs: Mapping[str, Any], image: GalaxyImage, *, model: str = "", model_version: str | int = ""
-) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Columns and meta of `profile_table` as plain arrays and values, for those who write many of them."""
-    keep = valid_rows(outputs)
+def measured_profiles(
+    outputs: Mapping[str, np.ndarray],
+    images: Sequence[GalaxyImage],
+    *,
+    model: str = "",
+    model_version: str | int = "",
+) -> list[MeasuredProfile]:
+    """The profiles of `profile_table`, in plain arrays, of a batch: outputs have a first axis, the images'."""
+    columns, count = _rows(outputs)
+    numbers = {
+        name: finite_or_nan(outputs[name])
+        for name in ("x0", "y0", "mag_total", "sky", "p_bad", *ERROR_META)
+        if name in outputs
+    }
+    sma, growth, mag_total = columns["sma"], columns["growth"], numbers["mag_total"]
+    known, _ = packed({"sma": sma, "growth": growth}, np.isfinite(growth))
+    shares = shares_of_light(known["growth"][:, None], mag_total[:, None])
+    r50, r90 = (radii_of_shares(known["sma"], shares, share)[:, 0] for share in (0.5, 0.9))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        concentration = np.where(r50 > 0, r90 / r50, np.nan)
+    lists = {name: values.tolist() for name, values in numbers.items()}
+    of_light = {
+        "mag_total": lists["mag_total"],
+        "r50": r50.tolist(),
+        "r90": r90.tolist(),
+        "concentration": concentration.tolist(),
+        "r_iso25": isophotal_radii(sma, columns["mu"][:, None], ISOPHOTE_MU)[:, 0].tolist(),
+        "extent": [float(row[n - 1]) if n else float("nan") for row, n in zip(sma, count, strict=True)],
+    }
+    places = places_on_sky(images, numbers["x0"], numbers["y0"])
+    profiles = []
+    for i, (image, place, flags) in enumerate(zip(images, places, flags_of_many(outputs, images), strict=True)):
+        own = {name: values[i, : count[i]] for name, values in columns.items()}
+        own["pa"] = place.position_angle(own["pa"])
+        p_bad = lists["p_bad"][i] if "p_bad" in lists else None
+        meta = _meta(
+            image,
+            place,
+            {name: values[i] for name, values in of_light.items()},
+            lists["sky"][i],
+            flags,
+            p_bad,
+            {"model": str(model), "model_version": str(model_version), "software_version": __version__},
+        )
+        if p_bad is not None:
+            meta["p_bad"] = p_bad
+        meta |= _doubts(image, {name: lists[name][i] for name in ERROR_META if name in lists})
+        profiles.append(MeasuredProfile(meta, own))
+    return profiles
+
+
+def _rows(outputs: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """The rows of each galaxy that make up its profile, from the centre outward, (B, K), and how many they are."""
     names = [*COLUMN_UNITS, *(name for name in ERROR_COLUMN_UNITS if name in outputs)]
-    columns = {name: np.asarray(outputs[name], dtype=float)[keep] for name in names}
-    order = np.argsort(columns["sma"], kind="stable")
-    columns = {name: values[order] for name, values in columns.items()}
-    columns["growth"] = np.where(np.isfinite(columns["growth"]), columns["growth"], np.nan)
-    x0, y0 = _number(outputs["x0"]), _number(outputs["y0"])
-    columns["pa"], pa_of_x, parity = sky_position_angle(image, columns["pa"], x0, y0)
+    columns = {name: np.asarray(outputs[name], dtype=float) for name in names}
+    packed_columns, count = packed(columns, valid_rows(outputs), sort_by="sma")
+    # Moved to the front as one block: errors may be NaN where the profile isn't, growth infinite.
+    packed_columns["growth"] = finite_or_nan(packed_columns["growth"])
+    return packed_columns, count
 
-    mag_total = _number(outputs["mag_total"])
-    ra, dec = image.pixel_to_sky(x0, y0)
-    x_file, y_file = image.to_file(x0, y0)
-    r50 = radius_of_light(columns["sma"], columns["growth"], mag_total, 0.5)
-    r90 = radius_of_light(columns["sma"], columns["growth"], mag_total, 0.9)
-    flags = find_flags(outputs, image)
-    p_bad = _number(outputs["p_bad"]) if "p_bad" in outputs else None
-    doubts = {name: _number(outputs[name]) for name in ERROR_META if name in outputs}
-    if "x0_err" in doubts:  # pixels of the file, as the centre
-        x_beside, y_beside = image.to_file(x0 + 1.0, y0 + 1.0)
-        doubts["x0_err"] *= abs(float(x_beside - x_file))
-        doubts["y0_err"] *= abs(float(y_beside - y_file))
-    meta = {
+
+def _meta(
+    image: GalaxyImage,
+    place: SkyPlace,
+    of_light: Mapping[str, float],
+    sky: float,
+    flags: list[str],
+    p_bad: float | None,
+    origin: Mapping[str, str],
+) -> dict[str, Any]:
+    x_file, y_file = image.to_file(place.x, place.y)
+    return {
         "name": image.name,
         "band": image.band,
         "x0": float(x_file),
         "y0": float(y_file),
-        "ra": _number(ra),
-        "dec": _number(dec),
+        "ra": place.ra,
+        "dec": place.dec,
         "pixel_scale": float(image.file_pixel_scale),
         "zero_point": float(image.zero_point),
         "pa_reference": image.pa_reference,
-        "pa_of_x": pa_of_x,
-        "parity": parity,
-        "mag_total": mag_total,
-        "r50": r50,
-        "r90": r90,
-        "concentration": r90 / r50 if r50 > 0 else float("nan"),
-        "r_iso25": isophotal_radius(columns["sma"], columns["mu"], ISOPHOTE_MU),
-        "extent": float(columns["sma"][-1]) if columns["sma"].size else float("nan"),
-        "sky": _number(outputs["sky"]) / image.binning**2,
+        "pa_of_x": place.pa_of_x,
+        "parity": place.parity,
+        **of_light,
+        "sky": sky / image.binning**2,
         "flags": flags,
         "quality": quality_of(flags, p_bad),
         "source": str(image.source or ""),
@@ -118,42 +155,27 @@ def profile_columns(
         "pixel_scale_origin": str(image.pixel_scale_origin),
         "noise_origin": str(image.noise_origin),
         "notes": [str(note) for note in image.notes],
-        "model": str(model),
-        "model_version": str(model_version),
-        "software_version": __version__,
-        **({} if p_bad is None else {"p_bad": p_bad}),
-        **doubts,
+        **origin,
     }
-    return columns, meta
 
 
-def table_of_columns(columns: Mapping[str, np.ndarray]) -> QTable:
-    """Make a table of plain arrays by the names, units and descriptions of a profile's columns."""
-    from astropy import units as u
-    from astropy.table import Column
+def _doubts(image: GalaxyImage, doubts: dict[str, float]) -> dict[str, float]:
+    """The model's own errors, those of the centre in pixels of the file."""
+    if "x0_err" in doubts:
+        x_here, y_here = image.to_file(0.0, 0.0)
+        x_beside, y_beside = image.to_file(1.0, 1.0)
+        doubts["x0_err"] *= abs(float(x_beside - x_here))
+        doubts["y0_err"] *= abs(float(y_beside - y_here))
+    return doubts
 
-    from p2p_keras.profile.tables.profile_object import Profile
 
-    made = []
-    for name, unit in ALL_COLUMN_UNITS.items():
-        if name in columns:
-            column = u.Quantity(columns[name], unit_of(unit)) if unit else Column(columns[name])
-            column.info.name, column.info.description = name, COLUMN_DESCRIPTIONS[name]
-            made.append(column)
-    # All at once: column by column takes longer.
-    return Profile(made, copy=False)
+def finite_or_nan(values: Any) -> np.ndarray:
+    """Floats, NaN for what is not finite."""
+    array = np.asarray(values, dtype=float)
+    return np.where(np.isfinite(array), array, np.nan)
 
 
 def sky_position_angle(image: GalaxyImage, pa: np.ndarray, x0: float, y0: float) -> tuple[np.ndarray, float, int]:
     """Position angles in the image's reference, in [0, 180); that of the +x axis; and the sense of turning."""
-    if image.pa_reference != "north" or not (np.isfinite(x0) and np.isfinite(y0)):
-        return half_turn(np.asarray(pa, dtype=float)), 0.0, 1
-    turned = np.asarray(image.pa_to_sky(np.concatenate([[0.0, 1.0], pa]), x0, y0), dtype=float)
-    parity = 1 if (turned[1] - turned[0]) % 180.0 < 90.0 else -1
-    return half_turn(turned[2:]), float(turned[0]), parity
-
-
-def _number(value: Any) -> float:
-    """Return a plain float; NaN for None and for what is not finite."""
-    number = float("nan") if value is None else float(value)
-    return number if np.isfinite(number) else float("nan")
+    [place] = places_on_sky([image], np.array([x0], dtype=float), np.array([y0], dtype=float))
+    return place.position_angle(pa), place.pa_of_x, place.parity

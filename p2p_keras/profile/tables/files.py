@@ -22,20 +22,18 @@ it is written, so memory doesn't grow with their number.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from p2p_keras.core.atomic_files import safe_name, write_whole
 from p2p_keras.core.errors import InputError, UsageError
-from p2p_keras.profile.columns import META_KEYS, plain_arrays
 from p2p_keras.profile.tables.autoprof import write_prof
 from p2p_keras.profile.tables.finished import FinishedFiles, FinishedGalaxies
 from p2p_keras.profile.tables.formats import ListedGalaxies, write_galaxies
+from p2p_keras.profile.tables.measured import MeasuredProfile
 from p2p_keras.profile.tables.reading import FORMATS, TABLE_FORMATS, format_of, read_profiles
-from p2p_keras.profile.tables.spool import Spool, SpooledGalaxy
+from p2p_keras.profile.tables.spool import Spool
 from p2p_keras.profile.tables.text import name_key, plain_name
 
 if TYPE_CHECKING:
@@ -46,7 +44,6 @@ __all__ = [
     "TABLE_FORMATS",
     "ProfileWriter",
     "format_of",
-    "plain_meta",
     "read_profiles",
     "write_profiles",
     "write_table",
@@ -135,8 +132,8 @@ class ProfileWriter:
             raise UsageError(f"{folder}: can't be made ({error.strerror or error})") from error
         if resume and not self._left_over and self.output.exists():
             try:
-                for profile in read_profiles(self.output):
-                    self._spool.add(plain_meta(profile.meta), plain_arrays(profile))
+                for profile in map(MeasuredProfile.of, read_profiles(self.output)):
+                    self._spool.add(profile.meta, profile.columns)
             except InputError as error:
                 self._spool.remove()
                 raise UsageError(f"can't resume: {error}") from error
@@ -156,20 +153,21 @@ class ProfileWriter:
         name = safe_name(plain_name(name)) if self.is_folder else plain_name(name)
         return self._finished is not None and self._finished.holds(source, name)
 
-    def add(self, profile: QTable) -> str:
+    def add(self, profile: QTable | MeasuredProfile) -> str:
         """Take one profile; returns the name under which it is kept."""
+        profile = MeasuredProfile.of(profile)
         wanted = plain_name(str(profile.meta.get("name", ""))) or "galaxy"
         if self.is_folder:
             wanted = safe_name(wanted)
         name = self._free_name(wanted)
         if name != profile.meta.get("name"):
-            profile = profile.copy(copy_data=False)
+            meta = profile.meta | {"name": name}
             if profile.meta.get("name") == wanted:  # not for the letters of a file's name alone
                 said = f"a second galaxy named {wanted} is kept as {name}"
-                profile.meta["notes"] = [*profile.meta.get("notes", []), said]
-            profile.meta["name"] = name
+                meta["notes"] = [*profile.meta.get("notes", []), said]
+            profile = MeasuredProfile(meta, profile.columns)
         if self._spool is not None:
-            self._spool.add(plain_meta(profile.meta), plain_arrays(profile))
+            self._spool.add(profile.meta, profile.columns)
         elif self.is_folder:
             self._write(profile, self.output / f"{name}.{self.format}")
         else:
@@ -205,7 +203,7 @@ class ProfileWriter:
             self.renamed.append((wanted, name))
         return name
 
-    def _write(self, profile: QTable, path: Path) -> None:
+    def _write(self, profile: MeasuredProfile, path: Path) -> None:
         if path.exists():
             self.replaced.append(path)
         write_table(profile, path, self.format)
@@ -213,7 +211,7 @@ class ProfileWriter:
 
 
 def write_profiles(
-    profiles: Iterable[QTable], output: str | os.PathLike[str], table_format: str | None = None
+    profiles: Iterable[QTable | MeasuredProfile], output: str | os.PathLike[str], table_format: str | None = None
 ) -> list[Path]:
     """Write profiles to one table or to a folder, see `ProfileWriter`; returns the files written."""
     with ProfileWriter(output, table_format) as writer:
@@ -222,7 +220,7 @@ def write_profiles(
     return writer.written
 
 
-def write_table(profile: QTable, path: str | os.PathLike[str], table_format: str) -> None:
+def write_table(profile: QTable | MeasuredProfile, path: str | os.PathLike[str], table_format: str) -> None:
     """Write the table of one galaxy under a temporary name and rename it.
 
     Raises
@@ -230,25 +228,9 @@ def write_table(profile: QTable, path: str | os.PathLike[str], table_format: str
     InputError
         The disk refuses.
     """
-    galaxy = SpooledGalaxy(plain_meta(profile.meta), plain_arrays(profile))
+    galaxy = MeasuredProfile.of(profile)
     if table_format == "prof":
         write_whole(Path(path), lambda part: write_prof(galaxy.meta, galaxy.columns, part))
     else:
         listed = ListedGalaxies([galaxy])
         write_whole(Path(path), lambda part: write_galaxies(listed, part, table_format, single=True))
-
-
-def plain_meta(meta: Mapping[str, Any]) -> dict[str, Any]:
-    """Meta of one profile as plain Python values, in the order of `META_KEYS`, whatever else was added last."""
-    keys = [key for key in META_KEYS if key in meta] + [key for key in meta if key not in META_KEYS]
-    return {key: _plain_value(meta[key]) for key in keys if key != "__serialized_columns__"}
-
-
-def _plain_value(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, (list, tuple)):
-        return [_plain_value(v) for v in value]
-    if isinstance(value, dict):
-        return {str(key): _plain_value(v) for key, v in value.items()}
-    return value

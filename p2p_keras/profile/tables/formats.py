@@ -6,6 +6,8 @@ astropy's writers would: a test reads it back by astropy alone.
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TextIO
@@ -15,7 +17,7 @@ import numpy as np
 from p2p_keras.profile.columns import ALL_COLUMN_UNITS, COLUMN_DESCRIPTIONS, COLUMN_UNITS
 from p2p_keras.profile.tables.fits_galaxies import write_galaxies_hdu
 from p2p_keras.profile.tables.lists import joined
-from p2p_keras.profile.tables.spool import SpooledGalaxy
+from p2p_keras.profile.tables.measured import MeasuredProfile
 from p2p_keras.profile.tables.text import to_fits, yaml_quoted
 from p2p_keras.profile.tables.text_lengths import length_key
 
@@ -28,7 +30,7 @@ _BLOCK_ROWS = 65536
 class Galaxies(Protocol):
     """What can be written: a `p2p_keras.profile.tables.spool.Spool`, or `ListedGalaxies`."""
 
-    def galaxies(self) -> Iterator[SpooledGalaxy]:
+    def galaxies(self) -> Iterator[MeasuredProfile]:
         """Each galaxy; can be gone through again."""
 
     def metas(self) -> Iterator[dict[str, Any]]:
@@ -41,10 +43,10 @@ class Galaxies(Protocol):
 class ListedGalaxies:
     """Galaxies in memory."""
 
-    def __init__(self, galaxies: Sequence[SpooledGalaxy]) -> None:
+    def __init__(self, galaxies: Sequence[MeasuredProfile]) -> None:
         self._galaxies = galaxies
 
-    def galaxies(self) -> Iterator[SpooledGalaxy]:
+    def galaxies(self) -> Iterator[MeasuredProfile]:
         """Each galaxy."""
         return iter(self._galaxies)
 
@@ -86,17 +88,18 @@ def write_galaxies(
 
 
 def _blocks(galaxies: Galaxies, columns: Mapping[str, str]) -> Iterator[tuple[str, np.ndarray]]:
-    """Name and rows (N, number of columns) of each galaxy; NaN where it lacks a column."""
+    """Name and rows (N, number of columns) of each galaxy."""
     for galaxy in galaxies.galaxies():
-        rows = np.full((len(galaxy), len(columns)), np.nan)
-        for i, name in enumerate(columns):
-            if name in galaxy.columns:
-                rows[:, i] = galaxy.columns[name]
-        yield galaxy.name, rows
+        yield galaxy.name, _rows_of(galaxy, columns)
 
 
-def _number_text(value: float) -> str:
-    return repr(float(value)) if np.isfinite(value) else "nan" if np.isnan(value) else "inf" if value > 0 else "-inf"
+def _rows_of(galaxy: MeasuredProfile, columns: Mapping[str, str]) -> np.ndarray:
+    """Rows (N, number of columns); NaN where a galaxy lacks a column."""
+    rows = np.full((len(galaxy), len(columns)), np.nan)
+    for i, name in enumerate(columns):
+        if name in galaxy.columns:
+            rows[:, i] = galaxy.columns[name]
+    return rows
 
 
 # --- ECSV ---
@@ -104,23 +107,34 @@ def _number_text(value: float) -> str:
 
 def _yaml(value: Any) -> str:
     """One value as YAML in flow style: JSON, but for the numbers that JSON lacks or YAML 1.1 reads as text."""
-    if isinstance(value, bool) or value is None:
+    kind = type(value)
+    if kind is float:
+        return _yaml_float(value)
+    if kind is str:
+        return _yaml_text(value)
+    if kind is bool or value is None:
         return "null" if value is None else str(value).lower()
-    if isinstance(value, float):
-        if not np.isfinite(value):
-            return ".nan" if np.isnan(value) else ".inf" if value > 0 else "-.inf"
-        text = repr(value)
-        mantissa, e, exponent = text.partition("e")
-        return text if not e or "." in mantissa else f"{mantissa}.0e{exponent}"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{yaml_quoted(str(key))}: {_yaml(v)}" for key, v in value.items()) + "}"
+        return "{" + ", ".join([f"{_yaml_text(str(key))}: {_yaml(v)}" for key, v in value.items()]) + "}"
     if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(_yaml(v) for v in value) + "]"
-    return yaml_quoted(value) if isinstance(value, str) else str(value)
+        return "[" + ", ".join([_yaml(v) for v in value]) + "]"
+    return str(value)
 
 
-def _header_lines(galaxies: Galaxies, columns: Mapping[str, str], single: bool) -> Iterator[str]:
-    """The YAML header of ECSV, which astropy also puts into Parquet's metadata."""
+def _yaml_float(value: float) -> str:
+    if not math.isfinite(value):
+        return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
+    text = repr(value)
+    mantissa, e, exponent = text.partition("e")
+    return text if not e or "." in mantissa else f"{mantissa}.0e{exponent}"
+
+
+# Keys, units and origins are the same for every galaxy.
+_yaml_text = functools.lru_cache(maxsize=1024)(yaml_quoted)
+
+
+def _header_lines(metas: Iterable[str], columns: Mapping[str, str], single: bool) -> Iterator[str]:
+    """The YAML header of ECSV, which astropy also puts into Parquet's metadata; `metas` by `_meta_lines`."""
     yield "datatype:"
     if not single:
         yield "- {name: name, datatype: string}"
@@ -129,14 +143,9 @@ def _header_lines(galaxies: Galaxies, columns: Mapping[str, str], single: bool) 
         given = f"unit: {unit}, " if unit else ""
         yield f"- {{name: {yaml_quoted(name)}, {given}datatype: float64, description: {about}}}"
     yield "meta: !!omap"
-    if single:
-        for meta in galaxies.metas():
-            for key, value in meta.items():
-                yield f"- {{{yaml_quoted(key)}: {_yaml(value)}}}"
-    else:
+    if not single:
         yield f"- {GALAXIES}:"
-        for meta in galaxies.metas():
-            yield "  - " + _yaml(meta)
+    yield from metas
     yield "- __serialized_columns__:"
     for name in columns:
         if columns[name]:
@@ -146,10 +155,17 @@ def _header_lines(galaxies: Galaxies, columns: Mapping[str, str], single: bool) 
             yield f"      value: !astropy.table.SerializedColumn {{name: {yaml_quoted(name)}}}"
 
 
+def _meta_lines(meta: Mapping[str, Any], single: bool) -> list[str]:
+    if single:
+        return [f"- {{{_yaml_text(str(key))}: {_yaml(value)}}}" for key, value in meta.items()]
+    return ["  - " + _yaml(meta)]
+
+
 def _write_ecsv(galaxies: Galaxies, path: Path, columns: Mapping[str, str], single: bool) -> None:
     with open(path, "w", encoding="utf-8", newline="\n") as file:
         file.write("# %ECSV 1.0\n# ---\n")
-        for line in _header_lines(galaxies, columns, single):
+        metas = (line for meta in galaxies.metas() for line in _meta_lines(meta, single))
+        for line in _header_lines(metas, columns, single):
             file.write(f"# {line}\n")
         file.write("# schema: astropy-2.0\n")
         _write_rows(file, galaxies, columns, single, delimiter=" ")
@@ -159,8 +175,7 @@ def _write_rows(file: TextIO, galaxies: Galaxies, columns: Mapping[str, str], si
     file.write(delimiter.join(list(columns) if single else ["name", *columns]) + "\n")
     for name, block in _blocks(galaxies, columns):
         first = [] if single else [_text_cell(name, delimiter)]
-        for row in block:
-            file.write(delimiter.join([*first, *(_number_text(value) for value in row)]) + "\n")
+        file.writelines(delimiter.join([*first, *map(repr, row)]) + "\n" for row in block.tolist())
 
 
 def _text_cell(text: str, delimiter: str) -> str:
@@ -268,21 +283,27 @@ def _write_parquet(galaxies: Galaxies, path: Path, columns: Mapping[str, str], s
         def flush() -> None:
             arrays: list[Any] = []
             if not single:
-                arrays.append(pa.array([name for name, block in waiting for _ in range(len(block))], pa.string()))
+                names = pa.array([name for name, _ in waiting], pa.string())
+                which = np.repeat(np.arange(len(waiting)), [len(block) for _, block in waiting])
+                arrays.append(names.take(pa.array(which)))
             rows = np.concatenate([block for _, block in waiting]) if waiting else np.empty((0, len(columns)))
             arrays += [pa.array(rows[:, i]) for i in range(len(columns))]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
             waiting.clear()
 
-        longest = 1
-        for name, block in _blocks(galaxies, columns):
-            longest = max(longest, len(name))
-            waiting.append((name, block))
-            if sum(len(rows) for _, rows in waiting) >= _BLOCK_ROWS:
+        longest, count = 1, 0
+        metas: list[str] = []
+        for galaxy in galaxies.galaxies():
+            block = _rows_of(galaxy, columns)
+            longest = max(longest, len(galaxy.name))
+            metas += _meta_lines(galaxy.meta, single)
+            waiting.append((galaxy.name, block))
+            count += len(block)
+            if count >= _BLOCK_ROWS:
                 flush()
+                count = 0
         flush()
         if not single:
             writer.add_key_value_metadata({length_key("name"): str(longest)})
         # Not with the schema, which would be in the file twice: this is most of it.
-        header = "\n".join(_header_lines(galaxies, columns, single))
-        writer.add_key_value_metadata({"table_meta_yaml": header})
+        writer.add_key_value_metadata({"table_meta_yaml": "\n".join(_header_lines(metas, columns, single))})

@@ -11,29 +11,13 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from p2p_keras.core.errors import InputError
-
-
-@dataclass(frozen=True)
-class SpooledGalaxy:
-    """One galaxy of a spool: plain meta and columns as float arrays of one length."""
-
-    meta: dict[str, Any]
-    columns: dict[str, np.ndarray]
-
-    @property
-    def name(self) -> str:
-        """The galaxy's name."""
-        return str(self.meta.get("name", ""))
-
-    def __len__(self) -> int:
-        return len(next(iter(self.columns.values()))) if self.columns else 0
+from p2p_keras.profile.tables.measured import MeasuredProfile
 
 
 class Spool:
@@ -55,6 +39,7 @@ class Spool:
         self._lines = self.folder / "galaxies.jsonl"
         self._data = self.folder / "rows.f8"
         self.count = 0
+        self._columns: dict[str, None] = {}
         self._bytes = self._line_bytes = 0
         self._mend()
         self._line_file = open(self._lines, "ab")  # noqa: SIM115 - open as long as the spool
@@ -76,6 +61,7 @@ class Spool:
             raise InputError(self.folder, f"can't be written ({error.strerror or error})") from error
         self._bytes += rows.nbytes
         self._line_bytes += len(line)
+        self._columns.update(dict.fromkeys(columns))
         self.count += 1
 
     def _append(self, rows: bytes, line: bytes) -> None:
@@ -94,17 +80,17 @@ class Spool:
         for record in self._records():
             yield record["meta"]
 
-    def galaxies(self) -> Iterator[SpooledGalaxy]:
+    def galaxies(self) -> Iterator[MeasuredProfile]:
         """Each galaxy, in the order in which they came; one in memory at a time."""
         with open(self._data, "rb") as data:
             for record in self._records():
                 shape = record["rows"], len(record["columns"])
                 rows = np.frombuffer(data.read(8 * shape[0] * shape[1]), dtype="<f8").reshape(shape)
-                yield SpooledGalaxy(record["meta"], {name: rows[:, i] for i, name in enumerate(record["columns"])})
+                yield MeasuredProfile(record["meta"], {name: rows[:, i] for i, name in enumerate(record["columns"])})
 
     def column_names(self) -> list[str]:
         """Names of the columns that any galaxy has."""
-        return list(dict.fromkeys(name for record in self._records() for name in record["columns"]))
+        return list(self._columns)
 
     def close(self) -> None:
         """Close the files; what was added stays on disk."""
@@ -139,6 +125,7 @@ class Spool:
                     if not line.endswith(b"\n") or end > data_size:
                         break
                     self._bytes, self._line_bytes, self.count = end, self._line_bytes + len(line), self.count + 1
+                    self._columns.update(dict.fromkeys(record["columns"]))
             os.truncate(self._lines, self._line_bytes)
         if self._data.exists():
             os.truncate(self._data, self._bytes)

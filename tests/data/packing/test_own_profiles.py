@@ -8,8 +8,8 @@ import pytest
 from p2p_keras.core.errors import InputError
 from p2p_keras.data.packing import read_profile
 from p2p_keras.profile.derived import DerivedSettings, complete_profile
-from p2p_keras.profile.tables.building import table_of_columns
 from p2p_keras.profile.tables.files import FORMATS, write_profiles
+from p2p_keras.profile.tables.measured import table_of_columns
 
 SEEN = {
     "sma": np.geomspace(0.5, 20.0, 12),

@@ -16,7 +16,7 @@ from p2p_keras.profile.derived import DerivedSettings, complete_profile, derived
 from p2p_keras.profile.derived.draws import NUM_DRAWS, correlation, draw_profiles
 from p2p_keras.profile.derived.extinction import extinction_of, parse_extinction
 from p2p_keras.profile.derived.fits import _sersic_slopes, fit_laws, sersic_mu
-from p2p_keras.profile.tables.building import table_of_columns
+from p2p_keras.profile.tables.measured import table_of_columns
 
 ZERO = 22.5
 

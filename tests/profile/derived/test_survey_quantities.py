@@ -9,7 +9,7 @@ from scipy.special import gammainc, gammaincinv
 
 from p2p_keras.profile.derived import DerivedSettings, complete_profile
 from p2p_keras.profile.derived.survey_quantities import bar_of, inclination_of, survey_quantities
-from p2p_keras.profile.tables.building import table_of_columns
+from p2p_keras.profile.tables.measured import table_of_columns
 
 RE, MAG = 6.0, 15.0
 

@@ -255,7 +255,7 @@ def test_errors_of_shapes_are_shaded():
     import numpy as np
 
     from p2p_keras.profile.plots import plot_ellipticity, plot_growth, plot_position_angle
-    from p2p_keras.profile.tables.building import table_of_columns
+    from p2p_keras.profile.tables.measured import table_of_columns
 
     sma = np.geomspace(0.5, 20.0, 20)
     ones = np.ones(20)
