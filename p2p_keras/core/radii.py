@@ -31,7 +31,8 @@ def log_step(longer_side_px, xp=np):
 def grid_px(longer_side_px, xp=np):
     """The K semi-major axes in pixels, shape (NUM_RADII,), from `SMA_MIN_PX` outward."""
     steps = np.arange(NUM_RADII, dtype="float32" if xp is not np else float)
-    return SMA_MIN_PX * xp.exp(steps * log_step(longer_side_px, xp))
+    # The tensor first: PyTorch knows no product of an array with a tensor.
+    return SMA_MIN_PX * xp.exp(log_step(longer_side_px, xp) * steps)
 
 
 CAPTION_MAX_STEPS = 1024

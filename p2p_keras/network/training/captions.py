@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import keras
-import tensorflow as tf
+from keras import ops
 
 from p2p_keras.core import radii, units
 from p2p_keras.network.layers.caption import smooth_radius
@@ -32,21 +32,21 @@ def caption_targets(targets: dict, side) -> tuple[tf.Tensor, tf.Tensor]:
     known : bool (batch, steps)
         False where the label says nothing.
     """
-    side = tf.cast(side, tf.float32)
+    side = ops.cast(side, "float32")
     grid = radii.grid_px(side, xp=keras.ops)
-    steps = tf.cast(radii.caption_length(side, xp=keras.ops), tf.int32) + SKY_STEPS
-    steps = tf.minimum(steps, radii.CAPTION_MAX_STEPS)
-    radius = tf.range(tf.cast(steps, tf.float32)) + radii.SMA_MIN_PX
-    left = tf.searchsorted(grid, radius, side="right") - 1
-    left = tf.clip_by_value(left, 0, radii.NUM_RADII - 2)
+    steps = ops.cast(radii.caption_length(side, xp=keras.ops), "int32") + SKY_STEPS
+    steps = ops.minimum(steps, radii.CAPTION_MAX_STEPS)
+    radius = tf.range(ops.cast(steps, "float32")) + radii.SMA_MIN_PX
+    left = ops.searchsorted(grid, radius, side="right") - 1
+    left = ops.clip(left, 0, radii.NUM_RADII - 2)
     low, high = (smooth_radius(tf.gather(grid, left + i)) for i in (0, 1))
-    weight = tf.clip_by_value((smooth_radius(radius) - low) / (high - low), 0.0, 1.0)
+    weight = ops.clip((smooth_radius(radius) - low) / (high - low), 0.0, 1.0)
     mu = [tf.gather(targets["mu"], left + i, axis=1) for i in (0, 1)]
     known = [tf.gather(targets["known"], left + i, axis=1) for i in (0, 1)]
     label = units.caption_from_mu(mu[0] + weight * (mu[1] - mu[0]))
     # On a radius of the grid the neighbour doesn't count.
     label_known = (known[0] | (weight >= 1.0)) & (known[1] | (weight <= 0.0))
-    end = tf.reduce_max(tf.where(targets["within"], tf.reshape(grid, [1, -1]), 0.0), axis=1, keepdims=True)
-    inside = tf.reshape(radius, [1, -1]) <= end
-    sky = tf.fill(tf.shape(label), units.caption_from_mu(units.SKY_MU))
-    return tf.where(inside, label, sky), label_known | ~inside
+    end = ops.max(ops.where(targets["within"], ops.reshape(grid, (1, -1)), 0.0), axis=1, keepdims=True)
+    inside = ops.reshape(radius, (1, -1)) <= end
+    sky = tf.fill(ops.shape(label), units.caption_from_mu(units.SKY_MU))
+    return ops.where(inside, label, sky), label_known | ~inside

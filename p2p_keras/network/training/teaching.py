@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import keras
-import tensorflow as tf
+from keras import ops
 
 from p2p_keras.network.training.captions import caption_targets
 
@@ -52,12 +52,12 @@ class Teaching:
         step : float tensor
             Steps trained so far.
         """
-        caption, known = caption_targets(targets, tf.reduce_max(tf.shape(inputs["image"])[1:]))
-        taught = known & self.share(tf.shape(caption), step)
-        return tf.where(taught, caption, tf.fill(tf.shape(caption), float("nan")))
+        caption, known = caption_targets(targets, ops.max(ops.shape(inputs["image"])[1:]))
+        taught = known & self.share(ops.shape(caption), step)
+        return ops.where(taught, caption, tf.fill(ops.shape(caption), float("nan")))
 
     def _sequence(self, shape: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-        return tf.random.uniform(tf.stack([shape[0], 1])) < SEQUENCE_SHARE
+        return tf.random.uniform(ops.stack([shape[0], 1])) < SEQUENCE_SHARE
 
     def _scheduled(self, shape: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         return tf.random.uniform(shape) < 1.0 - step / self.decay_steps
