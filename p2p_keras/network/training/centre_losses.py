@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from keras import ops
@@ -20,7 +21,7 @@ OUTPUTS = ("centre_nearest", "centre_near", "centre_heat")
 _FARTHEST = 8.0  # px: what is farther off is the heat map's to learn
 
 
-def loss_terms(inputs: dict, targets: dict, outputs: dict, likelihood_weight=1.0) -> dict[str, tf.Tensor]:
+def loss_terms(inputs: dict, targets: dict, outputs: dict, likelihood_weight=1.0) -> dict[str, Any]:
     """Weighted terms of the loss, scalars; as `p2p_keras.network.training.losses.loss_terms`, of the centre alone.
 
     Parameters
@@ -35,12 +36,12 @@ def loss_terms(inputs: dict, targets: dict, outputs: dict, likelihood_weight=1.0
     return {name: WEIGHTS[name] * term for name, term in centre_terms(inputs, targets, outputs).items()}
 
 
-def centre_terms(inputs: dict, targets: dict, outputs: dict) -> dict[str, tf.Tensor]:
+def centre_terms(inputs: dict, targets: dict, outputs: dict) -> dict[str, Any]:
     """`centre`, the distances in px of the two finer steps, and `heat`, the cross-entropy of the first; unweighted."""
     known = ops.cast(targets["centre_known"], "float32")
     off = [ops.minimum(centre_distance(outputs[name], targets), _FARTHEST) for name in OUTPUTS[:2]]
     return {
-        "centre": tf.add_n([galaxy_mean(distance, known) for distance in off]),
+        "centre": sum(galaxy_mean(distance, known) for distance in off),
         "heat": galaxy_mean(_heat_loss(outputs["centre_heat"], _true_centre(targets), inputs["image"]), known),
     }
 
@@ -64,4 +65,4 @@ def _heat_loss(logits, centre, image):
     y = (centre[:, 1:2] - (shape[1] - 1.0) / 2.0) / spacing - offsets
     log_target = -0.5 * (ops.expand_dims(y * y, 2) + ops.expand_dims(x * x, 1)) / 0.6**2
     target = ops.softmax(ops.reshape(log_target, (-1, cells * cells)), axis=-1)
-    return tf.nn.softmax_cross_entropy_with_logits(target, logits)
+    return ops.categorical_crossentropy(target, logits, from_logits=True)

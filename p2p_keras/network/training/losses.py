@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import keras
+from typing import Any
+
 from keras import ops
 
 from p2p_keras.core import accuracy, units
@@ -32,7 +33,7 @@ _BEYOND = 0.1  # weight of radii beyond the extent: enough that growth and total
 _FAINTEST_LOG = -6.0  # ln intensity in noise units under which nothing can be learned
 
 
-def loss_terms(inputs: dict, targets: dict, outputs: dict, likelihood_weight=1.0) -> dict[str, tf.Tensor]:
+def loss_terms(inputs: dict, targets: dict, outputs: dict, likelihood_weight=1.0) -> dict[str, Any]:
     """Weighted terms of the loss, scalars.
 
     Parameters
@@ -52,7 +53,7 @@ def loss_terms(inputs: dict, targets: dict, outputs: dict, likelihood_weight=1.0
     zero_point = ops.reshape(inputs["zero_point"], (-1, 1))
     pixel_scale = ops.reshape(inputs["pixel_scale"], (-1, 1))
     log_noise = ops.reshape(outputs["log_noise"], (-1, 1))
-    log_true = units.log_noise_units_from_mu(targets["mu"], log_noise, zero_point, pixel_scale, xp=keras.ops)
+    log_true = units.log_noise_units_from_mu(targets["mu"], log_noise, zero_point, pixel_scale, xp=ops)
     within, known = (ops.cast(targets[name], "float32") for name in ("within", "known"))
     seen = ops.cast((outputs["covered"] > 0.2) & (log_true > _FAINTEST_LOG), "float32")
     weight = known * seen * (within + _BEYOND * (1.0 - within))
@@ -68,17 +69,15 @@ def loss_terms(inputs: dict, targets: dict, outputs: dict, likelihood_weight=1.0
 
     e_true = ops.stack([targets["e1"], targets["e2"]], axis=-1)
     e_weight = ops.cast(targets["geometry_known"], "float32") * weight
-    terms["ellipse"] = tf.add_n(
-        [
-            ring_mean(ops.sqrt(ops.sum(ops.square(outputs[name] - e_true), axis=-1) + 1e-6), e_weight)
-            for name in ("e_first", "e_second", "e")
-        ]
+    terms["ellipse"] = sum(
+        ring_mean(ops.sqrt(ops.sum(ops.square(outputs[name] - e_true), axis=-1) + 1e-6), e_weight)
+        for name in ("e_first", "e_second", "e")
     )
 
     terms.update(centre_terms(inputs, targets, outputs))
     # Some start many pixels off (`CentreJitter`): by the logarithm, lest they rule the gradient.
     off = [0.5 * ops.arcsinh(2.0 * centre_distance(outputs[name], targets)) for name in ("centre_moved", "centre")]
-    terms["moved"] = galaxy_mean(tf.add_n(off), ops.cast(targets["centre_known"], "float32"))
+    terms["moved"] = galaxy_mean(sum(off), ops.cast(targets["centre_known"], "float32"))
     noise = ops.exp(outputs["log_noise"])
     # The level is taken off before the network sees the image: what counts is what is left of it.
     sky_error = ops.abs(outputs["sky"] - targets["sky"]) / noise
@@ -95,7 +94,7 @@ def error_terms(targets, outputs, e_true, e_weight, error):
     Errors count as they are, without a gradient to what is measured: a network that only says what it doesn't know.
     """
     if "bad_logit" not in outputs:
-        return tf.constant(0.0), tf.constant(0.0)
+        return ops.zeros(()), ops.zeros(())
 
     def likelihood(distance, scale):
         return ops.stop_gradient(distance) / scale + ops.log(scale)
@@ -123,7 +122,7 @@ def error_terms(targets, outputs, e_true, e_weight, error):
     logit = outputs["bad_logit"]
     # Cross-entropy of logits, in the form that doesn't overflow.
     entropy = ops.maximum(logit, 0.0) - logit * bad + ops.log1p(ops.exp(-ops.abs(logit)))
-    return tf.add_n(terms), galaxy_mean(entropy, known)
+    return sum(terms), galaxy_mean(entropy, known)
 
 
 def growth_errors(targets, outputs):

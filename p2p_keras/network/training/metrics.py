@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from p2p_keras.network.layers.per_backend import gathered, rows_of
+
 __all__ = ["masked_median", "GalaxyQuantile"]
 
 _EDGES = np.logspace(-3.5, 1.0, 451).astype("float32")
@@ -15,11 +17,10 @@ _UPPER = np.append(_EDGES, _EDGES[-1])
 
 def masked_median(values, mask):
     """Median along the last axis where `mask` is true; +inf where it is true nowhere. (batch, K) to (batch,)."""
-    ranked = ops.sort(ops.where(mask, values, tf.fill(ops.shape(values), np.float32(np.inf))), axis=-1)
+    ranked = ops.sort(ops.where(mask, values, float("inf")), axis=-1)
     count = ops.sum(ops.cast(mask, "int32"), axis=-1)
-    low = tf.gather(ranked, ops.maximum(count - 1, 0) // 2, batch_dims=1)
-    high = tf.gather(ranked, ops.minimum(count // 2, ops.shape(values)[-1] - 1), batch_dims=1)
-    return 0.5 * (low + high)
+    middle = ops.stack([ops.maximum(count - 1, 0) // 2, ops.minimum(count // 2, values.shape[-1] - 1)], axis=1)
+    return ops.mean(gathered(ranked, middle), axis=1)
 
 
 @keras.saving.register_keras_serializable(package="p2p_keras")
@@ -46,8 +47,8 @@ class GalaxyQuantile(keras.metrics.Metric):
         finite = ops.isfinite(values)
         if sample_weight is not None:
             finite &= ops.cast(sample_weight, "bool")
-        index = ops.searchsorted(_EDGES, ops.where(finite, values, ops.zeros_like(values)))
-        counts = tf.math.unsorted_segment_sum(ops.cast(finite, "float32"), index, len(_EDGES) + 1)
+        index = ops.searchsorted(ops.convert_to_tensor(_EDGES), ops.where(finite, values, 0.0))
+        counts = ops.segment_sum(ops.cast(finite, "float32"), index, len(_EDGES) + 1)
         self.histogram.assign(self.histogram + counts)
 
     def result(self):
@@ -56,10 +57,11 @@ class GalaxyQuantile(keras.metrics.Metric):
         cumulative = ops.cumsum(counts)
         rank = self.quantile * cumulative[-1]
         index = ops.minimum(ops.searchsorted(cumulative, ops.reshape(rank, (1,)))[0], len(_EDGES))
-        low, high = (tf.gather(edges, index) for edges in (_LOWER, _UPPER))
-        inside = (rank - (cumulative[index] - counts[index])) / ops.maximum(counts[index], 1.0)
+        low, high = (rows_of(ops.convert_to_tensor(edges), index) for edges in (_LOWER, _UPPER))
+        here = rows_of(counts, index)
+        inside = (rank - (rows_of(cumulative, index) - here)) / ops.maximum(here, 1.0)
         value = low + inside * (high - low)
-        return ops.where(cumulative[-1] > 0.0, value, np.float32(np.nan))
+        return ops.where(cumulative[-1] > 0.0, value, float("nan"))
 
     def get_config(self):
         return {**super().get_config(), "quantile": self.quantile}

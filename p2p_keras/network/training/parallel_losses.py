@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from keras import ops
 
 from p2p_keras.core import units
@@ -17,7 +19,7 @@ WEIGHTS = {"profile": 1.0, "mu": 4.0, "ellipse": 2.0, "centre": 0.5}
 _BEYOND = 0.1  # weight of radii beyond the extent, as for `isophote`
 
 
-def loss_terms(inputs: dict, targets: dict, outputs: dict, likelihood_weight=1.0) -> dict[str, tf.Tensor]:
+def loss_terms(inputs: dict, targets: dict, outputs: dict, likelihood_weight=1.0) -> dict[str, Any]:
     """Weighted terms of the loss, scalars.
 
     Parameters
@@ -42,6 +44,6 @@ def loss_terms(inputs: dict, targets: dict, outputs: dict, likelihood_weight=1.0
     terms = {
         "profile": likelihood_weight * ring_mean(ops.minimum(error, 3.0) / scale + ops.log(scale), weight),
         "mu": ring_mean(error, weight),
-        **shape_terms(targets, outputs, ops.max(ops.shape(inputs["image"])[1:])),
+        **shape_terms(targets, outputs, inputs["image"]),
     }
     return {name: WEIGHTS[name] * term for name, term in terms.items()}

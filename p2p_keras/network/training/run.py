@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from p2p_keras.core.errors import InputError, UsageError
 from p2p_keras.core.model_files import keras_file
@@ -118,7 +119,7 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
     if not (folder / BEST).exists():
         raise InputError(folder, "no epoch was finished with a finite validation figure; there is nothing to export")
 
-    steps_done = int(trainer.steps.numpy())
+    steps_done = int(keras.ops.convert_to_numpy(trainer.steps))
     if config.part:  # figures are of the whole network
         trainer = make_trainer(replace(config, part=""), steps)
     trainer.network.load_weights(folder / BEST)
@@ -142,14 +143,14 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
 def _train(
     config: FitConfig,
     trainer: ProfileTrainer,
-    validation: tf.data.Dataset,
+    validation: Any,
     progress: dict,
     sizes: tuple[int, ...],
     verbose: int,
 ) -> None:
     """Train from where `progress` is to the last epoch; the folder then has the best weights and the last state."""
     folder, steps = Path(config.run), progress["steps_per_epoch"]
-    done = int(trainer.steps.numpy())
+    done = int(keras.ops.convert_to_numpy(trainer.steps))
     train = make_dataset(
         config.data,
         "train",
@@ -166,10 +167,11 @@ def _train(
     callbacks = [
         StopAtNaN(),  # before the checkpoint: the last good state stays
         keras.callbacks.CSVLogger(str(folder / "metrics.csv"), append=done_before > 0),
-        keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
         KeepStatistics(round(RECIPES[config.preset].own_statistics * config.epochs)),
         checkpoint,
     ]
+    if find_spec("tensorflow"):  # which Keras writes TensorBoard's files by, on every backend
+        callbacks.append(keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False))
     best = best_figure(folder / "metrics.csv") if done_before else None
     shown = EpochProgress(config.epochs, steps, config.batch_size, first_step=done, best=best)
     callbacks += [shown] if verbose else []
@@ -189,7 +191,7 @@ def _train(
             trainer.fit(train, initial_epoch=first, epochs=config.epochs, steps_per_epoch=steps, **common)
 
 
-def _held_out(config: FitConfig, split: str, sizes: tuple[int, ...]) -> tf.data.Dataset:
+def _held_out(config: FitConfig, split: str, sizes: tuple[int, ...]) -> Any:
     """Batches of a split that isn't trained on, each image as large as the training may see it."""
     return make_dataset(
         config.data, split, batch_size=config.batch_size, image_sizes=sizes, largest=True, seed=config.seed
@@ -204,7 +206,9 @@ def _explained(config: FitConfig, checkpoint: Checkpoint) -> Iterator[None]:
     except KeyboardInterrupt:
         checkpoint.save()
         raise UsageError(f"interrupted; {config.run} goes on where it was with --resume") from None
-    except tf.errors.DataLossError as error:
+    except Exception as error:
+        if type(error).__name__ != "DataLossError":  # TensorFlow's, which needn't be there
+            raise
         damage = find_damage(find_shards(config.data, "train")) or find_damage(find_shards(config.data, "val"))
         raise damage or InputError(config.data, str(error)) from error
     except LossIsNaN as error:
@@ -226,7 +230,9 @@ def make_trainer(config: FitConfig, total_steps: int) -> ProfileTrainer:
         ease_in_steps=min(500, total_steps // 5),
         dtype=config.precision,
     )
-    trainer.compile(optimizer=make_optimizer(config, total_steps), jit_compile=False)
+    # JAX without its compiler takes minutes for a step; TensorFlow with it (XLA) is slower on a CPU.
+    jit = "auto" if keras.config.backend() == "jax" else False
+    trainer.compile(optimizer=make_optimizer(config, total_steps), jit_compile=jit)
     trainer.optimizer.build(trainer.trainable_variables)
     return trainer
 

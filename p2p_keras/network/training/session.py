@@ -77,6 +77,8 @@ def run_card(config: FitConfig, metrics: dict) -> dict:
 
 def draw_examples(model, config: FitConfig, path: Path) -> Path:
     """Draw held-out galaxies with true and predicted profiles and their uncertainty."""
+    from keras.ops import convert_to_numpy
+
     from p2p_keras.data.shards import find_shards, read_shards
     from p2p_keras.images import GalaxyImage
     from p2p_keras.network.training.run import held_out_splits
@@ -97,7 +99,7 @@ def draw_examples(model, config: FitConfig, path: Path) -> Path:
             "zero_point": np.full(1, galaxy.zero_point, "float32"),
             "pixel_scale": np.full(1, galaxy.pixel_scale, "float32"),
         }
-        outputs = {name: np.asarray(value)[0] for name, value in model(inputs, training=False).items()}
+        outputs = {name: convert_to_numpy(value)[0] for name, value in model(inputs, training=False).items()}
         entries.append((image, galaxy, profile_table(outputs, image)))
     figure = comparison_figure(entries, title="Held-out galaxies: true and predicted profiles")
     return save_figure(figure, path)
