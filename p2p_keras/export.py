@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -31,6 +32,9 @@ def main(context: click.Context, run: Path, name: str, version: int | None, outp
     metrics.json. Every form is loaded again in a fresh process and compared with Keras first; where one differs,
     nothing is left behind and the exit status is 1. An existing version is never overwritten.
     """
+    # SavedModels and ONNX files are made by TensorFlow, whichever backend trained the run.
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+
     from p2p_keras.network.training.run_export import export_run
 
     result = export_run(run, output, name, version)

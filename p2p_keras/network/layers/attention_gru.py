@@ -75,7 +75,7 @@ class AttentionGRUCell(keras.layers.Layer):
         """
         memory = ops.cast(memory, self.compute_dtype)
         if mask is not None:
-            memory *= ops.cast(ops.expand_dims(mask, -1), memory.dtype)
+            memory = memory * ops.cast(ops.expand_dims(mask, -1), memory.dtype)
         return memory, ops.matmul(memory, ops.cast(self.memory_kernel, memory.dtype))
 
     def call(self, inputs, state, attention, memory, keys, mask=None):

@@ -25,7 +25,7 @@ class OneEllipse(_Float32Layer):
     def call(self, answer, image, sma):
         vector, offset = answer[:, :2], answer[:, 2:]
         length = ops.sqrt(ops.sum(vector * vector, axis=1, keepdims=True) + 1e-12)
-        vector *= _LARGEST * ops.tanh(length) / length
+        vector = vector * (_LARGEST * ops.tanh(length) / length)
         shape = ops.shape(image)
         height, width = ops.cast(shape[1], "float32"), ops.cast(shape[2], "float32")
         middle = ops.stack([(width - 1.0) / 2.0, (height - 1.0) / 2.0])

@@ -104,7 +104,7 @@ class PhysicalProfile(keras.layers.Layer):
             "calibration_by_scale": ops.log(pixel_scale),
         }
         for name, knots in self.knots.items():
-            log_error += interpolated(position[name], knots, getattr(self, name))
+            log_error = log_error + interpolated(position[name], knots, getattr(self, name))
         sky = inputs["sky"] * ops.exp(inputs["log_noise"])
         if "level" in inputs:
             sky = sky + inputs["level"]
@@ -142,7 +142,7 @@ def interpolated(position, knots, values):
         below = float(knots[i] - knots[i - 1]) if i else 1.0
         above = float(knots[i + 1] - knots[i]) if i + 1 < len(knots) else 1.0
         hat = ops.minimum(1.0 - (knot - position) / below, 1.0 - (position - knot) / above)
-        out += ops.maximum(hat, 0.0) * values[i]
+        out = out + ops.maximum(hat, 0.0) * values[i]
     return out
 
 
@@ -194,7 +194,7 @@ class ValidProfile(_Float32Layer):
         # 1 up to the first radius that isn't known: the number of unknown radii so far is 0.
         valid = ops.matmul(1.0 - known, _so_far()) < 0.5
         # A core that is masked doesn't end the profile further out, but has no row itself.
-        valid &= covered >= _MIN_COVERED
+        valid = valid & (covered >= _MIN_COVERED)
         fills = {
             "mu": units.FILL_MU,
             "mu_err": units.FILL_MU_ERR,

@@ -46,7 +46,7 @@ class GalaxyQuantile(keras.metrics.Metric):
         values = ops.cast(values, "float32")
         finite = ops.isfinite(values)
         if sample_weight is not None:
-            finite &= ops.cast(sample_weight, "bool")
+            finite = finite & ops.cast(sample_weight, "bool")
         index = ops.searchsorted(ops.convert_to_tensor(_EDGES), ops.where(finite, values, 0.0))
         counts = ops.segment_sum(ops.cast(finite, "float32"), index, len(_EDGES) + 1)
         self.histogram.assign(self.histogram + counts)
@@ -64,4 +64,5 @@ class GalaxyQuantile(keras.metrics.Metric):
         return ops.where(cumulative[-1] > 0.0, value, float("nan"))
 
     def get_config(self):
+        """Keras' own, with `quantile`."""
         return {**super().get_config(), "quantile": self.quantile}

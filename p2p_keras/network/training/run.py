@@ -131,6 +131,7 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
         "epochs": progress["epoch"],
         "best_epoch": progress.get("best_epoch"),
         "steps": steps_done,
+        "backend": keras.config.backend(),
         "core_hours": round(progress.get("cpu_seconds", 0.0) / 3600, 3),
     }
     for split in held_out_splits(config.data):

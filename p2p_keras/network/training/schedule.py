@@ -34,4 +34,5 @@ class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
         return self.peak * ops.minimum((step + 1.0) / max(1.0, warmup), cosine)
 
     def get_config(self):
+        """The three arguments."""
         return {"peak": self.peak, "warmup_steps": self.warmup_steps, "total_steps": self.total_steps}

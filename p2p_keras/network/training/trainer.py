@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import keras
-import numpy as np
 from keras import ops
 
 from p2p_keras.core import units
@@ -100,8 +99,7 @@ class ProfileTrainer(keras.Model):
 
     def reset_averages(self):
         """Set the moving average to the present weights (after loading them)."""
-        for average, variable in zip(self.averages, self.averaged_variables, strict=True):
-            average.assign(variable)
+        _copy(self.averaged_variables, self.averages)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Sum of the weighted terms."""
@@ -180,10 +178,15 @@ class ProfileTrainer(keras.Model):
     def averaged(self) -> Iterator[None]:
         """Within, the network has the moving average of its weights."""
         kept = [keras.ops.convert_to_numpy(variable) for variable in self.averaged_variables]
-        for average, variable in zip(self.averages, self.averaged_variables, strict=True):
-            variable.assign(average)
+        _copy(self.averages, self.averaged_variables)
         try:
             yield
         finally:
             for variable, value in zip(self.averaged_variables, kept, strict=True):
                 variable.assign(value)
+
+
+def _copy(values, variables):
+    """Give variables the values of others; a copy, since JAX would let both have the same memory."""
+    for value, variable in zip(values, variables, strict=True):
+        variable.assign(keras.ops.convert_to_numpy(value))
