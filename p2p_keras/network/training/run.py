@@ -20,7 +20,7 @@ import numpy as np
 from p2p_keras.core.errors import InputError, UsageError
 from p2p_keras.core.model_files import keras_file
 from p2p_keras.core.version import __version__
-from p2p_keras.data.pipeline import Augmentation, make_dataset
+from p2p_keras.data.pipeline import Augmentation
 from p2p_keras.data.shards import find_damage, find_shards, read_manifest, read_records, read_shards
 from p2p_keras.network import load_network
 from p2p_keras.network.models import build_network, finish_model
@@ -152,7 +152,7 @@ def _train(
     """Train from where `progress` is to the last epoch; the folder then has the best weights and the last state."""
     folder, steps = Path(config.run), progress["steps_per_epoch"]
     done = int(keras.ops.convert_to_numpy(trainer.steps))
-    train = make_dataset(
+    train = _batches(
         config.data,
         "train",
         batch_size=config.batch_size,
@@ -192,11 +192,24 @@ def _train(
             trainer.fit(train, initial_epoch=first, epochs=config.epochs, steps_per_epoch=steps, **common)
 
 
+def _batches(*args: Any, **settings: Any) -> Any:
+    """Batches by tf.data, or by our own reader where TensorFlow isn't installed."""
+    if find_spec("tensorflow") is None:
+        from p2p_keras.data.pipeline import ShardBatches
+
+        return ShardBatches(*args, **settings)
+    from p2p_keras.data.pipeline import make_dataset
+
+    if keras.config.backend() != "tensorflow":
+        import tensorflow as tf
+
+        tf.config.set_visible_devices([], "GPU")  # it would take the memory of a GPU that it has no use for
+    return make_dataset(*args, **settings)
+
+
 def _held_out(config: FitConfig, split: str, sizes: tuple[int, ...]) -> Any:
     """Batches of a split that isn't trained on, each image as large as the training may see it."""
-    return make_dataset(
-        config.data, split, batch_size=config.batch_size, image_sizes=sizes, largest=True, seed=config.seed
-    )
+    return _batches(config.data, split, batch_size=config.batch_size, image_sizes=sizes, largest=True, seed=config.seed)
 
 
 @contextmanager
