@@ -79,8 +79,10 @@ test-addons: venv ## the tensorflow-addons lane: shipped model and attention ste
 	P2P_ADDONS_REFERENCE=$(CURDIR)/build/addons-reference.npz P2P_ADDONS_ATTENTION=$(CURDIR)/build/addons-attention.npz \
 	$(VENV_ADDONS)/bin/python -m pytest --override-ini minversion=7 tests/addons
 
+# The tests marked `backends`: other files import TensorFlow.
+BACKEND_TESTS = tests/network/backends tests/network/layers/test_layer_contract.py
 test-jax: venv ## layers, presets and the shipped model on JAX, against TensorFlow's numbers
-	KERAS_BACKEND=jax $(PY) -m pytest -n 0 -m backends tests/network
+	KERAS_BACKEND=jax $(PY) -m pytest -n 0 $(BACKEND_TESTS)
 
 # PyTorch's wheel on PyPI brings 3 GB of CUDA: an environment of its own, without TensorFlow, for the CPU build.
 VENV_TORCH ?= .venv-torch
@@ -91,7 +93,7 @@ test-torch: venv ## the same on PyTorch, without TensorFlow (TORCH=a requirement
 	@mkdir -p build
 	$(PY) tests/network/backends/reference.py build/backends.npz
 	KERAS_BACKEND=torch P2P_BACKENDS_REFERENCE=$(CURDIR)/build/backends.npz PYTHONPATH=$(CURDIR) \
-	$(VENV_TORCH)/bin/python -m pytest -m backends tests/network
+	$(VENV_TORCH)/bin/python -m pytest $(BACKEND_TESTS)
 
 # The wheel is built from the source distribution, not from the clone, so both are tried.
 wheel: venv ## build sdist and wheel in dist/, check them, try them in empty environments (WHEEL_PYTHON=python3.13)

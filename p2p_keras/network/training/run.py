@@ -87,6 +87,7 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
         raise UsageError(f"{folder} holds a run already: go on with --resume, or choose another --run")
     if not config.epochs and not config.init:
         raise UsageError("0 epochs calibrate given weights: name them by --init")
+    _share_among_devices(config)
     keras.utils.set_random_seed(config.seed)
     seen = "train" if config.epochs else "val"
     sizes = tuple(config.image_sizes) or (stored_size(config.data, seen),)
@@ -114,6 +115,7 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
 
     if config.epochs:
         _train(config, trainer, validation, progress, sizes, verbose)
+        keras.distribution.set_distribution(None)
     else:
         save_best(trainer, folder / BEST)
     if not (folder / BEST).exists():
@@ -139,6 +141,26 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
         metrics[split] = {name: float(value) if np.isfinite(value) else None for name, value in figures.items()}
     _write_text(folder / "metrics.json", json.dumps(metrics, indent=2, allow_nan=False) + "\n")
     return RunResult(folder, metrics, progress["epoch"])
+
+
+def _share_among_devices(config: FitConfig) -> None:
+    """Let each batch be shared by the first devices, each with a copy of the weights.
+
+    Raises
+    ------
+    UsageError
+        The backend can't, there are fewer devices, or they can't share a batch evenly.
+    """
+    if config.devices == 1:
+        return
+    if keras.config.backend() != "jax":
+        raise UsageError(f"--devices {config.devices} needs JAX: set KERAS_BACKEND=jax")
+    devices = keras.distribution.list_devices()
+    if len(devices) < config.devices:
+        raise UsageError(f"--devices {config.devices}: there are {len(devices)} ({', '.join(devices)})")
+    if config.batch_size % config.devices:
+        raise UsageError(f"--devices {config.devices}: a batch of {config.batch_size} can't be shared evenly")
+    keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices[: config.devices]))
 
 
 def _train(

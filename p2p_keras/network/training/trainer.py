@@ -171,8 +171,14 @@ class ProfileTrainer(keras.Model):
 
     def evaluate(self, *args, **kwargs):
         """Evaluate the moving average of the weights."""
-        with self.averaged():
-            return super().evaluate(*args, **kwargs)
+        # Devices share batches evenly, which the last one of a split can't be: each of them does it all.
+        distribution = keras.distribution.distribution()
+        keras.distribution.set_distribution(None)
+        try:
+            with self.averaged():
+                return super().evaluate(*args, **kwargs)
+        finally:
+            keras.distribution.set_distribution(distribution)
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
