@@ -21,7 +21,7 @@ from p2p_keras.core.errors import InputError, UsageError
 from p2p_keras.core.model_files import keras_file
 from p2p_keras.core.version import __version__
 from p2p_keras.data.pipeline import Augmentation
-from p2p_keras.data.shards import find_damage, find_shards, read_manifest, read_records, read_shards
+from p2p_keras.data.shards import find_damage, find_shards
 from p2p_keras.network import load_network
 from p2p_keras.network.models import build_network, finish_model
 from p2p_keras.network.training.checkpoint import (
@@ -38,6 +38,7 @@ from p2p_keras.network.training.config import FitConfig
 from p2p_keras.network.training.epoch_progress import EpochProgress, best_figure
 from p2p_keras.network.training.optimizer import make_optimizer
 from p2p_keras.network.training.recipes import RECIPES
+from p2p_keras.network.training.run_data import batches, count_galaxies, held_out, held_out_splits, stored_size
 from p2p_keras.network.training.teaching import teaching_of
 from p2p_keras.network.training.trainer import ProfileTrainer
 from p2p_keras.network.training.uncertainty import calibrate, reset_calibration
@@ -49,9 +50,6 @@ __all__ = [
     "make_trainer",
     "load_run_model",
     "load_initial",
-    "stored_size",
-    "count_galaxies",
-    "held_out_splits",
 ]
 
 log = logging.getLogger(__name__)
@@ -92,7 +90,7 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
     seen = "train" if config.epochs else "val"
     sizes = tuple(config.image_sizes) or (stored_size(config.data, seen),)
     steps = config.steps_per_epoch or max(1, count_galaxies(config.data, seen) // config.batch_size)
-    validation = _held_out(config, "val", sizes)
+    validation = held_out(config, "val", sizes)
     trainer = make_trainer(config, steps * max(config.epochs, 1))
     progress: dict = {"epoch": 0, "steps_per_epoch": steps, "version": __version__}
     resuming = resume and (folder / LAST).exists()
@@ -137,7 +135,7 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
         "core_hours": round(progress.get("cpu_seconds", 0.0) / 3600, 3),
     }
     for split in held_out_splits(config.data):
-        figures = trainer.evaluate(_held_out(config, split, sizes), return_dict=True, verbose=0)
+        figures = trainer.evaluate(held_out(config, split, sizes), return_dict=True, verbose=0)
         metrics[split] = {name: float(value) if np.isfinite(value) else None for name, value in figures.items()}
     _write_text(folder / "metrics.json", json.dumps(metrics, indent=2, allow_nan=False) + "\n")
     return RunResult(folder, metrics, progress["epoch"])
@@ -174,7 +172,7 @@ def _train(
     """Train from where `progress` is to the last epoch; the folder then has the best weights and the last state."""
     folder, steps = Path(config.run), progress["steps_per_epoch"]
     done = int(keras.ops.convert_to_numpy(trainer.steps))
-    train = _batches(
+    train = batches(
         config.data,
         "train",
         batch_size=config.batch_size,
@@ -212,26 +210,6 @@ def _train(
             first += 1
         if first < config.epochs and not trainer.stop_training:
             trainer.fit(train, initial_epoch=first, epochs=config.epochs, steps_per_epoch=steps, **common)
-
-
-def _batches(*args: Any, **settings: Any) -> Any:
-    """Batches by tf.data, or by our own reader where TensorFlow isn't installed."""
-    if find_spec("tensorflow") is None:
-        from p2p_keras.data.pipeline import ShardBatches
-
-        return ShardBatches(*args, **settings)
-    from p2p_keras.data.pipeline import make_dataset
-
-    if keras.config.backend() != "tensorflow":
-        import tensorflow as tf
-
-        tf.config.set_visible_devices([], "GPU")  # it would take the memory of a GPU that it has no use for
-    return make_dataset(*args, **settings)
-
-
-def _held_out(config: FitConfig, split: str, sizes: tuple[int, ...]) -> Any:
-    """Batches of a split that isn't trained on, each image as large as the training may see it."""
-    return _batches(config.data, split, batch_size=config.batch_size, image_sizes=sizes, largest=True, seed=config.seed)
 
 
 @contextmanager
@@ -331,29 +309,6 @@ def _initial_file(source: Path) -> Path:
         if candidate.suffix == ".keras" and candidate.is_file():
             return candidate
     return keras_file(source, needed_by="--init")
-
-
-def stored_size(data: str, split: str = "train") -> int:
-    """Longer side in pixels of the first image of a split."""
-    galaxy = next(iter(read_shards(find_shards(data, split))))
-    return int(max(galaxy.image.shape))
-
-
-def count_galaxies(data: str, split: str) -> int:
-    """Training examples of a split, from dataset.json where there is one."""
-    manifest = read_manifest(data)
-    if manifest is not None and split in manifest.counts:
-        return int(manifest.counts[split])
-    return sum(1 for path in find_shards(data, split) for _ in read_records(path))
-
-
-def held_out_splits(data: str) -> list[str]:
-    """Splits that no weight saw: `val`, on which epoch and calibration are chosen, and `test` where there is one."""
-    try:
-        find_shards(data, "test")
-    except UsageError:
-        return ["val"]
-    return ["val", "test"]
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -106,7 +106,7 @@ def draw_examples(model, config: FitConfig, path: Path) -> Path:
 
     from p2p_keras.data.shards import find_shards, read_shards
     from p2p_keras.images import GalaxyImage
-    from p2p_keras.network.training.run import held_out_splits
+    from p2p_keras.network.training.run_data import held_out_splits
     from p2p_keras.profile.plots import comparison_figure, save_figure
     from p2p_keras.profile.tables.building import profile_table
 
