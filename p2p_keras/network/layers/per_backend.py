@@ -20,7 +20,7 @@ if keras.config.backend() == "tensorflow":
 
     def rows_of(table, index):
         """``table[index]``, along the first axis; `index`, of any shape, must lie in 0 ... n - 1."""
-        # `ops.take` looks for negative numbers: alone as fast, but more nodes in the body of a loop of a thousand steps.
+        # `ops.take` looks for negative numbers: alone as fast, but more nodes in a loop of a thousand steps.
         return tf.gather(table, index)
 
     def greatest(values):

@@ -115,14 +115,24 @@ def error_terms(targets, outputs, e_true, e_weight, error):
             likelihood(ops.minimum(mag_error, 3.0), outputs["mag_scale"]), ops.cast(targets["mag_known"], "float32")
         ),
     ]
-    bright = targets["known"] & targets["within"] & (targets["mu"] <= units.FAINT_MU)
-    galaxy_error = masked_median(ops.stop_gradient(error), bright)
-    known = ops.cast(ops.any(bright, axis=-1), "float32")
-    bad = ops.cast(galaxy_error > accuracy.BAD_PROFILE, "float32")
+    known = ops.cast(ops.any(targets["known"], axis=-1), "float32")
+    bad = ops.cast(is_bad(targets, ops.stop_gradient(error)), "float32")
     logit = outputs["bad_logit"]
     # Cross-entropy of logits, in the form that doesn't overflow.
     entropy = ops.maximum(logit, 0.0) - logit * bad + ops.log1p(ops.exp(-ops.abs(logit)))
     return sum(terms), galaxy_mean(entropy, known)
+
+
+def is_bad(targets, error):
+    """Whether each profile is bad (batch,), by its absolute error (batch, K) in mag: what `p_bad` is trained on.
+
+    The error is the median where mu <= 26.5, as far as the true profile reaches; over all of it where it is fainter.
+    Where there is nothing to measure, since no radius of the truth stands out of the noise, every profile is bad.
+    """
+    within = targets["known"] & targets["within"]
+    bright = within & (targets["mu"] <= units.FAINT_MU)
+    judged = ops.where(ops.any(bright, axis=-1, keepdims=True), bright, within)
+    return masked_median(error, judged) > accuracy.BAD_PROFILE  # of nothing it is infinite
 
 
 def growth_errors(targets, outputs):
