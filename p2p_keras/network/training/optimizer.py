@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import keras
 from keras import ops
 
@@ -14,7 +16,7 @@ _FIRST_LOSS_SCALE = 2.0**8
 """Keras begins at 2^15, where the first losses overflow: it then skips steps until the scale has been halved enough."""
 
 
-class _OfSome:
+class _OfSome(keras.optimizers.Optimizer):
     """On JAX, an optimizer that goes on when some of its variables were frozen, as on the other backends."""
 
     def stateless_apply(self, optimizer_variables, grads, trainable_variables):
@@ -28,7 +30,9 @@ class _OfSome:
             for variable, is_trained in zip(self._trainable_variables, trained, strict=True)
         ]
         grads, values = map(list, zip(*pairs, strict=True))
-        values, optimizer_variables = super().stateless_apply(optimizer_variables, grads, values)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Gradients do not exist")
+            values, optimizer_variables = super().stateless_apply(optimizer_variables, grads, values)
         return [value for value, is_trained in zip(values, trained, strict=True) if is_trained], optimizer_variables
 
 
