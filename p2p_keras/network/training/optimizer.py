@@ -62,9 +62,9 @@ def make_optimizer(config: FitConfig, total_steps: int) -> keras.optimizers.Opti
         "gradient_accumulation_steps": config.accumulate if config.accumulate > 1 else None,
     }
     if config.optimizer == "adam":
-        optimizer = _Adam(learning_rate, **common)
+        optimizer = _Adam(learning_rate, name="adam", **common)
     else:
-        optimizer = _AdamW(learning_rate, weight_decay=config.weight_decay, **common)
+        optimizer = _AdamW(learning_rate, name="adamw", weight_decay=config.weight_decay, **common)
         # Biases and norms are not drawn to 0.
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "position"])
     if config.precision == "mixed_float16":
