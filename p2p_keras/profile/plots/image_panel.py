@@ -146,18 +146,39 @@ def _stretch(pixels: np.ndarray, profile: QTable) -> np.ndarray:
     return (scaled - bottom) / (top - bottom)
 
 
-def _draw_ellipses(ax: Axes, geometry: PixelGeometry, profile: QTable, scale: float) -> None:
+def marked_ellipses(profile: QTable) -> dict[str, list[float]]:
+    """Semi-major axes (arcsec) of the ellipses that a picture shows: isophotes of whole magnitudes, extent, r50.
+
+    Returns
+    -------
+    dict of str to list of float
+        ``"isophotes"``, ``"extent"``, ``"r50"``; empty lists where there are none.
+    """
     arrays = plain_arrays(profile)
-    if not arrays["mu"].size:
+    marked: dict[str, list[float]] = {"isophotes": [], "extent": [], "r50": []}
+    if arrays["mu"].size and np.isfinite(arrays["mu"]).any():
+        levels = np.arange(np.ceil(np.nanmin(arrays["mu"])), np.nanmax(arrays["mu"]))
+        marked["isophotes"] = [isophotal_radius(arrays["sma"], arrays["mu"], float(level)) for level in levels]
+        marked["extent"] = [float(arrays["sma"][-1])]
+        r50 = float(profile.meta.get("r50", np.nan))
+        marked["r50"] = [r50] if np.isfinite(r50) else []
+    return marked
+
+
+SMALLEST_SHOWN = 2.0
+"""Semi-major axis, px: smaller isophotes only hide the nucleus."""
+
+
+def _draw_ellipses(ax: Axes, geometry: PixelGeometry, profile: QTable, scale: float) -> None:
+    marked = marked_ellipses(profile)
+    if not marked["extent"]:
         return
-    for level in np.arange(np.ceil(arrays["mu"].min()), arrays["mu"].max()):
-        sma = isophotal_radius(arrays["sma"], arrays["mu"], float(level)) / scale
-        if sma > 2.0:  # smaller ones only hide the nucleus
-            ax.plot(*geometry.outline(sma), color=BLUE, lw=0.7)
+    for sma in marked["isophotes"]:
+        if sma / scale > SMALLEST_SHOWN:
+            ax.plot(*geometry.outline(sma / scale), color=BLUE, lw=0.7)
     ax.plot(*geometry.outline(geometry.sma[-1]), color=VERMILION, lw=1.4, label="extent")
-    r50 = float(profile.meta.get("r50", np.nan)) / scale
-    if np.isfinite(r50):
-        ax.plot(*geometry.outline(r50), color=ORANGE, lw=1.4, ls=(0, (4, 2)), label=r"$r_{50}$")
+    for r50 in marked["r50"]:
+        ax.plot(*geometry.outline(r50 / scale), color=ORANGE, lw=1.4, ls=(0, (4, 2)), label=r"$r_{50}$")
     ax.plot(geometry.x0, geometry.y0, marker="+", color=VERMILION, ms=6, mew=0.9)
 
 
