@@ -6,15 +6,18 @@ import signal
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from p2p_keras.core.errors import P2PError
 from p2p_keras.images.inputs import find_images
-from p2p_keras.page.measuring.measurement import Models
 from p2p_keras.page.places import Places
 from p2p_keras.page.server import is_own, start_server
 from p2p_keras.page.token import new_token
+
+if TYPE_CHECKING:
+    from p2p_keras.page.measuring.measurement import Models
 
 
 class Application:
@@ -23,15 +26,33 @@ class Application:
     Parameters
     ----------
     places : Places
-    models : Models
     images : sequence of path
+    models : sequence of str or None
+        Names of models; None is the shipped one.
+    threads : int, optional
+        Of the models.
     """
 
-    def __init__(self, places: Places, models: Models, images: Sequence[Path] = ()) -> None:
-        self.places, self.models, self.images = places, models, tuple(images)
+    def __init__(
+        self,
+        places: Places,
+        images: Sequence[Path] = (),
+        *,
+        models: Sequence[str | None] = (None,),
+        threads: int | None = None,
+    ) -> None:
+        self.places, self.images = places, tuple(images)
+        self._models, self._threads = tuple(models), threads
+
+    @cached_property
+    def models(self) -> Models:
+        """The models, for all sessions."""
+        from p2p_keras.page.measuring.measurement import Models
+
+        return Models(self._models, self._threads)
 
     @classmethod
-    def of(cls, paths: Sequence[str], *, models: tuple[str | None, ...] = (None,), threads: int | None = None) -> Self:
+    def of(cls, paths: Sequence[str], **models: Any) -> Self:
         """The page for what is named on the command line.
 
         Raises
@@ -41,7 +62,7 @@ class Application:
         """
         images = [path.resolve() for path in find_images(paths).paths] if paths else []
         folders = [path.parent for path in images] or [Path()]
-        return cls(Places(folders), Models(models, threads), images)
+        return cls(Places(folders), images, **models)
 
     def page(self) -> Any:
         """A page for a new session."""
@@ -64,17 +85,16 @@ class Application:
 
     def serve(self, host: str, port: int) -> tuple[Any, str]:
         """Start to listen; returns the server and the address for the browser, with the token where it needs one."""
-        import panel as pn
-
-        pn.extension("filedropper", "tabulator", notifications=False)
-        # The first profile is what a user waits for: the model is loaded while the browser starts.
-        threading.Thread(target=self._warm_up, daemon=True).start()
         token = "" if is_own(host) else new_token()
         server = start_server(self.page, host=host, port=port, token=token)
+        # The first profile is what a user waits for: what it needs is loaded while the browser starts.
+        threading.Thread(target=self._warm_up, daemon=True).start()
         shown = "localhost" if host in ("0.0.0.0", "::") else host
         return server, f"http://{shown}:{server.port}/" + (f"?token={token}" if token else "")
 
     def _warm_up(self) -> None:
+        from p2p_keras.page.measuring import measure_page  # noqa: F401 - a second of imports
+
         with suppress(P2PError):  # it will be said on the page
             self.models.load(self.models.names[0])
 

@@ -61,6 +61,7 @@ def start_server(
     logging.getLogger("tornado").setLevel(logging.ERROR)
     port = port or _free_port(host)
     names = ["localhost", "127.0.0.1"] if is_own(host) else own_names(host)
+    pn.extension("filedropper", "tabulator", notifications=False)
     options: dict[str, Any] = {
         "cookie_secret": secrets.token_hex(32),
         "websocket_max_message_size": _MESSAGE_BYTES,

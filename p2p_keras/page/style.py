@@ -1,27 +1,16 @@
-"""How the page looks: colours of the figures in the documentation, one plain style sheet, no file from the net."""
+"""How the page looks: the colours and lines of the figures in the documentation."""
 
 from __future__ import annotations
 
-from importlib import resources
 from typing import Any
 
 from p2p_keras.profile.plots.style import BLUE, GREEN, ORANGE, PURPLE, VERMILION
 
-__all__ = ["BLUE", "COLOUR_MAPS", "GREEN", "INK", "MASKED", "ORANGE", "PURPLE", "VERMILION", "dress", "style_sheet"]
+__all__ = ["BLUE", "COLOUR_MAPS", "GREEN", "INK", "MASKED", "ORANGE", "PURPLE", "VERMILION", "dress", "palette"]
 
 INK, FAINT, MASKED = "#1a1a1a", "#6b7680", "#c9d2da"
 
 COLOUR_MAPS = ("Greys", "Greys, light on dark", "Viridis", "Magma", "Cividis")
-
-
-def style_sheet() -> str:
-    """The page's style sheet."""
-    return resources.files("p2p_keras.page").joinpath("page.css").read_text(encoding="utf-8")
-
-
-def script(name: str) -> str:
-    """The text of one of the page's scripts or templates."""
-    return resources.files("p2p_keras.page").joinpath(name).read_text(encoding="utf-8")
 
 
 def palette(name: str, levels: int = 255) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import panel as pn
 
-from p2p_keras.page.style import script, style_sheet
+from p2p_keras.page.assets import asset, style_sheet
 
 MAX_UPLOAD = 64 * 2**20
 """Bytes that a session may drop on its page, all files together at a time."""
@@ -26,7 +26,7 @@ def column(*parts: Any, width: str = "420px", grow: float = 1, **options: Any) -
 
 def whole_page(parts: Any, heading: str, subtitle: str) -> pn.Template:
     """Put a layout into a page of its own, that fits a telephone too."""
-    page = pn.Template(script("template.html"))
+    page = pn.Template(asset("template.html"))
     page.add_variable("heading", heading)
     page.add_variable("subtitle", subtitle)
     page.add_panel("page", parts)

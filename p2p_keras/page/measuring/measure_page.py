@@ -17,6 +17,7 @@ from bokeh.models import CustomJS
 
 from p2p_keras.core.atomic_files import safe_name
 from p2p_keras.core.errors import P2PError
+from p2p_keras.page.assets import asset
 from p2p_keras.page.measuring.downloads import ENDINGS, download, file_name
 from p2p_keras.page.measuring.drawn_mask import Drawn
 from p2p_keras.page.measuring.layers import LAYERS, layer_of
@@ -26,7 +27,7 @@ from p2p_keras.page.measuring.profile_plots import ProfilePlots
 from p2p_keras.page.measuring.request import Request, options_of_text
 from p2p_keras.page.measuring.sky_image import STRETCHES, SkyImage, Stretch
 from p2p_keras.page.places import Places
-from p2p_keras.page.style import COLOUR_MAPS, script
+from p2p_keras.page.style import COLOUR_MAPS
 from p2p_keras.page.widgets import MAX_UPLOAD, Dropper, column, html
 
 _TEXTS = {
@@ -178,14 +179,16 @@ class MeasurePage:
     def _make_widgets(self) -> None:
         self.error = html(visible=False)
         self.path = pn.widgets.TextInput(
-            name="image", placeholder="path of a FITS file", sizing_mode="stretch_width", css_classes=["path"]
+            name="image", placeholder="path of a FITS file", styles={"flex": "2 1 180px"}, css_classes=["path"]
         )
         self.path.param.watch(self._on(lambda event: self.open(event.new)), "value")
         self.choice = pn.widgets.Select(
-            name="images", options={self.places.short_name(p): str(p) for p in self.images}, sizing_mode="stretch_width"
+            name="images",
+            options={self.places.short_name(p): str(p) for p in self.images},
+            styles={"flex": "1 1 140px"},
         )
         self.choice.param.watch(self._on(lambda event: self.open(event.new)), "value")
-        self.dropper = Dropper(multiple=False, layout="compact", sizing_mode="stretch_width", css_classes=["dropper"])
+        self.dropper = Dropper(multiple=False, layout="compact", styles={"flex": "2 1 200px"}, css_classes=["dropper"])
         self.dropper.refused = lambda name: self._say(f"{name}: larger than {MAX_UPLOAD >> 20} MB: open it by its path")
         self.dropper.param.watch(self._take_dropped, "value")
         self.use_as_mask = pn.widgets.Checkbox(name="the dropped file is a mask")
@@ -304,7 +307,7 @@ class MeasurePage:
             "profile": plots.profile, "row": plots.row, "words": plots.words, "rings": view.rings, "lit": view.lit,
             "base": view.base, "map": view.map, "grid": view.grid, "sky": view.sky, "cursor": view.cursor,
         }  # fmt: skip
-        code = script("measuring/link.js")
+        code = asset("measuring/link.js")
         on_image = CustomJS(args=sources, code=code + "\nplace(cb_obj.x, cb_obj.y);")
         view.figure.js_on_event(MouseMove, on_image)
         on_profile = CustomJS(args=sources, code=code + "\nlight(nearest(cb_obj.x));")
@@ -318,7 +321,7 @@ class MeasurePage:
         targets = pn.FlexBox(self.middle, self.clear, gap="4px 8px")
         form = pn.FlexBox(*self.texts.values(), *([self.model] if len(self.models.names) > 1 else []))
         left = column(
-            *file_row, self.path, self.error, self.sky_image.figure, self.sky_image.cursor, looks, targets, width="520px"
+            pn.FlexBox(*file_row, self.path, self.dropper, align_items="end"), self.error, self.sky_image.figure, self.sky_image.cursor, looks, targets, width="520px"
         )
         middle = column(*self.plots.figures.values(), self.plots.words, width="430px")
         right = column(
@@ -328,8 +331,6 @@ class MeasurePage:
             self.read,
             form,
             self.photometry,
-            html("<h2>Drop an image here, a mask, or regions of DS9 (.reg)</h2>"),
-            self.dropper,
             self.use_as_mask,
             width="340px",
             grow=0.6,

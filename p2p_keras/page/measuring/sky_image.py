@@ -15,8 +15,9 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure
 
+from p2p_keras.page.assets import asset
 from p2p_keras.page.measuring.measurement import Measurement
-from p2p_keras.page.style import BLUE, GREEN, INK, MASKED, ORANGE, VERMILION, dress, palette, script
+from p2p_keras.page.style import BLUE, GREEN, INK, MASKED, ORANGE, VERMILION, dress, palette
 from p2p_keras.profile.painting import Isophotes
 from p2p_keras.profile.plots.image_panel import SMALLEST_SHOWN, marked_ellipses, pixel_geometry
 
@@ -137,7 +138,7 @@ class SkyImage:
             text_outline_color="white", y_offset=-4, text_color=INK,
         )  # fmt: skip
         args = {"bar": bar, "x": fig.x_range, "y": fig.y_range}
-        follow = CustomJS(args=args, code=script("measuring/scale_bar.js"))
+        follow = CustomJS(args=args, code=asset("measuring/scale_bar.js"))
         fig.x_range.js_on_change("start", follow)
         fig.x_range.js_on_change("end", follow)
         bar.js_on_change("data", follow)
