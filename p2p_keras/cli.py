@@ -16,6 +16,7 @@ from p2p_keras.core.version import __version__
 PROGRAMS = {
     "fit": "Train a network on TFRecord shards.",
     "predict": "Measure the profiles of galaxies in FITS images.",
+    "view": "Look at galaxies in a browser: measure on a page, or judge a run by it.",
     "survey": "Measure the galaxies of a whole survey, on Ray.",
     "evaluate": "Compare a model with the truth of held-out shards.",
     "export": "Turn a training run into a SavedModel and an ONNX file.",

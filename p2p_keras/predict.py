@@ -15,7 +15,7 @@ import click
 from p2p_keras.core.program import Program, quiet_option
 from p2p_keras.measure.outputs.isophote_options import isophote_options
 
-_PRODUCTS = ("summary", "plot", "plot_format", "model_image", "mask_image", "model_kind", "regions")
+_PRODUCTS = ("summary", "plot", "plot_format", "model_image", "mask_image", "model_kind", "regions", "report")
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
@@ -35,6 +35,7 @@ COMMON = (
     "forced",
     "plot",
     "summary",
+    "report",
     "resume",
 )
 """Options that --help shows."""
@@ -52,6 +53,7 @@ GROUPS = {
         "model_kind",
         "mask_image",
         "regions",
+        "report",
     ),
     "Which galaxies": ("catalogue", "columns", "ra", "dec", "x", "y", "size"),
     "Which pixels": ("hdu", "plane", "mask", "mask_bits", "sigma", "variance", "weight", "companions", "sky"),
@@ -195,6 +197,13 @@ GROUPS = {
     help="Draw each galaxy: image with ellipses, profile, geometry, growth; with --forced all bands and colours.",
 )
 @click.option(
+    "--report",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.html",
+    help="A page with picture, ellipses, profile, numbers and flags of each galaxy of this run (1,000 at most), to look "
+    "through or to send to someone.",
+)
+@click.option(
     "--attention",
     type=_FOLDER,
     metavar="DIR",
@@ -252,6 +261,8 @@ def main(
     hush = ExitStack()
     context.call_on_close(hush.close)
 
+    if options["report"] is not None and options["forced"]:
+        raise click.UsageError("--report shows galaxies of one band: it doesn't go with --forced")
     run = PredictionRun(images, options)
     resume = options["resume"]
     asked = options | {"model": model, "server": server, "sky": sky}

@@ -106,14 +106,12 @@ def draw_image(
     geometry = pixel_geometry(profile, image)
     pixels = np.asarray(image.pixels, dtype=float)
     ax.set_facecolor("0.85")  # masked pixels
-    ax.imshow(_stretch(pixels, profile), origin="lower", cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
+    ax.imshow(stretched(pixels, profile), origin="lower", cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
     if ellipses:
         _draw_ellipses(ax, geometry, profile, image.pixel_scale)
-    if half is None:
-        half = max(_HALF_SIDE_EXTENTS * (geometry.sma[-1] if geometry.sma.size else np.inf), 24.0)
-    half = float(min(half, max(pixels.shape) / 2.0))
-    ax.set_xlim(_window(geometry.x0, half, pixels.shape[1]))
-    ax.set_ylim(_window(geometry.y0, half, pixels.shape[0]))
+    columns, rows = shown_window(image, geometry, half)
+    ax.set_xlim(columns)
+    ax.set_ylim(rows)
     ax.set_aspect("equal")
     ax.tick_params(which="both", left=False, right=False, top=False, bottom=False, labelleft=False, labelbottom=False)
     _scale_bar(ax, image.pixel_scale)
@@ -121,7 +119,17 @@ def draw_image(
         _compass(ax, image, geometry)
 
 
-def _stretch(pixels: np.ndarray, profile: QTable) -> np.ndarray:
+def shown_window(
+    image: GalaxyImage, geometry: PixelGeometry, half: float | None = None
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Limits in x and in y (px) of the part of an image that shows its galaxy, `half` px to each side."""
+    if half is None:
+        half = max(_HALF_SIDE_EXTENTS * (geometry.sma[-1] if geometry.sma.size else np.inf), 24.0)
+    half = float(min(half, max(image.shape) / 2.0))
+    return _window(geometry.x0, half, image.shape[1]), _window(geometry.y0, half, image.shape[0])
+
+
+def stretched(pixels: np.ndarray, profile: QTable) -> np.ndarray:
     """Image values from 0 to 1: asinh of flux over noise, from just below the sky to the galaxy's centre."""
     binned = int(profile.meta.get("binning", 1))
     sky = float(profile.meta.get("sky", np.nan)) * binned**2
