@@ -4,29 +4,37 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from p2p_keras.core.errors import P2PError
-from p2p_keras.images.inputs import find_images
+from p2p_keras.core.errors import InputError, P2PError, UsageError
+from p2p_keras.images.inputs import find_images, is_fits_name
 from p2p_keras.page.places import Places
 from p2p_keras.page.server import is_own, start_server
 from p2p_keras.page.token import new_token
 
 if TYPE_CHECKING:
+    from p2p_keras.page.judging.results import Results
     from p2p_keras.page.measuring.measurement import Models
+
+_ABOUT_MEASURING = "click a galaxy to measure it; with a mask tool, drag round what isn't it"
+_KEYS = "keys: ← → galaxies, page up and down, g good, b bad, u undo"
+_TABLE_ENDINGS = (".ecsv", ".fits", ".csv", ".parquet", ".prof")
 
 
 class Application:
-    """Files, models and the page that shows them.
+    """Files, models and the pages that show them.
 
     Parameters
     ----------
     places : Places
     images : sequence of path
+        To measure.
+    results : Results, optional
+        To judge; then the page to measure on is below ``/measure``.
     models : sequence of str or None
         Names of models; None is the shipped one.
     threads : int, optional
@@ -37,19 +45,13 @@ class Application:
         self,
         places: Places,
         images: Sequence[Path] = (),
+        results: Results | None = None,
         *,
         models: Sequence[str | None] = (None,),
         threads: int | None = None,
     ) -> None:
-        self.places, self.images = places, tuple(images)
+        self.places, self.images, self.results = places, tuple(images), results
         self._models, self._threads = tuple(models), threads
-
-    @cached_property
-    def models(self) -> Models:
-        """The models, for all sessions."""
-        from p2p_keras.page.measuring.measurement import Models
-
-        return Models(self._models, self._threads)
 
     @classmethod
     def of(cls, paths: Sequence[str], **models: Any) -> Self:
@@ -58,14 +60,39 @@ class Application:
         Raises
         ------
         UsageError
-            There are no such files.
+            There are no such files, or several results.
+        InputError
+            The results can't be read.
         """
-        images = [path.resolve() for path in find_images(paths).paths] if paths else []
-        folders = [path.parent for path in images] or [Path()]
-        return cls(Places(folders), images, **models)
+        tables = [path for path in paths if _are_results(Path(path).expanduser())]
+        if len(tables) > 1:
+            raise UsageError(f"one table at a time can be judged, not {', '.join(tables)}")
+        others = [path for path in paths if path not in tables]
+        folders = [Path(path).expanduser() for path in others if Path(path).expanduser().is_dir()]
+        if not tables:
+            images = [path.resolve() for path in find_images(paths).paths] if paths else []
+            if missing := [str(path) for path in images if not path.exists()]:
+                raise UsageError(f"no such file: {', '.join(missing)}")
+            return cls(Places([path.parent for path in images] or [Path()]), images, **models)
+        from p2p_keras.page.judging.results import open_results
 
-    def page(self) -> Any:
-        """A page for a new session."""
+        table = Path(tables[0]).expanduser().resolve()
+        results = open_results(table)
+        folders += [Path(path).expanduser().parent for path in others if Path(path).expanduser().is_file()]
+        sources = set(results.frame["source"].astype(str)) if "source" in results.frame else set()
+        named = [path for path in sources if is_fits_name(path)]
+        named += [str(table.parent / path) for path in named if not Path(path).is_absolute()]
+        return cls(Places([table.parent, *folders], named), (), results, **models)
+
+    @cached_property
+    def models(self) -> Models:
+        """The models, for all sessions."""
+        from p2p_keras.page.measuring.measurement import Models
+
+        return Models(self._models, self._threads)
+
+    def measure_page(self) -> Any:
+        """A page to measure on, for a new session."""
         import panel as pn
 
         from p2p_keras.page.measuring.measure_page import MeasurePage
@@ -76,17 +103,39 @@ class Application:
         pn.state.on_session_destroyed(lambda context: page.close())
         asked = {key: values[-1].decode("utf-8", "replace") for key, values in pn.state.session_args.items()}
         image = asked.pop("image", "") or (str(self.images[0]) if self.images else "")
-        options = {}
+        options: dict[str, Any] = {}
         with suppress(P2PError):  # a link that was mangled shows the file as it is
             options = options_of_text(asked)
         if image:
             page.open(image, options)
-        return whole_page(page.layout(), "p2p_keras", "click a galaxy; drag with a mask tool round what isn't it")
+        return whole_page(page.layout(), "p2p_keras", _ABOUT_MEASURING)
+
+    def judge_page(self) -> Any:
+        """A page to judge the results by, for a new session."""
+        import panel as pn
+
+        from p2p_keras.page.assets import asset
+        from p2p_keras.page.judging.judge_page import JudgePage
+        from p2p_keras.page.widgets import whole_page
+
+        assert self.results is not None
+        try:
+            page = JudgePage(self.results, self.places)
+        except InputError as error:  # verdicts that can't be read
+            return pn.pane.Str(str(error))
+        pn.state.on_session_destroyed(lambda context: page.close())
+        return whole_page(page.layout(), self.results.path.name, _KEYS, asset("judging/keys.js"))
+
+    def pages(self) -> dict[str, Callable[[], Any]]:
+        """The pages by their addresses."""
+        if self.results is None:
+            return {"/": self.measure_page}
+        return {"/": self.judge_page, "/measure": self.measure_page}
 
     def serve(self, host: str, port: int) -> tuple[Any, str]:
         """Start to listen; returns the server and the address for the browser, with the token where it needs one."""
         token = "" if is_own(host) else new_token()
-        server = start_server(self.page, host=host, port=port, token=token)
+        server = start_server(self.pages(), host=host, port=port, token=token)
         # The first profile is what a user waits for: what it needs is loaded while the browser starts.
         threading.Thread(target=self._warm_up, daemon=True).start()
         shown = "localhost" if host in ("0.0.0.0", "::") else host
@@ -107,3 +156,11 @@ class Application:
             loop.start()
         finally:
             server.stop()
+
+
+def _are_results(path: Path) -> bool:
+    if not path.exists() or (path.is_file() and path.suffix.lower() not in _TABLE_ENDINGS):
+        return False
+    from p2p_keras.page.judging.results import looks_like_results
+
+    return looks_like_results(path)

@@ -27,14 +27,14 @@ def is_own(host: str) -> bool:
 
 
 def start_server(
-    make_page: Callable[[], Any], *, host: str = "127.0.0.1", port: int = 0, token: str = "", title: str = "p2p_keras"
+    pages: dict[str, Callable[[], Any]], *, host: str = "127.0.0.1", port: int = 0, token: str = "", title: str = "p2p_keras"
 ) -> Any:
     """Start to listen; the caller runs the loop.
 
     Parameters
     ----------
-    make_page : callable
-        Makes a page for each session.
+    pages : dict of str to callable
+        Address -> what makes the page for a session.
     host : str
     port : int
         0 takes a free one.
@@ -73,7 +73,7 @@ def start_server(
         options["auth_provider"] = TokenAuth(token)
     try:
         server = pn.io.server.get_server(
-            make_page, port=port, address=host, title=title, start=False, show=False, loop=IOLoop.current(),
+            pages, port=port, address=host, title=title, start=False, show=False, loop=IOLoop.current(),
             websocket_origin=[f"{name}:{port}" for name in names], **options,
         )  # fmt: skip
     except OSError as error:

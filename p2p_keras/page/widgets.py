@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import panel as pn
@@ -10,6 +11,31 @@ from p2p_keras.page.assets import asset, style_sheet
 
 MAX_UPLOAD = 64 * 2**20
 """Bytes that a session may drop on its page, all files together at a time."""
+
+
+class Acts:
+    """Does what a user asks for with the page's document locked, as Bokeh's own models need it.
+
+    Panel calls its watchers without the lock. To be made in the session whose page it is.
+    """
+
+    def __init__(self) -> None:
+        self._document = pn.state.curdoc
+
+    def do(self, act: Callable[[], object]) -> None:
+        """Call a function in the page's turn; may be called from any thread."""
+        if self._document is None or self._document.session_context is None:  # a notebook, or no page at all
+            act()
+        else:
+            self._document.add_next_tick_callback(lambda: None if act() is None else None)
+
+    def on(self, widget: Any, act: Callable[[Any], object], what: str = "value") -> None:
+        """Call a function with a widget's new value."""
+        widget.param.watch(lambda event: self.do(lambda: act(event.new)), what)
+
+    def on_click(self, button: Any, act: Callable[[], object]) -> None:
+        """Call a function when a button is pressed."""
+        button.on_click(lambda event: self.do(act))
 
 
 def html(text: str = "", **options: Any) -> pn.pane.HTML:
@@ -24,11 +50,12 @@ def column(*parts: Any, width: str = "420px", grow: float = 1, **options: Any) -
     return pn.Column(*parts, styles=styles, sizing_mode="stretch_width", margin=(0, 10), **options)
 
 
-def whole_page(parts: Any, heading: str, subtitle: str) -> pn.Template:
+def whole_page(parts: Any, heading: str, subtitle: str, page_script: str = "") -> pn.Template:
     """Put a layout into a page of its own, that fits a telephone too."""
     page = pn.Template(asset("template.html"))
     page.add_variable("heading", heading)
     page.add_variable("subtitle", subtitle)
+    page.add_variable("page_script", page_script)
     page.add_panel("page", parts)
     return page
 

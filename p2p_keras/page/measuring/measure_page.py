@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from html import escape
 from pathlib import Path
@@ -28,7 +28,7 @@ from p2p_keras.page.measuring.request import Request, options_of_text
 from p2p_keras.page.measuring.sky_image import STRETCHES, SkyImage, Stretch
 from p2p_keras.page.places import Places
 from p2p_keras.page.style import COLOUR_MAPS
-from p2p_keras.page.widgets import MAX_UPLOAD, Dropper, column, html
+from p2p_keras.page.widgets import MAX_UPLOAD, Acts, Dropper, column, html
 
 _TEXTS = {
     "zero_point": "zero point [AB mag]",
@@ -76,6 +76,7 @@ class MeasurePage:
         self.stretch = Stretch()
         self.sky_image, self.plots = SkyImage(), ProfilePlots()
         self._busy = False
+        self.acts = Acts()
         self._make_widgets()
         self._link_pointer()
 
@@ -181,16 +182,16 @@ class MeasurePage:
         self.path = pn.widgets.TextInput(
             name="image", placeholder="path of a FITS file", styles={"flex": "2 1 180px"}, css_classes=["path"]
         )
-        self.path.param.watch(self._on(lambda event: self.open(event.new)), "value")
+        self._watch(self.path, lambda text: self.open(text) if text else None)
         self.choice = pn.widgets.Select(
             name="images",
             options={self.places.short_name(p): str(p) for p in self.images},
             styles={"flex": "1 1 140px"},
         )
-        self.choice.param.watch(self._on(lambda event: self.open(event.new)), "value")
+        self._watch(self.choice, self.open)
         self.dropper = Dropper(multiple=False, layout="compact", styles={"flex": "2 1 200px"}, css_classes=["dropper"])
         self.dropper.refused = lambda name: self._say(f"{name}: larger than {MAX_UPLOAD >> 20} MB: open it by its path")
-        self.dropper.param.watch(self._take_dropped, "value")
+        self._watch(self.dropper, self._take_dropped)
         self.use_as_mask = pn.widgets.Checkbox(name="the dropped file is a mask")
 
         self.texts = {
@@ -198,13 +199,13 @@ class MeasurePage:
             for key, label in _TEXTS.items()
         }
         for key, widget in self.texts.items():
-            widget.param.watch(self._on(lambda event, key=key: self._typed(key, event.new)), "value")
+            self._watch(widget, lambda text, key=key: self._typed(key, text))
         self.photometry = pn.widgets.Checkbox(name="photometry along the ellipses, harmonics")
-        self.photometry.param.watch(self._on(lambda event: self.set_options(photometry=event.new)), "value")
+        self._watch(self.photometry, lambda on: self.set_options(photometry=on))
         self.model = pn.widgets.Select(
             name="model", options={name or "the shipped model": name for name in self.models.names}, width=150
         )
-        self.model.param.watch(self._on(lambda event: self.set_options(model=event.new)), "value")
+        self._watch(self.model, lambda name: self.set_options(model=name))
 
         self.layer = pn.widgets.RadioButtonGroup(options=list(LAYERS), value=LAYERS[0], button_type="default")
         self.kind = pn.widgets.Select(options=list(STRETCHES), value="asinh", width=90, align="center")
@@ -213,12 +214,12 @@ class MeasurePage:
             name="percentiles", start=0.0, end=100.0, step=0.1, value=self.stretch.percentiles, width=220
         )
         for widget, what in ((self.layer, "value"), (self.kind, "value"), (self.limits, "value_throttled")):
-            widget.param.watch(self._on(lambda event: self._restretch()), what)
-        self.colours.param.watch(lambda event: self.sky_image.colours(event.new), "value")
+            self._watch(widget, lambda value: self._restretch(), what)
+        self._watch(self.colours, self.sky_image.colours)
         self.middle = pn.widgets.Button(name="the middle galaxy", button_type="default")
-        self.middle.on_click(lambda event: self._to_middle())
+        self.acts.on_click(self.middle, self._to_middle)
         self.clear = pn.widgets.Button(name="clear regions", button_type="default")
-        self.clear.on_click(lambda event: self._clear_regions())
+        self.acts.on_click(self.clear, self._clear_regions)
 
         self.numbers, self.read, self.line = html(), html(), html()
         self.buttons = {
@@ -246,12 +247,9 @@ class MeasurePage:
             source.on_change("data", lambda attr, old, new: None if self._busy else self.measure())
         self.sky_image.figure.on_event(Tap, lambda event: self.click(event.x, event.y))
 
-    def _on(self, act: Any) -> Any:
-        def guarded(event: Any) -> None:
-            if not self._busy and event.new not in (None, "") or not self._busy and event.obj in self.texts.values():
-                act(event)
-
-        return guarded
+    def _watch(self, widget: Any, act: Callable[[Any], object], what: str = "value") -> None:
+        """Do something when the user, not the page, changes a widget."""
+        widget.param.watch(lambda event: None if self._busy else self.acts.do(lambda: act(event.new)), what)
 
     def _typed(self, key: str, text: str) -> None:
         try:
@@ -266,10 +264,10 @@ class MeasurePage:
             return
         self.set_options(**{key: value})
 
-    def _take_dropped(self, event: Any) -> None:
-        for name, content in dict(event.new).items():
+    def _take_dropped(self, files: Mapping[str, bytes | str]) -> None:
+        for name, content in dict(files).items():
             self.dropped(name, content)
-        if event.new:
+        if files:
             self.dropper.value = {}
 
     def _restretch(self) -> None:

@@ -7,22 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from p2p_keras.profile.flags import FLAGS
+from p2p_keras.measure.outputs.gallery import QUALITIES, flags_of, number_in, numbers_of
 
 if TYPE_CHECKING:
     from p2p_keras.page.measuring.measurement import Measurement
-
-QUALITIES = {0: ("good", "good"), 1: ("suspect", "suspect"), 2: ("bad", "bad"), 4: ("bad", "no profile")}
-_NUMBERS = (
-    ("mag_total", "total magnitude", "", 2),
-    ("r50", "half-light radius", "″", 2),
-    ("r90", "r90", "″", 2),
-    ("concentration", "r90 / r50", "", 2),
-    ("r_iso25", "radius at μ = 25", "″", 2),
-    ("extent", "profile's extent", "″", 1),
-    ("sersic_n", "Sérsic n", "", 2),
-    ("mu_central", "central μ", "", 2),
-)
 
 
 def numbers_html(found: Measurement) -> str:
@@ -31,29 +19,31 @@ def numbers_html(found: Measurement) -> str:
     if profile is None:
         return ""
     meta = profile.meta
-    band = f" <span>{escape(str(meta['band']))}</span>" if meta.get("band") else ""
-    parts = [f"<div class='head'><b>{escape(str(meta.get('name', '')))}</b>{band}{quality_html(meta)}</div>"]
-    cells = [_cell(meta, *row) for row in _NUMBERS if np.isfinite(_number(meta, row[0]))]
-    parts.append(f"<div class='numbers'>{''.join(cells)}</div>")
-    parts.append(flags_html(meta))
-    parts += [f"<div class='note'>{escape(str(note))}</div>" for note in meta.get("notes") or []]
+    band = f"<span>{escape(str(meta['band']))}</span>" if meta.get("band") else ""
+    cells = [
+        f"<div><b>{it.value}{it.unit}{f' <i>± {it.error}</i>' if it.error else ''}</b><span>{it.name}</span></div>"
+        for it in numbers_of(meta)
+    ]
+    parts = [
+        f"<div class='head'><b>{escape(str(meta.get('name', '')))}</b>{band}{quality_html(meta)}</div>",
+        f"<div class='numbers'>{''.join(cells)}</div>",
+        flags_html(meta),
+        *(f"<div class='note'>{escape(str(note))}</div>" for note in meta.get("notes") or []),
+    ]
     return "".join(parts)
 
 
 def quality_html(meta: Any) -> str:
     """The quality in a word, with the probability of a bad profile where the model gives one."""
-    style, word = QUALITIES.get(int(meta.get("quality", 1)), QUALITIES[1])
-    chance = _number(meta, "p_bad")
+    word = QUALITIES.get(int(number_in(meta, "quality")) if np.isfinite(number_in(meta, "quality")) else 1, "suspect")
+    chance = number_in(meta, "p_bad")
     said = f", chance of a bad profile {100 * chance:.0f} %" if np.isfinite(chance) else ""
-    return f"<span class='{style}'>{word}{said}</span>"
+    return f"<span class='{word.split()[0]}'>{word}{said}</span>"
 
 
 def flags_html(meta: Any) -> str:
     """Flags, and what each of them means."""
-    items = []
-    for word in meta.get("flags") or []:
-        meaning = FLAGS[word].meaning if word in FLAGS else ""
-        items.append(f"<li><b>{escape(word.replace('_', ' '))}</b>{escape(meaning)}</li>")
+    items = [f"<li><b>{escape(word)}</b>{escape(meaning)}</li>" for word, meaning in flags_of(meta)]
     return f"<ul class='flags'>{''.join(items)}</ul>" if items else ""
 
 
@@ -65,7 +55,7 @@ def read_html(found: Measurement) -> str:
     size = f"{image.shape[1]} × {image.shape[0]} px" + (f", binned by {image.binning}" if image.binning > 1 else "")
     rows = [
         ("zero point", f"{image.zero_point:.4f} {image.photometric_system}", image.zero_point_origin),
-        ("pixel scale", f"{image.pixel_scale:.4g}″", image.pixel_scale_origin),
+        ("pixel scale", f"{image.file_pixel_scale:.4g}″", image.pixel_scale_origin),
         ("band", image.band or "unknown", ""),
         ("HDU", image.hdu or "–", size),
         ("noise", image.noise_origin, ""),
@@ -74,16 +64,3 @@ def read_html(found: Measurement) -> str:
         f"<tr><td>{name}</td><td>{escape(value)}</td><td>{escape(origin)}</td></tr>" for name, value, origin in rows
     )
     return f"<table class='read'>{cells}</table>"
-
-
-def _cell(meta: Any, key: str, name: str, unit: str, digits: int) -> str:
-    error = _number(meta, f"{key}_err")
-    after = f" <i>± {error:.{digits}f}</i>" if np.isfinite(error) else ""
-    return f"<div><b>{_number(meta, key):.{digits}f}{unit}{after}</b><span>{name}</span></div>"
-
-
-def _number(meta: Any, key: str) -> float:
-    try:
-        return float(meta.get(key, np.nan))
-    except (TypeError, ValueError):
-        return float("nan")

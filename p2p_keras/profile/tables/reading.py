@@ -149,6 +149,8 @@ def _read_parquet(path: Path) -> Table:
     import pyarrow.parquet
     from astropy.table import QTable, meta
 
+    if missing := {"sma", "mu"} - set(pyarrow.parquet.read_schema(path).names):
+        raise InputError(path, f"not a table of profiles, it lacks {', '.join(sorted(missing))}")
     rows = pyarrow.parquet.read_table(path)
     header = meta.get_header_from_yaml((rows.schema.metadata or {})[b"table_meta_yaml"].decode().split("\n"))
     table = QTable(meta=header.get("meta", {}))
