@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from p2p_keras.core.errors import InputError, P2PError, UsageError
-from p2p_keras.images.inputs import find_images, is_fits_name
+from p2p_keras.images.inputs import find_images
 from p2p_keras.page.places import Places
 from p2p_keras.page.server import is_own, start_server
 from p2p_keras.page.token import new_token
@@ -79,10 +78,7 @@ class Application:
         table = Path(tables[0]).expanduser().resolve()
         results = open_results(table)
         folders += [Path(path).expanduser().parent for path in others if Path(path).expanduser().is_file()]
-        sources = set(results.frame["source"].astype(str)) if "source" in results.frame else set()
-        named = [path for path in sources if is_fits_name(path)]
-        named += [str(table.parent / path) for path in named if not Path(path).is_absolute()]
-        return cls(Places([table.parent, *folders], named), (), results, **models)
+        return cls(Places([table.parent, *folders], results.sources()), (), results, **models)
 
     @cached_property
     def models(self) -> Models:
@@ -124,7 +120,8 @@ class Application:
         except InputError as error:  # verdicts that can't be read
             return pn.pane.Str(str(error))
         pn.state.on_session_destroyed(lambda context: page.close())
-        return whole_page(page.layout(), self.results.path.name, _KEYS, asset("judging/keys.js"))
+        name = self.results.path.name if self.results.path else "results"
+        return whole_page(page.layout(), name, _KEYS, asset("judging/keys.js"))
 
     def pages(self) -> dict[str, Callable[[], Any]]:
         """The pages by their addresses."""
@@ -136,20 +133,24 @@ class Application:
         """Start to listen; returns the server and the address for the browser, with the token where it needs one."""
         token = "" if is_own(host) else new_token()
         server = start_server(self.pages(), host=host, port=port, token=token)
-        # The first profile is what a user waits for: what it needs is loaded while the browser starts.
-        threading.Thread(target=self._warm_up, daemon=True).start()
         shown = "localhost" if host in ("0.0.0.0", "::") else host
         return server, f"http://{shown}:{server.port}/" + (f"?token={token}" if token else "")
 
-    def _warm_up(self) -> None:
-        from p2p_keras.page.measuring import measure_page  # noqa: F401 - a second of imports
+    def warm_up(self) -> None:
+        """Load what the first page needs: while the browser starts, and not in a thread, whose imports could meet."""
+        from p2p_keras.page.measuring import measure_page  # noqa: F401
 
+        if self.results is not None:
+            from p2p_keras.page.judging import judge_page  # noqa: F401
+
+            return
         with suppress(P2PError):  # it will be said on the page
             self.models.load(self.models.names[0])
 
     def run(self, server: Any) -> None:
         """Serve until Ctrl-C or SIGTERM."""
         loop = server.io_loop
+        loop.add_callback(self.warm_up)
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, lambda *_: loop.add_callback_from_signal(loop.stop))
         try:

@@ -158,7 +158,8 @@ class JudgePage:
         finally:
             self._busy = False
         judged = len(self.verdicts.of)
-        self.judged.object = f"<span class='count'>{judged:,} judged, kept in {escape(self.verdicts.path.name)}</span>"
+        where = f", kept in {escape(self.verdicts.path.name)}" if self.verdicts.path else ""
+        self.judged.object = f"<span class='count'>{judged:,} judged{where}</span>"
 
     def heard(self, message: str) -> None:
         """A key or a click on a card, as the page's script tells it."""
@@ -223,7 +224,7 @@ class JudgePage:
             button("good", lambda: self.judge("good"), "success"), button("bad", lambda: self.judge("bad"), "danger"),
             button("no verdict", lambda: self.judge("")), self.note, self.judged,
             pn.widgets.FileDownload(
-                callback=lambda: io.BytesIO(self.verdicts.text().encode("utf-8")), filename=self.verdicts.path.name,
+                callback=lambda: io.BytesIO(self.verdicts.text().encode("utf-8")), filename=self.verdicts.path.name if self.verdicts.path else "verdicts.csv",
                 label="verdicts, CSV", button_type="default", align="center", margin=(2, 3),
             ),
             align_items="center", gap="0 8px",

@@ -2,9 +2,10 @@
 (() => {
   let count = 0;
   const tell = message => {
-    for (const document_ of Bokeh.documents) {
-      const field = document_.get_model_by_name("p2p-keys");
-      if (field) { count += 1; field.value = message + ":" + count; }
+    for (const page of Bokeh.documents) {
+      for (const model of page.all_models) {
+        if (model.title === "p2p-keys") { count += 1; model.value = message + ":" + count; }
+      }
     }
   };
   document.addEventListener("click", event => {

@@ -12,7 +12,9 @@ import pandas as pd
 
 from p2p_keras.core.errors import InputError, P2PError
 from p2p_keras.images.cutout import MIN_SIDE
+from p2p_keras.images.inputs import is_fits_name
 from p2p_keras.images.reading import read_image
+from p2p_keras.measure.outputs.gallery import number_in
 from p2p_keras.measure.outputs.summary import read_summary
 from p2p_keras.profile.tables.building import table_of_columns
 from p2p_keras.profile.tables.lists import joined
@@ -41,16 +43,16 @@ class Results:
 
     Parameters
     ----------
-    path : Path
-        Of the file or folder.
+    path : Path or None
+        Of the file or folder; None for a table that is none.
     frame : pandas.DataFrame
         A row per galaxy (and band), columns of numbers and text.
     profile_of : callable
         Of a row's number: its profile; None where the table has none.
     """
 
-    def __init__(self, path: Path, frame: pd.DataFrame, profile_of: Callable[[int], QTable] | None) -> None:
-        self.path, self.has_profiles = path, profile_of is not None
+    def __init__(self, path: Path | None, frame: pd.DataFrame, profile_of: Callable[[int], QTable] | None) -> None:
+        self.path = path
         first = [name for name in FIRST if name in frame]
         self.frame = frame[first + [name for name in frame if name not in first]]
         self._profile_of = profile_of
@@ -88,8 +90,9 @@ class Results:
         """
         source = str(self.frame["source"].iloc[number]) if "source" in self.frame else ""
         if not source:
-            raise InputError(self.path, "the table doesn't say which image a galaxy is from (no column source)")
-        for name in (source, str(self.path.parent / source), Path(source).name):
+            raise InputError("the table", "it doesn't say which image a galaxy is from (no column source)")
+        beside = [str(self.path.parent / source)] if self.path is not None else []
+        for name in (source, *beside, Path(source).name):
             try:
                 return places.path_of(name)
             except P2PError:
@@ -104,17 +107,63 @@ class Results:
         InputError
             As `image_path`, or the image can't be read.
         """
-        row = self.frame.iloc[number]
-        scale, extent = (float(row.get(key, np.nan)) for key in ("pixel_scale", "extent"))
-        options: dict[str, Any] = hdu_of(str(row.get("hdu", "")))
-        for key in ("zero_point", "pixel_scale"):
-            if key in row and np.isfinite(float(row[key])):
-                options[key] = float(row[key])
-        x, y = (float(row.get(key, np.nan)) for key in ("x0", "y0"))
-        if np.isfinite([x, y]).all():
-            side = _SURROUNDINGS * extent / scale if scale > 0 and np.isfinite(extent) else 128.0
-            options |= {"x": x, "y": y, "size": int(np.clip(round(side), MIN_SIDE, _LARGEST))}
-        return read_image(self.image_path(number, places), companions=False, **options)
+        return image_of(self.frame.iloc[number], self.image_path(number, places))
+
+    def sources(self) -> list[str]:
+        """Images that the table names."""
+        named = {path for path in self.frame.get("source", []) if is_fits_name(str(path))}
+        if self.path is not None:
+            named |= {str(self.path.parent / path) for path in named if not Path(path).is_absolute()}
+        return sorted(named)
+
+
+def image_of(meta: Any, path: Path, **options: Any) -> GalaxyImage:
+    """A measured galaxy with its surroundings, cut from its image again.
+
+    Parameters
+    ----------
+    meta : mapping
+        Of its profile, or a row of a table.
+    path : Path
+        Of the image.
+    **options
+        As `p2p_keras.images.read_image` takes them; they go before what `meta` says.
+
+    Raises
+    ------
+    InputError
+        It can't be read.
+    """
+    scale, extent = number_in(meta, "pixel_scale"), number_in(meta, "extent")
+    known: dict[str, Any] = hdu_of(str(meta.get("hdu", "")))
+    known |= {key: number_in(meta, key) for key in ("zero_point", "pixel_scale") if np.isfinite(number_in(meta, key))}
+    x, y = number_in(meta, "x0"), number_in(meta, "y0")
+    if np.isfinite([x, y]).all():
+        side = _SURROUNDINGS * extent / scale if scale > 0 and np.isfinite(extent) else 128.0
+        known |= {"x": x, "y": y, "size": int(np.clip(round(side), MIN_SIDE, _LARGEST))}
+    return read_image(path, **({"companions": False} | known | options))
+
+
+def results_of(table: Any) -> Results:
+    """Results that are no file: profiles, or a table with a row per galaxy.
+
+    Parameters
+    ----------
+    table : list of QTable, astropy Table or pandas DataFrame
+
+    Raises
+    ------
+    InputError
+        It has no names of galaxies.
+    """
+    if isinstance(table, (list, tuple)):
+        profiles = list(table)
+        rows = [{key: joined(v) if isinstance(v, list) else v for key, v in p.meta.items()} for p in profiles]
+        return Results(None, _tidy(pd.DataFrame(rows)), lambda number: profiles[number])
+    frame = table.copy() if isinstance(table, pd.DataFrame) else _frame_of(table)
+    if "name" not in frame and "id" not in frame:
+        raise InputError("the table", "it has neither profiles nor a column name")
+    return Results(None, _tidy(frame.rename(columns={"id": "name"})), None)
 
 
 def open_results(path: Path) -> Results:
@@ -141,10 +190,9 @@ def open_results(path: Path) -> Results:
             table = read_summary(path)
         except InputError:
             raise error from None
-    columns = [name for name in table.colnames if np.ndim(table[name]) == 1]
-    if "name" not in columns and "id" not in columns:
-        raise InputError(path, "no table of ours: it has neither profiles nor a column name")
-    return Results(path, _tidy(table[columns].to_pandas()), None)
+    results = results_of(table)
+    results.path = path
+    return results
 
 
 def looks_like_results(path: Path) -> bool:
@@ -165,6 +213,25 @@ def hdu_of(label: str) -> dict[str, int]:
     if found is None:
         return {}
     return {"hdu": int(found[1])} | ({"plane": int(found[2])} if found[2] else {})
+
+
+def _frame_of(table: Any) -> pd.DataFrame:
+    """The columns of an astropy table that hold one value a row, without their units."""
+    from astropy import units as u
+
+    columns: dict[str, Any] = {}
+    for name in table.colnames:
+        column = table[name]
+        if np.ndim(column) == 1:
+            columns[name] = column.value if isinstance(column, u.Quantity) else np.ma.filled(_floats(column), np.nan)
+    return pd.DataFrame(columns)
+
+
+def _floats(column: Any) -> Any:
+    """A column of integers with gaps as floats, since only those have NaN; text with gaps as text."""
+    if not np.ma.isMaskedArray(column) or not np.ma.getmaskarray(column).any():
+        return np.asarray(column)
+    return column.astype(float) if column.dtype.kind in "iubf" else np.asarray(column.filled(""))
 
 
 def _is_table(path: Path) -> bool:

@@ -31,8 +31,8 @@ class Verdicts:
 
     Parameters
     ----------
-    results : Path
-        The table or folder that they are about.
+    results : Path or None
+        The table or folder that they are about; None: they are kept in memory alone.
 
     Raises
     ------
@@ -40,14 +40,14 @@ class Verdicts:
         The file that is there can't be read.
     """
 
-    def __init__(self, results: Path) -> None:
-        self.path = results.with_name(f"{results.name}.verdicts.csv")
+    def __init__(self, results: Path | None) -> None:
+        self.path = None if results is None else results.with_name(f"{results.name}.verdicts.csv")
         self.of: dict[tuple[str, str], Verdict] = {}
         self.read()
 
     def read(self) -> None:
         """Take what the file says now."""
-        if not self.path.exists():
+        if self.path is None or not self.path.exists():
             return
         try:
             with open(self.path, encoding="utf-8", newline="") as file:
@@ -69,7 +69,8 @@ class Verdicts:
             self.of.pop((name, band), None)
             if verdict != Verdict():
                 self.of[name, band] = verdict
-            write_content(self.path, self.text())
+            if self.path is not None:
+                write_content(self.path, self.text())
 
     def text(self) -> str:
         """The file's content."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import panel as pn
@@ -29,6 +29,11 @@ from p2p_keras.page.measuring.sky_image import STRETCHES, SkyImage, Stretch
 from p2p_keras.page.places import Places
 from p2p_keras.page.style import COLOUR_MAPS
 from p2p_keras.page.widgets import MAX_UPLOAD, Acts, Dropper, column, html
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
+
+    from p2p_keras.images import GalaxyImage
 
 _TEXTS = {
     "zero_point": "zero point [AB mag]",
@@ -94,6 +99,13 @@ class MeasurePage:
             self._say(str(error))
             return
         self._open_path(path, self.places.short_name(path), options)
+
+    def show_profile(self, image: GalaxyImage, profile: QTable) -> None:
+        """Show a profile that is there already, on its image."""
+        on_disk = Path(image.source).is_file()
+        self.request = Request(path=image.source if on_disk else "", shown=image.source)
+        self.found = Measurement(self.request, image, image, profile)
+        self._show()
 
     def dropped(self, name: str, content: bytes | str) -> None:
         """Take a file that was dropped on the page: an image, or a mask for the one that is shown."""
