@@ -20,24 +20,9 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 COMMON = (
-    "output",
-    "model",
-    "catalogue",
-    "zero_point",
-    "pixel_scale",
-    "band",
-    "hdu",
-    "plane",
-    "ra",
-    "dec",
-    "size",
-    "mask",
-    "forced",
-    "plot",
-    "summary",
-    "report",
-    "resume",
-)
+    "output", "model", "catalogue", "zero_point", "pixel_scale", "band", "hdu", "plane", "ra", "dec", "size", "mask",
+    "forced", "plot", "summary", "report", "resume",
+)  # fmt: skip
 """Options that --help shows."""
 
 GROUPS = {
@@ -200,7 +185,7 @@ GROUPS = {
     "--report",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE.html",
-    help="A page with picture, ellipses, profile, numbers and flags of each galaxy of this run (1,000 at most), to look "
+    help="A page with picture, profile, numbers and flags of each galaxy (the first 1,000 of this run), to look "
     "through or to send to someone.",
 )
 @click.option(

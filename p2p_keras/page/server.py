@@ -27,7 +27,12 @@ def is_own(host: str) -> bool:
 
 
 def start_server(
-    pages: dict[str, Callable[[], Any]], *, host: str = "127.0.0.1", port: int = 0, token: str = "", title: str = "p2p_keras"
+    pages: dict[str, Callable[[], Any]],
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    token: str = "",
+    title: str = "p2p_keras",
 ) -> Any:
     """Start to listen; the caller runs the loop.
 

@@ -27,7 +27,11 @@ class Acts:
         if self._document is None or self._document.session_context is None:  # a notebook, or no page at all
             act()
         else:
-            self._document.add_next_tick_callback(lambda: None if act() is None else None)
+
+            def locked() -> None:
+                act()
+
+            self._document.add_next_tick_callback(locked)
 
     def on(self, widget: Any, act: Callable[[Any], object], what: str = "value") -> None:
         """Call a function with a widget's new value."""
@@ -63,6 +67,14 @@ def whole_page(parts: Any, heading: str, subtitle: str, page_script: str = "") -
 class Dropper(pn.widgets.FileDropper):
     """A place to drop files on, that holds no more than `MAX_UPLOAD` bytes whatever a browser sends."""
 
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self._refused: Callable[[str], object] = lambda name: None
+
+    def when_refused(self, say: Callable[[str], object]) -> None:
+        """Call a function with the name of a file that is too large."""
+        self._refused = say
+
     def _process_event(self, event: Any) -> None:
         data = event.data
         if event.event_name != "delete_event":
@@ -71,11 +83,8 @@ class Dropper(pn.widgets.FileDropper):
             waiting += sum(len(kept) for kept in self.value.values())
             if waiting + len(data["data"]) > MAX_UPLOAD:
                 self._file_buffer.pop(name, None)
-                self.refused(name)
+                self._refused(name)
                 return
             if data["chunk"] != 1 and name not in self._file_buffer:  # the rest of a refused file
                 return
         super()._process_event(event)
-
-    def refused(self, name: str) -> None:
-        """Called for a file that is too large; the page says so."""

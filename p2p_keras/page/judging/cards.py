@@ -112,12 +112,14 @@ class Cards:
         name, band = str(row.get("name", "")), str(row.get("band", ""))
         verdict = self.verdicts.of.get((name, band))
         meta = {**row, "flags": str(row.get("flags", "")).split()}
-        words = "".join(f"<b class='flag' title='{escape(means)}'>{escape(word)}</b> " for word, means in flags_of(meta))
+        words = "".join(
+            f"<b class='flag' title='{escape(means)}'>{escape(word)}</b> " for word, means in flags_of(meta)
+        )
         mark = " current" if place == self.current else ""
         return (
             f"<article class='galaxy{mark} {verdict.word if verdict else ''}' data-say='card:{place}'>"
             f"<div class='head'><b class='name'>{escape(name)}</b><span>{escape(band)}</span>{quality_html(meta)}"
-            f"{_verdict(verdict)}<a href='{escape(self.link(row))}' target='_blank' title='measure it anew'>open</a></div>"
+            f"{_verdict(verdict)}<a href='{escape(self.link(row))}' target='_blank'>measure</a></div>"
             f"{self._drawn.get(number, '<div class=waiting></div>')}<div>{words}</div></article>"
         )
 
@@ -145,7 +147,8 @@ def _verdict(verdict: Verdict | None) -> str:
     if verdict is None:
         return ""
     note = f" <i>{escape(verdict.note)}</i>" if verdict.note else ""
-    return f"<span class='verdict {verdict.word}'>{ {'good': '✓ good', 'bad': '✗ bad'}.get(verdict.word, '') }{note}</span>"
+    word = {"good": "✓ good", "bad": "✗ bad"}.get(verdict.word, "")
+    return f"<span class='verdict {verdict.word}'>{word}{note}</span>"
 
 
 def grid(cards: Cards) -> pn.FlexBox:

@@ -23,6 +23,7 @@ from p2p_keras.page.places import Places
 from p2p_keras.page.widgets import Acts, column, html
 
 _TABLE_ROWS = 12
+_DEGREES = ("ra", "dec", "target_ra", "target_dec")
 _WIDTHS = {"name": 160, "band": 80, "quality": 90, "flags": 200, "verdict": 80, "note": 160, "source": 240}
 
 
@@ -186,7 +187,7 @@ class JudgePage:
         self.table = pn.widgets.Tabulator(
             frame, pagination="remote", page_size=_TABLE_ROWS, disabled=True, show_index=False, selectable=1,
             sizing_mode="stretch_width", height=395, layout="fit_data", theme="simple",
-            formatters={name: NumberFormatter(format="0.000" if name not in ("ra", "dec") else "0.00000") for name in floats},
+            formatters={name: NumberFormatter(format="0.00000" if name in _DEGREES else "0.000") for name in floats},
             widths={name: width for name, width in _WIDTHS.items() if name in frame},
             frozen_columns=["name"] if "name" in frame else [], css_classes=["results"],
         )  # fmt: skip
@@ -218,17 +219,31 @@ class JudgePage:
 
         self.note = pn.widgets.TextInput(placeholder="note", width=220, align="center", css_classes=["note-text"])
         self.acts.on(self.note, lambda text: self.judge(note=text))
+        export = pn.widgets.FileDownload(
+            callback=lambda: io.BytesIO(self.verdicts.text().encode("utf-8")),
+            filename=self.verdicts.path.name if self.verdicts.path else "verdicts.csv",
+            label="verdicts, CSV",
+            button_type="default",
+            align="center",
+            margin=(2, 3),
+            css_classes=["verdicts"],
+        )
         self.bar = pn.FlexBox(
-            button("‹ page", lambda: self.turn(self.page - 1)), self.where, button("page ›", lambda: self.turn(self.page + 1)),
-            button("←", lambda: self.step(-1)), button("→", lambda: self.step(1)), self.who,
-            button("good", lambda: self.judge("good"), "success"), button("bad", lambda: self.judge("bad"), "danger"),
-            button("no verdict", lambda: self.judge("")), self.note, self.judged,
-            pn.widgets.FileDownload(
-                callback=lambda: io.BytesIO(self.verdicts.text().encode("utf-8")), filename=self.verdicts.path.name if self.verdicts.path else "verdicts.csv",
-                label="verdicts, CSV", button_type="default", align="center", margin=(2, 3),
-            ),
-            align_items="center", gap="0 8px",
-        )  # fmt: skip
+            button("‹ page", lambda: self.turn(self.page - 1)),
+            self.where,
+            button("page ›", lambda: self.turn(self.page + 1)),
+            button("←", lambda: self.step(-1)),
+            button("→", lambda: self.step(1)),
+            self.who,
+            button("good", lambda: self.judge("good"), "success"),
+            button("bad", lambda: self.judge("bad"), "danger"),
+            button("no verdict", lambda: self.judge("")),
+            self.note,
+            self.judged,
+            export,
+            align_items="center",
+            gap="0 8px",
+        )
         self.keys = pn.widgets.TextInput(name="p2p-keys", visible=False)
         self.acts.on(self.keys, self.heard)
 

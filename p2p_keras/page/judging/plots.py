@@ -143,7 +143,9 @@ class TablePlots:
             inside = (x >= left) & (x <= right) & (y >= low) & (y <= high)
         elif geometry["type"] == "poly":
             outline = np.column_stack([list(_values(geometry["x"])), list(_values(geometry["y"]))])
-            inside = Path(outline).contains_points(np.column_stack([x, y])) if len(outline) > 2 else np.zeros(len(x), bool)
+            inside = (
+                Path(outline).contains_points(np.column_stack([x, y])) if len(outline) > 2 else np.zeros(len(x), bool)
+            )
         else:
             spans = [max(float(np.nanmax(v) - np.nanmin(v)), 1e-9) for v in (x, y)]
             off = np.hypot((x - geometry["x"]) / spans[0], (y - geometry["y"]) / spans[1])

@@ -1,4 +1,4 @@
-"""Any table of ours as one to sort: a row per galaxy, its profile where the file has it, its image where it is found."""
+"""Any table of ours as one to sort: a row per galaxy, with its profile where the file has it, and its image."""
 
 from __future__ import annotations
 

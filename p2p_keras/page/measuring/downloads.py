@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from p2p_keras.core.atomic_files import safe_name
 from p2p_keras.core.errors import InputError
-from p2p_keras.measure.outputs.images import implied_mask, write_mask_image, write_model_image
+from p2p_keras.measure.outputs.images import implied_mask, write_model_image
 from p2p_keras.measure.outputs.regions import write_ellipse_regions, write_mask_regions
 from p2p_keras.profile.painting import Painted, paint
 from p2p_keras.profile.tables.files import write_table
@@ -26,9 +26,9 @@ ENDINGS = {
     "ellipses": ".reg",
     "mask": "-mask.reg",
     "model": "-model.fits",
-    "mask image": "-mask.fits",
+    "given mask": "-mask.fits",
 }
-"""What there is, and how the file's name ends after the galaxy's."""
+"""What there is, and how the file's name ends after the galaxy's; the mask that was drawn is the page's to give."""
 
 
 def file_name(profile: QTable, kind: str) -> str:
@@ -56,8 +56,6 @@ def download(image: GalaxyImage, profile: QTable, kind: str) -> bytes:
     painted = _painted(image, profile)
     if kind == "model":
         return _written(lambda path: write_model_image(image, profile, painted, path))
-    if kind == "mask image":
-        return _written(lambda path: write_mask_image(image, profile, painted, path))
     return _written(lambda path: write_mask_regions(image, implied_mask(image, profile, painted), path))
 
 

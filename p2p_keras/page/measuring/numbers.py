@@ -21,7 +21,7 @@ def numbers_html(found: Measurement) -> str:
     meta = profile.meta
     band = f"<span>{escape(str(meta['band']))}</span>" if meta.get("band") else ""
     cells = [
-        f"<div><b>{it.value}{it.unit}{f' <i>± {it.error}</i>' if it.error else ''}</b><span>{it.name}</span></div>"
+        f"<div><b>{it.value}<i>{it.unit}{f' ± {it.error}' if it.error else ''}</i></b><span>{it.name}</span></div>"
         for it in numbers_of(meta)
     ]
     parts = [

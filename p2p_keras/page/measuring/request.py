@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from pathlib import PurePath
 from typing import Any, Self
 
 from p2p_keras.core.errors import UsageError
@@ -53,8 +54,8 @@ class Request:
     to_ab: bool = False
 
     def of_file(self, path: str, shown: str) -> Self:
-        """Another file, of which nothing is known yet; model, photometry and sky stay as they were chosen."""
-        kept = {key: getattr(self, key) for key in ("model", "photometry", "sky")}
+        """Another file, of which nothing is known yet; what it is measured by stays as it was chosen."""
+        kept = {key: getattr(self, key) for key in ("model", "photometry", "sky", "ellipses")}
         return type(self)(path=path, shown=shown, **kept)
 
     def at(self, x: float | None, y: float | None) -> Self:
@@ -71,15 +72,8 @@ class Request:
         none = dict.fromkeys(("server", "radii", "statistic", "pixels", "forced"))
         return none | {key: getattr(self, key) for key in ("model", "sky", "photometry", "ellipses", "fixed")}
 
-    def command_line(self, output: str = "profile.ecsv", mask: str = "mask.fits") -> str:
-        """The command that gives the same numbers.
-
-        Parameters
-        ----------
-        output : str
-        mask : str
-            How the mask that was drawn on the page will be called where the user saves it.
-        """
+    def command_line(self, output: str = "profile.ecsv") -> str:
+        """The command that gives the same numbers; files that were made on the page are called as they are saved."""
         words = ["p2p-keras", "predict", self.shown or self.path]
         for field in fields(self):
             value = getattr(self, field.name)
@@ -87,7 +81,7 @@ class Request:
                 continue
             words.append("--" + field.name.replace("_", "-"))
             if value is not True:
-                words.append(mask if field.name == "mask" else f"{value:.6g}" if isinstance(value, float) else str(value))
+                words.append(_word(field.name, value))
         return shlex.join([*words, "--output", output])
 
     def link(self) -> dict[str, str]:
@@ -95,6 +89,12 @@ class Request:
         values = {key: getattr(self, key) for key in IN_LINK}
         chosen = {key: value for key, value in values.items() if value not in (None, False)}
         return {key: f"{value:.6g}" if isinstance(value, float) else str(value) for key, value in chosen.items()}
+
+
+def _word(name: str, value: Any) -> str:
+    if name in ("mask", "ellipses"):
+        return PurePath(value).name
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def options_of_text(given: Mapping[str, str]) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from bokeh.models import (
     ColumnDataSource,
+    CustomJS,
     Div,
     FreehandDrawTool,
-    CustomJS,
     LinearColorMapper,
     Range1d,
 )
@@ -98,7 +98,7 @@ class SkyImage:
         self.base = ColumnDataSource({k: [] for k in ("image", "raw", "rows", "columns", "x", "y", "dw", "dh")})
         self.rings = ColumnDataSource(none)
         self.marks = ColumnDataSource(none | {"color": [], "width": [], "dash": []})
-        self.lit = ColumnDataSource(none)
+        self.lit = ColumnDataSource(none, name="lit-ellipse")
         self.centre = ColumnDataSource({"x": [], "y": []})
         self.cutout = ColumnDataSource(none)
         self.masked, self.unmasked = ColumnDataSource(none), ColumnDataSource(none)
@@ -135,7 +135,7 @@ class SkyImage:
         fig.multi_line("xs", "ys", color=INK, line_width=2.4, source=bar)
         fig.text(
             "x", "y", "text", source=bar, text_align="center", text_baseline="bottom", text_font_size="13px",
-            text_outline_color="white", y_offset=-4, text_color=INK,
+            y_offset=-4, text_color=INK,
         )  # fmt: skip
         args = {"bar": bar, "x": fig.x_range, "y": fig.y_range}
         follow = CustomJS(args=args, code=asset("measuring/scale_bar.js"))
@@ -168,7 +168,17 @@ class SkyImage:
         """
         field = found.field
         if field is None:
-            for source in (self.base, self.rings, self.marks, self.lit, self.centre, self.cutout, self.map, self.sky, self.grid):
+            for source in (
+                self.base,
+                self.rings,
+                self.marks,
+                self.lit,
+                self.centre,
+                self.cutout,
+                self.map,
+                self.sky,
+                self.grid,
+            ):
                 source.data = {key: [] for key in source.data}
             return
         new = self._field is None or field.source != self._field.source or field.shape != self._field.shape

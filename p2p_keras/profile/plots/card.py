@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -68,11 +68,12 @@ def picture_svg(image: GalaxyImage, profile: QTable, *, side: int = 180) -> str:
             thin = max(1, len(x) // _CURVE_POINTS)
             points = path(x[::thin], y[::thin])
             lines.append(f'<polyline points="{points}" stroke="{color}" stroke-width="{width}"{dashes}/>')
-    x, y = (columns.start - 0.5 - left) * scale, (top - rows.stop + 0.5) * scale
+    corner = (columns.start - 0.5 - left) * scale, (top - rows.stop + 0.5) * scale
     size = f'width="{levels.shape[1] * scale:.1f}" height="{levels.shape[0] * scale:.1f}"'
     return (
         f'<svg viewBox="0 0 {side} {side}" width="{side}" height="{side}" role="img" style="background:#d9d9d9">'
-        f'<image x="{x:.1f}" y="{y:.1f}" {size} preserveAspectRatio="none" href="{_picture(levels, round(1.5 * side))}"/>'
+        f'<image x="{corner[0]:.1f}" y="{corner[1]:.1f}" {size} preserveAspectRatio="none" '
+        f'href="{_picture(levels, 3 * side // 2)}"/>'
         f'<g fill="none">{"".join(lines)}</g>{_bar(image.pixel_scale / scale, side)}</svg>'
     )
 
@@ -97,10 +98,10 @@ def profile_svg(profile: QTable, *, width: int = 200, height: int = 180) -> str:
     low, high = np.log(0.85 * sma[0]), np.log(1.2 * sma[-1])
     bright, faint = float((mu - error).min()) - 0.3, float((mu + error).max()) + 0.3
 
-    def x(radius: np.ndarray) -> np.ndarray:
+    def x(radius: Any) -> Any:
         return left + (np.log(radius) - low) / (high - low) * (right - left)
 
-    def y(value: np.ndarray) -> np.ndarray:
+    def y(value: Any) -> Any:
         return top + (value - bright) / (faint - bright) * (bottom - top)
 
     def path(radii: np.ndarray, values: np.ndarray) -> str:
