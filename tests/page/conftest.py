@@ -103,6 +103,8 @@ class Server:
     table : Path
     """
 
+    galaxies = GALAXIES
+
     def __init__(self, address: str, table: Path) -> None:
         self.address, self.table = address, table
 
@@ -158,7 +160,7 @@ def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
         context = browser.new_context(viewport={"width": width, "height": 1000}, accept_downloads=True)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(90_000)
+        page.set_default_timeout(30_000)
         page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         own = ("http://127.0.0.1", "http://localhost", "data:", "blob:")

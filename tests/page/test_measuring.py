@@ -65,14 +65,18 @@ def field_page(server, open_page):
     return page
 
 
-def test_click_measures_another_galaxy(field_page, images):
-    """A click would show the numbers of another place than `predict` gives for it."""
-    expected = measured(images / "field.fits", x=170, y=150).meta["mag_total"]
-    click_on(field_page, *(170, 150))
-    wait_for_total(field_page, expected)
-    x = float(re.search(r"--x (\S+)", field_page.locator("code.line").inner_text())[1])
-    assert x == pytest.approx(170, abs=1.5)
-    assert f"x={x:g}" in field_page.url
+def test_click_measures_another_galaxy(server, open_page, images):
+    """A click would show the numbers of another place than `predict` gives for it, or a link lead elsewhere."""
+    page = open_page(server.measure("field.fits"))
+    page.locator(".numbers").wait_for()
+    click_on(page, *server.galaxies["two"])
+    page.get_by_text("--x 1").wait_for()
+    x, y = (float(re.search(rf"--{key} (\S+)", page.locator("code.line").inner_text())[1]) for key in "xy")
+    assert (x, y) == pytest.approx(server.galaxies["two"], abs=2.5)
+    expected = measured(images / "field.fits", x=x, y=y).meta["mag_total"]
+    wait_for_total(page, expected)
+    page.wait_for_url(f"**x={x:g}&y={y:g}")
+    wait_for_total(open_page(page.url), expected)
 
 
 def test_command_line_of_the_page_gives_its_numbers(field_page, images, tmp_path, monkeypatch):
@@ -111,11 +115,11 @@ def test_drawn_mask_is_measured_without(field_page, images, tmp_path):
     for angle in np.linspace(0, 6, 16):
         field_page.mouse.move(middle[0] + 40 * np.sin(angle), middle[1] + 40 * np.cos(angle))
     field_page.mouse.up()
-    field_page.get_by_text("--mask field-mask.fits").wait_for()
+    field_page.get_by_text("--mask mask.fits").wait_for()
     assert total(field_page) != before
     with field_page.expect_download() as waiting:
         field_page.locator(".download-given-mask a").click()
-    mask = tmp_path / "field-mask.fits"
+    mask = tmp_path / waiting.value.suggested_filename
     waiting.value.save_as(mask)
     expected = measured(images / "field.fits", x=64, y=63, mask=mask).meta["mag_total"]
     wait_for_total(field_page, expected)
@@ -146,8 +150,8 @@ def test_dropped_file_is_measured_and_seen_by_nobody_else(server, open_page, ima
     assert other.locator(".numbers div").count() == 0
     other.locator(".path input").fill("my galaxy.fits")
     other.keyboard.press("Enter")
-    other.get_by_role("alert").wait_for()
-    assert "no such file" in other.get_by_role("alert").inner_text()
+    other.locator(".error[role=alert]").wait_for()
+    assert "no such file" in other.locator(".error[role=alert]").inner_text()
 
 
 def test_missing_zero_point_is_asked_for_and_typed_in(server, open_page, images):
@@ -157,7 +161,7 @@ def test_missing_zero_point_is_asked_for_and_typed_in(server, open_page, images)
     page = open_page(server.measure("adu.fits"))
     with pytest.raises(MissingCalibrationError) as said:
         measured(images / "adu.fits")
-    alert = page.get_by_role("alert")
+    alert = page.locator(".error[role=alert]")
     alert.wait_for()
     assert alert.inner_text().partition(": ")[2] == str(said.value).partition(": ")[2]
     page.locator(".option-zero_point input").focus()
@@ -170,8 +174,8 @@ def test_missing_zero_point_is_asked_for_and_typed_in(server, open_page, images)
 def test_broken_file_is_one_sentence(server, open_page):
     """A file that is cut short would leave an empty page, or a traceback."""
     page = open_page(server.measure("broken.fits"))
-    page.get_by_role("alert").wait_for()
-    assert "broken.fits: the file is truncated" in page.get_by_role("alert").inner_text()
+    page.locator(".error[role=alert]").wait_for()
+    assert "broken.fits: the file is truncated" in page.locator(".error[role=alert]").inner_text()
     page.locator(".path input").fill("field.fits")  # and the page goes on
     page.keyboard.press("Enter")
     total(page)
@@ -180,8 +184,8 @@ def test_broken_file_is_one_sentence(server, open_page):
 def test_path_outside_the_folders_is_refused(server, open_page):
     """A visitor could read any image of the machine, or learn which files there are."""
     page = open_page(server.measure("../../../../etc/passwd"))
-    page.get_by_role("alert").wait_for()
-    assert "no such file in the folders" in page.get_by_role("alert").inner_text()
+    page.locator(".error[role=alert]").wait_for()
+    assert "no such file in the folders" in page.locator(".error[role=alert]").inner_text()
 
 
 def test_narrow_window_shows_all(server, open_page):

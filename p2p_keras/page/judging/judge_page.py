@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import panel as pn
 from bokeh.events import SelectionGeometry
-from bokeh.models import NumberFormatter
+from bokeh.models import NumberFormatter, TextInput
 
 from p2p_keras.core.errors import P2PError
 from p2p_keras.page.judging.cards import PER_PAGE, Cards, grid
@@ -244,8 +244,9 @@ class JudgePage:
             align_items="center",
             gap="0 8px",
         )
-        self.keys = pn.widgets.TextInput(name="p2p-keys", visible=False)
-        self.acts.on(self.keys, self.heard)
+        # Bokeh's own: Panel would hear only the last of some quick keys.
+        self.keys = TextInput(name="p2p-keys", visible=False)
+        self.keys.on_change("value", lambda attr, old, new: self.heard(new))
 
     def _select(self, event: Any) -> None:
         """Take the rows that a reader has drawn round in a plot."""

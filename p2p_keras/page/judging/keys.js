@@ -3,9 +3,8 @@
   let count = 0;
   const tell = message => {
     for (const page of Bokeh.documents) {
-      for (const model of page.all_models) {
-        if (model.title === "p2p-keys") { count += 1; model.value = message + ":" + count; }
-      }
+      const field = page.get_model_by_name("p2p-keys");
+      if (field !== null) { count += 1; field.value = message + ":" + count; }
     }
   };
   document.addEventListener("click", event => {

@@ -144,12 +144,14 @@ def image_of(meta: Any, path: Path, **options: Any) -> GalaxyImage:
     return read_image(path, **({"companions": False} | known | options))
 
 
-def results_of(table: Any) -> Results:
+def results_of(table: Any, path: Path | None = None) -> Results:
     """Results that are no file: profiles, or a table with a row per galaxy.
 
     Parameters
     ----------
     table : list of QTable, astropy Table or pandas DataFrame
+    path : Path, optional
+        The file that it was read from.
 
     Raises
     ------
@@ -159,11 +161,11 @@ def results_of(table: Any) -> Results:
     if isinstance(table, (list, tuple)):
         profiles = list(table)
         rows = [{key: joined(v) if isinstance(v, list) else v for key, v in p.meta.items()} for p in profiles]
-        return Results(None, _tidy(pd.DataFrame(rows)), lambda number: profiles[number])
+        return Results(path, _tidy(pd.DataFrame(rows)), lambda number: profiles[number])
     frame = table.copy() if isinstance(table, pd.DataFrame) else _frame_of(table)
     if "name" not in frame and "id" not in frame:
-        raise InputError("the table", "it has neither profiles nor a column name")
-    return Results(None, _tidy(frame.rename(columns={"id": "name"})), None)
+        raise InputError(path or "the table", "it has neither profiles nor a column name")
+    return Results(path, _tidy(frame.rename(columns={"id": "name"})), None)
 
 
 def open_results(path: Path) -> Results:
@@ -190,9 +192,7 @@ def open_results(path: Path) -> Results:
             table = read_summary(path)
         except InputError:
             raise error from None
-    results = results_of(table)
-    results.path = path
-    return results
+    return results_of(table, path)
 
 
 def looks_like_results(path: Path) -> bool:

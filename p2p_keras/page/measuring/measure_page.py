@@ -173,6 +173,7 @@ class MeasurePage:
             controls.line.object = f"<code class='line'>{line}</code>" if found.request.path else ""
             controls.results.visible = found.profile is not None
             controls.buttons["given mask"].visible = found.request.mask is not None
+            controls.buttons["given mask"].filename = Path(found.request.mask or "mask.fits").name
             for key, widget in controls.texts.items():
                 value = getattr(self.request, key)
                 widget.value = "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
