@@ -186,7 +186,7 @@ class JudgePage:
         floats = [name for name in frame if pd.api.types.is_float_dtype(frame[name])]
         self.table = pn.widgets.Tabulator(
             frame, pagination="remote", page_size=_TABLE_ROWS, disabled=True, show_index=False, selectable=1,
-            sizing_mode="stretch_width", height=395, layout="fit_data", theme="simple",
+            sizing_mode="stretch_width", height=432, layout="fit_data", theme="simple",
             formatters={name: NumberFormatter(format="0.00000" if name in _DEGREES else "0.000") for name in floats},
             widths={name: width for name, width in _WIDTHS.items() if name in frame},
             frozen_columns=["name"] if "name" in frame else [], css_classes=["results"],

@@ -19,12 +19,17 @@ _TEXTS = {
     "band": "band",
     "hdu": "HDU",
     "plane": "plane of a cube",
-    "sky": "sky: level, or unknown",
     "x": "target x [px of the file]",
     "y": "target y [px of the file]",
+    "sky": "sky: level, or unknown",
     "size": "size of the cutout [px]",
     "fixed": "one ellipse: X0,Y0,E,PA",
 }
+_DROP_HERE = (
+    ".filepond--panel-root { background: #f3f6f9; border: 1.5px dashed #9aa4ae; }"
+    ".filepond--drop-label, .filepond--drop-label label { font-size: 13px; min-height: 3.2em; }"
+)
+_SELDOM = ("plane", "sky", "size", "fixed")
 _DOWNLOADS = {
     "ecsv": "ECSV",
     "fits": "FITS",
@@ -54,11 +59,20 @@ class Controls:
     ) -> None:
         self.error = html(visible=False)
         self.path = pn.widgets.TextInput(
-            name="image", placeholder="path of a FITS file", styles={"flex": "2 1 170px"}, css_classes=["path"]
+            name="image",
+            placeholder="path of a FITS file",
+            width=180,
+            styles={"flex": "1 1 180px"},
+            css_classes=["path"],
         )
-        self.choice = pn.widgets.Select(name="images", options=images, styles={"flex": "1 1 130px"})
-        self.dropper = Dropper(multiple=False, layout="compact", styles={"flex": "2 1 190px"}, css_classes=["dropper"])
-        self.use_as_mask = pn.widgets.Checkbox(name="the next file that is dropped is a mask (a .reg always is)")
+        self.choice = pn.widgets.Select(name="images", options=images, width=140, styles={"flex": "1 1 140px"})
+        self.dropper = Dropper(
+            multiple=False, layout="compact", width=190, margin=(5, 0, 0, 0), styles={"flex": "1 1 190px"},
+            css_classes=["dropper"], stylesheets=[_DROP_HERE],
+        )  # fmt: skip
+        self.use_as_mask = pn.widgets.Checkbox(
+            name="the next file that is dropped is a mask (a .reg always is)", margin=(6, 0)
+        )
 
         self.texts = {
             key: pn.widgets.TextInput(
@@ -110,7 +124,19 @@ class Controls:
     def layout(self, view: SkyImage, plots: ProfilePlots) -> Any:
         """All of it, for a window of any width."""
         files = [self.choice] if self.several_images else []
-        form = [*self.texts.values(), *([self.model] if self.several_models else [])]
+        seldom = [self.texts[key] for key in _SELDOM]
+        often = [widget for widget in self.texts.values() if widget not in seldom]
+        more = pn.Card(
+            pn.FlexBox(*seldom, *([self.model] if self.several_models else [])),
+            self.photometry,
+            self.hold,
+            self.use_as_mask,
+            title="more",
+            collapsed=True,
+            sizing_mode="stretch_width",
+            margin=(6, 0),
+            css_classes=["more"],
+        )
         left = column(
             pn.FlexBox(*files, self.path, self.dropper, align_items="end"),
             self.error,
@@ -125,10 +151,8 @@ class Controls:
             self.numbers,
             html("<h2>Read from the file, and what you know better</h2>", margin=(10, 0, 4, 0)),
             self.read,
-            pn.FlexBox(*form),
-            self.photometry,
-            self.hold,
-            self.use_as_mask,
+            pn.FlexBox(*often),
+            more,
             self.results,
             width="340px",
             grow=0.6,

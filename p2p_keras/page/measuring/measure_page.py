@@ -179,6 +179,8 @@ class MeasurePage:
                 widget.value = "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
                 widget.placeholder = _read_value(found, key)
             controls.path.value = self.request.shown
+            if self.request.path in controls.choice.options.values():
+                controls.choice.value = self.request.path
             controls.photometry.value = self.request.photometry
             controls.hold.value = self.request.ellipses is not None
         self._remember_in_link()

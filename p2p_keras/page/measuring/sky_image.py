@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -123,9 +124,11 @@ class SkyImage:
         look: dict[str, Any] = {"fill_alpha": 0.25, "line_width": 1.5}
         masked = fig.patches("xs", "ys", color=VERMILION, source=self.masked, **look)
         unmasked = fig.patches("xs", "ys", color=GREEN, source=self.unmasked, **look)
-        self.mask_tool = FreehandDrawTool(renderers=[masked], description="Mask: drag round what isn't the galaxy")
-        self.unmask_tool = FreehandDrawTool(renderers=[unmasked], description="Unmask: drag round what is to count")
-        fig.add_tools(self.mask_tool, self.unmask_tool)
+        for regions, colour, sign, words in (
+            (masked, VERMILION, "M8 12h8", "Mask: drag round what isn't the galaxy"),
+            (unmasked, GREEN, "M8 12h8M12 8v8", "Unmask: drag round what is to count"),
+        ):
+            fig.add_tools(FreehandDrawTool(renderers=[regions], description=words, icon=_outline(colour, sign)))
         self._draw_scale_bar()
 
     def _draw_scale_bar(self) -> None:
@@ -135,7 +138,7 @@ class SkyImage:
         fig.multi_line("xs", "ys", color=INK, line_width=2.4, source=bar)
         fig.text(
             "x", "y", "text", source=bar, text_align="center", text_baseline="bottom", text_font_size="13px",
-            y_offset=-4, text_color=INK,
+            background_fill_color="white", background_fill_alpha=0.6, y_offset=-4, text_color=INK,
         )  # fmt: skip
         args = {"bar": bar, "x": fig.x_range, "y": fig.y_range}
         follow = CustomJS(args=args, code=asset("measuring/scale_bar.js"))
@@ -278,6 +281,14 @@ class SkyImage:
         for axis, middle in ((self.figure.x_range, x), (self.figure.y_range, y)):
             axis.start, axis.end = middle - half, middle + half
             axis.reset_start, axis.reset_end = middle - half, middle + half
+
+
+def _outline(colour: str, sign: str) -> str:
+    """An icon: a round outline with a sign in it."""
+    shape = "M12 3c6 0 9 4 9 9s-4 9-9 9-9-3-9-8 3-10 9-10z"
+    lines = f"<path d='{shape}{sign}' fill='none' stroke='{colour}' stroke-width='2'/>"
+    svg = f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24' width='24' height='24'>{lines}</svg>"
+    return "data:image/svg+xml;base64," + b64encode(svg.encode("utf-8")).decode("ascii")
 
 
 def _window(image: GalaxyImage | None, field: GalaxyImage) -> tuple[float, float, float, float]:
