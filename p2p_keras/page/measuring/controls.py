@@ -70,9 +70,7 @@ class Controls:
             multiple=False, layout="compact", width=190, margin=(5, 0, 0, 0), styles={"flex": "1 1 190px"},
             css_classes=["dropper"], stylesheets=[_DROP_HERE],
         )  # fmt: skip
-        self.use_as_mask = pn.widgets.Checkbox(
-            name="the next file that is dropped is a mask (a .reg always is)", margin=(6, 0)
-        )
+        self.use_as_mask = _check("the next file that is dropped is a mask (a .reg always is)", "as-mask")
 
         self.texts = {
             key: pn.widgets.TextInput(
@@ -80,8 +78,8 @@ class Controls:
             )
             for key, label in _TEXTS.items()
         }
-        self.photometry = pn.widgets.Checkbox(name="photometry along the ellipses, harmonics", margin=(6, 0))
-        self.hold = pn.widgets.Checkbox(name="hold these ellipses, also in another band", margin=(6, 0))
+        self.photometry = _check("photometry along the ellipses, harmonics", "photometry")
+        self.hold = _check("hold these ellipses, whatever else changes", "hold")
         self.model = pn.widgets.Select(
             name="model", options={name or "the shipped model": name for name in models}, width=130
         )
@@ -158,3 +156,7 @@ class Controls:
             grow=0.6,
         )
         return pn.FlexBox(left, middle, right, align_items="flex-start", sizing_mode="stretch_width")
+
+
+def _check(words: str, name: str) -> pn.widgets.Checkbox:
+    return pn.widgets.Checkbox(name=words, margin=(6, 0), css_classes=[f"check-{name}"])

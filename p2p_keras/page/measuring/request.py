@@ -54,8 +54,8 @@ class Request:
     to_ab: bool = False
 
     def of_file(self, path: str, shown: str) -> Self:
-        """Another file, of which nothing is known yet; what it is measured by stays as it was chosen."""
-        kept = {key: getattr(self, key) for key in ("model", "photometry", "sky", "ellipses")}
+        """Another file, of which nothing is known yet; model and photometry stay as they were chosen."""
+        kept = {key: getattr(self, key) for key in ("model", "photometry")}
         return type(self)(path=path, shown=shown, **kept)
 
     def at(self, x: float | None, y: float | None) -> Self:
