@@ -112,14 +112,14 @@ def measure_bands(
         profile.meta.update(
             sky=sky.level * per_file_pixel, sky_err=sky.error * per_file_pixel, sky_origin=sky.origin, shift_px=shift
         )
-        words = {
-            *reference.meta.get("flags", []),
-            *flags_of_band(profile, ready, (float(x0[0]), float(y0[0])), sky.level),
-        }
+        words = set(flags_of_band(profile, ready, (float(x0[0]), float(y0[0])), sky.level))
         words |= {"truncated"} if sky.origin != "ring" else set()
         words |= {"misaligned"} if shift > MISALIGNED_PX and not align else set()
-        flags = [word for word in FLAGS if word in words]
-        profile.meta.update(flags=flags, quality=quality_of(flags))
+        of_reference = reference.meta.get("flags", [])
+        # The model judged the reference's image alone: what only this band has counts by its words.
+        quality = max(quality_of(of_reference, reference.meta.get("p_bad")), quality_of(words.difference(of_reference)))
+        flags = [word for word in FLAGS if word in words.union(of_reference)]
+        profile.meta.update(flags=flags, quality=quality)
         profiles[band] = profile
     return profiles
 

@@ -116,14 +116,24 @@ def error_terms(targets, outputs, e_true, e_weight, error):
             likelihood(tf.minimum(mag_error, 3.0), outputs["mag_scale"]), tf.cast(targets["mag_known"], tf.float32)
         ),
     ]
-    bright = targets["known"] & targets["within"] & (targets["mu"] <= units.FAINT_MU)
-    galaxy_error = masked_median(tf.stop_gradient(error), bright)
-    known = tf.cast(tf.reduce_any(bright, axis=-1), tf.float32)
-    bad = tf.cast(galaxy_error > accuracy.BAD_PROFILE, tf.float32)
+    known = tf.cast(tf.reduce_any(targets["known"], axis=-1), tf.float32)
+    bad = tf.cast(is_bad(targets, tf.stop_gradient(error)), tf.float32)
     logit = outputs["bad_logit"]
     # Cross-entropy of logits, in the form that doesn't overflow.
     entropy = tf.maximum(logit, 0.0) - logit * bad + tf.math.log1p(tf.exp(-tf.abs(logit)))
     return tf.add_n(terms), galaxy_mean(entropy, known)
+
+
+def is_bad(targets, error):
+    """Whether each profile is bad (batch,), by its absolute error (batch, K) in mag: what `p_bad` is trained on.
+
+    The error is the median where mu <= 26.5, as far as the true profile reaches; over all of it where it is fainter.
+    Where there is nothing to measure, since no radius of the truth stands out of the noise, every profile is bad.
+    """
+    within = targets["known"] & targets["within"]
+    bright = within & (targets["mu"] <= units.FAINT_MU)
+    judged = tf.where(tf.reduce_any(bright, axis=-1, keepdims=True), bright, within)
+    return masked_median(error, judged) > accuracy.BAD_PROFILE  # of nothing it is infinite
 
 
 def growth_errors(targets, outputs):

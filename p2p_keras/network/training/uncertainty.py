@@ -7,12 +7,10 @@ from collections.abc import Iterable
 import keras
 import numpy as np
 
-from p2p_keras.core.accuracy import BAD_PROFILE
 from p2p_keras.core.ellipse import angles_from_vector
-from p2p_keras.core.units import FAINT_MU
 from p2p_keras.network.layers.physical import CALIBRATION_KNOTS, ONE_SIGMA_SHARE
 from p2p_keras.network.layers.profile_errors import ERROR_KNOTS, ProfileErrors
-from p2p_keras.network.training.losses import growth_errors
+from p2p_keras.network.training.losses import growth_errors, is_bad
 
 MIN_ELLIPTICITY = 0.05
 """Rounder ellipses have no angle to calibrate on."""
@@ -110,11 +108,9 @@ def calibrate_errors(network: keras.Model, batches: Iterable) -> None:
         for axis in ("x0", "y0"):
             use = true["centre_known"]
             pairs["centre_err"].append((outputs[f"{axis}_err"][use], (outputs[axis] - true[axis])[use]))
-        bright = within & (true["mu"] <= FAINT_MU)
-        error = np.ma.median(np.ma.array(np.abs(outputs["mu"] - true["mu"]), mask=~bright), axis=1)
-        known = bright.any(axis=1)
+        known = true["known"].any(axis=1)
         logits.append(outputs["bad_logit"][known])
-        bad.append((error.filled(np.inf) > BAD_PROFILE)[known])
+        bad.append(np.asarray(is_bad(targets, np.abs(outputs["mu"] - true["mu"])))[known])
     for name, knots in ERROR_KNOTS.items():
         raw, residual = (np.concatenate(values) for values in zip(*pairs[name], strict=True))
         getattr(layer, f"calibration_{name}").assign(calibration_factors(raw, residual, knots))

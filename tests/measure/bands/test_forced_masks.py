@@ -98,3 +98,18 @@ def test_a_band_near_its_images_edge_says_so():
     profile = measure_bands(exact_reference(red, h=H, last=LAST), {"g": blue, "r": red}, "r")["g"]
     assert "near_edge" in profile.meta["flags"]
     assert "misaligned" not in profile.meta["flags"]
+
+
+def test_a_band_is_as_good_as_its_reference_and_its_own_image():
+    """A band would be called suspect for a neighbour that the model says is harmless, or good for its own hole."""
+    red = image_of(compact(), 0.4)
+    reference = exact_reference(red, h=H, last=LAST)
+    reference.meta.update(flags=["bright_neighbour"], p_bad=0.01, quality=0)
+    hole = compact(mag=16.5, seed=1)
+    hole[(distance(e=0.4) >= 7) & (distance(e=0.4) < 11)] = np.nan
+    for pixels, quality in ((compact(mag=16.5, seed=1), 0), (hole, 1)):
+        bands = measure_bands(reference, {"g": image_of(pixels, 0.4, band="g"), "r": red}, "r")
+        assert bands["g"].meta["quality"] == quality
+    reference.meta["p_bad"] = 0.6
+    bands = measure_bands(reference, {"g": image_of(compact(mag=16.5, seed=1), 0.4, band="g"), "r": red}, "r")
+    assert bands["g"].meta["quality"] == 2
