@@ -18,6 +18,7 @@ __all__ = ["PROGRAMS", "Programs", "info", "completion", "main"]
 PROGRAMS = {
     "fit": "Train a network on TFRecord shards.",
     "predict": "Measure the profiles of galaxies in FITS images.",
+    "view": "Look at galaxies in a browser: measure on a page, or judge a run by it.",
     "survey": "Measure the galaxies of a whole survey, on Ray.",
     "evaluate": "Compare models with galaxies of known profile.",
     "export": "Write the SavedModel and ONNX file of a training run.",

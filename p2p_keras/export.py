@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -33,6 +34,9 @@ def main(context: click.Context, run: Path, name: str, version: int | None, outp
     metrics.json. Each of them is first loaded in a fresh process and compared with Keras. If one differs,
     nothing is written and the exit status is 1. An existing version is never overwritten.
     """
+    # SavedModels and ONNX files are made by TensorFlow, whichever backend trained the run.
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+
     from p2p_keras.network.training.run_export import export_run
 
     result = export_run(run, output, name, version)

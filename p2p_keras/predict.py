@@ -18,28 +18,14 @@ from p2p_keras.measure.outputs.isophote_options import isophote_options
 
 __all__ = ["COMMON", "GROUPS", "main"]
 
-_PRODUCTS = ("summary", "plot", "plot_format", "model_image", "mask_image", "model_kind", "regions")
+_PRODUCTS = ("summary", "plot", "plot_format", "model_image", "mask_image", "model_kind", "regions", "report")
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 COMMON = (
-    "output",
-    "model",
-    "catalogue",
-    "zero_point",
-    "pixel_scale",
-    "band",
-    "hdu",
-    "plane",
-    "ra",
-    "dec",
-    "size",
-    "mask",
-    "forced",
-    "plot",
-    "summary",
-    "resume",
-)
+    "output", "model", "catalogue", "zero_point", "pixel_scale", "band", "hdu", "plane", "ra", "dec", "size", "mask",
+    "forced", "plot", "summary", "report", "resume",
+)  # fmt: skip
 """Options that --help shows."""
 
 GROUPS = {
@@ -55,6 +41,7 @@ GROUPS = {
         "model_kind",
         "mask_image",
         "regions",
+        "report",
     ),
     "Which galaxies": ("catalogue", "columns", "ra", "dec", "x", "y", "size"),
     "Which pixels": ("hdu", "plane", "mask", "mask_bits", "sigma", "variance", "weight", "companions", "sky"),
@@ -179,6 +166,13 @@ GROUPS = {
     help="Draw each galaxy: image with ellipses, profile, geometry, growth. With --forced: all bands and colours.",
 )
 @click.option(
+    "--report",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.html",
+    help="A page with picture, profile, numbers and flags of each galaxy (the first 1,000 of this run), to look "
+    "through or to send to someone.",
+)
+@click.option(
     "--attention",
     type=_FOLDER,
     metavar="DIR",
@@ -249,6 +243,8 @@ def main(
     context.call_on_close(hush.close)
     keep_freed_memory()
 
+    if options["report"] is not None and options["forced"]:
+        raise click.UsageError("--report shows galaxies of one band: it doesn't go with --forced")
     run = PredictionRun(images, options)
     resume = options["resume"]
     asked = options | {"model": model, "server": server, "sky": sky}

@@ -84,11 +84,16 @@ EXTRA_OF_PACKAGE = {
     "cdshealpix": "survey",
     "fsspec": "survey",
     "ray": "survey",
+    "panel": "view",
+    "bokeh": "view",
+    "param": "view",
+    "tornado": "view",
 }
 REQUIRED = {
     "astropy": "astropy",
     "google": "protobuf",
     "google_crc32c": "google-crc32c",
+    "jinja2": "jinja2",
     "keras": "TensorFlow with Keras",
     "matplotlib": "matplotlib",
     "numpy": "numpy",

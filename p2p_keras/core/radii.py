@@ -50,7 +50,8 @@ def grid_px(longer_side_px, xp=np):
         numpy, or ``keras.ops``.
     """
     steps = np.arange(NUM_RADII, dtype="float32" if xp is not np else float)
-    return SMA_MIN_PX * xp.exp(steps * log_step(longer_side_px, xp))
+    # The tensor first: PyTorch knows no product of an array with a tensor.
+    return SMA_MIN_PX * xp.exp(log_step(longer_side_px, xp) * steps)
 
 
 CAPTION_MAX_STEPS = 1024

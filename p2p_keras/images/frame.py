@@ -229,6 +229,13 @@ class Frame:
             return bands[choice.plane] if bands else ""
         return band_from_header(header)
 
+    def shape(
+        self, hdu: int | str | None = None, plane: int | str | None = None, band: str | None = None
+    ) -> tuple[int, int]:
+        """(H, W) of the image that `image` would cut from, in pixels of the file, without reading any."""
+        with self._lock, reading_errors(self.source):
+            return self._plane(choose_image(self._file, hdu, None, self.source, plane=plane, band=band)).shape
+
     def bands(self) -> dict[str, dict[str, Any]]:
         """Options ``hdu`` and ``plane`` of each band, in a file of several bands; empty for a file of one image."""
         with self._lock, reading_errors(self.source):

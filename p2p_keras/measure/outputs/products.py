@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from p2p_keras.core.atomic_files import safe_name
 from p2p_keras.core.errors import P2PError
 from p2p_keras.measure.outputs.colours import ColourWriter
+from p2p_keras.measure.outputs.gallery import GalleryWriter
 from p2p_keras.measure.outputs.summary import SummaryWriter
 from p2p_keras.profile.derived import DerivedSettings
 from p2p_keras.profile.derived.complete import OwnQuantities, complete_profiles
@@ -37,6 +38,8 @@ class Products:
     model_kind : {"ellipses", "harmonics"}
         Of the model image (`p2p_keras.profile.harmonic_painting`).
     plot_format : str
+    report : path, optional
+        An HTML file: a gallery (`p2p_keras.measure.outputs.gallery`).
     draw_attention : callable, optional
         Draws which pixels made which radius, of an image, a profile and a name (`p2p_keras.measure.attention`).
     resume : bool
@@ -54,6 +57,7 @@ class Products:
         mask_image: Path | None = None,
         model_kind: str = "ellipses",
         regions: Path | None = None,
+        report: Path | None = None,
         draw_attention: Callable[[GalaxyImage, QTable, str], None] | None = None,
         resume: bool = False,
     ) -> None:
@@ -62,6 +66,7 @@ class Products:
         self.draw_attention = draw_attention
         self.model_kind, self.regions = model_kind, regions
         try:
+            self.gallery = GalleryWriter(report) if report else None
             self.summary = SummaryWriter(summary, resume=resume) if summary else None
         except BaseException:
             writer.close()  # leaves nothing behind of a run that never began
@@ -76,7 +81,7 @@ class Products:
 
     def __exit__(self, *exception: object) -> None:
         with ExitStack() as closing:  # each is closed, whatever becomes of the others
-            for part in (self.colours, self.summary, self.writer):
+            for part in (self.colours, self.summary, self.gallery, self.writer):
                 if part is not None:
                     closing.callback(part.close)
 
@@ -84,7 +89,7 @@ class Products:
         """Write everything of one galaxy, whose profile is complete (`complete_profiles`); returns its name."""
         profile, name = self._keep(profile)
         file = safe_name(name)
-        drawn = (self.plot, self.draw_attention, self.model_image, self.mask_image, self.regions)
+        drawn = (self.plot, self.gallery, self.draw_attention, self.model_image, self.mask_image, self.regions)
         if all(part is None for part in drawn):
             return name
         complete = profile.table()
@@ -92,6 +97,8 @@ class Products:
             from p2p_keras.profile.plots import galaxy_figure, save_figure
 
             save_figure(galaxy_figure(image, complete), self.plot / f"{file}.{self.plot_format}")
+        if self.gallery is not None:
+            self.gallery.add(image, complete)
         if self.draw_attention is not None:
             self.draw_attention(image, complete, name)
         if any(folder is not None for folder in (self.model_image, self.mask_image, self.regions)):
