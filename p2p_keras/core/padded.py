@@ -72,11 +72,11 @@ def interpolated(at: np.ndarray, known: np.ndarray, *columns: np.ndarray) -> lis
     left, right = np.take_along_axis(known, low, axis=1), np.take_along_axis(known, high, axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         part = np.where(right > left, np.clip((at - left) / (right - left), 0.0, 1.0), 0.0 * at)
-    found = []
+    curves = []
     for column in columns:
         first, second = np.take_along_axis(column, low, axis=1), np.take_along_axis(column, high, axis=1)
-        found.append(first + part * (second - first))
-    return found
+        curves.append(first + part * (second - first))
+    return curves
 
 
 def medians(values: np.ndarray) -> np.ndarray:

@@ -187,7 +187,7 @@ def _profiles(parts: Sequence[tuple[Any, Any]], model: str, model_version: str) 
     except Exception as error:  # numbers that no image should give: the row says so
         if len(parts) == 1:
             return [Failure("not_measured", f"{type(error).__name__}: {error}")]
-        return [found for one in parts for found in _profiles([one], model, model_version)]
+        return [profile for one in parts for profile in _profiles([one], model, model_version)]
 
 
 def limit_threads(threads: int) -> None:

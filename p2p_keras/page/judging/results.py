@@ -16,8 +16,8 @@ from p2p_keras.images.inputs import is_fits_name
 from p2p_keras.images.reading import read_image
 from p2p_keras.measure.outputs.gallery import number_in
 from p2p_keras.measure.outputs.summary import read_summary
-from p2p_keras.profile.tables.building import table_of_columns
 from p2p_keras.profile.tables.lists import joined
+from p2p_keras.profile.tables.measured import table_of_columns
 from p2p_keras.profile.tables.reading import FORMATS, open_profiles
 
 if TYPE_CHECKING:
