@@ -171,9 +171,9 @@ def _example(record: bytes, source: str, size: int, policy: Augmentation | None,
     for name in ("mag_total", "noise", "sky"):
         value = getattr(galaxy, name)
         numbers[name] = value if np.isfinite(value) else 0.0
-    targets |= {name: np.float32(value) for name, value in numbers.items()}
-    targets["centre_known"] = np.bool_(known)
-    targets["mag_known"], targets["sky_known"] = np.isfinite(galaxy.mag_total), np.isfinite(galaxy.sky)
+    targets |= {name: np.asarray(value, "float32") for name, value in numbers.items()}
+    targets["centre_known"] = np.asarray(known)
+    targets["mag_known"], targets["sky_known"] = (np.asarray(np.isfinite(v)) for v in (galaxy.mag_total, galaxy.sky))
     inputs = {"image": image, "zero_point": galaxy.zero_point, "pixel_scale": galaxy.pixel_scale}
     return {name: np.asarray(value, "float32") for name, value in inputs.items()}, targets
 

@@ -324,9 +324,9 @@ def build_network(
     doubts = {}
     if errors:
         known = {"image": image, "mu": profile["mu"], "covered": looks["covered"], **stages, **decoded}
-        names = ("image", "mu", "log_scale", "covered", "copied_features", "e", "e_first", "sky")
-        names += ("centre_heat", "centre_nearest", "centre_moved", "centre")
-        trust = p2p.TrustFeatures(name="trust")({name: known[name] for name in names})
+        names = "image mu log_scale covered copied_features e e_first sky"
+        names += " centre_heat centre_nearest centre_moved centre"
+        trust = p2p.TrustFeatures(name="trust")({name: known[name] for name in names.split()})
         doubts = profile_errors(decoded["tokens"], trust, decoded["e"], dim)
     return keras.Model(
         {"image": image, "zero_point": zero_point, "pixel_scale": pixel_scale},

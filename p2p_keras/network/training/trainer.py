@@ -145,7 +145,7 @@ class ProfileTrainer(keras.Model):
 
     else:
 
-        def train_step(self, data):
+        def train_step(self, data):  # type: ignore[misc]
             """One step, then the moving average."""
             logs = super().train_step(self._with_truth(data))
             self._move_averages()
