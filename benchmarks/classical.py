@@ -107,16 +107,17 @@ class Model:
 
     def write_table(self, paths: Sequence[str], table: Path) -> None:
         """What `predict` does, without its start."""
-        from p2p_keras.measure.many_files import predict_files
+        from p2p_keras.images.targets import files_as_inputs
+        from p2p_keras.measure.many_files import predict_inputs
         from p2p_keras.profile.derived.complete import complete_profiles
         from p2p_keras.profile.tables.files import ProfileWriter
 
         begin = time.process_time()
+        inputs = files_as_inputs(paths)
         with ProfileWriter(table) as writer:
-            for done in predict_files(self.predictor, paths):
+            for done in predict_inputs(self.predictor, inputs, finish=lambda some, _: complete_profiles(some)):
                 if done.measured is not None:
-                    for profile in complete_profiles([done.measured]):
-                        writer.add(profile)
+                    writer.add(done.measured)
         self.seconds += time.process_time() - begin
 
 
@@ -315,7 +316,7 @@ def main(
         batch = 16 if method is ours else len(labels)
         summary = summarise_evaluation(evaluate_models([method], labels, batch_size=batch)[0])
         if method is ours:
-            ours.write_table(paths[: min(16, len(paths))], scratch / "warm.parquet")
+            ours.write_table(paths, scratch / "warm.parquet")
             ours.seconds = 0.0
             ours.write_table(paths, scratch / "profiles.parquet")
         summary["core_seconds_per_galaxy"] = method.seconds / len(labels)
