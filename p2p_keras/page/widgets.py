@@ -56,7 +56,7 @@ def column(*parts: Any, width: str = "420px", grow: float = 1, **options: Any) -
 
 def whole_page(parts: Any, heading: str, subtitle: str, page_script: str = "") -> pn.Template:
     """Put a layout into a page of its own, that fits a telephone too."""
-    page = pn.Template(asset("template.html"))
+    page = pn.Template(asset("template.html"), location=True)
     page.add_variable("heading", heading)
     page.add_variable("subtitle", subtitle)
     page.add_variable("page_script", page_script)

@@ -20,6 +20,7 @@ def judge_page(server, open_page):
     page = open_page(server.address)
     page.get_by_text("100,000 rows").wait_for()
     page.locator(".galaxy svg image").first.wait_for()
+    page.wait_for_timeout(1000)  # until nothing moves any more
     return page
 
 
