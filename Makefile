@@ -17,7 +17,7 @@ WHEEL_PYTHON ?=
 FIND_PYTHON = for p in $(PYTHON) python3.11 python3.12 python3.13 python3 python; do \
 	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo "$$p"; break; }; done
 
-.PHONY: help venv fit test lint format types unit test-ray test-addons wheel sample-data docs pictures benchmarks lock clean
+.PHONY: help venv fit test lint format types unit test-ray test-addons test-jax test-torch wheel sample-data docs pictures benchmarks lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -78,6 +78,22 @@ test-addons: venv ## the tensorflow-addons lane: shipped model and attention ste
 	$(PY) tests/addons/attention_reference.py build/addons-attention.npz
 	P2P_ADDONS_REFERENCE=$(CURDIR)/build/addons-reference.npz P2P_ADDONS_ATTENTION=$(CURDIR)/build/addons-attention.npz \
 	$(VENV_ADDONS)/bin/python -m pytest --override-ini minversion=7 tests/addons
+
+# The tests marked `backends`: other files import TensorFlow.
+BACKEND_TESTS = tests/network/backends tests/network/layers/test_layer_contract.py
+test-jax: venv ## layers, presets and the shipped model on JAX, against TensorFlow's numbers
+	KERAS_BACKEND=jax $(PY) -m pytest -n 0 $(BACKEND_TESTS)
+
+# PyTorch's wheel on PyPI brings 3 GB of CUDA: an environment of its own, without TensorFlow, for the CPU build.
+VENV_TORCH ?= .venv-torch
+TORCH ?= torch
+test-torch: venv ## the same on PyTorch, without TensorFlow (TORCH=a requirement or wheel of the CPU build)
+	[ -x $(VENV_TORCH)/bin/python ] || { $(PY) -m venv $(VENV_TORCH); $(VENV_TORCH)/bin/python -m pip install $(PIP_QUIET) \
+	$(TORCH) $$(grep -hE '^(click|google-crc32c|h5py|keras|protobuf|pytest|rich|scipy)==' requirements.lock); }
+	@mkdir -p build
+	$(PY) tests/network/backends/reference.py build/backends.npz
+	KERAS_BACKEND=torch P2P_BACKENDS_REFERENCE=$(CURDIR)/build/backends.npz PYTHONPATH=$(CURDIR) \
+	$(VENV_TORCH)/bin/python -m pytest $(BACKEND_TESTS)
 
 # The wheel is built from the source distribution, not from the clone, so both are tried.
 wheel: venv ## build sdist and wheel in dist/, check them, try them in empty environments (WHEEL_PYTHON=python3.13)

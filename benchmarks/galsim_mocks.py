@@ -43,11 +43,11 @@ class Survey:
 
 
 SURVEYS = {
-    "sdss": Survey(0.396, 22.5, (0.9, 1.8), 22.9, (12.5, 17.5), (256,)),
-    "legacy": Survey(0.262, 22.5, (0.9, 1.7), 23.7, (13.0, 18.0)),
-    "panstarrs": Survey(0.25, 25.0, (0.9, 1.5), 23.2, (13.0, 18.0)),
-    "hsc": Survey(0.168, 27.0, (0.5, 1.0), 26.1, (14.0, 19.0)),
-    "rubin": Survey(0.2, 31.4, (0.6, 1.0), 26.8, (14.0, 19.0)),
+    "sdss": Survey(scale=0.396, zero_point=22.5, seeing=(0.9, 1.8), depth=22.9, mags=(12.5, 17.5), sizes=(256,)),
+    "legacy": Survey(scale=0.262, zero_point=22.5, seeing=(0.9, 1.7), depth=23.7, mags=(13.0, 18.0)),
+    "panstarrs": Survey(scale=0.25, zero_point=25.0, seeing=(0.9, 1.5), depth=23.2, mags=(13.0, 18.0)),
+    "hsc": Survey(scale=0.168, zero_point=27.0, seeing=(0.5, 1.0), depth=26.1, mags=(14.0, 19.0)),
+    "rubin": Survey(scale=0.2, zero_point=31.4, seeing=(0.6, 1.0), depth=26.8, mags=(14.0, 19.0)),
 }
 
 
@@ -233,11 +233,13 @@ def observe(scene: Scene, light: np.ndarray) -> tuple[np.ndarray, float]:
 
 def observe_in_frame(scene: Scene, light: np.ndarray, frame: np.ndarray, electrons: float) -> np.ndarray:
     """Put an image with its own Poisson noise at a random place of a real frame; `scene` learns the noise there."""
+    from p2p_keras.core.robust import median_deviation
+
     height, width = frame.shape
     bottom, left = scene.rng.integers(0, height - scene.side), scene.rng.integers(0, width - scene.side)
     cut = frame[bottom : bottom + scene.side, left : left + scene.side]
     steps = np.diff(cut, axis=1)
-    scene.noise = float(1.4826 * np.median(np.abs(steps - np.median(steps))) / np.sqrt(2.0))
+    scene.noise = median_deviation(steps) / float(np.sqrt(2.0))
     return cut + scene.rng.poisson(np.maximum(light, 0.0) * electrons) / electrons
 
 

@@ -126,6 +126,7 @@ def compare(label, profile) -> dict:
 def figures(rows: list[dict]) -> dict:
     """Figures of a group of galaxies."""
     from p2p_keras.core.accuracy import summarise as summarise_errors
+    from p2p_keras.core.robust import median_deviation
 
     errors = np.array([row["error"] for row in rows])
     wrong = np.nan_to_num(errors, nan=np.inf)
@@ -145,7 +146,7 @@ def figures(rows: list[dict]) -> dict:
         "one_sigma": inside / number if number else math.nan,
         "outskirts": float(np.median(outskirts)) if outskirts.size else math.nan,
         "sky": float(np.median(sky)) if sky.size else math.nan,
-        "sky_scatter": float(1.4826 * np.median(np.abs(sky - np.median(sky)))) if sky.size else math.nan,
+        "sky_scatter": median_deviation(sky),
         "mag_total": float(np.nanmedian(total)) if np.isfinite(total).any() else math.nan,
     }
 

@@ -41,7 +41,7 @@ _LAZY = {
 old_paths.install()
 
 # `keras.models.load_model` imports no package but Keras' own: it finds our layers only once they are registered.
-if "keras" in sys.modules and sys.modules["keras"].config.backend() == "tensorflow":
+if "keras" in sys.modules:
     import_module("p2p_keras.network.layers")
 
 

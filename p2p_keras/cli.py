@@ -13,16 +13,19 @@ import click
 from p2p_keras.core.program import Program, user_errors
 from p2p_keras.core.version import __version__
 
+__all__ = ["PROGRAMS", "Programs", "info", "completion", "main"]
+
 PROGRAMS = {
     "fit": "Train a network on TFRecord shards.",
     "predict": "Measure the profiles of galaxies in FITS images.",
+    "view": "Look at galaxies in a browser: measure on a page, or judge a run by it.",
     "survey": "Measure the galaxies of a whole survey, on Ray.",
-    "evaluate": "Compare a model with the truth of held-out shards.",
-    "export": "Turn a training run into a SavedModel and an ONNX file.",
-    "serve": "Answer gRPC requests, where there is no TensorFlow Serving.",
+    "evaluate": "Compare models with galaxies of known profile.",
+    "export": "Write the SavedModel and ONNX file of a training run.",
+    "serve": "Serve a model over gRPC, where TensorFlow Serving can't be run.",
     "simulate": "Make mock galaxies with their true profiles.",
     "pack": "Put real images with their profiles into TFRecord shards.",
-    "inspect": "Show what shards, a run or a model hold.",
+    "inspect": "Show what TFRecord shards contain.",
 }
 
 
@@ -46,7 +49,7 @@ class Programs(click.Group):
             formatter.write_dl(
                 [
                     *PROGRAMS.items(),
-                    ("info", "Say what is installed: versions, model, backends, devices."),
+                    ("info", "Print versions, the shipped model and devices."),
                     ("completion", "Print the script that completes commands in a shell."),
                 ]
             )
@@ -60,9 +63,9 @@ class Programs(click.Group):
 @click.command(cls=Program, settings=False)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for scripts.")
 def info(as_json: bool) -> None:
-    """Say what is installed here: versions, the shipped model and where it lies, what runs it, and the devices.
+    """Print versions, the shipped model and its path, the program that runs it, and the devices.
 
-    This is what a report of a fault should begin with. Exit status 1 where the shipped model can't be run.
+    Please include this in a report of a problem. The exit status is 1 if the shipped model can't be run.
     """
     from p2p_keras.measure.installation import describe_installation, installation_lines
 

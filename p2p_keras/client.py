@@ -1,5 +1,5 @@
 """The client of a model server, under the name that scripts import it by."""
 
-from p2p_keras.serving.client import Attempts as Attempts
-from p2p_keras.serving.client import ProfileClient as ProfileClient
-from p2p_keras.serving.client import ServerError as ServerError
+from p2p_keras.serving.client import Attempts, ProfileClient, ServerError
+
+__all__ = ["Attempts", "ProfileClient", "ServerError"]

@@ -10,6 +10,8 @@ import click
 
 from p2p_keras.core.program import Program, quiet_option
 
+__all__ = ["main"]
+
 
 @click.command(cls=Program, old={"--processes": "--workers", "--figures": "--plot-format"})
 @click.option(
@@ -17,33 +19,37 @@ from p2p_keras.core.program import Program, quiet_option
     "models",
     multiple=True,
     metavar="DIR",
-    help="SavedModel, .onnx file or run folder; several times to compare several.  [default: the shipped one]",
+    help="SavedModel folder, .onnx file or run folder; repeat it to compare several.  [default: the shipped model]",
 )
-@click.option("--classical", is_flag=True, help="Measure the same images by photutils too, with no help by the truth.")
+@click.option(
+    "--classical", is_flag=True, help="Also measure the same images with photutils, which gets no help from the truth."
+)
 @click.option("--data", required=True, metavar="DIR", help="Folder of shards, one shard, or a pattern of either.")
-@click.option("--split", default="test", help="Which split of the data.")
+@click.option("--split", default="test", help="Split of the data to use.")
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Write report.html, evaluation.json, galaxies.ecsv and the paper's figures there.  [default: only print]",
+    help="Folder for report.html, evaluation.json, galaxies.ecsv and the paper's figures.  [default: only print]",
 )
-@click.option("--limit", type=click.IntRange(min=1), help="Use the first galaxies only.  [default: all]")
-@click.option("--examples", type=click.IntRange(min=0), default=8, help="Galaxies to draw, chosen by chance.")
-@click.option("--worst", type=click.IntRange(min=0), default=10, help="Worst galaxies of each model to draw.")
-@click.option("--seed", default=0, help="Of the choice by chance.")
+@click.option("--limit", type=click.IntRange(min=1), help="Use only the first galaxies.  [default: all]")
+@click.option("--examples", type=click.IntRange(min=0), default=8, help="Random galaxies to draw.")
+@click.option(
+    "--worst", type=click.IntRange(min=0), default=10, help="Galaxies with the largest errors to draw, for each model."
+)
+@click.option("--seed", default=0, help="Seed of the random choice of galaxies.")
 @click.option(
     "--plot-format",
     "formats",
     type=click.Choice(["png", "pdf", "svg"]),
     multiple=True,
     default=("png", "pdf"),
-    help="Format of the paper's figures; several times for several.",
+    help="Format of the paper's figures; may be repeated.",
 )
-@click.option("--batch-size", type=click.IntRange(min=1), default=16, help="Images measured at a time.")
+@click.option("--batch-size", type=click.IntRange(min=1), default=16, help="Images that the network takes at a time.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of the model.  [default: all cores]")
-@click.option("--workers", type=click.IntRange(min=1), help="Processes of --classical.  [default: all cores]")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes for --classical.  [default: all cores]")
 @quiet_option
 @click.pass_context
 def main(
@@ -63,11 +69,11 @@ def main(
     workers: int | None,
     quiet: bool,
 ) -> None:
-    """Measure galaxies of known profile and say how far off the models are.
+    """Measure galaxies of known profile, and print how large the errors of the models are.
 
-    The error of a profile is the median over its radii of |mu_true - mu_pred|, as in Smith et al. (2021), over the
-    truth's extent and where mu_true <= 26.5. A galaxy without a prediction counts as infinitely wrong. What each figure
-    means: docs/evaluate.md.
+    The error of a profile is the median of |mu_true - mu_pred| over its radii, as in Smith et al. (2021), where
+    the true profile exists and mu_true <= 26.5. A galaxy without a predicted profile has an infinite error.
+    docs/evaluate.md explains every figure.
     """
     import time
     from contextlib import ExitStack

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -9,11 +10,13 @@ import click
 from p2p_keras.core.program import Program, quiet_option
 from p2p_keras.core.settings_file import write_settings
 
+__all__ = ["main"]
+
 
 @click.command(cls=Program, old={"--saved-models": "--output"})
 @click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--name", default="isophote", help="Name of the model, by which clients call it.")
-@click.option("--version", type=click.IntRange(min=1), help="Version; by default one above the newest.")
+@click.option("--name", default="isophote", help="Name of the model, which clients use.")
+@click.option("--version", type=click.IntRange(min=1), help="Version number.  [default: one above the newest]")
 @click.option(
     "-o",
     "--output",
@@ -25,12 +28,15 @@ from p2p_keras.core.settings_file import write_settings
 @quiet_option
 @click.pass_context
 def main(context: click.Context, run: Path, name: str, version: int | None, output: Path, quiet: bool) -> None:
-    """Export the best model of the folder RUN, as written by fit.
+    """Export the best model of RUN, a folder that fit wrote.
 
-    Writes the SavedModel OUTPUT/NAME/VERSION and beside it model.onnx, model.keras, MODEL_CARD.md and
-    metrics.json. Every form is loaded again in a fresh process and compared with Keras first; where one differs,
-    nothing is left behind and the exit status is 1. An existing version is never overwritten.
+    This writes the SavedModel OUTPUT/NAME/VERSION and beside it model.onnx, model.keras, MODEL_CARD.md and
+    metrics.json. Each of them is first loaded in a fresh process and compared with Keras. If one differs,
+    nothing is written and the exit status is 1. An existing version is never overwritten.
     """
+    # SavedModels and ONNX files are made by TensorFlow, whichever backend trained the run.
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+
     from p2p_keras.network.training.run_export import export_run
 
     result = export_run(run, output, name, version)

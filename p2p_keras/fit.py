@@ -12,6 +12,8 @@ from p2p_keras.core.program import Program, quiet_option
 from p2p_keras.core.settings_file import SETTINGS, read_config
 from p2p_keras.network.training.config import CHOICES, FitConfig, parse_assignment
 
+__all__ = ["main"]
+
 _KINDS: dict[str, Any] = {"int": int, "float": float, "str": str, "list[int]": str}
 _METAVARS = {"int": "INTEGER", "float": "FLOAT", "str": "TEXT", "list[int]": "PX,PX,..."}
 
@@ -50,8 +52,8 @@ def main(context: click.Context, assignments: tuple[str, ...], resume: bool, qui
     """Train a network on shards of galaxies with known profiles, and export it.
 
     The run folder then holds config.json, metrics.csv, TensorBoard logs, checkpoints, the best weights, the exported
-    SavedModel and ONNX file, and a picture of held-out galaxies with true and predicted profiles. An interrupted run,
-    even one that was killed, goes on with --resume, with the settings that it has.
+    SavedModel and ONNX file, and a picture of held-out galaxies with true and predicted profiles. --resume
+    continues a run that was interrupted or killed, with its own settings.
     """
     given = dict(parse_assignment(text) for text in assignments)
     settings_of_file = context.meta.get(SETTINGS, {})

@@ -8,20 +8,26 @@ import click
 
 from p2p_keras.core.program import Program, quiet_option
 
+__all__ = ["main"]
+
 
 @click.command(cls=Program, old={"--count": "--picture-count"})
 @click.argument("shards", type=str)
-@click.option("--split", help="Only this split.")
-@click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), help="Draw galaxies with their labels.")
-@click.option("--picture-count", type=click.IntRange(1, 200), default=24, help="Galaxies in the picture.")
-@click.option("--checksums/--no-checksums", default=True, help="Compare the files with dataset.json.")
+@click.option("--split", help="Show only this split.")
+@click.option(
+    "--picture",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw galaxies with their true profiles into this file.",
+)
+@click.option("--picture-count", type=click.IntRange(1, 200), default=24, help="Number of galaxies in the picture.")
+@click.option("--checksums/--no-checksums", default=True, help="Compare the files with the checksums in dataset.json.")
 @quiet_option
 def main(
     shards: str, split: str | None, picture: Path | None, picture_count: int, checksums: bool, quiet: bool
 ) -> None:
-    """Show what SHARDS (a folder, a file or a quoted pattern) hold.
+    """Show what SHARDS (a folder, a file or a quoted pattern) contain.
 
-    Every record is read and its checksum verified; damaged shards are named on standard error (exit status 1).
+    Every record is read and its checksum is verified. Damaged shards are named on standard error (exit status 1).
     """
     from rich.console import Console
     from rich.table import Table

@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 
-from p2p_keras.core.program import Program, quiet_option
+from p2p_keras.core.program import Program, column_option, quiet_option
+
+__all__ = ["main"]
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -28,28 +30,56 @@ class _Pack(Program):
 @click.command(cls=_Pack, old={"--split": "--splits"})
 @click.argument("inputs", nargs=-1, metavar="[IMAGE.fits|FOLDER|@LIST]...")
 @click.option("--output", "-o", type=_FOLDER, required=True, help="Folder for the shards and dataset.json.")
-@click.option("--layout", type=_FOLDER, help="Folder with gals/NAME-BAND.fits and sbs/NAME_BAND.txt.")
-@click.option("--names", type=click.Path(dir_okay=False), help="List of galaxy names for --layout.")
-@click.option("--catalogue", type=click.Path(dir_okay=False), help="Table: file, name, ra, dec, band, zero_point, ...")
-@click.option("--images", type=_FOLDER, help="Folder of the catalogue's relative files; its own if not given.")
 @click.option(
-    "--profiles", type=_FOLDER, help="Folder of profiles, NAME-BAND.ecsv and alike; the images' own if not given."
+    "--layout", type=_FOLDER, help="Folder with the images gals/NAME-BAND.fits and the profiles sbs/NAME_BAND.txt."
+)
+@click.option(
+    "--names",
+    type=click.Path(dir_okay=False),
+    help="Text file with the galaxy names to use from --layout, one per line.  [default: the only .txt file "
+    "in it, else all images]",
+)
+@click.option(
+    "--catalogue",
+    type=click.Path(dir_okay=False),
+    help="Table with one galaxy per row: file, name, ra, dec, band, zero_point and others.",
+)
+@column_option("file, name, ra, dec, x, y, redshift, band, zero_point, pixel_scale, profile, mask")
+@click.option(
+    "--images",
+    type=_FOLDER,
+    help="Folder that the catalogue's relative file names start from.  [default: the catalogue's folder]",
+)
+@click.option(
+    "--profiles",
+    type=_FOLDER,
+    help="Folder of profiles, named NAME-BAND.ecsv or similar.  [default: the folder of the images]",
 )
 @click.option(
     "--measure",
     type=click.Choice(["own", "photutils"]),
-    help="Measure profiles that are missing: by our own fit of isophotes, or by photutils' (slow).  [own where it "
-    "stands alone]",
+    help="Measure profiles that are missing: `own` is our own isophote fit, `photutils` that of photutils "
+    "(slow).  [default of a bare --measure: own]",
 )
-@click.option("--size", type=click.IntRange(48, 2048), help="Side in pixels of cutouts round a target.")
-@click.option("--zero-point", type=float, help="AB magnitude of a pixel value of one; overrides headers.")
-@click.option("--pixel-scale", type=float, help="Arcsec per pixel; overrides headers.")
-@click.option("--radius-start", type=float, help="First radius of one-column profiles, arcsec [one step].")
-@click.option("--radius-step", type=float, help="Step of radius of one-column profiles, arcsec [one pixel].")
-@click.option("--splits", default="train=0.9,val=0.05,test=0.05", help="Splits and their shares, decided by galaxy.")
-@click.option("--images-per-shard", type=click.IntRange(min=1), default=256, help="At most this many in a shard.")
+@click.option("--size", type=click.IntRange(48, 2048), help="Side of the cutouts around the targets, in pixels.")
+@click.option("--zero-point", type=float, help="AB magnitude of a pixel value of 1.  [default: from the headers]")
+@click.option("--pixel-scale", type=float, help="Arcsec per pixel.  [default: from the headers]")
+@click.option(
+    "--radius-start", type=float, help="First radius of profiles with a single column, in arcsec.  [default: one step]"
+)
+@click.option(
+    "--radius-step",
+    type=float,
+    help="Step in radius of profiles with a single column, in arcsec.  [default: one pixel]",
+)
+@click.option(
+    "--splits",
+    default="train=0.9,val=0.05,test=0.05",
+    help="Splits and their shares. A galaxy's split follows from its name.",
+)
+@click.option("--images-per-shard", type=click.IntRange(min=1), default=256, help="Most images in a shard.")
 @click.option("--gzip", is_flag=True, help="Compress the shards.")
-@click.option("--overwrite", is_flag=True, help="Replace shards of another run in the output folder.")
+@click.option("--overwrite", is_flag=True, help="First remove the shards of another run from the output folder.")
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
@@ -64,6 +94,7 @@ def main(
     layout: Path | None,
     names: str | None,
     catalogue: str | None,
+    columns: dict[str, str],
     images: Path | None,
     profiles: Path | None,
     splits: str,
@@ -76,11 +107,14 @@ def main(
 ) -> None:
     """Put images with their profiles into TFRecord shards for training.
 
-    Give images (their profiles beside them under the same name, or in --profiles), or --layout, or --catalogue with
-    a column of files, or whole frames and a --catalogue of positions, which are cut out.
-    Profiles: ECSV as predict writes it, AutoProf .prof, photutils isophote tables, plain text of mu or of sma and mu.
-    Rows that can't be used are named on standard error and in failures.csv; the others are packed (exit status 1).
-    A galaxy's split is a hash of its name. Started again, the same command goes on where it was.
+    There are four ways to say which images and profiles belong together. Give images whose profiles have the
+    same name and are beside them or in --profiles; or a folder --layout; or a --catalogue with a column of
+    files; or whole frames and a --catalogue of positions, and the galaxies are cut out.
+
+    Profiles may be ECSV tables of predict, .prof files of AutoProf, isophote tables of photutils, or plain text
+    with a column of mu, or with sma and mu. A galaxy that can't be used is named on standard error and in
+    failures.csv, and the others are packed (exit status 1). The split of a galaxy depends only on its name. If
+    the same command is started again, it continues.
     """
     import time
     from itertools import count
@@ -104,9 +138,9 @@ def main(
     if layout:
         rows = rows_of_paper_layout(layout, names)
     elif catalogue and inputs:
-        rows, unusable = rows_of_frames(inputs, catalogue, profiles=profiles)
+        rows, unusable = rows_of_frames(inputs, catalogue, profiles=profiles, columns=columns)
     elif catalogue:
-        rows = rows_of_catalogue(catalogue, folder=images, profiles=profiles)
+        rows = rows_of_catalogue(catalogue, folder=images, profiles=profiles, columns=columns)
     else:
         rows = rows_of_images(inputs, profiles=profiles)
 

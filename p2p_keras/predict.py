@@ -13,30 +13,19 @@ from typing import Any
 import click
 
 from p2p_keras.core.program import Program, quiet_option
+from p2p_keras.measure.outputs.derived_options import DERIVED, derived_options
 from p2p_keras.measure.outputs.isophote_options import isophote_options
 
-_PRODUCTS = ("summary", "plot", "plot_format", "model_image", "mask_image", "model_kind", "regions")
+__all__ = ["COMMON", "GROUPS", "main"]
+
+_PRODUCTS = ("summary", "plot", "plot_format", "model_image", "mask_image", "model_kind", "regions", "report")
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 COMMON = (
-    "output",
-    "model",
-    "catalogue",
-    "zero_point",
-    "pixel_scale",
-    "band",
-    "hdu",
-    "plane",
-    "ra",
-    "dec",
-    "size",
-    "mask",
-    "forced",
-    "plot",
-    "summary",
-    "resume",
-)
+    "output", "model", "catalogue", "zero_point", "pixel_scale", "band", "hdu", "plane", "ra", "dec", "size", "mask",
+    "forced", "plot", "summary", "report", "resume",
+)  # fmt: skip
 """Options that --help shows."""
 
 GROUPS = {
@@ -52,25 +41,14 @@ GROUPS = {
         "model_kind",
         "mask_image",
         "regions",
+        "report",
     ),
     "Which galaxies": ("catalogue", "columns", "ra", "dec", "x", "y", "size"),
     "Which pixels": ("hdu", "plane", "mask", "mask_bits", "sigma", "variance", "weight", "companions", "sky"),
     "Calibration": ("zero_point", "pixel_scale", "band", "to_ab"),
     "Several bands": ("forced", "reference", "align", "match_psf"),
     "Photometry along ellipses": ("photometry", "ellipses", "fixed", "radii", "statistic", "pixels"),
-    "Derived quantities": (
-        "isophotes",
-        "psf_fwhm",
-        "psf",
-        "all_quantities",
-        "disc_thickness",
-        "redshift",
-        "cosmology",
-        "extinction",
-        "ebv",
-        "extinction_system",
-        "catalogue_extinction",
-    ),
+    "Derived quantities": DERIVED,
     "Running": ("model", "server", "batch_size", "readers", "threads", "config", "quiet", "log_file"),
 }
 """All options, as --help-all shows them."""
@@ -84,137 +62,146 @@ GROUPS = {
     required=True,
     type=click.Path(path_type=Path),
     metavar="OUT",
-    help="A name ending in .ecsv, .fits, .csv or .parquet: one table for all inputs, its first column `name`. "
-    "One galaxy may go to .prof (AutoProf's). Anything else is a folder that gets one NAME.ecsv for each.",
+    help="Table for all inputs (.ecsv, .fits, .csv, .parquet), or a folder. A folder gets a table NAME.ecsv "
+    "for each galaxy; a single galaxy may go to .prof (AutoProf).",
 )
-@click.option("--resume", is_flag=True, help="Go on: skip what OUT has already, add the rest, try failures again.")
 @click.option(
-    "--model", metavar="DIR", help="SavedModel (NAME/VERSION or NAME) or .onnx file.  [default: the shipped one]"
+    "--resume", is_flag=True, help="Continue: skip galaxies that OUT already has, add the rest, try failed ones again."
+)
+@click.option(
+    "--model",
+    metavar="DIR",
+    help="SavedModel folder (NAME/VERSION or NAME) or .onnx file.  [default: the shipped model]",
 )
 @click.option(
     "--server",
     metavar="HOST:PORT",
-    help="Let a model server measure (TensorFlow Serving or p2p_keras.serve); --model NAME.",
+    help="Measure on a model server (TensorFlow Serving or p2p_keras.serve) at this address; --model is the "
+    "model's name there.",
 )
 @click.option(
     "--catalogue",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="TABLE",
-    help="Any table that astropy reads, a galaxy a row: name, ra and dec (or x and y) on the IMAGEs, or its own file; "
-    "redshift, zero_point, band, size ... where present.",
+    help="Table with one galaxy per row, in any format that astropy reads. Columns: name; ra and dec, or x "
+    "and y, of the galaxy on the IMAGEs; or file, its own image. Optional: redshift, zero_point, band, "
+    "size and others.",
 )
 @click.option(
     "--column",
     "columns",
     multiple=True,
     metavar="KEY=COLUMN",
-    help="Which column of the catalogue is meant: ra=RA_J2000.",
+    help="Column of the catalogue for a key, if it has another name: ra=RA_J2000. May be repeated.",
 )
 @click.option("--zero-point", type=float, help="AB magnitude of a pixel value of 1.  [default: from the header]")
 @click.option("--pixel-scale", type=float, help="Arcsec per pixel.  [default: from the WCS or header]")
-@click.option("--band", help="Filter.  [default: from the header]")
-@click.option("--hdu", help="Number or name of the HDU with the image.  [default: the one that is called an image]")
+@click.option("--band", help="Name of the filter.  [default: from the header]")
 @click.option(
-    "--plane", metavar="NAME|N", help="Plane of a cube, or HDU of a file of bands: a band, or a number from 0."
+    "--hdu",
+    help="Number or name of the HDU with the image.  [default: the one that is called an image]",
 )
-@click.option("--ra", help="The target's right ascension: degrees, or hours as 13:22:02.4.")
-@click.option("--dec", help="The target's declination: degrees, or degrees as +36:43:51.")
-@click.option("--x", type=float, help="The target's column in the file, from 0.")
-@click.option("--y", type=float, help="The target's row in the file, from 0.")
-@click.option("--size", type=int, help="Side of the square that is cut out around the target, px.  [default: 256]")
+@click.option(
+    "--plane",
+    metavar="NAME|N",
+    help="Plane of a cube, or HDU of a file of bands: its band, or its number from 0.",
+)
+@click.option("--ra", help="Right ascension of the target: degrees, or hours as 13:22:02.4.")
+@click.option("--dec", help="Declination of the target: degrees, as a number or as +36:43:51.")
+@click.option("--x", type=float, help="Column of the target in the file, in pixels from 0.")
+@click.option("--y", type=float, help="Row of the target in the file, in pixels from 0.")
+@click.option("--size", type=int, help="Side of the cutout around the target, in pixels.  [default: 256]")
 @click.option(
     "--mask",
     metavar="FILE[HDU]",
-    help="Pixels to ignore: a FITS image of the same shape, not 0 is ignored; or a DS9 region file.",
+    help="Pixels to ignore: a FITS mask or a DS9 region file. A FITS mask has the shape of the image and "
+    "isn't 0 where a pixel is to be ignored.",
 )
 @click.option(
     "--mask-bits",
     metavar="BITS",
-    help="Bits of the mask that count: values as 1,2,16, or names of its header's planes as SAT,CR.  [default: all, or "
+    help="Bits of the mask that count: values as 1,2,16, or names in its header as SAT,CR.  [default: all, or "
     "a survey's bad ones]",
 )
 @click.option(
-    "--sigma", metavar="FILE[HDU]", help="Map of the pixels' 1-sigma noise.  [default: one in or beside the file]"
+    "--sigma",
+    metavar="FILE[HDU]",
+    help="Map of the 1-sigma noise per pixel.  [default: a map in the file or beside it]",
 )
-@click.option("--variance", metavar="FILE[HDU]", help="Map of the square of it.")
-@click.option("--weight", metavar="FILE[HDU]", help="Map of weights; 0: ignore the pixel.")
+@click.option("--variance", metavar="FILE[HDU]", help="Map of the variance per pixel.")
+@click.option("--weight", metavar="FILE[HDU]", help="Map of weights; pixels of weight 0 are ignored.")
 @click.option(
     "--companions/--no-companions",
     default=True,
-    help="Use noise maps and masks that are in the image's file or, by their names, beside it.",
+    help="Use noise maps and masks in the image's file, or beside it by their names.",
 )
-@click.option("--to-ab", is_flag=True, help="Convert Vega zero points to AB by published offsets.")
+@click.option("--to-ab", is_flag=True, help="Convert Vega zero points to AB with published offsets.")
 @click.option(
     "--sky",
     metavar="VALUE|unknown",
-    help="Subtract this level (flux per pixel) first; unknown: the image's zero says nothing of its sky.  "
-    "[default: the model finds it, and takes a zero near it for knowledge]",
+    help="Sky level to subtract, flux per pixel; `unknown`: the image's zero says nothing of its sky.  "
+    "[default: the model measures the sky, and trusts a level near 0]",
 )
 @click.option(
     "--forced",
     is_flag=True,
-    help="IMAGEs are BAND=FILE (g=a.fits r=b.fits): measure all bands along the --reference's ellipses, write colours.",
+    help="Forced photometry: IMAGEs are BAND=FILE (g=a.fits r=b.fits); all bands are measured along the "
+    "--reference's ellipses.",
 )
 @click.option(
-    "--reference", metavar="BAND", help="With --forced: the band whose ellipses count, or all: their stack's."
+    "--reference",
+    metavar="BAND",
+    help="With --forced: the band whose ellipses are used, or `all` for a stack of all bands.",
 )
 @click.option(
-    "--align", is_flag=True, help="With --forced: lay the bands' light on each other instead of trusting their WCS."
-)
-@click.option("--redshift", type=float, help="Lengths in kpc too (a catalogue's column goes before it).")
-@click.option("--cosmology", default="Planck18", help="An astropy cosmology by its name, for --redshift.")
-@click.option(
-    "--extinction",
-    metavar="MAG",
-    help="Correct for this Galactic extinction A_lambda: 0.11, or by band g=0.33,r=0.23.  [default: no correction]",
+    "--align", is_flag=True, help="With --forced: register the bands by the galaxy's light instead of by their WCS."
 )
 @click.option(
-    "--catalogue-extinction",
-    is_flag=True,
-    help="Correct by the catalogue's own columns extinction or ebv.  [default: no correction]",
+    "--summary", type=click.Path(path_type=Path, dir_okay=False), help="Also write a table with one row per galaxy."
 )
-@click.option("--ebv", type=float, help="Correct for Galactic E(B-V) (SFD) by Schlafly & Finkbeiner (2011).")
-@click.option(
-    "--extinction-system",
-    type=click.Choice(["sdss", "panstarrs", "decam", "2mass"]),
-    default="sdss",
-    help="Photometric system of the bands, for --ebv.",
-)
-@click.option(
-    "--isophotes",
-    default="25",
-    metavar="MU,...",
-    help="Radii and magnitudes at these surface brightnesses.",
-)
-@click.option("--psf-fwhm", type=float, help="Arcsec; Sersic and disc fits begin there.  [default: 3 px]")
-@click.option("--summary", type=click.Path(path_type=Path, dir_okay=False), help="Table with a row per galaxy.")
 @click.option(
     "--plot",
     type=_FOLDER,
     metavar="DIR",
-    help="Draw each galaxy: image with ellipses, profile, geometry, growth; with --forced all bands and colours.",
+    help="Draw each galaxy: image with ellipses, profile, geometry, growth. With --forced: all bands and colours.",
+)
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.html",
+    help="A page with picture, profile, numbers and flags of each galaxy (the first 1,000 of this run), to look "
+    "through or to send to someone.",
 )
 @click.option(
     "--attention",
     type=_FOLDER,
     metavar="DIR",
-    help="Draw which pixels made which radius; needs the model's Keras file beside it.",
+    help="Draw which pixels were used at which radius. Needs the Keras file beside the model.",
 )
-@click.option("--plot-format", type=click.Choice(["png", "pdf", "svg"]), default="png", help="Kind of the drawings.")
+@click.option("--plot-format", type=click.Choice(["png", "pdf", "svg"]), default="png", help="Format of the drawings.")
 @click.option(
-    "--model-image", type=_FOLDER, metavar="DIR", help="Write NAME-model.fits: the profile painted, and the residual."
+    "--model-image",
+    type=_FOLDER,
+    metavar="DIR",
+    help="Write NAME-model.fits: an image made from the profile, and the residual.",
 )
 @click.option(
-    "--mask-image", type=_FOLDER, metavar="DIR", help="Write NAME-mask.fits: 1 where a pixel isn't the galaxy's."
+    "--mask-image",
+    type=_FOLDER,
+    metavar="DIR",
+    help="Write NAME-mask.fits: 1 marks pixels that were ignored (stars, neighbours, bad pixels).",
 )
 @click.option(
     "--format",
     "table_format",
     type=click.Choice(["ecsv", "fits", "csv", "parquet", "prof"]),
-    help="Format of the tables.  [default: by OUT's ending]",
+    help="Format of the tables.  [default: by the ending of OUT]",
 )
 @isophote_options
-@click.option("--batch-size", type=click.IntRange(min=1), default=16, help="Images of one shape measured at a time.")
+@derived_options
+@click.option(
+    "--batch-size", type=click.IntRange(min=1), default=16, help="Images of one shape that the network takes at a time."
+)
 @click.option("--readers", type=click.IntRange(min=1), default=4, help="Threads that read files.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of the model.  [default: all cores]")
 @quiet_option
@@ -231,14 +218,16 @@ def main(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Measure the profiles of galaxies.
+    """Measure the surface-brightness profiles of galaxies.
 
-    IMAGE is a FITS file (plain, .gz, .bz2, .fz) with one band, a folder of them, a pattern, or @list.txt with one of
-    these a line. Files named as another image's noise or mask are left out. The target is in the image's middle unless
-    --ra and --dec or --x and --y say where it is, or a --catalogue where many are.
+    IMAGE is a FITS file (plain, .gz, .bz2, .fz), a folder of them, a quoted pattern, or @list.txt, a file with
+    one of these per line. Noise maps and masks of other images are recognised by their names and left out. The
+    target is taken to be in the middle of the image, unless --ra and --dec, --x and --y, or a --catalogue give
+    its position.
 
-    Exit status: 0 all done, 1 some inputs failed (each is named on standard error with its cause, the others are
-    written), 2 wrong usage. Ctrl-C keeps what is measured; --resume goes on from there.
+    Exit status: 0 if all inputs were measured, 1 if some failed (each is named on standard error with the
+    cause, and the others are written), 2 for wrong usage. After Ctrl-C the measured galaxies are kept, and
+    --resume continues.
     """
     from p2p_keras.core.errors import P2PError
     from p2p_keras.core.memory import keep_freed_memory
@@ -254,6 +243,8 @@ def main(
     context.call_on_close(hush.close)
     keep_freed_memory()
 
+    if options["report"] is not None and options["forced"]:
+        raise click.UsageError("--report shows galaxies of one band: it doesn't go with --forced")
     run = PredictionRun(images, options)
     resume = options["resume"]
     asked = options | {"model": model, "server": server, "sky": sky}

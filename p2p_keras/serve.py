@@ -8,6 +8,8 @@ import click
 
 from p2p_keras.core.program import Program, quiet_option
 
+__all__ = ["main"]
+
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _COUNT = click.IntRange(min=1)
@@ -18,28 +20,60 @@ _SECONDS = click.FloatRange(min=0.0)
 @click.option(
     "--model-base-path",
     type=_FOLDER,
-    help="Folder of NAME/VERSION, or of one NAME.  [default: saved_models here, else that of the shipped model]",
+    help="Folder with NAME/VERSION, or of a single NAME.  [default: saved_models in this folder, else the "
+    "shipped model's]",
 )
 @click.option("--host", default="127.0.0.1", help="Address to listen on; 0.0.0.0 for all interfaces.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8500, help="gRPC port; 0 takes a free one.")
-@click.option("--metrics-port", type=click.IntRange(0, 65535), default=None, help="Prometheus metrics over HTTP.")
-@click.option("--num-versions", type=_COUNT, default=1, help="Newest versions of each model served at once.")
-@click.option("--poll-seconds", type=click.FloatRange(min=0.05), default=2.0, help="Between looks for new versions.")
-@click.option("--settle-seconds", type=_SECONDS, default=1.0, help="A version's files must have been still so long.")
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(0, 65535),
+    default=None,
+    help="Port for Prometheus metrics over HTTP.  [default: none]",
+)
+@click.option(
+    "--num-versions", type=_COUNT, default=1, help="How many of the newest versions of each model are served."
+)
+@click.option(
+    "--poll-seconds", type=click.FloatRange(min=0.05), default=2.0, help="Seconds between checks for new versions."
+)
+@click.option(
+    "--settle-seconds",
+    type=_SECONDS,
+    default=1.0,
+    help="Seconds for which a version's files must not have changed before it is loaded.",
+)
 @click.option("--warm-up/--no-warm-up", default=True, help="Replay a version's warm-up requests before serving it.")
-@click.option("--max-batch-size", type=_COUNT, default=16, help="Images of several requests in one run; 1: never.")
-@click.option("--batch-timeout-ms", type=_SECONDS, default=0.0, help="Wait for others to share a run.")
-@click.option("--num-batch-threads", type=_COUNT, default=1, help="Runs of a model at once.")
-@click.option("--max-message-mib", type=_COUNT, default=64, help="Largest message.")
+@click.option(
+    "--max-batch-size",
+    type=_COUNT,
+    default=16,
+    help="Most images of several requests in one run of the model; 1 turns this off.",
+)
+@click.option(
+    "--batch-timeout-ms",
+    type=_SECONDS,
+    default=0.0,
+    help="Milliseconds to wait for other requests to share a run with.",
+)
+@click.option("--num-batch-threads", type=_COUNT, default=1, help="Runs of one model at the same time.")
+@click.option("--max-message-mib", type=_COUNT, default=64, help="Largest request, in MiB.")
 @click.option("--max-pixels", type=_COUNT, default=4 * 2048**2, help="Most pixels in one request.")
-@click.option("--max-queue", type=_COUNT, default=256, help="Most requests waiting.")
-@click.option("--max-calls", type=_COUNT, default=512, help="Most Predict calls open at once.")
-@click.option("--receive-seconds", type=_SECONDS, default=20.0, help="For an opened call's message to come in.")
-@click.option("--drain-seconds", type=_SECONDS, default=30.0, help="For accepted requests, on SIGTERM.")
+@click.option("--max-queue", type=_COUNT, default=256, help="Most requests that may wait.")
+@click.option("--max-calls", type=_COUNT, default=512, help="Most Predict calls that may be open.")
+@click.option(
+    "--receive-seconds",
+    type=_SECONDS,
+    default=20.0,
+    help="Seconds within which the message of an opened call must arrive.",
+)
+@click.option(
+    "--drain-seconds", type=_SECONDS, default=30.0, help="Seconds for accepted requests to finish after SIGTERM."
+)
 @click.option("--threads", type=_COUNT, help="Threads of the model.  [default: all cores]")
 @click.option("--num-threads", type=click.IntRange(min=0), hidden=True, help="--threads, with 0 for all cores.")
-@click.option("--tls-key", type=_FILE, default=None, help="Private key, PEM.")
-@click.option("--tls-certificate", type=_FILE, default=None, help="Certificate chain, PEM.")
+@click.option("--tls-key", type=_FILE, default=None, help="Private key for TLS (PEM).")
+@click.option("--tls-certificate", type=_FILE, default=None, help="Certificate chain for TLS (PEM).")
 @click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
@@ -72,14 +106,14 @@ def main(
     log_level: str,
     quiet: bool,
 ) -> None:
-    """Answer gRPC requests of TensorFlow Serving's API with the SavedModels in a folder.
+    """Serve the SavedModels of a folder over gRPC, with the API of TensorFlow Serving.
 
-    This is a stand-in for those who can't run TensorFlow Serving: for tests, notebooks and small groups. For
-    production use TensorFlow Serving, which takes the same folder (--model_base_path=.../NAME) and the same clients.
+    This server is for tests, notebooks and small groups, where TensorFlow Serving can't be run. For production use
+    TensorFlow Serving, which takes the same folder (--model_base_path=.../NAME) and the same clients.
 
-    The newest version of each model is served. New versions are picked up while the server runs, and old ones are let
-    go once their requests are answered. SIGTERM stops it after the accepted requests are answered. Logs are JSON lines
-    on standard error.
+    The newest version of each model is served. New versions are loaded while the server runs, and old ones are unloaded
+    once their requests are answered. After SIGTERM the accepted requests are still answered. Logs are JSON lines on
+    standard error.
     """
     if (tls_key is None) != (tls_certificate is None):
         raise click.UsageError("--tls-key and --tls-certificate go together")

@@ -6,6 +6,8 @@ import click
 
 from p2p_keras.core.program import Program, quiet_option
 
+__all__ = ["main"]
+
 # Those of `mocks.mixtures.NAMES`, which needs numpy; a test holds them together.
 _SURVEYS = (
     "sdss", "legacy", "panstarrs", "hsc", "rubin", "euclid-vis", "euclid-nisp", "hst-acs", "hst-exposure", "hst-ir",
@@ -21,34 +23,76 @@ _OLD = {
 
 
 @click.command(cls=Program, old=_OLD)
-@click.option("--survey", type=click.Choice(_SURVEYS), help="Preset; `any` is all of them and more. [default: mixed]")
-@click.option("--count", type=click.IntRange(1), default=2000, help="Galaxies to make.")
-@click.option("--seed", type=click.IntRange(0), default=1, help="The same seed gives the same bytes.")
-@click.option("--size", type=click.IntRange(48, 2048), default=256, help="Side of the images in pixels.")
+@click.option(
+    "--survey",
+    type=click.Choice(_SURVEYS),
+    help="Telescope and survey to imitate. `mixed` draws from wide surveys and similar ones, `any` from all "
+    "of them and more.",
+)
+@click.option("--count", type=click.IntRange(1), default=2000, help="Number of galaxies.")
+@click.option("--seed", type=click.IntRange(0), default=1, help="Random seed; the same seed gives the same files.")
+@click.option("--size", type=click.IntRange(48, 2048), default=256, help="Side of the images, in pixels.")
 @click.option("-o", "--output", type=click.Path(file_okay=False), help="Folder for the shards.")
-@click.option("--splits", help="Splits and their shares, decided by galaxy. [default: train=0.9,val=0.05,test=0.05]")
-@click.option("--bands", default="one", help="`one` (each galaxy in a band of its own) or a list such as g,r,i.")
-@click.option("--backgrounds", type=click.Path(exists=True, file_okay=False), help="Folder of real frames: real sky.")
-@click.option("--background-share", type=click.FloatRange(0, 1), default=1.0, help="Share of galaxies put there.")
-@click.option("--templates", type=click.Path(exists=True, file_okay=False), help="Folder of deep real images.")
-@click.option("--template-share", type=click.FloatRange(0, 1), default=0.2, help="Share made from them.")
-@click.option("--near-star-share", type=click.FloatRange(0, 1), default=0.0, help="Share with a star on the galaxy.")
-@click.option("--sky", help="Sky left in the images: `survey`, `any`, or a constant in units of the noise.")
+@click.option("--splits", help="Splits and their shares. A galaxy's split follows from its name.")
+@click.option(
+    "--bands",
+    default="one",
+    help="`one` puts each galaxy into a single random band; a list such as g,r,i makes all of them.",
+)
+@click.option(
+    "--backgrounds",
+    type=click.Path(exists=True, file_okay=False),
+    help="Folder of real frames whose sky is put under the galaxies.",
+)
+@click.option(
+    "--background-share", type=click.FloatRange(0, 1), default=1.0, help="Share of the galaxies that get a real sky."
+)
+@click.option(
+    "--templates",
+    type=click.Path(exists=True, file_okay=False),
+    help="Folder of deep images of real galaxies, used as mock galaxies.",
+)
+@click.option(
+    "--template-share",
+    type=click.FloatRange(0, 1),
+    default=0.2,
+    help="Share of the galaxies that are made from templates.",
+)
+@click.option(
+    "--near-star-share",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    help="Share of the galaxies with a star in front of them.",
+)
+@click.option(
+    "--sky",
+    help="Sky left in the images: `survey` (as the survey leaves it), `any`, or a constant in units of the noise.",
+)
 @click.option("--masks", help="Masked pixels: `survey`, `any`, or a pattern such as grid or random.")
-@click.option("--front", help="What lies in front: `survey` or `any`.")
-@click.option("--field", help="Other sources: `survey`, `any`, empty, sparse, usual or crowded.")
-@click.option("--truth", help="What an isophote is: fit, free (as photutils has it), moments, or `any` by galaxy.")
-@click.option("--troubles", is_flag=True, help="A test bed instead: one named trouble a galaxy (--survey sdss).")
+@click.option("--front", help="Companions, stars and defects in front of the galaxy: `survey` or `any`.")
+@click.option("--field", help="Density of other sources: `survey`, `any`, empty, sparse, usual or crowded.")
+@click.option(
+    "--truth",
+    help="Definition of the true isophotes: fit, free (each ellipse fitted on its own, as photutils does), "
+    "moments, or `any` (random for each galaxy).",
+)
+@click.option(
+    "--troubles",
+    is_flag=True,
+    help="Make a test set instead, in which each galaxy has one known trouble (--survey sdss).",
+)
 @click.option(
     "--images-per-shard",
     type=click.IntRange(1),
-    help="At most this many in a shard, all bands of a galaxy together.  [default: 512 galaxies]",
+    help="Most images in a shard; all bands of a galaxy stay together.",
 )
 @click.option("--galaxies-per-shard", type=click.IntRange(1), hidden=True, help="At most this many in a shard.")
 @click.option("--gzip", is_flag=True, help="Compress the shards.")
-@click.option("--workers", type=click.IntRange(1), help="Processes; the number of cores by default.")
-@click.option("--picture", type=click.Path(dir_okay=False), help="Draw a contact sheet into this PNG file.")
-@click.option("--picture-count", type=click.IntRange(1, 400), default=48, help="Galaxies on the contact sheet.")
+@click.option("--workers", type=click.IntRange(1), help="Processes.  [default: all cores]")
+@click.option("--picture", type=click.Path(dir_okay=False), help="Draw a contact sheet of galaxies into this PNG file.")
+@click.option(
+    "--picture-count", type=click.IntRange(1, 400), default=48, help="Number of galaxies on the contact sheet."
+)
 @quiet_option
 @click.pass_context
 def main(
@@ -81,9 +125,9 @@ def main(
 ) -> None:
     """Make mock galaxies with their true profiles, as TFRecord shards or as a contact sheet.
 
-    Every galaxy is a function of the seed and its number alone. Finished shards are never written again, so the same
-    command goes on where a killed one stopped. The survey `any` comes with `--sky`, `--masks`, `--front`, `--field` and
-    `--truth` `any`, the others with `survey`, which is their own.
+    Each galaxy depends only on the seed and its number. Finished shards are not written again, so the same command
+    continues a run that was killed. With --survey any the options --sky, --masks, --front, --field and --truth
+    are `any` by default, with the other surveys `survey`: what is typical of that survey.
     """
     import os
 
@@ -129,10 +173,10 @@ def main(
         if not quiet:
             click.echo(f"drew {picture_count} galaxies: {picture}")
     if output:
-        said = _generate(generate, job, output, processes, quiet)
+        sentence = _generate(generate, job, output, processes, quiet)
         write_settings(context, output, "simulate")
         if not quiet:
-            click.echo(said)
+            click.echo(sentence)
 
 
 def _generate(generate, job, output: str, workers: int, quiet: bool) -> str:

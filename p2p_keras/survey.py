@@ -8,7 +8,9 @@ from typing import Any
 import click
 
 from p2p_keras.core.log_file import note_in_log
-from p2p_keras.core.program import Program, quiet_option
+from p2p_keras.core.program import Program, column_option, quiet_option
+
+__all__ = ["main"]
 
 
 def _bytes(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
@@ -22,68 +24,71 @@ def _bytes(context: click.Context, parameter: click.Parameter, value: str | None
         raise click.BadParameter(f"{value!r} is no size; use 500M or 2G") from error
 
 
-def _columns(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
-    """Read KEY=NAME pairs."""
-    pairs = [value.partition("=") for value in values]
-    if wrong := [value for value, (_, sign, name) in zip(values, pairs, strict=True) if not (sign and name)]:
-        raise click.BadParameter(f"{wrong[0]!r}: give KEY=NAME, as ra=RAJ2000")
-    return {key: name for key, _, name in pairs}
-
-
 @click.command(cls=Program)
 @click.argument("catalogue")
 @click.option("-o", "--output", required=True, metavar="OUT", help="Folder or URL of the result.")
 @click.option(
     "--images",
     metavar="DIR",
-    help="Folder or URL (s3://, gs://, https://, ...) of frames; not needed where the catalogue has a column of files.",
+    help="Folder or URL (s3://, gs://, https://, ...) of the frames. Not needed if the catalogue has a column "
+    "of files.",
 )
-@click.option("--index", metavar="FILE", help="Footprint index of the frames, made where it isn't.  [default: in OUT]")
-@click.option("--reindex", is_flag=True, help="Make the footprint index anew: frames have been added.")
 @click.option(
-    "--column",
-    "columns",
-    multiple=True,
-    metavar="KEY=NAME",
-    callback=_columns,
-    help="The catalogue's column NAME is the KEY: name, file, band, hdu, mask, ra, dec, x, y, size (px), zero_point, "
-    "pixel_scale, redshift, radius (arcsec).  [default: by the usual names]",
+    "--index",
+    metavar="FILE",
+    help="File with the footprints of the frames; it is made if it doesn't exist.  [default: in OUT]",
+)
+@click.option("--reindex", is_flag=True, help="Read the footprints again, since frames were added.")
+@column_option(
+    "name, file, band, hdu, mask, ra, dec, x, y, size (px), zero_point, pixel_scale, redshift, radius (arcsec)"
 )
 @click.option(
     "--band",
     "bands",
     multiple=True,
-    help="Measure in this band (may be repeated), where the catalogue has none.  [default: all that the frames have]",
+    help="Measure in this band (may be repeated), if the catalogue has no column of bands.  [default: all "
+    "bands of the frames]",
 )
-@click.option("--size", type=int, help="Side of every cutout, px.  [default: by the catalogue, else 256]")
-@click.option("--first-look", is_flag=True, help="Find each cutout's size from the galaxy's light.")
-@click.option("--radius-factor", default=8.0, help="Side of a cutout over the catalogue's radius.")
-@click.option("--max-size", default=1024, help="No cutout is larger, px.")
-@click.option("--hdu", help="Number or name of the HDU with the image.  [default: the one that shows the galaxy]")
+@click.option("--size", type=int, help="Side of every cutout, in pixels.  [default: from the catalogue, else 256]")
+@click.option("--first-look", is_flag=True, help="Choose the size of each cutout from the galaxy's light.")
+@click.option("--radius-factor", default=8.0, help="Side of a cutout in units of the catalogue's radius.")
+@click.option("--max-size", default=1024, help="Largest side of a cutout, in pixels.")
+@click.option("--hdu", help="Number or name of the HDU with the image.  [default: the HDU that shows the galaxy]")
 @click.option("--zero-point", type=float, help="AB magnitude of a pixel value of 1.  [default: from the headers]")
 @click.option("--pixel-scale", type=float, help="Arcsec per pixel.  [default: from the WCS or header]")
 @click.option(
-    "--model", metavar="DIR", help="SavedModel (NAME/VERSION or NAME) or .onnx file.  [default: the shipped one]"
+    "--model",
+    metavar="DIR",
+    help="SavedModel folder (NAME/VERSION or NAME) or .onnx file.  [default: the shipped model]",
 )
-@click.option("--batch-size", type=click.IntRange(min=1), default=16, help="Cutouts of one size measured at a time.")
-@click.option("--rows-per-part", type=click.IntRange(min=1), default=256, help="Galaxies read and written together.")
-@click.option("--rows-per-partition", type=click.IntRange(min=1), default=100_000, help="Rows in a file, at most.")
+@click.option(
+    "--batch-size", type=click.IntRange(min=1), default=16, help="Cutouts of one size that the network takes at a time."
+)
+@click.option(
+    "--rows-per-part", type=click.IntRange(min=1), default=256, help="Galaxies that are read and written together."
+)
+@click.option(
+    "--rows-per-partition", type=click.IntRange(min=1), default=100_000, help="Most rows in a file of the result."
+)
 @click.option(
     "--address",
     metavar="RAY",
-    help="Ray cluster to join: auto, HOST:6379 or ray://HOST:10001.  [default: Ray in this process, on all cores]",
+    help="Ray cluster to join: auto, HOST:6379 or ray://HOST:10001.  [default: Ray on this machine, all cores]",
 )
-@click.option("--workers", type=click.IntRange(min=1), help="Processes with the model.  [default: one a core]")
-@click.option("--readers", type=click.IntRange(min=1), help="Processes that read frames.  [default: one a core]")
-@click.option("--worker-cpus", default=0.75, help="Cores that a process with the model is counted for.")
-@click.option("--reader-cpus", default=0.25, help="Cores that a reading process is counted for.")
-@click.option("--worker-gpus", default=0.0, help="GPUs of a process with the model; 0.25: four share one.")
-@click.option("--threads", type=click.IntRange(min=1), default=1, help="Threads of a model on CPUs.")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes that run the model.  [default: one per core]")
+@click.option("--readers", type=click.IntRange(min=1), help="Processes that read frames.  [default: one per core]")
+@click.option("--worker-cpus", default=0.75, help="Cores that Ray reserves for a process with the model.")
+@click.option("--reader-cpus", default=0.25, help="Cores that Ray reserves for a process that reads.")
+@click.option(
+    "--worker-gpus", default=0.0, help="GPUs that Ray reserves for a process with the model; with 0.25 four share one."
+)
+@click.option("--threads", type=click.IntRange(min=1), default=1, help="Threads of each model on CPUs.")
 @click.option(
     "--object-store-memory",
     callback=_bytes,
     metavar="SIZE",
-    help="Shared memory for images under way, as 500M or 2G.  [default: 1G; a cluster has its own]",
+    help="Shared memory for images on their way between processes, as 500M or 2G.  [default: 1G; a cluster "
+    "has its own]",
 )
 @click.option(
     "--dashboard", is_flag=True, help="Ray's dashboard, on port 8265 of this machine (needs p2p-keras[dashboard])."
@@ -91,7 +96,7 @@ def _columns(context: click.Context, parameter: click.Parameter, values: tuple[s
 @click.option(
     "--metrics-port", type=int, metavar="PORT", help="Prometheus metrics on this port (needs p2p-keras[dashboard])."
 )
-@click.option("--overwrite", is_flag=True, help="Remove another run's result from OUT first.")
+@click.option("--overwrite", is_flag=True, help="First remove the result of another run from OUT.")
 @quiet_option
 @click.pass_context
 def main(
@@ -111,14 +116,16 @@ def main(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Measure the galaxies of a catalogue in a survey's frames.
+    """Measure the galaxies of a catalogue in the frames of a survey.
 
-    CATALOGUE is a Parquet, FITS, VOTable or CSV file, a folder of Parquet files or a HATS catalogue, with an
-    identifier, RA and Dec (or a file, with or without x and y), and optionally band, redshift, size or radius. OUT
-    becomes a HATS catalogue: Parquet files by HEALPix, one row a galaxy and band, with the profile as lists. Galaxies
-    that can't be measured are rows with a flag and a cause. Started again, it does only what isn't done.
+    CATALOGUE is a Parquet, FITS, VOTable or CSV file, a folder of Parquet files, or a HATS catalogue. It has an
+    identifier and RA and Dec, or a column of files, and optionally band, redshift, and size or radius. OUT
+    becomes a HATS catalogue: Parquet files by position on the sky, with one row per galaxy and band and the
+    profile as lists. A galaxy that can't be measured has a row with a flag and the cause. If the same command
+    is started again, it continues.
 
-    Exit status: 0 all rows are written, 1 interrupted (start it again to go on), 2 wrong usage.
+    Exit status: 0 if all rows are written, 1 if it was interrupted (start it again to continue), 2 for wrong
+    usage.
     """
     from p2p_keras.core.settings_file import settings_text
     from p2p_keras.sky_survey.place import Place

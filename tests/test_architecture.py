@@ -62,6 +62,8 @@ ROOMS = {
 }
 # Wings that start at once and run in small workers: they import neither TensorFlow nor Keras.
 WITHOUT_TENSORFLOW = ("core", "images", "profile", "sky_survey")
+# Wings whose modules all have `__all__`.
+WINGS_WITH_ALL = ("", "core", "images", "data", "evaluation", "serving", "sky_survey")
 MAX_LOOSE_FILES = 15
 MAX_LINES = 350
 
@@ -214,6 +216,41 @@ def test_files_are_short():
     """A file with two rooms in it is one where a reader looks in vain."""
     lengths = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
     assert {path: length for path, length in lengths.items() if length > MAX_LINES} == {}
+
+
+@pytest.mark.parametrize("wing", WINGS_WITH_ALL)
+def test_public_modules_say_what_is_public(wing):
+    """A user could not tell what a module offers from what it merely uses."""
+    wrong = []
+    for name, path in modules().items():
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+        assigned = {
+            target.id
+            for node in body
+            if isinstance(node, ast.Assign | ast.AnnAssign)
+            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+            if isinstance(target, ast.Name)
+        }
+        empty = all(isinstance(node, ast.Expr) for node in body)
+        if wing_of(name) == wing and not path.stem.startswith("_") and not empty and "__all__" not in assigned:
+            wrong.append(name)
+    assert wrong == []
+
+
+def test_public_functions_name_their_keywords():
+    """A mistyped keyword would be passed on, or fail somewhere inside; and nobody could look up which there are."""
+    wrong = []
+    for name, path in modules().items():
+        if name.partition(".")[2] in PROGRAMS or wing_of(name) in ("network", "profile"):
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for owner in [tree, *(node for node in tree.body if isinstance(node, ast.ClassDef))]:
+            for node in owner.body:
+                if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and node.args.kwarg:
+                    kind = node.args.kwarg.annotation
+                    if kind is None or ast.unparse(kind) == "Any":
+                        wrong.append(f"{name}.{node.name}(**{node.args.kwarg.arg})")
+    assert wrong == []
 
 
 def test_no_names_that_say_nothing():

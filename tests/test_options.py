@@ -176,6 +176,7 @@ def test_resolved_options_can_be_given_again(program, tmp_path):
         "pack": ["a.fits", "-o", "out", "--measure", "--radius-step", "1e-5"],
         "inspect": ["x", "--no-checksums"],
         "serve": ["--port", "0", "--drain-seconds", "1.5", "--no-warm-up"],
+        "view": ["a.fits", "b.fits", "--port", "8080", "--no-browser", "--model", "a", "--model", "b"],
         "fit": ["--epochs", "3", "--no-augment", "-o", "runs/x", "--set", "model.dim=96", "--image-sizes", "64,96"],
     }[program]
     with command_of(program).make_context(program, list(given)) as context:

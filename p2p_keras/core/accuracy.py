@@ -125,20 +125,33 @@ def profile_error(
     float
         NaN where truth and prediction have no radius in common.
     """
-    found = profile_residuals(sma_true, mu_true, sma_pred, mu_pred, faintest=faintest)
-    return float(np.median(np.abs(found.residual))) if found.residual.size else float("nan")
+    common = profile_residuals(sma_true, mu_true, sma_pred, mu_pred, faintest=faintest)
+    return float(np.median(np.abs(common.residual))) if common.residual.size else float("nan")
 
 
 def completeness(sma_true: ArrayLike, mu_true: ArrayLike, sma_pred: ArrayLike, mu_pred: ArrayLike) -> float:
-    """Share of the truth's radii that lie in the predicted range; NaN for a truth without radii."""
-    found = profile_residuals(sma_true, mu_true, sma_pred, mu_pred)
-    return found.residual.size / found.num_true if found.num_true else float("nan")
+    """Share of the truth's radii that lie in the predicted range; NaN for a truth without radii.
+
+    Parameters
+    ----------
+    sma_true, mu_true : float array (N,)
+        Arcsec, and mag arcsec^-2; NaN is no radius.
+    sma_pred, mu_pred : float array (M,)
+    """
+    common = profile_residuals(sma_true, mu_true, sma_pred, mu_pred)
+    return common.residual.size / common.num_true if common.num_true else float("nan")
 
 
 def coverage(residual: ArrayLike, mu_err: ArrayLike, sigmas: float = 1.0) -> float:
     """Share of truths inside ``sigmas`` times the predicted uncertainty (0.68 when calibrated and sigmas is 1).
 
     Entries where either is not finite are left out; NaN when none is left.
+
+    Parameters
+    ----------
+    residual, mu_err : float array (N,)
+        mag.
+    sigmas : float
     """
     residual, mu_err = np.asarray(residual, dtype=float), np.asarray(mu_err, dtype=float)
     good = np.isfinite(residual) & np.isfinite(mu_err)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from p2p_keras.core.errors import InputError
 
+__all__ = ["safe_name", "write_whole", "write_content"]
+
 _UNSAFE = re.compile(r"[^\w.+\-]+")
 
 
@@ -20,6 +22,12 @@ def safe_name(name: str) -> str:
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:
     """Let `write` write a file under a temporary name and rename it.
+
+    Parameters
+    ----------
+    path : Path
+    write : callable
+        Gets the temporary file's path; what it raises leaves nothing behind.
 
     Raises
     ------
@@ -38,6 +46,11 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
 
 def write_content(path: Path, content: str | bytes) -> Path:
     """Write a file of this text (UTF-8) or these bytes, whole, in a folder that is made where it is missing.
+
+    Parameters
+    ----------
+    path : Path
+    content : str or bytes
 
     Raises
     ------

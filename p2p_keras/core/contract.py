@@ -7,6 +7,20 @@ from typing import NamedTuple
 
 from p2p_keras.core.units import FILL_MU, FILL_MU_ERR, SB_UNIT
 
+__all__ = [
+    "DEFAULT_MODEL",
+    "MIN_SIDE",
+    "MAX_SIDE",
+    "BATCH_SIZES",
+    "INPUTS",
+    "Output",
+    "OUTPUTS",
+    "FILL_ERR",
+    "ERROR_OUTPUTS",
+    "ALL_OUTPUTS",
+    "outputs_of",
+]
+
 DEFAULT_MODEL = "isophote"
 """Name of the shipped model, by which programs find it and clients ask for it."""
 

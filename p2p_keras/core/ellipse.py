@@ -17,17 +17,31 @@ from typing import Any
 
 import numpy as np
 
+__all__ = ["modulus", "axis_ratio", "points", "compose", "vector_from_angles", "angles_from_vector", "half_turn"]
+
 # Keeps square roots differentiable at a circle; changes no ellipticity by more than 1e-6.
 _TINY = 1e-12
 
 
 def modulus(e1, e2):
-    """Length of the ellipse vector, (1 - q) / (1 + q), in [0, 1). Any array type."""
+    """Length of the ellipse vector, (1 - q) / (1 + q), in [0, 1). Any array type.
+
+    Parameters
+    ----------
+    e1, e2 : array of any shape
+        NaN stays NaN.
+    """
     return (e1 * e1 + e2 * e2 + _TINY) ** 0.5
 
 
 def axis_ratio(e1, e2):
-    """b/a of the ellipse vector. Any array type."""
+    """b/a of the ellipse vector. Any array type.
+
+    Parameters
+    ----------
+    e1, e2 : array of any shape
+        NaN stays NaN.
+    """
     e = modulus(e1, e2)
     return (1.0 - e) / (1.0 + e)
 
@@ -57,6 +71,18 @@ def compose(e1, e2, d1, d2):
     along the present ellipse) and the corrected vector comes back. Exact, not first-order: with M = S(e) S(d), the
     ellipse's matrix is A = M M^T = [[p, r], [r, s]] and e' = (p - s, 2 r) / (a + b)^2, (a + b)^2 = p + s + 2 sqrt(det
     A).
+
+    Parameters
+    ----------
+    e1, e2 : array of any shape
+        The present ellipse vector.
+    d1, d2 : array of the same shape
+        The correction.
+
+    Returns
+    -------
+    (array, array)
+        The corrected vector, shaped as the input.
     """
     m11 = (1.0 + e1) * (1.0 + d1) + e2 * d2
     m12 = (1.0 + e1) * d2 + e2 * (1.0 - d1)
@@ -75,6 +101,16 @@ def vector_from_angles(ellipticity, pa_deg):
     """Ellipse vector of an ellipticity 1 - b/a and a position angle in degrees from +x (numpy).
 
     NaN in either gives NaN.
+
+    Parameters
+    ----------
+    ellipticity : float array of any shape
+    pa_deg : float array of the same shape
+
+    Returns
+    -------
+    (array, array)
+        e1 and e2.
     """
     e = np.asarray(ellipticity, dtype=float)
     modulus_ = e / (2.0 - e)
@@ -83,7 +119,17 @@ def vector_from_angles(ellipticity, pa_deg):
 
 
 def angles_from_vector(e1, e2):
-    """Ellipticity 1 - b/a and position angle in degrees from +x, in [0, 180) (numpy)."""
+    """Ellipticity 1 - b/a and position angle in degrees from +x, in [0, 180) (numpy).
+
+    Parameters
+    ----------
+    e1, e2 : float array of any shape
+        NaN gives NaN.
+
+    Returns
+    -------
+    (array, array)
+    """
     e = np.hypot(e1, e2)
     ellipticity = 2.0 * e / (1.0 + e)
     pa = np.rad2deg(0.5 * np.arctan2(e2, e1))

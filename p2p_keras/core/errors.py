@@ -6,6 +6,8 @@ programs print ``str(error)`` on standard error and go on with the next input (e
 
 from __future__ import annotations
 
+__all__ = ["P2PError", "InputError", "MissingCalibrationError", "OutsideImageError", "UsageError"]
+
 
 class P2PError(Exception):
     """Base of all errors that a user can mend."""

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import numpy as np
 
+__all__ = ["SNR_MIN", "SURE_MIN", "WINDOW_LOG_RADIUS", "annulus_snr", "profile_extent"]
+
 SNR_MIN = 4.0
 SURE_MIN = 1.0
 """Least ratio of the intensity to the model's own uncertainty of it: mu_err of 1.09 mag."""

@@ -14,6 +14,8 @@ import numpy as np
 from p2p_keras.core.padded import accumulate, at_index
 from p2p_keras.core.units import flux_from_mag
 
+__all__ = ["ellipse_area", "curve_of_growth", "radius_of_light", "radii_of_light", "shares_of_light", "radii_of_shares"]
+
 
 def ellipse_area(sma, ellipticity):
     """Area of ellipses, in the unit of `sma` squared. Any array type."""

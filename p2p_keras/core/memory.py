@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import ctypes
 
+__all__ = ["keep_freed_memory"]
+
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 _LARGEST_KEPT = 32 * 2**20
 """Bytes: the most that glibc lets this be."""

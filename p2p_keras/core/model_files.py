@@ -14,6 +14,8 @@ from typing import NamedTuple
 from p2p_keras.core.contract import DEFAULT_MODEL
 from p2p_keras.core.errors import UsageError
 
+__all__ = ["MODELS_VARIABLE", "ModelFiles", "model_folders", "find_model", "keras_file", "served_folder"]
+
 MODELS_VARIABLE = "P2P_KERAS_MODELS"
 """Environment variable: a folder of models (NAME/VERSION in it) to look in before the others."""
 
@@ -63,10 +65,10 @@ def find_model(model: str | os.PathLike[str] | None = None) -> ModelFiles:
             raise UsageError(f"{path}: not a model; give a SavedModel's folder (NAME or NAME/VERSION) or an .onnx file")
         return ModelFiles("onnx", path, path.resolve().parent.name, "")
     if path.is_dir():
-        found = _in_folder(path)
-        if found is None:
+        files = _in_folder(path)
+        if files is None:
             raise UsageError(f"{path}: holds no model (no saved_model.pb, no version folders 1, 2, ..., no .onnx file)")
-        return found
+        return files
     if path.parent == Path(".") and path.suffix.lower() != ".onnx":
         return _find_by_name(str(model), f"the model {str(model)!r}")
     raise UsageError(f"{path}: no such model")
@@ -87,16 +89,16 @@ def keras_file(model: str | os.PathLike[str] | None = None, *, needed_by: str = 
     UsageError
         There is none beside the model, or the model isn't the newest version, to which that file belongs.
     """
-    found = find_model(model)
-    folder = found.path.resolve().parent
+    files = find_model(model)
+    folder = files.path.resolve().parent
     path = folder / "model.keras"
     if not path.is_file():
         raise UsageError(
             f"{needed_by} needs the Keras file, and there is no {path}: the exported graphs lack its layers"
         )
     newest = max((int(p.name) for p in folder.iterdir() if p.name.isdigit()), default=0)
-    if found.version and int(found.version) != newest:
-        raise UsageError(f"{path} belongs to version {newest}, not to {found.version}: {needed_by} needs the newest")
+    if files.version and int(files.version) != newest:
+        raise UsageError(f"{path} belongs to version {newest}, not to {files.version}: {needed_by} needs the newest")
     return path
 
 
@@ -115,8 +117,8 @@ def served_folder() -> Path:
 def _find_by_name(name: str, what: str) -> ModelFiles:
     folders = model_folders()
     for folder in folders:
-        if (folder / name).is_dir() and (found := _in_folder(folder / name)):
-            return found
+        if (folder / name).is_dir() and (files := _in_folder(folder / name)):
+            return files
     looked = ", ".join(str(folder / name) for folder in folders)
     raise UsageError(
         f"{what} was not found in {looked}; set {MODELS_VARIABLE} to the folder that holds {name}/, or give a model's "
@@ -142,9 +144,9 @@ def _in_folder(folder: Path) -> ModelFiles | None:
     for inner in ("saved_models", "saved_model", "export"):
         below = folder / inner
         if below.is_dir():
-            if found := _in_folder(below):
-                return found
+            if files := _in_folder(below):
+                return files
             for name in sorted(p for p in below.iterdir() if p.is_dir()):
-                if found := _in_folder(name):
-                    return found
+                if files := _in_folder(name):
+                    return files
     return None

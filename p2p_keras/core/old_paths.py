@@ -16,6 +16,8 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+__all__ = ["OLD_PATHS", "install"]
+
 OLD_PATHS: dict[str, tuple[str, ...]] = {
     # Named by `.keras` files and run folders.
     "layers": ("network.layers",),

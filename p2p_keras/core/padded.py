@@ -7,6 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 
+__all__ = ["stacked", "packed", "at_index", "interpolated", "medians", "accumulate", "radius_first"]
+
 
 def stacked(rows: Sequence[np.ndarray]) -> np.ndarray:
     """Rows of any lengths (N_b,) as one float array (B, K), K the longest; NaN behind the end of each."""

@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 
 from p2p_keras.core.errors import P2PError
 
+__all__ = ["Item", "Result", "ProcessKilledError", "available_cores", "in_order"]
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 

@@ -13,6 +13,7 @@ share stand in one table in CONTRIBUTING.md, to which a test holds them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from textwrap import shorten
@@ -26,10 +27,49 @@ from p2p_keras.core.errors import P2PError, UsageError
 from p2p_keras.core.log_file import log_file_option, note_in_log
 from p2p_keras.core.settings_file import SETTINGS, config_option
 
+__all__ = [
+    "OLD_NAMES_GO",
+    "quiet_option",
+    "column_option",
+    "EXTRA_OF_PACKAGE",
+    "REQUIRED",
+    "NotInstalled",
+    "missing_package",
+    "user_errors",
+    "Program",
+]
+
 OLD_NAMES_GO = "0.4"
 """Version with which old names of options go."""
 
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress, no notes: only errors on standard error.")
+
+
+def _columns(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """Read KEY=NAME pairs."""
+    pairs = [value.partition("=") for value in values]
+    if wrong := [value for value, (_, sign, name) in zip(values, pairs, strict=True) if not (sign and name)]:
+        raise click.BadParameter(f"{wrong[0]!r}: give KEY=NAME, as ra=RAJ2000")
+    return {key: name for key, _, name in pairs}
+
+
+def column_option(keys: str) -> Any:
+    """``--column KEY=NAME`` for a program that reads a catalogue; its value is a dict.
+
+    Parameters
+    ----------
+    keys : str
+        What its columns may mean, for the help.
+    """
+    return click.option(
+        "--column",
+        "columns",
+        multiple=True,
+        metavar="KEY=NAME",
+        callback=_columns,
+        help=f"The catalogue's column NAME is the KEY: {keys}.  [default: by the usual names]",
+    )
+
 
 EXTRA_OF_PACKAGE = {
     "photutils": "pack",
@@ -44,11 +84,16 @@ EXTRA_OF_PACKAGE = {
     "cdshealpix": "survey",
     "fsspec": "survey",
     "ray": "survey",
+    "panel": "view",
+    "bokeh": "view",
+    "param": "view",
+    "tornado": "view",
 }
 REQUIRED = {
     "astropy": "astropy",
     "google": "protobuf",
     "google_crc32c": "google-crc32c",
+    "jinja2": "jinja2",
     "keras": "TensorFlow with Keras",
     "matplotlib": "matplotlib",
     "numpy": "numpy",
@@ -100,9 +145,16 @@ _SHOW_ALL = "p2p_keras.help_all"
 _HELP = "_click_default_help"  # the name that click gives its own option
 
 
+_ONE_LINE = 68
+
+
 def _first_words(text: str) -> str:
-    """What an option's help begins with, on one line."""
-    return shorten(text.split(".  [")[0], 54, placeholder="...")
+    """What an option's help begins with, on one line: its first sentence, or as much of it as ends at a stop."""
+    sentence = text.split(".  [")[0].split(". ")[0]
+    if len(sentence) > _ONE_LINE:
+        ends = [match.start() for match in re.finditer("[:;,] ", sentence) if match.start() <= _ONE_LINE]
+        sentence = sentence[: ends[-1]] if ends else shorten(sentence, _ONE_LINE, placeholder="...")
+    return sentence.rstrip(".")
 
 
 def _help_all_option() -> click.Option:
@@ -193,9 +245,7 @@ class Program(click.Command):
         if not ctx.meta.get(_SHOW_ALL):
             with formatter.section("Common options"):
                 rows = [shown[name] for name in (*self.common, "help_all", _HELP) if name in shown]
-                formatter.write_dl(
-                    [(name, shorten(text.split(".  [")[0], 54, placeholder="...")) for name, text in rows]
-                )
+                formatter.write_dl([(name, _first_words(text)) for name, text in rows])
             return
         grouped = {name for names in self.groups.values() for name in names}
         rest = [name for name in shown if name not in grouped]

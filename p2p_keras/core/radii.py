@@ -7,6 +7,17 @@ from __future__ import annotations
 
 import numpy as np
 
+__all__ = [
+    "NUM_RADII",
+    "SMA_MIN_PX",
+    "SMA_MAX_FRACTION",
+    "log_step",
+    "grid_px",
+    "CAPTION_MAX_STEPS",
+    "caption_px",
+    "caption_length",
+]
+
 NUM_RADII = 64
 """K, the number of radii of every model output."""
 
@@ -29,9 +40,18 @@ def log_step(longer_side_px, xp=np):
 
 
 def grid_px(longer_side_px, xp=np):
-    """The K semi-major axes in pixels, shape (NUM_RADII,), from `SMA_MIN_PX` outward."""
+    """The K semi-major axes in pixels, shape (NUM_RADII,), from `SMA_MIN_PX` outward.
+
+    Parameters
+    ----------
+    longer_side_px : int or scalar tensor
+        Of the image.
+    xp : module
+        numpy, or ``keras.ops``.
+    """
     steps = np.arange(NUM_RADII, dtype="float32" if xp is not np else float)
-    return SMA_MIN_PX * xp.exp(steps * log_step(longer_side_px, xp))
+    # The tensor first: PyTorch knows no product of an array with a tensor.
+    return SMA_MIN_PX * xp.exp(log_step(longer_side_px, xp) * steps)
 
 
 CAPTION_MAX_STEPS = 1024
@@ -44,5 +64,13 @@ def caption_px(steps):
 
 
 def caption_length(longer_side_px, xp=np):
-    """Steps of a caption that reach the grid's last radius (float; a tensor where the side is one)."""
+    """Steps of a caption that reach the grid's last radius (float; a tensor where the side is one).
+
+    Parameters
+    ----------
+    longer_side_px : int or scalar tensor
+        Of the image.
+    xp : module
+        numpy, or ``keras.ops``.
+    """
     return xp.ceil(SMA_MAX_FRACTION * longer_side_px - SMA_MIN_PX) + 1.0

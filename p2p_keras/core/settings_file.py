@@ -127,7 +127,19 @@ def settings_text(ctx: click.Context) -> str:
 
 
 def write_settings(ctx: click.Context, folder: str | Path, program: str) -> Path:
-    """Write the resolved options beside a result, as PROGRAM.toml in its folder."""
+    """Write the resolved options beside a result, as PROGRAM.toml in its folder.
+
+    Parameters
+    ----------
+    ctx : click.Context
+    folder : path
+    program : str
+        Names the file.
+
+    Returns
+    -------
+    Path
+    """
     return write_content(Path(folder) / f"{program}.toml", settings_text(ctx))
 
 

@@ -15,6 +15,27 @@ import math
 
 import numpy as np
 
+__all__ = [
+    "SB_UNIT",
+    "FAINT_MU",
+    "FILL_MU",
+    "FILL_MU_ERR",
+    "MICROJANSKY_ZERO_POINT",
+    "SKY_MU",
+    "MAG_PER_RELATIVE_ERROR",
+    "mag_from_flux",
+    "flux_from_mag",
+    "mu_from_intensity",
+    "intensity_from_mu",
+    "mu_from_noise_units",
+    "log_noise_units_from_mu",
+    "mag_error_from_log",
+    "caption_from_mu",
+    "mu_from_caption",
+    "nanomaggies_factor",
+    "asinh_nanomaggies",
+]
+
 SB_UNIT = "mag / arcsec2"
 FAINT_MU = 26.5
 """The paper's limit for its second error figure (Smith et al. 2021, sec. 4): mu_true <= 26.5 mag arcsec^-2."""
@@ -41,32 +62,88 @@ MAG_PER_RELATIVE_ERROR = _LOG10_FACTOR
 
 
 def mag_from_flux(flux, zero_point, xp=np):
-    """Magnitude of a positive flux. Zero gives +inf and negative flux NaN in numpy."""
+    """Magnitude of a positive flux. Zero gives +inf and negative flux NaN in numpy.
+
+    Parameters
+    ----------
+    flux : array of any shape
+        In the unit of the zero point.
+    zero_point : array
+        mag of a flux of 1.
+    xp : module
+        numpy, or ``keras.ops``; so in the functions below.
+    """
     return zero_point - _LOG10_FACTOR * xp.log(flux)
 
 
 def flux_from_mag(mag, zero_point, xp=np):
-    """Flux of a magnitude."""
+    """Flux of a magnitude.
+
+    Parameters
+    ----------
+    mag, zero_point : array of any shape
+        NaN stays NaN.
+    xp : module
+    """
     return xp.exp((zero_point - mag) / _LOG10_FACTOR)
 
 
 def mu_from_intensity(intensity, zero_point, pixel_scale, xp=np):
-    """Surface brightness (mag arcsec^-2) of a flux per pixel; pixel_scale in arcsec per pixel."""
+    """Surface brightness (mag arcsec^-2) of a flux per pixel; pixel_scale in arcsec per pixel.
+
+    Parameters
+    ----------
+    intensity : array of any shape
+        Flux per pixel; 0 gives +inf and a negative one NaN in numpy.
+    zero_point : array
+        mag of a pixel value of 1.
+    pixel_scale : array
+        Arcsec per pixel.
+    xp : module
+    """
     return zero_point - _LOG10_FACTOR * (xp.log(intensity) - 2.0 * xp.log(pixel_scale))
 
 
 def intensity_from_mu(mu, zero_point, pixel_scale, xp=np):
-    """Flux per pixel of a surface brightness (mag arcsec^-2)."""
+    """Flux per pixel of a surface brightness (mag arcsec^-2).
+
+    Parameters
+    ----------
+    mu : array of any shape
+        NaN stays NaN.
+    zero_point : array
+        mag of a pixel value of 1.
+    pixel_scale : array
+        Arcsec per pixel.
+    xp : module
+    """
     return xp.exp((zero_point - mu) / _LOG10_FACTOR) * pixel_scale * pixel_scale
 
 
 def mu_from_noise_units(log_intensity, log_noise, zero_point, pixel_scale, xp=np):
-    """Surface brightness of a natural-log intensity in noise units; `log_noise` is ln(flux per pixel of one unit)."""
+    """Surface brightness of a natural-log intensity in noise units; `log_noise` is ln(flux per pixel of one unit).
+
+    Parameters
+    ----------
+    log_intensity : array of any shape
+    log_noise, zero_point, pixel_scale : array
+        That can be broadcast to it; zero point in mag, scale in arcsec per pixel.
+    xp : module
+    """
     return zero_point - _LOG10_FACTOR * (log_intensity + log_noise - 2.0 * xp.log(pixel_scale))
 
 
 def log_noise_units_from_mu(mu, log_noise, zero_point, pixel_scale, xp=np):
-    """Natural-log intensity in noise units of a surface brightness: the inverse of `mu_from_noise_units`."""
+    """Natural-log intensity in noise units of a surface brightness: the inverse of `mu_from_noise_units`.
+
+    Parameters
+    ----------
+    mu : array of any shape
+        mag arcsec^-2; NaN stays NaN.
+    log_noise, zero_point, pixel_scale : array
+        As for `mu_from_noise_units`.
+    xp : module
+    """
     return (zero_point - mu) / _LOG10_FACTOR + 2.0 * xp.log(pixel_scale) - log_noise
 
 
@@ -91,6 +168,14 @@ def nanomaggies_factor(zero_point, pixel_scale, xp=np):
     """Factor from an image's flux per pixel to the paper's input: nanomaggies per pixel of 0.396 arcsec.
 
     So equal surface brightness is an equal number for any survey.
+
+    Parameters
+    ----------
+    zero_point : array
+        mag of a pixel value of 1.
+    pixel_scale : array
+        Arcsec per pixel.
+    xp : module
     """
     return flux_from_mag(zero_point, _PAPER_ZERO_POINT, xp) * (_PAPER_PIXEL_SCALE / pixel_scale) ** 2
 

@@ -11,6 +11,8 @@ from p2p_keras.core import ellipse
 from p2p_keras.core.errors import UsageError
 from p2p_keras.data.labelled import LabelledGalaxy
 
+__all__ = ["draw_sheet"]
+
 
 def draw_sheet(galaxies: Sequence[LabelledGalaxy], path: str | os.PathLike, *, columns: int = 4) -> None:
     """Draw galaxies with their labels to an image file.

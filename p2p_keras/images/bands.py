@@ -7,6 +7,16 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+__all__ = [
+    "BAND_KEYWORDS",
+    "BROAD_BANDS",
+    "band_from_header",
+    "is_galex",
+    "short_band",
+    "band_from_name",
+    "sorted_bands",
+]
+
 BAND_KEYWORDS = (
     "FILTER",
     "BAND",
@@ -117,9 +127,9 @@ def short_band(name: str) -> str:
     for text in (name, first):
         if text.lower() in _WHOLE:
             return _WHOLE[text.lower()]
-    found = _WITH_SYSTEM.match(name) or _SUFFIXED.match(name)
-    if found:
-        return _of_system(found[1], name)
+    match = _WITH_SYSTEM.match(name) or _SUFFIXED.match(name)
+    if match:
+        return _of_system(match[1], name)
     return name
 
 
@@ -141,8 +151,8 @@ def band_from_name(path: str | os.PathLike[str]) -> str:
     """Band that a file's name holds as a word of its own (``m31_mosaic_j.fits``); ``""`` if none or several."""
     stem = re.sub(r"\.(fits|fit|fts)(\.(gz|bz2|fz))?$", "", os.path.basename(os.fspath(path)), flags=re.IGNORECASE)
     words = {short_band(word) for word in re.split(r"[-_. ]+", stem) if word}
-    found = sorted(words & set(BROAD_BANDS))
-    return found[0] if len(found) == 1 else ""
+    bands = sorted(words & set(BROAD_BANDS))
+    return bands[0] if len(bands) == 1 else ""
 
 
 def sorted_bands(bands: Iterable[str]) -> list[str]:

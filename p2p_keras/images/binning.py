@@ -6,11 +6,19 @@ import math
 
 import numpy as np
 
+__all__ = ["LARGEST_BINNING", "binning_for", "binned_flux", "binned_sigma"]
+
 LARGEST_BINNING = 32
 
 
 def binning_for(side: int, largest: int) -> int:
-    """Power of two by which an image of this side must be binned to have no more than `largest` px."""
+    """Power of two by which an image of this side must be binned to have no more than `largest` px.
+
+    Parameters
+    ----------
+    side, largest : int
+        Longest side of the image, and of what is wanted, px.
+    """
     return 1 if side <= largest else 2 ** math.ceil(math.log2(side / largest))
 
 
@@ -18,6 +26,16 @@ def binned_flux(pixels: np.ndarray, factor: int) -> np.ndarray:
     """Sums over blocks of `factor` x `factor` px; missing pixels of a block count as the mean of the others.
 
     A block of which less than half is there is NaN. Rows and columns beyond the last whole block are left out.
+
+    Parameters
+    ----------
+    pixels : float array (H, W)
+        NaN where a pixel is missing.
+    factor : int
+
+    Returns
+    -------
+    float array (H // factor, W // factor)
     """
     blocks = _blocks(pixels, factor)
     good = np.isfinite(blocks)
@@ -28,7 +46,20 @@ def binned_flux(pixels: np.ndarray, factor: int) -> np.ndarray:
 
 
 def binned_sigma(sigma: np.ndarray, factor: int, correlation: float = 1.0) -> np.ndarray:
-    """1-sigma of `binned_flux` by that of the pixels; `correlation` as `p2p_keras.images.noise` gives it."""
+    """1-sigma of `binned_flux` by that of the pixels; `correlation` as `p2p_keras.images.noise` gives it.
+
+    Parameters
+    ----------
+    sigma : float array (H, W)
+        In the unit of the pixels; NaN where it isn't known.
+    factor : int
+    correlation : float
+        Noise of a mean of many pixels over that of independent ones.
+
+    Returns
+    -------
+    float array (H // factor, W // factor)
+    """
     variance = binned_flux(np.square(sigma, dtype=np.float64), factor)
     return correlation * np.sqrt(variance)
 

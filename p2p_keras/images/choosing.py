@@ -17,6 +17,17 @@ from p2p_keras.images.planes import find_plane, plane_bands
 from p2p_keras.images.roles import MASK, NOISE_ROLES, OTHER, SCIENCE, role_of_header
 from p2p_keras.images.sky_geometry import celestial_wcs, icrs_to_pixel
 
+__all__ = [
+    "ImageChoice",
+    "choose_image",
+    "choose_hdu",
+    "science_hdus",
+    "images_of_sky",
+    "companion_hdus",
+    "hdus_of_role",
+    "band_hdus",
+]
+
 
 @dataclass(frozen=True)
 class ImageChoice:
@@ -94,7 +105,9 @@ def choose_image(
                 number = candidate
                 break
     chosen = _plane_of(file, number, None if of_band else plane, band, source)
-    return ImageChoice(number, chosen, _choice_notes(file, number, images, best, roles, said=sky_target is not None))
+    return ImageChoice(
+        number, chosen, _choice_notes(file, number, images, best, roles, by_target=sky_target is not None)
+    )
 
 
 def choose_hdu(
@@ -104,7 +117,23 @@ def choose_hdu(
     source: str,
     wcs_of: Callable[[int], WCS | None] | None = None,
 ) -> tuple[int, list[str]]:
-    """Find the HDU to read and what to note about it, as `choose_image` does, for those who take no cubes."""
+    """Find the HDU to read and what to note about it, as `choose_image` does, for those who take no cubes.
+
+    Parameters
+    ----------
+    file, wanted, sky_target, source, wcs_of
+        As `choose_image` takes them.
+
+    Returns
+    -------
+    (int, list of str)
+        Its number, and notes for the user.
+
+    Raises
+    ------
+    InputError
+        There is no image, or none that says that it is one.
+    """
     choice = choose_image(file, wanted, sky_target, source, wcs_of=wcs_of)
     return choice.number, choice.notes
 
@@ -117,22 +146,35 @@ def science_hdus(file: fits.HDUList) -> list[int]:
 def images_of_sky(file: fits.HDUList, source: str) -> list[int]:
     """Numbers of the HDUs that may be searched for targets: all images, the one that `choose_image` takes first.
 
+    Parameters
+    ----------
+    file : HDUList
+    source : str
+        For errors.
+
     Raises
     ------
     InputError
         There is none.
     """
-    found = [n for n, hdu in enumerate(file) if _is_image(axes_of(hdu)) and _role(file, n) in ("", SCIENCE)]
-    if not found:
+    images = [n for n, hdu in enumerate(file) if _is_image(axes_of(hdu)) and _role(file, n) in ("", SCIENCE)]
+    if not images:
         choose_image(file, None, None, source)  # says why
-    named = [n for n in found if _role(file, n) == SCIENCE]
-    return named or found
+    named = [n for n in images if _role(file, n) == SCIENCE]
+    return named or images
 
 
 def companion_hdus(file: fits.HDUList, number: int) -> list[tuple[int, str]]:
-    """HDUs with the noise or mask of an image, as (number, role): of its shape, EXTVER and band, those behind first."""
+    """HDUs with the noise or mask of an image, as (number, role): of its shape, EXTVER and band, those behind first.
+
+    Parameters
+    ----------
+    file : HDUList
+    number : int
+        HDU of the image.
+    """
     image = file[number]
-    found = []
+    companions = []
     for n, hdu in enumerate(file):
         axes = axes_of(hdu)
         if n == number or len(axes) < 2 or axes[-2:] != axes_of(image)[-2:] or math.prod(axes[:-2]) != 1:
@@ -140,12 +182,21 @@ def companion_hdus(file: fits.HDUList, number: int) -> list[tuple[int, str]]:
         role = _role(file, n)
         bands = [short_band(str(h.header.get("BAND") or "")) for h in (hdu, image)]
         if role in (*NOISE_ROLES, MASK) and hdu.ver == image.ver and bands[0] == bands[1]:
-            found.append((n, role))
-    return sorted(found, key=lambda pair: (pair[0] < number, pair[0]))
+            companions.append((n, role))
+    return sorted(companions, key=lambda pair: (pair[0] < number, pair[0]))
 
 
 def hdus_of_role(file: fits.HDUList, role: str | None, shape: tuple[int, int]) -> list[int]:
-    """HDUs with an image of this shape and role; of any role for None."""
+    """HDUs with an image of this shape and role; of any role for None.
+
+    Parameters
+    ----------
+    file : HDUList
+    role : str or None
+        One of `p2p_keras.images.roles`.
+    shape : (int, int)
+        (H, W).
+    """
     return [
         n
         for n, hdu in enumerate(file)
@@ -155,17 +206,17 @@ def hdus_of_role(file: fits.HDUList, role: str | None, shape: tuple[int, int]) -
 
 def band_hdus(file: fits.HDUList) -> dict[str, tuple[int, int | None]]:
     """HDU and plane of each band, in a file of several: a cube that names its bands, or an HDU for each."""
-    found: dict[str, tuple[int, int | None]] = {}
+    places: dict[str, tuple[int, int | None]] = {}
     credible = [n for n, hdu in enumerate(file) if _is_image(axes_of(hdu)) and _role(file, n) in ("", SCIENCE)]
     for number in credible:
         axes = axes_of(file[number])
         count = math.prod(axes[:-2])
         if count > 1:
             for plane, band in enumerate(plane_bands(full_header(file, number), count)):
-                found.setdefault(band, (number, plane))
+                places.setdefault(band, (number, plane))
         elif band := _band_of_hdu(file, number):
-            found.setdefault(band, (number, None))
-    return found
+            places.setdefault(band, (number, None))
+    return places
 
 
 def _role(file: fits.HDUList, number: int) -> str:
@@ -214,11 +265,11 @@ def _plane_of(file: fits.HDUList, number: int, plane: int | str | None, band: st
 
 
 def _choice_notes(
-    file: fits.HDUList, number: int, images: list[int], best: list[int], roles: dict[int, str], *, said: bool
+    file: fits.HDUList, number: int, images: list[int], best: list[int], roles: dict[int, str], *, by_target: bool
 ) -> list[str]:
     if len(images) == 1:
         return []
-    if len(best) > 1 and not said:
+    if len(best) > 1 and not by_target:
         others = ", ".join(_called(file, n) for n in best if n != number)
         return [f"HDU {_called(file, number)} was read; other images are {others} (choose with --plane or --hdu)"]
     if images[0] != number and roles[images[0]] not in ("", SCIENCE):

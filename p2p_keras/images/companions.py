@@ -56,22 +56,29 @@ class Companion:
 def split_file_hdu(text: str | os.PathLike[str]) -> tuple[str, str | None]:
     """``"a.fits[ERR]"`` -> ``("a.fits", "ERR")``; a file that has such a name is one."""
     name = os.fspath(text)
-    found = _FILE_HDU.match(name)
-    if found is None or os.path.exists(name):
+    match = _FILE_HDU.match(name)
+    if match is None or os.path.exists(name):
         return name, None
-    return found[1], found[2].strip()
+    return match[1], match[2].strip()
 
 
 def in_file(file: Any, choice: ImageChoice) -> list[Companion]:
-    """Companions among the HDUs of an image's own file: one noise map, the kind that is trusted most, and one mask."""
+    """Companions among the HDUs of an image's own file: one noise map, the kind that is trusted most, and one mask.
+
+    Parameters
+    ----------
+    file : HDUList
+    choice : ImageChoice
+        The image; a plane of a cube has no companions of its own.
+    """
     if len(file) < 2 or choice.plane is not None:
         return []
-    found = companion_hdus(file, choice.number)
+    companions = companion_hdus(file, choice.number)
     chosen = []
-    noise = [(n, role) for n, role in found if role in NOISE_ROLES and not is_part_of_noise(file[n].name)]
+    noise = [(n, role) for n, role in companions if role in NOISE_ROLES and not is_part_of_noise(file[n].name)]
     if noise:
         chosen.append(min(noise, key=lambda pair: NOISE_ROLES.index(pair[1])))
-    chosen += [(n, role) for n, role in found if role == MASK][:1]
+    chosen += [(n, role) for n, role in companions if role == MASK][:1]
     return [
         Companion(
             role, f"HDU {n}{f' ({file[n].name})' if file[n].name else ''}", section_of(file, n), full_header(file, n)
@@ -102,14 +109,14 @@ def beside(source: str) -> list[tuple[str, str]]:
 def _companion_files(folder: str, changed: int) -> dict[str, tuple[tuple[str, str], ...]]:
     """Companions in a folder by the stem of their image; listed once as long as the folder doesn't change."""
     del changed  # of the key alone
-    found: dict[str, list[tuple[str, str]]] = {}
+    by_stem: dict[str, list[tuple[str, str]]] = {}
     for entry in os.scandir(folder):
         if not is_fits_name(entry.name):
             continue
         role = role_of_file(entry.name)
         if role in (*NOISE_ROLES, MASK):
-            found.setdefault(image_stem(entry.name), []).append((os.path.join(folder, entry.name), role))
-    return {stem: tuple(files) for stem, files in found.items()}
+            by_stem.setdefault(image_stem(entry.name), []).append((os.path.join(folder, entry.name), role))
+    return {stem: tuple(files) for stem, files in by_stem.items()}
 
 
 def from_file(
@@ -181,7 +188,16 @@ def _choose(
 
 
 def section_of(file: Any, number: int, plane: int | None = None) -> Any:
-    """Section of an HDU of which only what is cut out is read; of a cube that of one plane."""
+    """Section of an HDU of which only what is cut out is read; of a cube that of one plane.
+
+    Parameters
+    ----------
+    file : HDUList
+    number : int
+        HDU.
+    plane : int, optional
+        Of a cube, from 0.
+    """
     hdu = file[number]
     if plane is None:
         return hdu.section

@@ -11,6 +11,17 @@ from astropy.io.fits import Section
 from p2p_keras.core.errors import OutsideImageError, UsageError
 from p2p_keras.images.planes import CubePlane
 
+__all__ = [
+    "MIN_SIDE",
+    "MAX_SIDE",
+    "MAX_CUTOUT",
+    "DEFAULT_SIDE",
+    "Window",
+    "check_size",
+    "target_window",
+    "whole_window",
+]
+
 MIN_SIDE = 48
 MAX_SIDE = 2048
 MAX_CUTOUT = 2048 * 32
@@ -71,6 +82,16 @@ def target_window(shape: tuple[int, int], x: float, y: float, size: int | None, 
     """Place a square of `size` pixels (`DEFAULT_SIDE` if None) round the target, which must be on the frame.
 
     The target lies within half a pixel of the window's centre.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        (H, W) of the frame.
+    x, y : float
+        The target, px from 0.
+    size : int or None
+        Side, px.
+    source : str or path, for errors
 
     Raises
     ------

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from p2p_keras.core.robust import median_deviation
 from p2p_keras.images.binning import binned_flux, binning_for
 from p2p_keras.images.cutout import Window
 
@@ -50,7 +51,7 @@ def side_from_light(pixels: Any, x: float, y: float, max_size: int) -> float:
     if not outside.size or not np.isfinite(medians).any():
         return float("nan")
     sky = float(np.median(outside))
-    noise = 1.4826 * float(np.median(np.abs(outside - sky)))
+    noise = median_deviation(outside, sky)
     bright = np.flatnonzero(medians > sky + _THRESHOLD * noise)
     if not bright.size:
         return 0.0

@@ -13,6 +13,8 @@ from astropy import units as u
 from p2p_keras.images.bands import band_from_header
 from p2p_keras.images.pixel_scale import header_number
 
+__all__ = ["AB_ZERO_POINT_JY", "UNIT_KEYWORDS", "unit_text", "pivot_wavelength", "PixelUnit", "read_unit"]
+
 AB_ZERO_POINT_JY = 2.5 * math.log10(u.AB.to(u.Jy))
 """AB magnitude of 1 Jy: 8.90."""
 

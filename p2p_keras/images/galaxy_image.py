@@ -14,6 +14,8 @@ from p2p_keras.images.cutout import MIN_SIDE
 if TYPE_CHECKING:
     from astropy.wcs import WCS
 
+__all__ = ["GalaxyImage", "check_calibration", "mask_of_shape", "as_sigma"]
+
 
 @dataclass(frozen=True, eq=False)
 class GalaxyImage:

@@ -16,6 +16,8 @@ from p2p_keras.core.errors import InputError, P2PError
 from p2p_keras.images.header_sizes import check_header_sizes
 from p2p_keras.images.plain_fits import PlainImage, plain_file
 
+__all__ = ["open_fits", "reading_errors", "naming_hdu", "full_header", "axes_of", "size_text", "list_hdus", "hdu_label"]
+
 
 @contextmanager
 def open_fits(source: str) -> Iterator[fits.HDUList | list[PlainImage]]:
@@ -64,7 +66,14 @@ def naming_hdu(label: str) -> Iterator[None]:
 
 
 def full_header(file: fits.HDUList, number: int) -> fits.Header:
-    """Join the image's header with the primary header's cards that it lacks (often exposure time, filter)."""
+    """Join the image's header with the primary header's cards that it lacks (often exposure time, filter).
+
+    Parameters
+    ----------
+    file : HDUList
+    number : int
+        HDU of the image.
+    """
     if number == 0:
         return file[0].header
     header = file[number].header.copy()
@@ -125,5 +134,12 @@ def list_hdus(file: fits.HDUList) -> str:
 
 
 def hdu_label(hdu: Any, number: int) -> str:
-    """How notes, errors and ``meta`` call an HDU: its number, and its name where it has one of its own."""
+    """How notes, errors and ``meta`` call an HDU: its number, and its name where it has one of its own.
+
+    Parameters
+    ----------
+    hdu : HDU
+    number : int
+        In its file.
+    """
     return f"HDU {number}" + (f" ({hdu.name})" if hdu.name and hdu.name != "PRIMARY" else "")

@@ -13,6 +13,8 @@ from typing import BinaryIO
 
 from p2p_keras.core.errors import InputError
 
+__all__ = ["check_header_sizes"]
+
 _BLOCK = 2880
 _SIZE_CARD = re.compile(rb"(Z?NAXIS\d{0,3}|ZTILE\d{1,3}|BITPIX|PCOUNT|GCOUNT|TFIELDS|ZPCOUNT|ZGCOUNT) *= *([-+]?\d+)")
 _CODEC_NAME = re.compile(rb"ZNAME(\d{1,2}) *= *'(BLOCKSIZE|BYTEPIX) *'")

@@ -25,9 +25,18 @@ from p2p_keras.images.noise import sigma_of
 from p2p_keras.images.pixels import linear_flux, missing_zeros
 from p2p_keras.images.roles import MASK, NOISE_ROLES, SIGMA, VARIANCE, WEIGHT
 
+__all__ = ["asked_companions", "CompanionsOfImage"]
+
 
 def asked_companions(mask: Any, mask_bits: Any, sigma: Any, variance: Any, weight: Any) -> dict[str, Any]:
     """What the caller names, checked.
+
+    Parameters
+    ----------
+    mask : path, array or None
+    mask_bits : int, str or None
+    sigma, variance, weight : path, array or None
+        At most one of them.
 
     Raises
     ------
@@ -55,7 +64,7 @@ class CompanionsOfImage:
         Of `asked_companions`.
     image : object
         With `choice`, `shape`, `wcs`, `header`.
-    use_found : bool
+    look_around : bool
         Take what is in the file and beside it.
     plane, band
         As the caller named them.
@@ -67,57 +76,70 @@ class CompanionsOfImage:
     """
 
     def __init__(
-        self, frame: Any, asked: Mapping[str, Any], image: Any, *, use_found: bool, plane: Any, band: str | None
+        self, frame: Any, asked: Mapping[str, Any], image: Any, *, look_around: bool, plane: Any, band: str | None
     ) -> None:
         self.noise_origin = "pixels"
         self._frame, self._image, self._asked = frame, image, asked
         self._notes: list[str] = []
-        self._found: list[Companion] = []
+        self._companions: list[Companion] = []
         shape = image.shape
         named: dict[str, Any] = {"plane": image.choice.plane if plane is not None else None, "band": band}
         for role, value in asked["noise"].items():
             if _is_path(value):
-                self._found.append(from_file(value, role, frame.opened, shape, **named))
+                self._companions.append(from_file(value, role, frame.opened, shape, **named))
         mask = asked["mask"]
         if mask is not None and _is_path(mask) and not _is_region(mask):
-            self._found.append(from_file(mask, MASK, frame.opened, shape, **named))
-        if use_found:
+            self._companions.append(from_file(mask, MASK, frame.opened, shape, **named))
+        if look_around:
             self._look_around(bool(asked["noise"]), mask is not None)
 
     def _look_around(self, has_noise: bool, has_mask: bool) -> None:
         """Take companions of the file itself, then from beside it, where the caller named none of the kind."""
         for companion in in_file(self._frame.file, self._image.choice):
             if not (has_mask if companion.role == MASK else has_noise):
-                self._found.append(companion)
-        has_noise |= any(c.role in NOISE_ROLES for c in self._found)
-        has_mask |= any(c.role == MASK for c in self._found)
+                self._companions.append(companion)
+        has_noise |= any(c.role in NOISE_ROLES for c in self._companions)
+        has_mask |= any(c.role == MASK for c in self._companions)
         for path, role in beside(self._frame.source):
             if has_mask if role == MASK else has_noise:
                 continue
             try:
-                found = from_file(path, role, self._frame.opened, self._image.shape, given=False)
+                companion = from_file(path, role, self._frame.opened, self._image.shape, given=False)
             except InputError as error:
                 self._notes.append(f"{Path(path).name} beside it isn't used: {error.cause}")
                 continue
-            self._found.append(found)
-
-    @property
-    def needed(self) -> bool:
-        """Always: exact zeros are looked at too."""
-        return True
+            self._companions.append(companion)
 
     def cut(self, window: Window, pixels: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None, list[str]]:
-        """Mask (true: ignore), 1-sigma noise and notes of a window."""
+        """Mask (true: ignore), 1-sigma noise and notes of a window.
+
+        Parameters
+        ----------
+        window : Window
+            Of the frame.
+        pixels : float array (H, W)
+            Linear flux in it; sets the scale of relative weights.
+
+        Returns
+        -------
+        (bool array (H, W) or None, float array (H, W) or None, list of str)
+
+        Raises
+        ------
+        InputError
+            A map or mask that the caller named can't be used.
+        """
         hidden: np.ndarray | None = None
         sigma: np.ndarray | None = None
+        self.noise_origin = "pixels"
         notes = list(self._notes)
-        for companion in self._found:
+        for companion in self._companions:
             if companion.role == MASK:
-                mask, said = self._mask(companion, window)
+                mask, more_notes = self._mask(companion, window)
                 hidden = mask if hidden is None or mask is None else hidden | mask
             else:
-                sigma, said = self._sigma(companion, window, pixels)
-            notes += said
+                sigma, more_notes = self._sigma(companion, window, pixels)
+            notes += more_notes
         given = self._given_mask(window)
         if given is not None:
             hidden = given if hidden is None else hidden | given
@@ -128,10 +150,10 @@ class CompanionsOfImage:
         if sigma is not None:
             without = ~np.isfinite(sigma) & np.isfinite(pixels)
             hidden = without if hidden is None else hidden | without
-        zeros, said = missing_zeros(pixels)
+        zeros, more_notes = missing_zeros(pixels)
         if zeros is not None:
             hidden = zeros if hidden is None else hidden | zeros
-        return hidden, sigma, notes + said
+        return hidden, sigma, notes + more_notes
 
     def _sigma(self, companion: Companion, window: Window, pixels: np.ndarray) -> tuple[np.ndarray | None, list[str]]:
         values = linear_flux(window.cut(companion.pixels), companion.header, companion.where)
@@ -181,7 +203,7 @@ class CompanionsOfImage:
             whole = region_mask(mask, self._image.shape, self._image.wcs)
         else:
             whole = mask_of_shape(mask, self._image.shape, self._frame.source)
-        cut = np.nan_to_num(window.cut(whole.astype(np.float32))) != 0
+        cut = np.nan_to_num(window.cut(whole)) != 0
         centre = ((window.width - 1) / 2, (window.height - 1) / 2)
         check_sense(cut, Path(mask).name if _is_path(mask) else "given", self._frame.source, centre)
         return cut

@@ -12,6 +12,8 @@ from pathlib import Path
 from p2p_keras.core.errors import UsageError
 from p2p_keras.images.roles import SCIENCE, image_stem, role_of_file
 
+__all__ = ["is_fits_name", "stem_of", "FoundInputs", "find_inputs", "find_images", "is_companion"]
+
 _FITS_NAME = re.compile(r"\.(fits|fit|fts)(\.(gz|bz2|fz))?$", re.IGNORECASE)
 
 
@@ -71,7 +73,7 @@ def find_images(arguments: Iterable[str | os.PathLike[str]]) -> FoundInputs:
     UsageError
         A list can't be read, names itself, or the arguments give nothing at all.
     """
-    found: dict[Path, bool] = {}
+    paths: dict[Path, bool] = {}
     left: dict[Path, None] = {}
     arguments = list(arguments)
     for argument in arguments:
@@ -79,22 +81,22 @@ def find_images(arguments: Iterable[str | os.PathLike[str]]) -> FoundInputs:
             if searched and is_companion(path):
                 left.setdefault(path)
             else:
-                found.setdefault(path, searched)
-    images = {(path.parent, image_stem(path.name)) for path in found if not is_companion(path)}
-    for path in [p for p, searched in found.items() if not searched and is_companion(p)]:
+                paths.setdefault(path, searched)
+    images = {(path.parent, image_stem(path.name)) for path in paths if not is_companion(path)}
+    for path in [p for p, searched in paths.items() if not searched and is_companion(p)]:
         if (path.parent, image_stem(path.name)) in images and path.is_file():
-            del found[path]
+            del paths[path]
             left.setdefault(path)
-    for path in found:
+    for path in paths:
         left.pop(path, None)
-    if not found and not left:
-        said = ", ".join(str(argument) for argument in arguments) or "none was given"
-        raise UsageError(f"no input images ({said}): give FITS files, folders, patterns or @list.txt")
-    if not found:
+    if not paths and not left:
+        names = ", ".join(str(argument) for argument in arguments) or "none was given"
+        raise UsageError(f"no input images ({names}): give FITS files, folders, patterns or @list.txt")
+    if not paths:
         raise UsageError(
             f"no input images: all that was found is named as a companion ({_some(left)}); name one to read it"
         )
-    return FoundInputs(list(found), _left_out(list(left)))
+    return FoundInputs(list(paths), _left_out(list(left)))
 
 
 def is_companion(path: Path) -> bool:
@@ -136,7 +138,7 @@ def _expand_list(list_file: Path, lists: tuple[Path, ...]) -> list[tuple[Path, b
         lines = list_file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{list_file}: can't read the list of inputs ({_reason(error)})") from error
-    found: list[tuple[Path, bool]] = []
+    paths: list[tuple[Path, bool]] = []
     for line in (line.strip() for line in lines):
         if not line or line.startswith("#"):
             continue
@@ -144,8 +146,8 @@ def _expand_list(list_file: Path, lists: tuple[Path, ...]) -> list[tuple[Path, b
         beside = list_file.parent / entry
         if not os.path.isabs(entry) and not _leads_somewhere(entry) and _leads_somewhere(str(beside)):
             entry = str(beside)
-        found += _expand("@" + entry if line.startswith("@") else entry, (*lists, list_file.resolve()))
-    return found
+        paths += _expand("@" + entry if line.startswith("@") else entry, (*lists, list_file.resolve()))
+    return paths
 
 
 def _leads_somewhere(name: str) -> bool:

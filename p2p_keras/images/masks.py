@@ -10,15 +10,33 @@ import numpy as np
 
 from p2p_keras.core.errors import InputError, UsageError
 
-_LSST_BAD = ("BAD", "SAT", "CR", "NO_DATA", "UNMASKEDNAN", "EDGE", "SENSOR_EDGE")
+__all__ = ["bad_bits", "parse_bits", "as_mask", "check_sense", "is_region_file", "region_mask"]
+
+_LSST_BAD = ("BAD", "SAT", "CR", "NO_DATA", "UNMASKEDNAN", "EDGE")
+"""dp1.lsst.io/products/images/mask_planes.html. SENSOR_EDGE, CLIPPED and INEXACT_PSF say that the PSF jumps there; the
+pixels are good."""
+_REJECTED_IN_COADDS = "CR"
+"""In a coadd: some of the visits had a cosmic ray there, and were left out
+(dp1.lsst.io/products/images/deep_coadd_mask_planes.html)."""
 _BAD_BITS = {
-    # HST's data quality: all but warm pixels, cosmic rays that were repaired, and the like (64, 32, 2048).
+    # All but unstable (32), warm (64) and repaired pixels, and saturation of the converter alone (2048):
+    # stsci.edu/hst/instrumentation/acs/data-analysis/dq-flag-definitions; WFC3's are alike.
     "HST": 1 | 2 | 4 | 8 | 16 | 128 | 256 | 512 | 1024 | 4096 | 8192 | 16384,
+    # All but repaired warm pixels (1024): stsci.edu/hst/wfpc2/analysis/WFPC2_flags.html, Data Handbook, table 3.4.
+    "WFPC2": 1 | 2 | 4 | 8 | 16 | 32 | 128 | 256 | 512 | 2048,
     "JWST": 1,  # DO_NOT_USE; the others say what happened to a pixel
+    # All but interpolated (4), near a bright star (32), crosstalk (256) and fixed (2048):
+    # github.com/DarkEnergySurvey/pixcorrect, include/mask_bits.h.
     "DES": 1 | 2 | 8 | 16 | 64 | 128 | 512 | 1024,
-    "LEGACY": 4 | 8 | 16 | 32 | 64 | 128,  # saturated, or bad in all exposures of a band; not "near a galaxy"
+    # Saturated, or bad in all exposures of a band (g, r, z; i since DR10); not "near a star" or "in a galaxy":
+    # legacysurvey.org/dr10/bitmasks.
+    "LEGACY": 4 | 8 | 16 | 32 | 64 | 128 | 1 << 14 | 1 << 15,
+    # Detector, flat, dark, blank, CTE, saturated, low, cosmic ray, bad after convolution:
+    # outerspace.stsci.edu/display/PANSTARRS/PS1+Pixel+flags+in+Image+Table+Data.
     "PANSTARRS": 1 | 2 | 4 | 8 | 16 | 32 | 64 | 256 | 8192,
-    "ZTF": 0xFFFF & ~2,  # bit 1 is every source that was detected
+    # Bits 1 and 11 are sources that were detected: ZSDS Explanatory Supplement, section 10.3.
+    "ZTF": 0xFFFF & ~(1 << 1 | 1 << 11),
+    # INVALID, the sum of all that must not be used: euclid.esac.esa.int/msp/dpdd, "VIS Flag Map Product".
     "EUCLID": 1,
 }
 _MOSTLY = 0.9
@@ -37,7 +55,9 @@ def bad_bits(header: Mapping[str, Any]) -> tuple[int | None, str]:
     """
     named = {str(key)[3:].upper(): header[key] for key in header if str(key).upper().startswith("MP_")}
     if named:
-        bits = [int(named[name]) for name in _LSST_BAD if isinstance(named.get(name), int)]
+        coadd = int(header.get("COADD_INPUTS_ID") or 0) > 0
+        wanted = [name for name in _LSST_BAD if not (coadd and name == _REJECTED_IN_COADDS)]
+        bits = [int(named[name]) for name in wanted if isinstance(named.get(name), int)]
         return sum(1 << bit for bit in set(bits)), "bits by MP_ cards"
     words = " ".join(
         str(header.get(k) or "") for k in ("TELESCOP", "INSTRUME", "ORIGIN", "SURVEY", "PROJECT", "IMAGETYP")
@@ -46,6 +66,8 @@ def bad_bits(header: Mapping[str, Any]) -> tuple[int | None, str]:
     survey = ""
     if "JWST" in upper:
         survey = "JWST"
+    elif "WFPC2" in upper:
+        survey = "WFPC2"
     elif "HST" in upper.split() or "WFC3" in upper:
         survey = "HST"
     elif "MASKBITS" in upper:
@@ -63,6 +85,17 @@ def bad_bits(header: Mapping[str, Any]) -> tuple[int | None, str]:
 
 def parse_bits(text: str | int | None, header: Mapping[str, Any] | None = None) -> int | None:
     """Bits of ``--mask-bits``: a number that holds them, a list of their values (``1,2,16``), or names of MP_ cards.
+
+    Parameters
+    ----------
+    text : str, int or None
+    header : mapping, optional
+        Of the mask, for names of planes.
+
+    Returns
+    -------
+    int or None
+        None for None: the caller named none.
 
     Raises
     ------
@@ -88,7 +121,18 @@ def parse_bits(text: str | int | None, header: Mapping[str, Any] | None = None) 
 
 
 def as_mask(values: np.ndarray, bits: int | None) -> np.ndarray:
-    """Pixels to ignore of a mask's values: those with one of the bits set, or of any value but 0 (NaN too)."""
+    """Pixels to ignore of a mask's values: those with one of the bits set, or of any value but 0 (NaN too).
+
+    Parameters
+    ----------
+    values : array (H, W)
+    bits : int or None
+        None: any value but 0.
+
+    Returns
+    -------
+    bool array (H, W)
+    """
     if bits is None:
         return ~(np.asarray(values) == 0)
     with np.errstate(invalid="ignore"):
@@ -156,16 +200,16 @@ def region_mask(path: str | os.PathLike[str], shape: tuple[int, int], wcs: Any) 
     from regions import Regions, SkyRegion
 
     try:
-        found = Regions.read(os.fspath(path), format="ds9")
+        regions = Regions.read(os.fspath(path), format="ds9")
     except Exception as error:  # the parser has its own kinds
         raise InputError(
             path, f"can't be read as DS9 regions ({str(error).splitlines()[0] if str(error) else error})"
         ) from error
-    if not len(found):
+    if not len(regions):
         raise InputError(path, "has no DS9 region that can be read")
     inside = np.zeros(shape, dtype=bool)
     outside = np.zeros(shape, dtype=bool)
-    for region in found:
+    for region in regions:
         if isinstance(region, SkyRegion):
             if wcs is None:
                 raise InputError(

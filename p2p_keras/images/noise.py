@@ -11,6 +11,8 @@ import numpy as np
 from p2p_keras.images.pixel_scale import header_number
 from p2p_keras.images.roles import INVERSE_VARIANCE, SIGMA, VARIANCE, WEIGHT
 
+__all__ = ["sigma_of", "scatter", "correlation", "electrons_per_unit", "read_noise", "electrons", "noise_map"]
+
 _LAG = 4
 """Pixels whose difference gives the scatter: resampling ties neighbours together, hardly pixels so far apart."""
 
@@ -130,7 +132,21 @@ def read_noise(header: Mapping[str, Any]) -> float:
 
 
 def electrons(header: Mapping[str, Any], kind: str, seconds: float) -> dict[str, Any]:
-    """`electrons_per_unit` and `read_noise` of a header, as fields of an image."""
+    """`electrons_per_unit` and `read_noise` of a header, as fields of an image.
+
+    Parameters
+    ----------
+    header : mapping
+    kind : {"counts", "rate"}
+        Of the unit.
+    seconds : float
+        Exposure time, for rates; NaN where unknown.
+
+    Returns
+    -------
+    dict
+        NaN electrons and a read noise of 0 where the header doesn't say.
+    """
     return {"electrons_per_unit": electrons_per_unit(header, kind, seconds), "read_noise": read_noise(header)}
 
 

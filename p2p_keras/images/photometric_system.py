@@ -9,6 +9,8 @@ from typing import Any
 from p2p_keras.core.errors import MissingCalibrationError
 from p2p_keras.images.galaxy_image import GalaxyImage
 
+__all__ = ["SYSTEM_KEYWORDS", "AB_MINUS_VEGA", "survey_of_vega", "photometric_system", "ab_offset", "to_ab"]
+
 SYSTEM_KEYWORDS = ("PHOTSYS", "MAGSYS", "ZPSYS", "MAGSYST", "MAGTYPE", "PHOTSYST", "ZPTSYS")
 
 AB_MINUS_VEGA: Mapping[str, Mapping[str, float]] = {
@@ -78,6 +80,15 @@ def ab_offset(header: Mapping[str, Any], band: str) -> tuple[float, str] | None:
     """AB less Vega magnitude of a band and where it is published; None where that isn't known.
 
     By the survey that the header names; else of the Bessell filters, or of 2MASS for J, H and Ks.
+
+    Parameters
+    ----------
+    header : mapping
+    band : str
+
+    Returns
+    -------
+    (float, str) or None
     """
     survey = survey_of_vega(header)
     for system in [survey] if survey else ["Bessell", "WISE", "2MASS"]:
@@ -105,11 +116,11 @@ def to_ab(image: GalaxyImage) -> GalaxyImage:
             "name it with --band, or give an AB zero point with --zero-point",
         )
     offset, system = image.ab_offset
-    said = f"converted from Vega to AB: {offset:+.3f} mag ({system} {image.band})"
+    conversion = f"converted from Vega to AB: {offset:+.3f} mag ({system} {image.band})"
     return replace(
         image,
         zero_point=image.zero_point + offset,
         zero_point_origin=f"{image.zero_point_origin}, Vega to AB {offset:+.3f}",
         photometric_system="AB",
-        notes=(*(note for note in image.notes if "Vega" not in note), said),
+        notes=(*(note for note in image.notes if "Vega" not in note), conversion),
     )

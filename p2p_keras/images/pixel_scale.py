@@ -9,6 +9,8 @@ from typing import Any
 
 from p2p_keras.core.errors import MissingCalibrationError
 
+__all__ = ["PIXEL_SCALE_KEYWORDS", "header_number", "find_pixel_scale"]
+
 PIXEL_SCALE_KEYWORDS = (
     "PIXSCALE",
     "PIXSCAL1",

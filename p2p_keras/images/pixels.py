@@ -10,6 +10,8 @@ import numpy as np
 from p2p_keras.core.errors import InputError
 from p2p_keras.images.pixel_scale import header_number
 
+__all__ = ["linear_flux", "clean_pixels", "missing_zeros"]
+
 _ASINH_ALPHA = 2.5 / np.log(10.0)
 
 
@@ -18,6 +20,18 @@ def linear_flux(pixels: np.ndarray, header: Mapping[str, Any], source: object) -
 
     A stack's pixel is ``C = alpha asinh((L - BOFFSET) / (2 BSOFTEN))`` with alpha = 2.5 log10(e) (IPP wiki,
     "asinh_compression"); cutouts of the archive's cutout service are linear and have neither keyword.
+
+    Parameters
+    ----------
+    pixels : array (H, W)
+        As stored.
+    header : mapping
+    source : str or path, for errors
+
+    Raises
+    ------
+    InputError
+        Only one of BSOFTEN and BOFFSET is there.
     """
     softening, offset = header_number(header, "BSOFTEN"), header_number(header, "BOFFSET")
     if np.isnan(softening) and np.isnan(offset):

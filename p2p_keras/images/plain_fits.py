@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+__all__ = ["PlainHeader", "PlainImage", "plain_file"]
+
 _BLOCK = 2880
 _CARD = 80
 _LONGEST_HEADER = 40 * _BLOCK
@@ -48,8 +50,8 @@ class PlainHeader(dict[str, Any]):
             self.setdefault(keyword, value)
             self.comments.setdefault(keyword, comment)
 
-    def tostring(self, **_: Any) -> str:
-        """The cards as they stand in the file, without END."""
+    def tostring(self, sep: str = "", endcard: bool = False, padding: bool = False) -> str:
+        """The cards as they stand in the file, without END: as astropy gives them for these arguments, and no others."""
         return self._text
 
     def copy(self) -> Any:

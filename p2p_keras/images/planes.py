@@ -11,6 +11,8 @@ import numpy as np
 from p2p_keras.core.errors import InputError
 from p2p_keras.images.bands import short_band
 
+__all__ = ["CubePlane", "plane_bands", "find_plane", "cube_index"]
+
 _LISTS = ("BANDS", "FILTERS", "FILTER", "BAND")
 _NUMBERED = ("BAND", "FILTER", "FILT", "PLANE", "SLICE")
 
@@ -39,6 +41,12 @@ def plane_bands(header: Mapping[str, Any], count: int) -> list[str]:
 
     The viewer of the Legacy Surveys writes both of the first; any numbering that begins at 0 or 1 and is complete
     counts.
+
+    Parameters
+    ----------
+    header : mapping
+    count : int
+        Number of planes.
     """
     for key in _NUMBERED:
         for first in (0, 1):
@@ -95,5 +103,12 @@ def find_plane(header: Mapping[str, Any], count: int, wanted: int | str | None, 
 
 
 def cube_index(axes: tuple[int, ...], plane: int) -> tuple[int, ...]:
-    """Index on a cube's leading axes of its plane with a number from 0."""
+    """Index on a cube's leading axes of its plane with a number from 0.
+
+    Parameters
+    ----------
+    axes : tuple of int
+        Lengths, the image's own two last.
+    plane : int
+    """
     return tuple(int(i) for i in np.unravel_index(plane, axes[:-2])) if len(axes) > 2 else ()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, Unpack
 
 from p2p_keras.core.errors import InputError
 from p2p_keras.images.cutout import MAX_SIDE, MIN_SIDE, check_size
 from p2p_keras.images.frame import open_frame
 from p2p_keras.images.galaxy_image import GalaxyImage, check_calibration
+from p2p_keras.images.image_options import ImageOptions
 from p2p_keras.images.targets import sky_position
+
+__all__ = ["read_image", "as_galaxy_image"]
 
 
 def read_image(
@@ -114,8 +117,21 @@ def read_image(
         )
 
 
-def as_galaxy_image(image: Any, *, index: int = 0, **options: Any) -> GalaxyImage:
+def as_galaxy_image(image: Any, *, index: int = 0, **options: Unpack[ImageOptions]) -> GalaxyImage:
     """Make a `GalaxyImage` of a file, an array or one that is one already.
+
+    Parameters
+    ----------
+    image : str, path, array (H, W) or GalaxyImage
+    index : int
+        For the name of an array that has none.
+    **options
+        See `p2p_keras.images.image_options.ImageOptions`.
+
+    Returns
+    -------
+    GalaxyImage
+        Without margins that are NaN throughout.
 
     Raises
     ------
@@ -124,13 +140,13 @@ def as_galaxy_image(image: Any, *, index: int = 0, **options: Any) -> GalaxyImag
     MissingCalibrationError
         Zero point or pixel scale can't be known.
     """
-    options = {key: value for key, value in options.items() if value is not None}
+    given: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
     if isinstance(image, (str, os.PathLike)):
-        image = read_image(image, **options)
+        image = read_image(image, **given)
     elif not isinstance(image, GalaxyImage):
-        if unknown := sorted(set(options) - {"zero_point", "pixel_scale", "mask", "band", "name", "wcs", "sigma"}):
+        if unknown := sorted(set(given) - {"zero_point", "pixel_scale", "mask", "band", "name", "wcs", "sigma"}):
             raise TypeError(f"{', '.join(unknown)}: only for files, not for arrays")
-        image = GalaxyImage.from_array(image, **({"name": f"array-{index}"} | options))
+        image = GalaxyImage.from_array(image, **({"name": f"array-{index}"} | given))
     height, width = image.shape
     if min(height, width) < MIN_SIDE or max(height, width) > MAX_SIDE:
         raise InputError(

@@ -10,6 +10,23 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+__all__ = [
+    "SCIENCE",
+    "SIGMA",
+    "VARIANCE",
+    "INVERSE_VARIANCE",
+    "WEIGHT",
+    "MASK",
+    "OTHER",
+    "NOISE_ROLES",
+    "WORDS",
+    "role_of_name",
+    "is_part_of_noise",
+    "role_of_header",
+    "role_of_file",
+    "image_stem",
+]
+
 SCIENCE, SIGMA, VARIANCE, INVERSE_VARIANCE, WEIGHT, MASK, OTHER = (
     "science", "sigma", "variance", "inverse variance", "weight", "mask", "other",
 )  # fmt: skip
@@ -58,8 +75,8 @@ def role_of_name(name: str) -> str:
     ``"SCI"``, ``"IMAGE2"`` -> science; ``"VAR_POISSON"`` -> variance; ``"SCI_ERR"`` -> sigma: a word of a companion
     weighs more than one of an image.
     """
-    found = [_OF_HDUS[token] for token in _tokens(name) if token in _OF_HDUS]
-    return next((role for role in found if role != SCIENCE), found[0] if found else "")
+    roles = [_OF_HDUS[token] for token in _tokens(name) if token in _OF_HDUS]
+    return next((role for role in roles if role != SCIENCE), roles[0] if roles else "")
 
 
 def is_part_of_noise(name: str) -> bool:
@@ -68,15 +85,27 @@ def is_part_of_noise(name: str) -> bool:
 
 
 def role_of_header(name: str, header: Mapping[str, Any]) -> str:
-    """Role of an HDU by its name, then by the cards that say what its pixels are (IMAGETYP, HDUCLAS2, BUNIT ...)."""
+    """Role of an HDU by its name, then by the cards that say what its pixels are (IMAGETYP, HDUCLAS2, BUNIT ...).
+
+    Parameters
+    ----------
+    name : str
+        EXTNAME.
+    header : mapping
+
+    Returns
+    -------
+    str
+        One of this module's words; ``""`` where nothing says.
+    """
     named = role_of_name(name)
     if named:
         return named
     present = set(header)
     for key in (key for key in _CARDS if key in present):
         value = header[key]
-        if isinstance(value, str) and (said := _role_of_card(value)):
-            return said
+        if isinstance(value, str) and (role := _role_of_card(value)):
+            return role
     squared = _SQUARED_UNIT.fullmatch(str(header.get("BUNIT") or "").replace(" ", ""))
     if squared:
         return INVERSE_VARIANCE if squared[1] or squared[2] == "-2" else VARIANCE

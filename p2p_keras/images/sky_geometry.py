@@ -21,6 +21,24 @@ from astropy.wcs.utils import pixel_to_skycoord, skycoord_to_pixel
 from p2p_keras.core.ellipse import half_turn
 from p2p_keras.images.plain_fits import PlainHeader
 
+__all__ = [
+    "PLAUSIBLE_PIXEL_SCALE",
+    "celestial_wcs",
+    "pixel_to_icrs",
+    "icrs_to_pixel",
+    "icrs_to_pixels",
+    "local_jacobian",
+    "cross_at",
+    "jacobian_of",
+    "pixel_to_icrs_degrees",
+    "local_pixel_scale",
+    "local_pixel_scales",
+    "pixel_elongation",
+    "sky_position_angle",
+    "turned_to_sky",
+    "shifted_wcs",
+]
+
 PLAUSIBLE_PIXEL_SCALE = (1e-3, 300.0)
 """Arcsec per pixel that an image of a galaxy may have; outside, a header's defaults (1 degree) are at work."""
 

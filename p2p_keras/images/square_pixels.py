@@ -15,6 +15,8 @@ import numpy as np
 
 from p2p_keras.images.sky_geometry import local_jacobian, pixel_to_icrs_degrees
 
+__all__ = ["LARGEST_ELONGATION", "MOST_ELONGATED", "square_grid", "resampled", "grid_shape", "remapped_wcs"]
+
 LARGEST_ELONGATION = 1.02
 """Pixels up to so much longer than wide are taken as square: the ellipticity is off by less than 0.02."""
 
@@ -74,7 +76,15 @@ def resampled(pixels: np.ndarray, matrix: np.ndarray, shape: tuple[int, int], *,
 
 
 def grid_shape(shape: tuple[int, int], matrix: np.ndarray) -> tuple[int, int]:
-    """Size of the square grid that holds an image's every pixel."""
+    """Size of the square grid that holds an image's every pixel.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        (H, W) of the image.
+    matrix : array (2, 2)
+        Steps (x, y) in the image per step on the grid.
+    """
     back = np.abs(np.linalg.inv(matrix))
     width, height = back @ np.array([shape[1], shape[0]], dtype=float)
     return max(2, math.ceil(height)), max(2, math.ceil(width))

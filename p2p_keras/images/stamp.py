@@ -26,6 +26,8 @@ from p2p_keras.images.square_pixels import (
     square_grid,
 )
 
+__all__ = ["Stamp", "cut_stamp"]
+
 
 @dataclass
 class Stamp:
@@ -110,8 +112,8 @@ def cut_stamp(
     if linear is not None:
         pixels = linear(pixels)
     if companions is not None:
-        hidden, sigma, said = companions(window, pixels)
-        notes = notes + said
+        hidden, sigma, more_notes = companions(window, pixels)
+        notes = notes + more_notes
     else:
         hidden = None if hidden is None else window.cut(hidden.astype(np.float32)) != 0
         sigma = None if sigma is None else window.cut(sigma)

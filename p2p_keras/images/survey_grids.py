@@ -10,6 +10,8 @@ from typing import Any
 from p2p_keras.images.flux_units import read_unit, unit_text
 from p2p_keras.images.zero_point_value import ZeroPoint
 
+__all__ = ["SURVEY_UNITS", "survey_of_nanomaggies", "scale_notes"]
+
 SURVEY_UNITS = {
     "LEGACYSURVEY": ("nanomaggy", 0.262),
     "DECALS": ("nanomaggy", 0.262),
@@ -26,17 +28,29 @@ in arcsec."""
 def survey_of_nanomaggies(header: Mapping[str, Any]) -> str:
     """Word of `SURVEY_UNITS` that SURVEY, or of an image in nanomaggies ORIGIN or TELESCOP, names; or ``""``."""
     words = set(re.split(r"[^A-Z0-9]+", str(header.get("SURVEY") or "").upper()))
-    found = next((name for name in SURVEY_UNITS if name in words), "")
-    if found or read_unit(unit_text(header)).zero_point != 22.5:
-        return found
-    told = " ".join(str(header.get(key) or "") for key in ("ORIGIN", "TELESCOP", "INSTRUME", "DATASET")).upper()
-    if "SDSS" in told or re.search(r"\b2\.5M\b", told):
+    survey = next((name for name in SURVEY_UNITS if name in words), "")
+    if survey or read_unit(unit_text(header)).zero_point != 22.5:
+        return survey
+    origins = " ".join(str(header.get(key) or "") for key in ("ORIGIN", "TELESCOP", "INSTRUME", "DATASET")).upper()
+    if "SDSS" in origins or re.search(r"\b2\.5M\b", origins):
         return "SDSS"
-    return "LEGACYSURVEY" if "DECALS" in told or "LEGACY SURVEY" in told else ""
+    return "LEGACYSURVEY" if "DECALS" in origins or "LEGACY SURVEY" in origins else ""
 
 
 def scale_notes(header: Any, zero: ZeroPoint, scale: float, wcs_scale: float, *, given: bool) -> list[str]:
-    """Note what follows from a pixel scale that isn't the grid's, and the zero point that makes all of it right."""
+    """Note what follows from a pixel scale that isn't the grid's, and the zero point that makes all of it right.
+
+    Parameters
+    ----------
+    header : mapping
+    zero : ZeroPoint
+    scale : float
+        Arcsec per pixel that is used.
+    wcs_scale : float
+        That of the WCS; NaN without one.
+    given : bool
+        The caller gave `scale`.
+    """
     if given and math.isfinite(wcs_scale) and abs(scale / wcs_scale - 1.0) > 0.02:
         better = zero.value + 5.0 * math.log10(scale / wcs_scale)
         return [

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Unpack
 
 from p2p_keras.core.errors import UsageError
+from p2p_keras.images.image_options import TargetOptions
+
+__all__ = ["Target", "IMAGE_OPTIONS", "TARGET_FIELDS", "InputFile", "files_as_inputs", "check_position", "sky_position"]
 
 
 @dataclass(frozen=True)
@@ -110,8 +113,14 @@ class InputFile:
     candidates: tuple[Target, ...] = ()
 
 
-def files_as_inputs(paths: Iterable[str | os.PathLike[str]], **options: Any) -> list[InputFile]:
+def files_as_inputs(paths: Iterable[str | os.PathLike[str]], **options: Unpack[TargetOptions]) -> list[InputFile]:
     """One target a file, with the same options for all.
+
+    Parameters
+    ----------
+    paths : iterable of path
+    **options
+        Of `p2p_keras.images.image_options.TargetOptions`.
 
     Raises
     ------
@@ -126,7 +135,12 @@ def files_as_inputs(paths: Iterable[str | os.PathLike[str]], **options: Any) -> 
 
 
 def check_position(ra: Any, dec: Any, x: Any, y: Any) -> None:
-    """Raise `UsageError` for half a position, or for two."""
+    """Raise `UsageError` for half a position, or for two.
+
+    Parameters
+    ----------
+    ra, dec, x, y : float, str or None
+    """
     if (ra is None) != (dec is None) or (x is None) != (y is None):
         raise UsageError("a target needs both coordinates: RA and Dec, or x and y")
     if ra is not None and x is not None:
@@ -135,6 +149,13 @@ def check_position(ra: Any, dec: Any, x: Any, y: Any) -> None:
 
 def sky_position(ra: Any, dec: Any, x: Any, y: Any) -> tuple[float, float] | None:
     """Check a target's place and return its (ra, dec) in degrees; None where it is given in pixels or not at all.
+
+    Parameters
+    ----------
+    ra, dec : float, str or None
+        ICRS, degrees; text may be sexagesimal, of hours and degrees.
+    x, y : float or None
+        Pixels.
 
     Raises
     ------

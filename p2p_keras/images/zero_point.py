@@ -10,7 +10,7 @@ The order of trust for the zero point, the magnitude of a pixel value of one (AB
    stored (the convention of SExtractor, SCAMP, DES, ZTF, Euclid MER). Where the card's comment says "per second" and
    the values are counts, 2.5 log10(EXPTIME) is added. FLUXMAG0 (HSC: counts of magnitude 0) and FLUX20 (SDSS DR7:
    counts of magnitude 20) are the same said as a flux; JMAGZP, HMAGZP, KMAGZP (2MASS Large Galaxy Atlas) are of a
-   band each.
+   band each. The same is said by a PhotoCalib table of the Rubin pipelines (`p2p_keras.images.photo_calib`).
 3. Pan-STARRS FPA.ZP: magnitude of one count per second, while stacks and warps hold counts: EXPTIME is needed.
 4. JWST PHOTMJSR: MJy/sr of one count per second.
 5. HST PHOTFLAM with PHOTPLAM: erg/s/cm2/Angstrom of one count per second; the unit must say if values are counts.
@@ -26,11 +26,14 @@ from typing import Any
 
 from p2p_keras.core.errors import InputError, MissingCalibrationError
 from p2p_keras.images.flux_units import AB_ZERO_POINT_JY, PixelUnit, pivot_wavelength, read_unit, unit_text
+from p2p_keras.images.photo_calib import PhotoCalib
 from p2p_keras.images.photometric_system import photometric_system
 from p2p_keras.images.pixel_scale import header_number
 from p2p_keras.images.survey_grids import SURVEY_UNITS, survey_of_nanomaggies
 from p2p_keras.images.zero_point_value import OPTION, PLAUSIBLE_ZERO_POINT, ZeroPoint, both_values, needed_exposure
 from p2p_keras.images.zero_points_by_band import galex, large_galaxy_atlas
+
+__all__ = ["ZERO_POINT_KEYWORDS", "FLUX_KEYWORDS", "find_zero_point"]
 
 ZERO_POINT_KEYWORDS = (
     "MAGZERO",
@@ -74,13 +77,14 @@ FLUX_KEYWORDS = {"FLUXMAG0": 0.0, "FLUX20": 20.0}
 """Keywords that hold the counts of a source of a given magnitude."""
 
 _AGREE = 0.02
+_PHOTO_CALIB = "PhotoCalib"
 _PER_SECOND = re.compile(
     r"(/ ?s\b|/ ?sec|per sec|per s\b|s-1|s\^-1|(?<!\d)1[ -]?s(ec(ond)?)?\b|count rate|cps)", re.IGNORECASE
 )
 _CASU = ("CASUVERS", "APCOR3", "APCORPK")
 _LOOKED_FOR = (
-    f"BUNIT, {', '.join(ZERO_POINT_KEYWORDS[:8])} and their like (docs/surveys.md), {', '.join(FLUX_KEYWORDS)}, JMAGZP "
-    "(HMAGZP, KMAGZP), FPA.ZP with EXPTIME, PHOTMJSR, PHOTFLAM with PHOTPLAM, SURVEY"
+    f"BUNIT, {', '.join(ZERO_POINT_KEYWORDS[:8])} and their like (docs/surveys.md), {', '.join(FLUX_KEYWORDS)}, "
+    "PhotoCalib, JMAGZP (HMAGZP, KMAGZP), FPA.ZP with EXPTIME, PHOTMJSR, PHOTFLAM with PHOTPLAM, SURVEY"
 )
 
 
@@ -91,6 +95,7 @@ def find_zero_point(
     *,
     band: str | None = None,
     noise: Callable[[], float] | None = None,
+    photo_calib: PhotoCalib | None = None,
 ) -> ZeroPoint:
     """Find the zero point of an image, by the rules in this module's head.
 
@@ -105,6 +110,9 @@ def find_zero_point(
         The image's band as the caller knows it, where zero points of several bands are in one header.
     noise : callable, optional
         Gives the scatter of the pixels, which tells the band where nothing else does (2MASS Large Galaxy Atlas).
+
+    photo_calib : PhotoCalib, optional
+        The calibration in a table of the file.
 
     Raises
     ------
@@ -128,22 +136,29 @@ def find_zero_point(
         )
     _refuse_casu(header, unit, source)
     stated = _stated(header, unit, source)
+    if photo_calib is not None:
+        stated = {_PHOTO_CALIB: AB_ZERO_POINT_JY + 22.5 - 2.5 * math.log10(photo_calib.nanojansky), **stated}
     if unit.kind == "flux":
         stated = {f"BUNIT = {unit.text!r}": unit.zero_point, **stated}
     values = list(stated.values())
     if values and max(values) - min(values) > _AGREE:
-        said = ", ".join(f"{keyword} gives {value:.3f}" for keyword, value in stated.items())
-        raise MissingCalibrationError(source, f"the header contradicts itself on the zero point ({said}); {OPTION}")
+        values_by_keyword = ", ".join(f"{keyword} gives {value:.3f}" for keyword, value in stated.items())
+        raise MissingCalibrationError(
+            source, f"the header contradicts itself on the zero point ({values_by_keyword}); {OPTION}"
+        )
     if stated:
         origin, value = next(iter(stated.items()))
-        return _in_its_system(header, value, origin)
+        known = ZeroPoint(value, origin) if origin == _PHOTO_CALIB else _in_its_system(header, value, origin)
+        if photo_calib is not None and not photo_calib.constant and unit.kind != "flux":
+            known.notes.append("the calibration varies over the image: its mean was taken (PhotoCalib)")
+        return known
     atlas = large_galaxy_atlas(header, band, noise, source)
     if atlas is not None:
         return atlas
     for convention in (_pan_starrs, _webb, _hubble, galex, _survey):
-        found = convention(header, unit, source)
-        if found is not None:
-            return found
+        zero_point = convention(header, unit, source)
+        if zero_point is not None:
+            return zero_point
     has_unit = f"BUNIT = {unit.text!r} has none" if unit.text else "there is no BUNIT"
     useless = [f"{key} = {header[key]}" for key in (*ZERO_POINT_KEYWORDS, *FLUX_KEYWORDS) if key in header]
     placeholder = f" ({', '.join(useless)} is no zero point)" if useless else ""

@@ -11,6 +11,16 @@ from p2p_keras.core.errors import MissingCalibrationError
 from p2p_keras.images.flux_units import PixelUnit
 from p2p_keras.images.pixel_scale import header_number
 
+__all__ = [
+    "PLAUSIBLE_ZERO_POINT",
+    "OPTION",
+    "EXPOSURE_KEYWORDS",
+    "ZeroPoint",
+    "exposure_time",
+    "both_values",
+    "needed_exposure",
+]
+
 PLAUSIBLE_ZERO_POINT = (5.0, 50.0)
 OPTION = "set it with --zero-point (zero_point= in Python)"
 EXPOSURE_KEYWORDS = ("EXPTIME", "CELL.EXPOSURE", "TEXPTIME", "EXPOSURE", "EFFEXPTM", "XPOSURE", "TOTEXPT", "EXP_TIME")
@@ -51,7 +61,18 @@ def exposure_time(header: Mapping[str, Any]) -> float:
 
 
 def both_values(header: Any, origin: str, value: float, unit: PixelUnit) -> str:
-    """Say what the zero point is for counts per second and, with the exposure time, for counts."""
+    """Say what the zero point is for counts per second and, with the exposure time, for counts.
+
+    Parameters
+    ----------
+    header : mapping
+    origin : str
+        Keyword that states the zero point.
+    value : float
+        For counts per second, mag.
+    unit : PixelUnit
+        The image's, which doesn't say which of them it is.
+    """
     seconds = exposure_time(header)
     counts = f", for counts {value + 2.5 * math.log10(seconds):.3f} (EXPTIME = {seconds:g} s)" if seconds > 0 else ""
     return (
@@ -61,7 +82,20 @@ def both_values(header: Any, origin: str, value: float, unit: PixelUnit) -> str:
 
 
 def needed_exposure(header: Any, source: object, needed_by: str) -> float:
-    """Seconds of exposure; `MissingCalibrationError` where the header doesn't say, with what needs it."""
+    """Seconds of exposure; `MissingCalibrationError` where the header doesn't say, with what needs it.
+
+    Parameters
+    ----------
+    header : mapping
+    source : str or path, for errors
+    needed_by : str
+        What needs it, for the message.
+
+    Raises
+    ------
+    MissingCalibrationError
+        The header has no exposure time.
+    """
     seconds = exposure_time(header)
     if math.isnan(seconds):
         raise MissingCalibrationError(

@@ -13,6 +13,8 @@ from p2p_keras.images.flux_units import PixelUnit
 from p2p_keras.images.pixel_scale import header_number
 from p2p_keras.images.zero_point_value import PLAUSIBLE_ZERO_POINT, ZeroPoint, both_values, needed_exposure
 
+__all__ = ["BAND_KEYWORDS_2MASS", "GALEX_ZERO_POINTS", "large_galaxy_atlas", "galex"]
+
 BAND_KEYWORDS_2MASS = {"J": "JMAGZP", "H": "HMAGZP", "Ks": "KMAGZP"}
 """Zero points of the 2MASS Large Galaxy Atlas, whose headers hold all three in the image of each band."""
 
@@ -25,7 +27,26 @@ GALEX_ZERO_POINTS = {"FUV": 18.82, "NUV": 20.08}
 def large_galaxy_atlas(
     header: Any, band: str | None, noise: Callable[[], float] | None, source: object
 ) -> ZeroPoint | None:
-    """2MASS images whose header has the zero point of every band: by the band's name, or by the noise of each band."""
+    """2MASS images whose header has the zero point of every band: by the band's name, or by the noise of each band.
+
+    Parameters
+    ----------
+    header : mapping
+    band : str or None
+    noise : callable or None
+        Gives the scatter of the pixels.
+    source : str or path, for errors
+
+    Returns
+    -------
+    ZeroPoint or None
+        None for other images.
+
+    Raises
+    ------
+    MissingCalibrationError
+        Neither the name nor the noise says which band it is.
+    """
     stated = {b: header_number(header, key) for b, key in BAND_KEYWORDS_2MASS.items()}
     stated = {b: v for b, v in stated.items() if PLAUSIBLE_ZERO_POINT[0] < v < PLAUSIBLE_ZERO_POINT[1]}
     if not stated:
@@ -40,9 +61,10 @@ def large_galaxy_atlas(
             f"its band was taken to be {named} by the noise of the pixels ({_NOISE_2MASS.get(named)}): --band says so"
         ]
     if named not in stated:
-        said = ", ".join(f"{BAND_KEYWORDS_2MASS[b]} = {v:.3f}" for b, v in stated.items())
+        by_band = ", ".join(f"{BAND_KEYWORDS_2MASS[b]} = {v:.3f}" for b, v in stated.items())
         raise MissingCalibrationError(
-            source, f"the zero point hangs on the band, which the header doesn't name ({said}): give --band J, H or Ks"
+            source,
+            f"the zero point hangs on the band, which the header doesn't name ({by_band}): give --band J, H or Ks",
         )
     value, keyword = stated[named], BAND_KEYWORDS_2MASS[named]
     why = "2MASS images"
@@ -52,15 +74,32 @@ def large_galaxy_atlas(
 
 def _band_of_noise(header: Any, scatter: float) -> str:
     """Band whose noise by the header is the pixels' own within 15 %, and no other's within 40 %; ``""`` if none is."""
-    told = {band: header_number(header, key) for band, key in _NOISE_2MASS.items()}
-    off = sorted((abs(math.log(scatter / level)), band) for band, level in told.items() if level > 0 and scatter > 0)
+    levels = {band: header_number(header, key) for band, key in _NOISE_2MASS.items()}
+    off = sorted((abs(math.log(scatter / level)), band) for band, level in levels.items() if level > 0 and scatter > 0)
     if len(off) < 2 or off[0][0] > 0.15 or off[1][0] < 0.35:
         return ""
     return off[0][1]
 
 
 def galex(header: Any, unit: PixelUnit, source: object) -> ZeroPoint | None:
-    """GALEX: its intensity maps (-int) are photons per second, its count maps (-cnt) photons; BUNIT is mostly empty."""
+    """GALEX: its intensity maps (-int) are photons per second, its count maps (-cnt) photons; BUNIT is mostly empty.
+
+    Parameters
+    ----------
+    header : mapping
+    unit : PixelUnit
+    source : str or path, for errors
+
+    Returns
+    -------
+    ZeroPoint or None
+        None for other images.
+
+    Raises
+    ------
+    MissingCalibrationError
+        Neither unit nor file name says whether these are rates or counts.
+    """
     band = band_from_header(header)
     if not is_galex(header) or band not in GALEX_ZERO_POINTS:
         return None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from p2p_keras.core.units import (
     mu_from_intensity,
 )
 from p2p_keras.core.version import __version__
+from p2p_keras.images.image_options import ImageOptions
 from p2p_keras.images.reading import as_galaxy_image
 from p2p_keras.profile.columns import ISOPHOTE_MU, isophotal_radius, pa_from_x, plain_arrays, whole_or_float
 from p2p_keras.profile.flags import quality_of
@@ -71,7 +72,7 @@ def measure_along(
     sky: float | None = None,
     statistic: Statistic = "mean",
     method: Pixels = "sampled",
-    **options: Any,
+    **options: Unpack[ImageOptions],
 ) -> QTable:
     """Measure an image along given ellipses.
 

@@ -8,9 +8,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Unpack
 
 from p2p_keras.core.errors import InputError, P2PError
+from p2p_keras.images.image_options import FileOptions
 from p2p_keras.measure.predictor import DEFAULT_BATCH_SIZE, group_by_shape
 from p2p_keras.measure.reading_ahead import Cutting, read_ahead
 from p2p_keras.profile.tables.measured import MeasuredProfile, as_plain, as_table
@@ -87,7 +88,7 @@ def predict_files(
     *,
     batch_size: int = DEFAULT_BATCH_SIZE,
     readers: int = 4,
-    **options: Any,
+    **options: Unpack[FileOptions],
 ) -> Iterator[Prediction]:
     """Measure many files with the same options for all, yielding each as soon as its batch is done.
 
@@ -98,7 +99,7 @@ def predict_files(
     batch_size, readers : int
         As for `predict_inputs`.
     **options
-        As `p2p_keras.images.read_image` takes them.
+        Of `p2p_keras.images.image_options.FileOptions`.
 
     Yields
     ------

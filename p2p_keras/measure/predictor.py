@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 import numpy as np
 
 from p2p_keras.core.errors import InputError, P2PError
+from p2p_keras.images.image_options import ImageOptions
 from p2p_keras.images.reading import as_galaxy_image
 from p2p_keras.measure.along import with_photometry
 from p2p_keras.measure.backends import Backend, load_backend
@@ -77,7 +78,14 @@ class Predictor:
         """Version of the model, '' where it has none."""
         return self.backend.version
 
-    def predict(self, image: Any, *, photometry: bool = False, **options: Any) -> QTable:
+    def predict(
+        self,
+        image: Any,
+        *,
+        photometry: bool = False,
+        sky: float | str | None = None,
+        **options: Unpack[ImageOptions],
+    ) -> QTable:
         """Measure the profile of one galaxy.
 
         Parameters
@@ -87,12 +95,13 @@ class Predictor:
         photometry : bool
             Measure the pixels along the profile's ellipses too: ``intensity``, ``n_pix``, harmonics, errors of shapes
             (`p2p_keras.measure.along.with_photometry`).
+        sky : float or "unknown", optional
+            A level in flux per pixel that is subtracted first; ``"unknown"`` where the image's zero says nothing of its
+            sky (`p2p_keras.measure.known_sky.KnownSky`).
         **options
-            ``zero_point`` (AB magnitude of unit flux) and ``pixel_scale`` (arcsec), needed for an array;
-            ``name``, ``mask`` (true or non-zero where a pixel is to be ignored), ``band``; for a file also ``hdu``,
-            ``ra``, ``dec`` or ``x``, ``y``, and ``size``, as `p2p_keras.images.read_image` takes them.
-            ``sky``: a level in flux per pixel that is subtracted first, or ``"unknown"`` where the image's zero says
-            nothing of its sky (`p2p_keras.measure.known_sky.KnownSky`).
+            What the header lacks or has wrong: ``zero_point`` (AB magnitude of unit flux) and ``pixel_scale`` (arcsec),
+            needed for an array, ``mask``, ``band``, ``ra``, ``dec``, ``hdu``, ... All are named by
+            `p2p_keras.images.image_options.ImageOptions`.
 
         Returns
         -------
@@ -104,7 +113,7 @@ class Predictor:
         InputError
             The image can't be used; it says why.
         """
-        return self.predict_batch([image], photometry=photometry, **options)[0]
+        return self.predict_batch([image], photometry=photometry, sky=sky, **options)[0]
 
     @overload
     def predict_batch(
@@ -114,7 +123,8 @@ class Predictor:
         on_error: Literal["raise"] = ...,
         batch_size: int = ...,
         photometry: bool = ...,
-        **options: Any,
+        sky: float | str | None = ...,
+        **options: Unpack[ImageOptions],
     ) -> list[QTable]: ...
     @overload
     def predict_batch(
@@ -124,7 +134,8 @@ class Predictor:
         on_error: Literal["return"],
         batch_size: int = ...,
         photometry: bool = ...,
-        **options: Any,
+        sky: float | str | None = ...,
+        **options: Unpack[ImageOptions],
     ) -> list[QTable | InputError]: ...
 
     def predict_batch(
@@ -135,7 +146,7 @@ class Predictor:
         batch_size: int = DEFAULT_BATCH_SIZE,
         photometry: bool = False,
         sky: float | str | None = None,
-        **options: Any,
+        **options: Unpack[ImageOptions],
     ) -> Any:
         """Measure many galaxies; images of one shape share a batch.
 

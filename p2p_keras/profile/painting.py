@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from p2p_keras.core.ellipse import vector_from_angles
+from p2p_keras.core.robust import lower_deviation, median_deviation
 from p2p_keras.core.units import intensity_from_mu
 from p2p_keras.profile.columns import extinction_corrected, pa_from_x, plain_arrays
 
@@ -205,8 +206,7 @@ def quiet_noise(outside: np.ndarray, everything: np.ndarray) -> float:
     sample = outside if outside.size > 200 else everything
     if not sample.size:
         return 0.0
-    middle = float(np.median(sample))
-    return float(1.4826 * np.median(middle - sample[sample <= middle])) if np.any(sample <= middle) else 0.0
+    return lower_deviation(sample, float(np.median(sample)))
 
 
 def _scatter_along_rings(residual: np.ndarray, radius: np.ndarray, good: np.ndarray, noise: float) -> np.ndarray:
@@ -219,5 +219,5 @@ def _scatter_along_rings(residual: np.ndarray, radius: np.ndarray, good: np.ndar
     for k in range(ring.max() + 1):
         part = values[starts[k] : starts[k + 1]]
         if part.size >= 8:
-            scatter[k] = max(noise, 1.4826 * float(np.median(np.abs(part - np.median(part)))))
+            scatter[k] = max(noise, median_deviation(part))
     return scatter[ring]

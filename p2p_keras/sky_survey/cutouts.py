@@ -1,14 +1,14 @@
 """The cutouts of a part's rows: every frame opened once, all its galaxies' places found at once.
 
-What a cutout is (place, padding, mask, calibration) is that of `p2p_keras.images.read_image`; here it is done for
-thousands of galaxies of a frame, which share its WCS and zero point.
+What a cutout is (place, padding, masks, noise, calibration) is said by `p2p_keras.images.frame.Frame.cut`, as for
+`predict`; here the places of thousands of galaxies of a frame are found at once, and they share its WCS.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -16,23 +16,19 @@ from astropy.wcs import WCS
 
 from p2p_keras.core.errors import InputError, OutsideImageError, P2PError
 from p2p_keras.images import GalaxyImage
-from p2p_keras.images.bands import band_from_header
 from p2p_keras.images.choosing import choose_hdu
-from p2p_keras.images.cutout import MIN_SIDE, target_window, whole_window
+from p2p_keras.images.cutout import MIN_SIDE, target_window
 from p2p_keras.images.first_look import side_from_light
+from p2p_keras.images.frame import Frame, FramePlane, open_frame
 from p2p_keras.images.galaxy_image import mask_of_shape
-from p2p_keras.images.hdus import full_header, hdu_label, open_fits, reading_errors
-from p2p_keras.images.pixel_scale import find_pixel_scale
-from p2p_keras.images.pixels import clean_pixels, linear_flux
+from p2p_keras.images.hdus import open_fits, reading_errors
+from p2p_keras.images.image_companions import CompanionsOfImage, asked_companions
 from p2p_keras.images.sky_geometry import (
-    celestial_wcs,
     icrs_to_pixels,
     local_pixel_scales,
     pixel_elongation,
 )
 from p2p_keras.images.square_pixels import LARGEST_ELONGATION
-from p2p_keras.images.zero_point import find_zero_point
-from p2p_keras.images.zero_point_value import ZeroPoint
 from p2p_keras.sky_survey.place import Place
 from p2p_keras.sky_survey.row_frames import ON_NO_FRAME
 from p2p_keras.sky_survey.settings import SurveySettings, side_for
@@ -52,7 +48,7 @@ class FrameCutout(GalaxyImage):
     Attributes
     ----------
     frame_wcs : astropy.wcs.WCS or None
-        Of the frame, not of the cutout.
+        Of the frame, not of the cutout; None where the cutout has its own `wcs`, or the frame none.
     """
 
     frame_wcs: WCS | None = None
@@ -60,6 +56,8 @@ class FrameCutout(GalaxyImage):
     @property
     def sky_wcs(self) -> tuple[WCS | None, float, float]:
         """The WCS of the frame, and where the cutout begins on it."""
+        if self.frame_wcs is None:
+            return super().sky_wcs
         return self.frame_wcs, self.x_offset, self.y_offset
 
 
@@ -135,8 +133,7 @@ class CutoutReader:
         if self._open is None or self._open.name != name:
             self._close()
             local = self._stack.enter_context(self._images.local_file(name))
-            file = self._stack.enter_context(open_fits(local))
-            self._open = _OpenFrame(file, name, self._settings)
+            self._open = _OpenFrame(self._stack.enter_context(open_frame(local)), name, self._settings)
         return self._open
 
     def _close(self) -> None:
@@ -145,49 +142,40 @@ class CutoutReader:
 
 
 class _OpenFrame:
-    """An open file and what was found out about its images."""
+    """An open file and the images in it that rows need."""
 
-    def __init__(self, file: Any, name: str, settings: SurveySettings) -> None:
+    def __init__(self, frame: Frame, name: str, settings: SurveySettings) -> None:
         self.name = name
-        self._file = file
+        self._frame = frame
         self._settings = settings
-        self._planes: dict[int, _Plane] = {}
+        self._planes: dict[str, _Plane] = {}
 
     def cut(self, rows: Sequence[Row]) -> Iterator[FrameCutout | Failure]:
         """Cut out rows; whatever is wrong with the file as a whole is raised."""
         with reading_errors(self.name):
-            numbers = [self._number(row) for row in rows]
+            planes = [self._plane(row) for row in rows]
             cut: dict[int, FrameCutout | Failure] = {}
-            for number in dict.fromkeys(numbers):
-                here = [i for i, n in enumerate(numbers) if n == number]
-                for i, result in zip(here, self._plane(number).cut([rows[i] for i in here]), strict=True):
+            for plane in dict.fromkeys(planes):
+                here = [i for i, p in enumerate(planes) if p is plane]
+                for i, result in zip(here, plane.cut([rows[i] for i in here]), strict=True):
                     cut[i] = result
         return iter([cut[i] for i in range(len(rows))])
 
-    def _number(self, row: Row) -> int:
-        wanted = row["hdu"] or self._settings.hdu
+    def _plane(self, row: Row) -> _Plane:
         target = (row["ra"], row["dec"]) if np.isfinite(row["ra"]) and not np.isfinite(row["x"]) else None
-        number, _ = choose_hdu(self._file, wanted or None, target, self.name, lambda n: self._plane(n).wcs)
-        return number
-
-    def _plane(self, number: int) -> _Plane:
-        if number not in self._planes:
-            self._planes[number] = _Plane(self._file, number, self.name, self._settings)
-        return self._planes[number]
+        image = self._frame.plane(row["hdu"] or self._settings.hdu or None, target, band=row["band"] or None)
+        if image.label not in self._planes:
+            self._planes[image.label] = _Plane(self._frame, image, self.name, self._settings)
+        return self._planes[image.label]
 
 
 class _Plane:
-    """One image of a frame."""
+    """One image of a frame, and the places of many galaxies on it."""
 
-    def __init__(self, file: Any, number: int, name: str, settings: SurveySettings) -> None:
+    def __init__(self, frame: Frame, image: FramePlane, name: str, settings: SurveySettings) -> None:
         self.name = name
         self.settings = settings
-        self.pixels = file[number].section
-        self.header = full_header(file, number)
-        self.label = hdu_label(file[number], number)
-        self.wcs = celestial_wcs(file[number].header, file)
-        self.band = band_from_header(self.header)
-        self.shape = (self.pixels.shape[-2], self.pixels.shape[-1])
+        self._frame, self._image, self.wcs, self.shape = frame, image, image.wcs, image.shape
         if self.wcs is not None:
             middle = (self.shape[1] - 1) / 2, (self.shape[0] - 1) / 2
             elongation = pixel_elongation(self.wcs, *middle)
@@ -195,17 +183,14 @@ class _Plane:
                 raise InputError(
                     name, f"the pixels are {elongation:.2f} times longer than wide: `predict` measures such images"
                 )
-        self._masks: dict[str, np.ndarray] = {}
-        self._zero_points: dict[float | None, ZeroPoint] = {}
-        self._whole = False
+        self._companions: dict[str, CompanionsOfImage] = {}
 
     def cut(self, rows: Sequence[Row]) -> Iterator[FrameCutout | Failure]:
         x, y = self._places(rows)
         sides = [row["size"] if row["size"] > 0 else None for row in rows]
         wanted = sum((side or self.settings.max_size) ** 2 for side in sides)
-        if not self._whole and wanted > _WHOLE_SHARE * self.shape[0] * self.shape[1]:
-            full = np.asarray(self.pixels[(0,) * (len(self.pixels.shape) - 2) + (slice(None), slice(None))])
-            self.pixels, self._whole = full, True
+        if wanted > _WHOLE_SHARE * self.shape[0] * self.shape[1]:
+            self._image.read_whole()
         scales = self._scales(x, y)
         for i, row in enumerate(rows):
             try:
@@ -214,35 +199,29 @@ class _Plane:
                 yield Failure("no_image" if isinstance(error, OutsideImageError) else "bad_image", error.cause)
 
     def _cut_one(self, row: Row, x: float, y: float, side: float | None, wcs_scale: float) -> FrameCutout:
-        if not (np.isfinite(x) and np.isfinite(y)) and not self._placed(row):
-            window, _ = whole_window(self.shape, int(side) if side and self.settings.size else None)
-        else:
+        target: dict[str, Any] = {}
+        if self._placed(row) or (np.isfinite(x) and np.isfinite(y)):
+            target = {"x": x, "y": y}
             if side is None:
                 target_window(self.shape, x, y, MIN_SIDE, self.name)  # says where the target is outside
-                side = side_for(side_from_light(self.pixels, x, y, self.settings.max_size), self.settings.max_size)
-            window = target_window(self.shape, x, y, int(side), self.name)
-        raw = linear_flux(window.cut(self.pixels), self.header, self.name)
-        hidden = None if not row["mask"] else window.cut(self._mask(row["mask"]).astype(np.float32))
-        scale, scale_origin = self._given(row, "pixel_scale"), "given"
-        if scale is None:
-            scale, scale_origin = find_pixel_scale(self.header, wcs_scale, self.name)
-        given = self._given(row, "zero_point")
-        zero = self._zero_point(scale) if given is None else ZeroPoint(given, "given")
-        return FrameCutout(
-            pixels=clean_pixels(raw, hidden, self.name),
-            zero_point=zero.value,
-            zero_point_origin=zero.origin,
-            photometric_system=zero.system,
-            notes=tuple(zero.notes),
-            pixel_scale=scale,
-            band=row["band"] or self.band,
+                light = side_from_light(self._image.pixels, x, y, self.settings.max_size)
+                side = side_for(light, self.settings.max_size)
+        elif not self.settings.size:
+            side = None
+        image = self._frame.cut(
+            self._image,
+            self._companions_of(row["mask"]),
+            size=None if side is None else int(side),
+            wcs_scale=wcs_scale if target else None,  # a whole image may be binned, and has its own WCS
+            zero_point=self._given(row, "zero_point"),
+            pixel_scale=self._given(row, "pixel_scale"),
+            band=row["band"] or None,
             name=row["name"],
-            source=self.name,
-            x_offset=window.x_start,
-            y_offset=window.y_start,
-            pixel_scale_origin=scale_origin,
-            hdu=self.label,
-            frame_wcs=self.wcs,
+            **target,
+        )
+        own = {field.name: getattr(image, field.name) for field in fields(image)}
+        return FrameCutout(
+            **own | {"source": self.name, "frame_wcs": self.wcs if target else None}
         ).without_empty_margins()
 
     def _given(self, row: Row, key: str) -> float | None:
@@ -273,20 +252,16 @@ class _Plane:
         except Exception:  # the projection has no sky there
             return np.full(len(x), np.nan)
 
-    def _zero_point(self, scale: float) -> ZeroPoint:
-        """The frame's zero point; per galaxy only where the flux is per solid angle."""
-        if None not in self._zero_points:
-            first, second = (find_zero_point(self.header, s, self.name) for s in (scale, 2.0 * scale))
-            if first.value == second.value:
-                self._zero_points[None] = first
-            else:
-                return first
-        return self._zero_points[None]
+    def _companions_of(self, mask: str) -> CompanionsOfImage:
+        """Masks and noise maps of the image, with a row's own mask."""
+        if mask not in self._companions:
+            asked = asked_companions(self._mask(mask) if mask else None, None, None, None, None)
+            companions = CompanionsOfImage(self._frame, asked, self._image, look_around=True, plane=None, band=None)
+            self._companions = {mask: companions}
+        return self._companions[mask]
 
     def _mask(self, name: str) -> np.ndarray:
-        if name not in self._masks:
-            place = Place(name.rpartition("/")[0] or ".")
-            with place.local_file(name.rpartition("/")[2]) as local, open_fits(local) as file:
-                number, _ = choose_hdu(file, None, None, name)
-                self._masks = {name: mask_of_shape(np.asarray(file[number].data), self.shape, name)}
-        return self._masks[name]
+        place = Place(name.rpartition("/")[0] or ".")
+        with place.local_file(name.rpartition("/")[2]) as local, open_fits(local) as file:
+            number, _ = choose_hdu(file, None, None, name)
+            return mask_of_shape(np.asarray(file[number].data), self.shape, name)

@@ -14,6 +14,8 @@ from p2p_keras.core.errors import InputError
 from p2p_keras.images.bands import band_from_header
 from p2p_keras.images.choosing import science_hdus
 from p2p_keras.images.hdus import full_header, open_fits
+from p2p_keras.images.inputs import is_fits_name
+from p2p_keras.images.roles import SCIENCE, role_of_file
 from p2p_keras.images.sky_geometry import celestial_wcs, local_pixel_scale, pixel_to_icrs
 from p2p_keras.sky_survey.place import Place
 
@@ -37,17 +39,34 @@ SCHEMA = pa.schema(
 """A row of the index: ``ra`` and ``dec`` are the frame's corners, ``wcs`` its cards; a file that can't be used has a
 ``problem`` and nothing else."""
 
-_FITS_NAME = re.compile(r"\.(fits|fit|fts)(\.(gz|bz2|fz))?$", re.IGNORECASE)
-_NO_FRAME = re.compile(r"(^|/)\.|[-_.](mask|wht|weight|invvar|ivar)\.", re.IGNORECASE)
-
 
 def find_frames(place: Place) -> list[tuple[str, int]]:
-    """Names and sizes of the FITS images in a folder and its sub-folders; masks and weight maps left out."""
-    return [(n, size) for n, size in place.names() if _FITS_NAME.search(n) and not _NO_FRAME.search(n)]
+    """Names and sizes of the FITS images in a folder and its sub-folders.
+
+    Hidden files are left out, and those that are noise maps, masks, PSFs ... of others by their names.
+    """
+    return [(n, size) for n, size in place.names() if is_fits_name(n) and _is_frame(n)]
+
+
+def _is_frame(name: str) -> bool:
+    return not re.search(r"(^|/)\.", name) and role_of_file(name) in ("", SCIENCE)
 
 
 def footprints_of(place: Place, name: str, size: int) -> list[dict[str, Any]]:
-    """Rows of `SCHEMA` for a file; what is wrong with it as its only row's ``problem``."""
+    """Rows of `SCHEMA` for a file; what is wrong with it as its only row's ``problem``.
+
+    Parameters
+    ----------
+    place : Place
+    name : str
+        Relative, or a URL.
+    size : int
+        Bytes.
+
+    Returns
+    -------
+    list of dict
+    """
     try:
         if place.is_local or name.lower().endswith((".gz", ".bz2")):
             with place.local_file(name) as local, open_fits(local) as file:

@@ -61,6 +61,13 @@ WITHOUT_POSITION = Partition(-1, 0)
 def cells_of(ra: Any, dec: Any, order: int = ORDER) -> np.ndarray:
     """Nested cells of positions in degrees; `NOWHERE` where a position isn't finite or isn't on the sphere.
 
+    Parameters
+    ----------
+    ra, dec : float array (N,)
+        Degrees; NaN gives -1.
+    order : int
+        Of the cells.
+
     Returns
     -------
     int64 array (N,)
@@ -106,6 +113,18 @@ def choose_partitions(counts: np.ndarray, rows: int) -> list[Partition]:
 
 
 def partition_of(cells: np.ndarray, partitions: Sequence[Partition]) -> np.ndarray:
-    """Index of the partition that holds each cell of order 29; partitions must be sorted and hold all."""
+    """Index of the partition that holds each cell of order 29; partitions must be sorted and hold all.
+
+    Parameters
+    ----------
+    cells : int64 array (N,)
+        Of order 29; -1 without a position.
+    partitions : sequence of Partition
+
+    Returns
+    -------
+    int64 array (N,)
+        Numbers of partitions.
+    """
     starts = np.array([partition.cells[0] for partition in partitions], dtype=np.int64)
     return np.searchsorted(starts, np.asarray(cells), side="right") - 1

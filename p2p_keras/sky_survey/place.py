@@ -78,6 +78,12 @@ class Place:
     def write(self, name: str, content: bytes) -> None:
         """Write a file so that nobody ever sees half of it: a temporary name and a rename, or one PUT of a store.
 
+        Parameters
+        ----------
+        name : str
+            Relative.
+        content : bytes
+
         Raises
         ------
         InputError

@@ -93,7 +93,21 @@ class Plan:
 
 
 def make_plan(catalogue: Catalogue, index: FrameIndex | None, settings: SurveySettings, output: Place) -> Plan:
-    """Find the frame of every row, and cut the work; leaves the rows in the output's work folder."""
+    """Find the frame of every row, and cut the work; leaves the rows in the output's work folder.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+    index : FrameIndex or None
+        None where rows name their files and positions.
+    settings : SurveySettings
+    output : Place
+
+    Raises
+    ------
+    InputError
+        The output can't be written.
+    """
     output.delete(PLAN)
     counts = np.zeros(12 * 4**FINEST_PARTITION, dtype=np.int64)
     nowhere = 0

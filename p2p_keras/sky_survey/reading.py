@@ -18,7 +18,7 @@ from p2p_keras.sky_survey.rows import SCHEMA, profile_of_row
 if TYPE_CHECKING:
     from astropy.table import QTable
 
-__all__ = ["profiles_of"]
+__all__ = ["SurveyResult", "profiles_of"]
 
 
 def profiles_of(
@@ -53,23 +53,10 @@ def profiles_of(
         There is no such survey, or one of the identifiers isn't in it.
     """
     wanted = [identifiers] if isinstance(identifiers, str) else [str(i) for i in identifiers]
-    place = Place(survey)
-    files = [n for n, _ in place.names() if n.endswith(".parquet") and n.startswith(("dataset/Norder", "without_pos"))]
-    if not files:
-        raise InputError(survey, "not a survey's result: it has no partitions")
     rows_where = pc.field("id").isin(wanted)
     if band is not None:
         rows_where &= pc.field("band") == band
-    if ra is not None and dec is not None:
-        files = _files_at(files, ra, dec)
-    from pyarrow.fs import FSSpecHandler, PyFileSystem
-
-    data = pyarrow.dataset.dataset(
-        [place.path(name) for name in files],
-        format="parquet",
-        filesystem=PyFileSystem(FSSpecHandler(place.files)),
-        schema=pa.schema(list(SCHEMA)),
-    )
+    data = _dataset(survey, ra, dec)
     chosen = data.to_table(filter=rows_where).sort_by(
         [("id", "ascending"), ("band", "ascending"), (COLUMN, "ascending")]
     )
@@ -80,6 +67,55 @@ def profiles_of(
         where = f" in band {band}" if band else ""
         raise InputError(survey, f"has no {', '.join(missing[:5])}{where}")
     return [profile for name in wanted for profile in by_name[name]]
+
+
+class SurveyResult:
+    """A survey's result, opened to look at: its numbers at once, its profiles one by one.
+
+    Parameters
+    ----------
+    survey : path or URL
+        Folder that `p2p_keras.survey` wrote.
+
+    Attributes
+    ----------
+    numbers : pyarrow.Table
+        All columns but the profiles, a row per galaxy and band.
+
+    Raises
+    ------
+    InputError
+        It is none.
+    """
+
+    def __init__(self, survey: str | os.PathLike[str]) -> None:
+        self._data = _dataset(survey)
+        self.numbers = self._data.to_table(columns=[f.name for f in SCHEMA if not pa.types.is_list(f.type)])
+
+    def profile(self, number: int) -> QTable:
+        """The profile of a row by its place in `numbers`."""
+        (row,) = self._data.take([number]).to_pylist()
+        return profile_of_row(row)
+
+
+def _dataset(
+    survey: str | os.PathLike[str], ra: float | None = None, dec: float | None = None
+) -> pyarrow.dataset.Dataset:
+    """The result's files, or those that can hold a position."""
+    from pyarrow.fs import FSSpecHandler, PyFileSystem
+
+    place = Place(survey)
+    files = [n for n, _ in place.names() if n.endswith(".parquet") and n.startswith(("dataset/Norder", "without_pos"))]
+    if not files:
+        raise InputError(survey, "not a survey's result: it has no partitions")
+    if ra is not None and dec is not None:
+        files = _files_at(files, ra, dec)
+    return pyarrow.dataset.dataset(
+        [place.path(name) for name in files],
+        format="parquet",
+        filesystem=PyFileSystem(FSSpecHandler(place.files)),
+        schema=pa.schema(list(SCHEMA)),
+    )
 
 
 def _files_at(files: list[str], ra: float, dec: float) -> list[str]:

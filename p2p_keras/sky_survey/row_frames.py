@@ -26,9 +26,19 @@ def with_frames(catalogue: Catalogue, index: FrameIndex | None, settings: Survey
     """Yield the catalogue's rows (`plan.PLANNED`), one a galaxy and band.
 
     ``file`` and ``hdu`` name the frame, ``size`` is the cutout's side (0 where the first look decides).
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+    index : FrameIndex or None
+    settings : SurveySettings
+
+    Raises
+    ------
+    UsageError
+        The catalogue can't be read further.
     """
-    for rows in catalogue.tables():
-        columns = {name: _array(rows[name]) for name in rows.column_names}
+    for columns in catalogue.pieces():
         if not catalogue.has("name"):
             columns["name"] = np.array([f"row-{row}" for row in columns["row"]], dtype=object)
         if catalogue.has("file"):
@@ -48,12 +58,6 @@ def with_frames(catalogue: Catalogue, index: FrameIndex | None, settings: Survey
 _TYPES = {"cell": pa.int64(), "bucket": pa.int64(), "row": pa.int64()} | {
     name: pa.string() for name in ("name", "file", "band", "hdu", "mask", "problem")
 }
-
-
-def _array(column: pa.ChunkedArray) -> np.ndarray:
-    if pa.types.is_string(column.type):
-        return np.array(column.to_pylist(), dtype=object)
-    return column.to_numpy(zero_copy_only=False).copy()
 
 
 def _each_band(

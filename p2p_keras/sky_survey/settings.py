@@ -123,7 +123,15 @@ class Resources:
 
 
 def side_for(pixels: float, max_size: int) -> int:
-    """Smallest of `SIDES` that is not below a wanted side, within the limit; the default where nothing is wanted."""
+    """Smallest of `SIDES` that is not below a wanted side, within the limit; the default where nothing is wanted.
+
+    Parameters
+    ----------
+    pixels : float
+        Side that is wanted; NaN: none.
+    max_size : int
+        Largest side.
+    """
     if not pixels > 0:
         return min(DEFAULT_SIDE, max_size)
     fitting = next((side for side in SIDES if side >= pixels), MAX_SIDE)

@@ -166,8 +166,13 @@ def test_wrong_bits():
     [
         ({"TELESCOP": "JWST"}, 2 | 4, 1),
         ({"TELESCOP": "HST"}, 64, 16),
+        ({"TELESCOP": "HST", "INSTRUME": "WFPC2"}, 1024, 512),
         ({"IMAGETYP": "maskbits"}, 4096, 64),
+        ({"IMAGETYP": "maskbits"}, 2048, 1 << 14),
         ({"ORIGIN": "Zwicky Transient Facility"}, 2, 256),
+        ({"ORIGIN": "Zwicky Transient Facility"}, 1 << 11, 1 << 12),
+        ({"MP_CR": 3, "MP_SAT": 1, "MP_SENSOR_EDGE": 9}, 1 << 9, 1 << 3),
+        ({"MP_CR": 3, "MP_SAT": 1, "HIERARCH COADD_INPUTS_ID": 12}, 1 << 3, 1 << 1),
     ],
 )
 def test_bad_bits_of_surveys(cards, good, bad):

@@ -314,6 +314,20 @@ def test_quantities_on_the_command_line(predict, write_galaxy, tmp_path):
     assert not list(tmp_path.glob(".*"))
 
 
+def test_a_catalogues_extinction_of_forced_bands(predict, write_galaxy, tmp_path):
+    """All bands would be corrected by the reference's extinction, and colours stay as red as dust makes them."""
+    for band in "gr":
+        write_galaxy(f"m1-{band}.fits")
+    (tmp_path / "c.csv").write_text(
+        f"name,file_g,file_r,extinction\nm1,{tmp_path}/m1-g.fits,{tmp_path}/m1-r.fits,0.2285\n"
+    )
+    output = ["-o", tmp_path / "out.ecsv", "--catalogue-extinction"]
+    result = predict("--forced", "--catalogue", tmp_path / "c.csv", "--reference", "r", *output)
+    assert result.exit_code == 0, result.output
+    extinction = {p.meta["band"]: p.meta["extinction"] for p in read_profiles(tmp_path / "out.ecsv")}
+    assert extinction == {"g": pytest.approx(0.3303), "r": pytest.approx(0.2285)}
+
+
 def test_extinction_that_is_unknown_stops_one_galaxy(predict, write_galaxy, tmp_path):
     """A single image in an odd filter would stop the whole run."""
     paths = [write_galaxy("a.fits"), write_galaxy("b.fits", header={"FILTER": "Q3"}), write_galaxy("c.fits")]

@@ -232,7 +232,7 @@ def test_options_are_those_of_read_image():
     from inspect import signature
 
     from p2p_keras.images import GalaxyImage, read_image
-    from p2p_keras.serving.client.profile_client import ImageOptions
+    from p2p_keras.images.image_options import ImageOptions
 
     of_files = set(signature(read_image).parameters) - {"path"}
     of_arrays = set(signature(GalaxyImage.from_array).parameters) - {"pixels"}

@@ -16,7 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from p2p_keras.core.errors import InputError, UsageError
+from p2p_keras.core.robust import median_deviation
 from p2p_keras.data.mocks.streams import Stream, generator
+
+__all__ = ["BLANK_PX", "Frame", "Cutout", "prepare_backgrounds", "unique_names", "Backgrounds"]
 
 BLANK_PX = 14.0
 """No detected source comes closer to the middle of a cutout than this."""
@@ -138,7 +141,7 @@ def _prepare(path: Path, name: str, cache: Path) -> Frame:
     occupied = (segments > 0) | bad
     quiet = ~occupied
     noise = _lag_noise(filled - sky, quiet, 8)
-    pixel_noise = float(1.4826 * np.median(np.abs((filled - sky)[quiet])))
+    pixel_noise = median_deviation((filled - sky)[quiet], 0.0)
     seeing = _seeing(filled - sky, sources, noise)
     fwhm = seeing if np.isfinite(seeing) else 1.4 / image.pixel_scale
     away = distance_transform_edt(~occupied)
@@ -180,7 +183,7 @@ def _lag_noise(image: np.ndarray, quiet: np.ndarray, lag: int) -> float:
     step = max(lag // 4, 1)
     both = clean[:, step:] & clean[:, :-step]
     difference = blocks[:, step:][both] - blocks[:, :-step][both]
-    return float(1.4826 * np.median(np.abs(difference)) / np.sqrt(2.0) * 4.0)
+    return median_deviation(difference, 0.0) / float(np.sqrt(2.0)) * 4.0
 
 
 def _seeing(image: np.ndarray, sources: np.ndarray, noise: float) -> float:
@@ -196,7 +199,7 @@ def _seeing(image: np.ndarray, sources: np.ndarray, noise: float) -> float:
     stars = sources[good][np.argsort(width[good])][: max(5, int(0.4 * good.sum()))][:25]
     half = 8
     y, x = np.mgrid[-half : half + 1, -half : half + 1]
-    found = []
+    widths = []
     for star in stars:
         column, row = round(float(star["x"])), round(float(star["y"]))
         stamp = image[row - half : row + half + 1, column - half : column + half + 1]
@@ -209,8 +212,8 @@ def _seeing(image: np.ndarray, sources: np.ndarray, noise: float) -> float:
 
         start = (star["x"] - column, star["y"] - row, star["flux"], 3.5, 3.0, 0.0)
         lower, upper = (-2.0, -2.0, 0.0, 1.0, 1.5, -np.inf), (2.0, 2.0, np.inf, 15.0, 8.0, np.inf)
-        found.append(least_squares(difference, start, bounds=(lower, upper), loss="soft_l1", max_nfev=60).x[3])
-    return float(np.median(found)) if len(found) >= 3 else float("nan")
+        widths.append(least_squares(difference, start, bounds=(lower, upper), loss="soft_l1", max_nfev=60).x[3])
+    return float(np.median(widths)) if len(widths) >= 3 else float("nan")
 
 
 class Backgrounds:

@@ -16,6 +16,8 @@ from p2p_keras.data.mocks.inclined_disc import Disc
 from p2p_keras.data.mocks.light import RADII, Colour, band_factor, planar_integral, rotated
 from p2p_keras.data.mocks.texture import Texture
 
+__all__ = ["Spheroid", "EdgeOn", "Bar", "Dust", "Knots", "Smooth", "Galaxy"]
+
 _TURNS = 64
 """Angles at which a spheroid that isn't of similar ellipses is integrated over its rings."""
 

@@ -21,6 +21,8 @@ from p2p_keras.data.mocks.truth import MIN_SHARE_INSIDE, Truth, mean_along_ellip
 from p2p_keras.profile.isophotes import fitting
 from p2p_keras.profile.isophotes.sampler import GalaxySampler
 
+__all__ = ["SHARES", "draw_definition", "measure_by"]
+
 SHARES: Mapping[str, float] = {"fit": 0.35, "free": 0.50, "moments": 0.15}
 """Share of the galaxies whose truth is measured by each definition, with ``--truth any``: most by what users compare
 with."""
@@ -109,5 +111,5 @@ def _free_ellipses(
         x[lost], y[lost] = x0, y0
     modulus = (1.0 - q) / (1.0 + q)
     parts = (x, y, modulus * np.cos(2.0 * pa), modulus * np.sin(2.0 * pa))
-    found = tuple(np.interp(np.log(grid), np.log(sma), part) for part in parts)
-    return found[0], found[1], found[2], found[3]
+    on_grid = tuple(np.interp(np.log(grid), np.log(sma), part) for part in parts)
+    return on_grid[0], on_grid[1], on_grid[2], on_grid[3]

@@ -10,6 +10,8 @@ from p2p_keras.data.mocks.light import Colour
 from p2p_keras.data.mocks.streams import clipped_normal, log_uniform
 from p2p_keras.data.mocks.texture import Texture
 
+__all__ = ["draw_disc", "draw_arms", "draw_patches", "draw_knots", "draw_lane", "draw_clouds"]
+
 
 def draw_disc(
     total: float,

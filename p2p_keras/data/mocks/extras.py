@@ -11,6 +11,8 @@ from p2p_keras.core.errors import UsageError
 from p2p_keras.data.mocks import definitions, fields, front, masks, skies
 from p2p_keras.data.mocks.mixtures import ANY
 
+__all__ = ["PLAIN", "Extras"]
+
 PLAIN = "survey"
 """As the survey delivers it: its own residual sky, its own defects, usual fields."""
 
@@ -56,7 +58,16 @@ class Extras:
                 raise UsageError(f"{name} {getattr(self, name)!r} is unknown; known are {', '.join((PLAIN, *known))}")
 
     @classmethod
-    def of(cls, survey: str, **given: str | None) -> Extras:
+    def of(
+        cls,
+        survey: str,
+        *,
+        sky: str | None = None,
+        masks: str | None = None,
+        front: str | None = None,
+        field: str | None = None,
+        truth: str | None = None,
+    ) -> Extras:
         """The extras of a survey, ``any`` having all of them; what is given takes their place where it isn't None."""
         default = ANY if survey == ANY else PLAIN
-        return cls(**{name: given.get(name) or default for name in ("sky", "masks", "front", "field", "truth")})
+        return cls(sky or default, masks or default, front or default, field or default, truth or default)

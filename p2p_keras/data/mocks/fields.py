@@ -25,6 +25,19 @@ from p2p_keras.data.mocks.surroundings import (
     field_size,
 )
 
+__all__ = [
+    "SHARES",
+    "SEEN_ONE_BY_ONE",
+    "FAINTER",
+    "FLAT_FROM",
+    "FLAT_SLOPE",
+    "Faint",
+    "draw_field",
+    "plane_of_points",
+    "RESIDUALS",
+    "add_residuals",
+]
+
 SHARES = {"empty": 0.15, "sparse": 0.20, "usual": 0.42, "crowded": 0.23}
 """How full the fields of ``--field any`` are."""
 
@@ -113,8 +126,8 @@ def _counts(number: float, slope: float, bright: float, faint: float, rng: np.ra
     if faint <= bright:
         return np.zeros(0)
     low, high = 10.0 ** (slope * (bright - FLAT_FROM)), 10.0 ** (slope * (faint - FLAT_FROM))
-    found = min(int(rng.poisson(min(number * (high - low), 1e6))), _MAX_POINTS)
-    return FLAT_FROM + np.log10(rng.uniform(low, high, found)) / slope
+    count = min(int(rng.poisson(min(number * (high - low), 1e6))), _MAX_POINTS)
+    return FLAT_FROM + np.log10(rng.uniform(low, high, count)) / slope
 
 
 def plane_of_points(

@@ -15,6 +15,19 @@ from p2p_keras.core.errors import UsageError
 from p2p_keras.data.mocks.streams import log_uniform
 from p2p_keras.data.mocks.surroundings import Neighbour, Star, draw_near_star, draw_neighbour, star_colour
 
+__all__ = [
+    "SHARES",
+    "HARD",
+    "COMPANION_PX",
+    "Front",
+    "Target",
+    "kinds_of",
+    "draw_front",
+    "draw_companion",
+    "DEFECTS",
+    "add_defects",
+]
+
 SHARES: Mapping[str, float] = {
     "companion": 0.20,
     "star": 0.16,

@@ -13,6 +13,8 @@ from p2p_keras.data.mocks.light import MIDDLE, OLD, YOUNG, Colour, jitter
 from p2p_keras.data.mocks.streams import clipped_normal, log_uniform
 from p2p_keras.data.mocks.tides import draw_second_nucleus, draw_tail
 
+__all__ = ["CLASSES", "draw_kind", "draw_brightness", "draw_galaxy"]
+
 CLASSES: dict[str, float] = {
     "elliptical": 0.16,
     "lenticular": 0.10,

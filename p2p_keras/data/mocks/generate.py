@@ -15,11 +15,12 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from p2p_keras.core.errors import UsageError
 from p2p_keras.data.mocks.job import Job, plan_shards
 from p2p_keras.data.mocks.workers import simulate_index, simulated, start_worker
+
+__all__ = ["PROGRAM", "prepare", "generate", "preview_job"]
 
 _log = logging.getLogger(__name__)
 PROGRAM = "p2p_keras.simulate"
@@ -130,9 +131,9 @@ def _claim(folder: Path, job: Job) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if path.exists():
-            found = json.loads(path.read_text())
-            if found != content:
-                other = sorted(key for key in found.keys() | content.keys() if found.get(key) != content.get(key))
+            existing = json.loads(path.read_text())
+            if existing != content:
+                other = sorted(key for key in existing.keys() | content.keys() if existing.get(key) != content.get(key))
                 raise UsageError(f"{folder}: holds mocks made with another {', '.join(other)}; give another --output")
             return
         if any(folder.glob("*.tfrecord*")):
@@ -142,10 +143,31 @@ def _claim(folder: Path, job: Job) -> None:
         raise UsageError(f"{path}: {error}") from None
 
 
-def preview_job(job: Job, path: str | os.PathLike, *, count: int = 48, **drawing: Any) -> None:
-    """Draw a contact sheet of the first galaxies of a job; `drawing` goes to `preview.draw_contact_sheet`."""
+def preview_job(
+    job: Job,
+    path: str | os.PathLike,
+    *,
+    count: int = 48,
+    columns: int = 8,
+    cell_inches: float = 1.6,
+    dpi: int = 100,
+    ellipses: bool = True,
+) -> None:
+    """Draw a contact sheet of the first galaxies of a job.
+
+    Parameters
+    ----------
+    job : Job
+    path : path
+        The PNG file, replaced whole.
+    count : int
+        Galaxies on it.
+    columns, cell_inches, dpi, ellipses
+        See `p2p_keras.data.mocks.preview.draw_contact_sheet`.
+    """
     from p2p_keras.data.mocks.preview import draw_contact_sheet
 
     with TemporaryDirectory() as folder:
         start_worker(prepare(job, Path(folder)))
-        draw_contact_sheet([simulate_index(index)[0] for index in range(count)], path, **drawing)
+        galaxies = [simulate_index(index)[0] for index in range(count)]
+        draw_contact_sheet(galaxies, path, columns=columns, cell_inches=cell_inches, dpi=dpi, ellipses=ellipses)

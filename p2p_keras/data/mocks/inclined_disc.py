@@ -10,6 +10,8 @@ import numpy as np
 from p2p_keras.data.mocks.light import RADII, Colour, band_factor, planar_integral, rotated
 from p2p_keras.data.mocks.texture import Texture
 
+__all__ = ["Arms", "Disc"]
+
 
 @dataclass(frozen=True)
 class Arms:

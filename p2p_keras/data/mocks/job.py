@@ -12,6 +12,8 @@ from p2p_keras.data.mocks.extras import PLAIN, Extras
 from p2p_keras.data.mocks.mixtures import NAMES
 from p2p_keras.data.mocks.scene import GENERATOR_VERSION, galaxy_name
 
+__all__ = ["MIN_TROUBLE_SIZE", "Job", "plan_shards"]
+
 MIN_TROUBLE_SIZE = 96
 """Companions and edges lie that far out."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+__all__ = ["Colour", "OLD", "MIDDLE", "YOUNG", "RADII", "band_factor", "planar_integral", "rotated", "jitter"]
+
 Colour = dict[str, float]
 """Magnitude of each band minus that in r."""
 

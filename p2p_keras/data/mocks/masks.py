@@ -8,6 +8,23 @@ import numpy as np
 
 from p2p_keras.data.mocks.streams import log_uniform
 
+__all__ = [
+    "SHARES",
+    "MAX_SHARE",
+    "KEEP_FWHM",
+    "columns",
+    "rows",
+    "grid",
+    "gaps",
+    "discs",
+    "random",
+    "border",
+    "corners",
+    "third",
+    "PATTERNS",
+    "draw_mask",
+]
+
 SHARES: Mapping[str, float] = {
     "none": 0.50,
     "columns": 0.06,

@@ -16,6 +16,8 @@ from p2p_keras.data.mocks.presets.survey import in_all_bands
 from p2p_keras.data.mocks.psf import Diffraction
 from p2p_keras.data.mocks.streams import log_uniform
 
+__all__ = ["MIXED", "ANY", "NAMES", "MIN_SCALE", "MAX_SCALE", "draw_survey"]
+
 MIXED = "mixed"
 ANY = "any"
 NAMES = (*SURVEYS, MIXED, ANY)
@@ -115,22 +117,22 @@ def _free(rng: np.random.Generator) -> Survey:
     depth = noise - 2.5 * np.log10(5.0 * np.sqrt(2.266) * fwhm)
     sharp = rng.random() < 0.4
     diffraction = Diffraction(
-        float(rng.uniform(0.3, 1.0)),
-        float(rng.choice([0.0, 0.2, 0.33, 0.4])),
-        int(rng.choice([0, 4, 6, 8, 12])),
-        log_uniform(rng, 0.003, 0.03),
+        share=float(rng.uniform(0.3, 1.0)),
+        obscuration=float(rng.choice([0.0, 0.2, 0.33, 0.4])),
+        arms=int(rng.choice([0, 4, 6, 8, 12])),
+        spikes=log_uniform(rng, 0.003, 0.03),
     )
     return Survey(
-        scale,
-        float(rng.uniform(0.0, 32.0)),
-        in_all_bands(float(depth)),
-        in_all_bands(fwhm * scale),
-        0.0,
-        float(depth) - log_uniform(rng, 5.0, 10.0),
-        log_uniform(rng, 1e3, 1e6),
-        bool(rng.random() < 0.5),
-        (int(rng.choice([0, 4, 6, 8])), log_uniform(rng, 0.2, 1.5)),
-        log_uniform(rng, 0.03, 0.5),
+        pixel_scale=scale,
+        zero_point=float(rng.uniform(0.0, 32.0)),
+        depth=in_all_bands(float(depth)),
+        fwhm=in_all_bands(fwhm * scale),
+        fwhm_scatter=0.0,
+        saturation=float(depth) - log_uniform(rng, 5.0, 10.0),
+        electrons_at_20=log_uniform(rng, 1e3, 1e6),
+        resampled=bool(rng.random() < 0.5),
+        spikes=(int(rng.choice([0, 4, 6, 8])), log_uniform(rng, 0.2, 1.5)),
+        sky_scatter=log_uniform(rng, 0.03, 0.5),
         smoothing=(0.8, 2.2),
         min_fwhm=1.3,
         diffraction=diffraction if sharp else None,

@@ -17,6 +17,8 @@ from p2p_keras.data.mocks.streams import Stream, generator
 from p2p_keras.data.mocks.surroundings import Star, Surroundings
 from p2p_keras.data.mocks.surveys import Conditions
 
+__all__ = ["Observed", "Shot", "observe", "observe_in_frame"]
+
 
 @dataclass(frozen=True)
 class Observed:

@@ -10,6 +10,8 @@ import numpy as np
 
 from p2p_keras.data.labelled import LabelledGalaxy
 
+__all__ = ["draw_contact_sheet"]
+
 
 def draw_contact_sheet(
     galaxies: Sequence[LabelledGalaxy],

@@ -10,6 +10,8 @@ from functools import lru_cache
 
 import numpy as np
 
+__all__ = ["WING_BETA", "WING_FWHM_RATIO", "SPIKE_WIDTH", "Diffraction", "PSF", "stamp_radius", "moffat"]
+
 WING_BETA = 1.6
 """Exponent of the wing: intensity falls as r^-3.2, between the r^-2 of the outer aureole and the steeper core (King
 1971, PASP 83, 199; Sandin 2014, A&A 567, A97)."""

@@ -19,6 +19,18 @@ from p2p_keras.data.mocks.inclined_disc import Disc
 from p2p_keras.data.mocks.light import band_factor
 from p2p_keras.data.mocks.psf import PSF
 
+__all__ = [
+    "OVERSAMPLING",
+    "CORE_PX",
+    "PAD_PX",
+    "Canvas",
+    "Rendered",
+    "render",
+    "light_on_grid",
+    "point_source",
+    "add_knots",
+]
+
 OVERSAMPLING = 4
 CORE_PX = 20
 """Half side of the finely drawn core; the window falls to zero there."""

@@ -27,6 +27,17 @@ if TYPE_CHECKING:
     from p2p_keras.data.mocks.backgrounds import Backgrounds
     from p2p_keras.data.mocks.templates import Templates
 
+__all__ = [
+    "GENERATOR_VERSION",
+    "MIN_SNR",
+    "DEFAULT_BAND_SHARES",
+    "CENTRE_SCATTER_PX",
+    "galaxy_name",
+    "draw_target",
+    "draw_band",
+    "simulate_galaxy",
+]
+
 GENERATOR_VERSION = "5"
 """Changes whenever the same seed gives other pixels; recorded in ``dataset.json``."""
 

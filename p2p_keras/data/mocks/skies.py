@@ -13,6 +13,8 @@ import numpy as np
 from p2p_keras.core.errors import UsageError
 from p2p_keras.data.mocks.streams import log_uniform
 
+__all__ = ["SHARES", "SMALL", "LARGE", "PLANE", "draw_left_sky", "check_kind"]
+
 SHARES: Mapping[str, float] = {"none": 0.52, "small": 0.12, "constant": 0.20, "plane": 0.11, "bowl": 0.05}
 """What is left, and in which share of the images, with ``--sky any``."""
 

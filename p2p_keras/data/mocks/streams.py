@@ -10,6 +10,8 @@ from enum import IntEnum
 
 import numpy as np
 
+__all__ = ["BANDS", "Stream", "generator", "clipped_normal", "log_uniform"]
+
 BANDS = ("g", "r", "i", "z")
 """Filters that mocks are made in; the order is part of the seed of a stream, so append only."""
 

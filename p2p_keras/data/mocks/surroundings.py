@@ -18,6 +18,27 @@ from p2p_keras.data.mocks.rendering import PAD_PX, Canvas, add_knots, light_on_g
 from p2p_keras.data.mocks.streams import clipped_normal, log_uniform
 from p2p_keras.data.mocks.surveys import Conditions
 
+__all__ = [
+    "STARS_AT_20",
+    "STAR_SLOPE",
+    "GALAXIES_AT_20",
+    "GALAXY_SLOPE",
+    "BRIGHTEST_STAR",
+    "BRIGHTEST_NEIGHBOUR",
+    "MAX_OBJECTS",
+    "STAMP_LEVEL",
+    "Star",
+    "Neighbour",
+    "Surroundings",
+    "draw_surroundings",
+    "draw_near_star",
+    "star_colour",
+    "field_size",
+    "draw_neighbour",
+    "render_neighbours",
+    "render_stars",
+]
+
 STARS_AT_20 = 0.45
 """Stars brighter than r = 20 per square arcmin at high galactic latitude, 1600 a square degree; the counts rise by 0.19
 dex a magnitude (Juric et al. 2008, ApJ 673, 864; Bahcall & Soneira 1980)."""
@@ -191,20 +212,20 @@ def draw_neighbour(
 
 def _companions(half_side: float, target_mag: float, target_r50: float, rng: np.random.Generator) -> list[Neighbour]:
     """A companion in an eighth of the scenes, and in a twentieth a neighbour brighter than the target."""
-    found = []
+    companions = []
     if rng.random() < 0.12:
         distance = target_r50 * rng.uniform(1.3, 4.0)
         mag = target_mag + rng.uniform(0.0, 3.5)
         r50 = target_r50 * 10.0 ** (-0.2 * 0.7 * (mag - target_mag) + rng.normal(0.0, 0.1))
         angle = rng.uniform(0.0, 2.0 * np.pi)
-        found.append(draw_neighbour(distance * np.cos(angle), distance * np.sin(angle), mag, r50, rng))
+        companions.append(draw_neighbour(distance * np.cos(angle), distance * np.sin(angle), mag, r50, rng))
     if rng.random() < 0.05:
         mag = target_mag - rng.exponential(0.9)
         r50 = max(target_r50, field_size(mag, rng)) * log_uniform(rng, 0.7, 1.5)
         distance = max(target_r50 * 1.5 + r50, half_side * rng.uniform(0.25, 1.1))
         angle = rng.uniform(0.0, 2.0 * np.pi)
-        found.append(draw_neighbour(distance * np.cos(angle), distance * np.sin(angle), mag, r50, rng))
-    return found
+        companions.append(draw_neighbour(distance * np.cos(angle), distance * np.sin(angle), mag, r50, rng))
+    return companions
 
 
 def _cluster(half_side: float, target_mag: float, free: float, rng: np.random.Generator) -> list[Neighbour]:

@@ -15,6 +15,8 @@ from p2p_keras.data.mocks.streams import clipped_normal, log_uniform
 if TYPE_CHECKING:
     from p2p_keras.data.mocks.backgrounds import Frame
 
+__all__ = ["MIN_PHOTONS", "Conditions", "survey_of_frame", "draw_conditions"]
+
 
 MIN_PHOTONS = 800.0
 """Least number of photons of a target in a photon-starved image: with fewer nobody would ask for a profile."""

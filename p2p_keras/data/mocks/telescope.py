@@ -10,6 +10,18 @@ from p2p_keras.data.mocks.streams import clipped_normal, log_uniform
 from p2p_keras.data.mocks.surroundings import Surroundings
 from p2p_keras.data.mocks.surveys import Conditions
 
+__all__ = [
+    "add_glare",
+    "noise_field",
+    "add_noise",
+    "count_photons",
+    "draw_sky",
+    "saturate",
+    "add_cosmic_rays",
+    "add_trail",
+    "draw_mask",
+]
+
 
 def add_glare(
     image: np.ndarray, objects: Surroundings, conditions: Conditions, band: str, rng: np.random.Generator

@@ -16,9 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from p2p_keras.core.errors import InputError, UsageError
+from p2p_keras.core.robust import median_deviation
 from p2p_keras.data.mocks.backgrounds import unique_names
 from p2p_keras.data.mocks.psf import PSF
 from p2p_keras.data.mocks.rendering import PAD_PX, Canvas, Rendered
+
+__all__ = ["SIDE", "TYPICAL_FWHM", "MIN_SHRINK", "COLOUR_GRADIENT", "Template", "prepare_templates", "Templates"]
 
 _INDEX = "templates.json"
 SIDE = 512
@@ -103,7 +106,7 @@ def _prepare(path: Path, name: str, cache: Path) -> Template:
     edge = max(min(pixels.shape) // 12, 4)
     border[edge:-edge, edge:-edge] = False
     sky = float(np.median(pixels[border & ~bad]))
-    noise = float(1.4826 * np.median(np.abs(np.diff(pixels[border & ~bad]))) / np.sqrt(2.0))
+    noise = median_deviation(np.diff(pixels[border & ~bad]), 0.0) / float(np.sqrt(2.0))
     light = np.where(bad, np.float32(0.0), pixels - np.float32(sky))
 
     # The galaxy's large-scale light is taken off first, so that its arms don't count as sources.

@@ -12,6 +12,8 @@ from functools import lru_cache
 
 import numpy as np
 
+__all__ = ["Texture"]
+
 _SIDE = 256
 """Cells a side of the periodic field; a power of two."""
 

@@ -8,6 +8,8 @@ from p2p_keras.data.mocks.components import Knots
 from p2p_keras.data.mocks.light import MIDDLE, OLD, jitter
 from p2p_keras.data.mocks.streams import log_uniform
 
+__all__ = ["draw_tail", "draw_second_nucleus"]
+
 
 def draw_tail(r50: float, rng: np.random.Generator) -> Knots:
     """A tidal tail: puffs along a spiral outward from the body."""

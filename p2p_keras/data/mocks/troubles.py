@@ -21,6 +21,8 @@ from p2p_keras.data.mocks.scene import simulate_galaxy
 from p2p_keras.data.mocks.streams import Stream, generator
 from p2p_keras.data.mocks.wish import Wish
 
+__all__ = ["NO_WISH", "PLAIN", "MEASURABLE_PX", "After", "Trouble", "TROUBLES", "trouble_of", "simulate_trouble"]
+
 NO_WISH = Wish()
 
 PLAIN = Extras(sky="none", masks="none", front="none", field="usual")
@@ -185,8 +187,8 @@ _IN_ORIGIN = re.compile(r"\btrouble=\[([^\]]*)\]")
 
 def trouble_of(origin: str) -> str:
     """The kind of trouble that stands in a galaxy's `origin`; ``""`` where there is none."""
-    found = _IN_ORIGIN.search(origin)
-    return found[1] if found else ""
+    match = _IN_ORIGIN.search(origin)
+    return match[1] if match else ""
 
 
 def simulate_trouble(

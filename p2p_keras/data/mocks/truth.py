@@ -16,6 +16,8 @@ from p2p_keras.core import ellipse, radii
 from p2p_keras.profile.isophotes import fitting as isophotes
 from p2p_keras.profile.isophotes.sampler import GalaxySampler
 
+__all__ = ["MIN_SHARE_INSIDE", "Truth", "measure_truth", "mean_along_ellipses"]
+
 MIN_SHARE_INSIDE = 0.5
 """Least part of an ellipse that the image must cover."""
 

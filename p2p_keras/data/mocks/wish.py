@@ -9,6 +9,8 @@ import numpy as np
 
 from p2p_keras.data.mocks.presets import Survey
 
+__all__ = ["Wish"]
+
 
 @dataclass(frozen=True)
 class Wish:

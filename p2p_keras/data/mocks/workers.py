@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from p2p_keras.data.mocks.backgrounds import Backgrounds
     from p2p_keras.data.mocks.templates import Templates
 
+__all__ = ["simulated", "start_worker", "simulate_index", "simulate_bands"]
+
 
 def simulated(job: Job, order: list[int], workers: int) -> Generator[list[LabelledGalaxy], None, None]:
     """Lists of galaxies (one for each band), in the order of the indices."""

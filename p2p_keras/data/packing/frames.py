@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-
-import numpy as np
 
 from p2p_keras.core.errors import InputError, UsageError
 from p2p_keras.data.packing.rows import PackRow, find_profile, mark_duplicates, read_catalogue
@@ -16,6 +14,8 @@ from p2p_keras.images.choosing import choose_hdu
 from p2p_keras.images.hdus import full_header, open_fits
 from p2p_keras.images.inputs import find_inputs
 from p2p_keras.images.sky_geometry import celestial_wcs, icrs_to_pixel
+
+__all__ = ["Frame", "rows_of_frames"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ def rows_of_frames(
     catalogue: str | os.PathLike,
     *,
     profiles: str | os.PathLike | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> tuple[list[PackRow], list[InputError]]:
     """Rows of a catalogue of positions: one for each galaxy and band in which a frame shows it.
 
@@ -52,6 +53,8 @@ def rows_of_frames(
         As in `rows_of_catalogue`, with `ra` and `dec` and without files; a `band` keeps the frames of that band.
     profiles : path, optional
         Folder of profiles, see `rows_of_images`.
+    columns : mapping of str to str, optional
+        As `rows_of_catalogue` takes it.
 
     Returns
     -------
@@ -65,8 +68,8 @@ def rows_of_frames(
     UsageError
         When the catalogue can't be read, has no positions, or no frame can be used.
     """
-    entries, columns = read_catalogue(catalogue)
-    if not {"ra", "dec"} <= columns.keys():
+    entries, known = read_catalogue(catalogue, columns=columns)
+    if not {"ra", "dec"} <= known.keys():
         raise UsageError(f"{catalogue}: needs the columns ra and dec to find galaxies on frames")
     frames, errors = [], []
     for path in find_inputs(inputs):
@@ -96,10 +99,9 @@ def _rows_of_galaxy(entry: PackRow, frames: list[Frame], profiles: str | os.Path
     """The galaxy on the best frame of each band."""
     if entry.problem:
         return [replace(entry, image=entry.name)]
-    try:
-        ra, dec = _degrees(entry.ra, "hourangle"), _degrees(entry.dec, "deg")
-    except ValueError:
-        return [replace(entry, image=entry.name, problem=f"RA {entry.ra!r}, Dec {entry.dec!r}: not a position")]
+    assert entry.ra is not None
+    assert entry.dec is not None
+    ra, dec = entry.ra, entry.dec
     best: dict[str, tuple[float, Frame]] = {}
     for frame in frames:
         margin = frame.margin(ra, dec)
@@ -119,18 +121,3 @@ def _rows_of_galaxy(entry: PackRow, frames: list[Frame], profiles: str | os.Path
         )
         for band, (_, frame) in sorted(best.items())
     ]
-
-
-def _degrees(value: float | str | None, unit: str) -> float:
-    """Degrees of a number or of sexagesimal text."""
-    from astropy.coordinates import Angle
-
-    if value is None:
-        raise ValueError
-    try:
-        degrees = float(value)
-    except ValueError:
-        degrees = float(Angle(value, unit=unit).deg)
-    if not np.isfinite(degrees):
-        raise ValueError
-    return degrees

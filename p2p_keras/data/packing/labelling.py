@@ -8,6 +8,7 @@ import numpy as np
 
 from p2p_keras.core import extent, units
 from p2p_keras.core.errors import InputError
+from p2p_keras.core.robust import lower_deviation, median_deviation
 from p2p_keras.data.labelled import LabelledGalaxy
 from p2p_keras.data.packing.profiles import ProfileLabel, read_profile
 from p2p_keras.data.packing.rows import PackRow
@@ -15,6 +16,8 @@ from p2p_keras.profile.tables.ellipses import pa_on_image
 
 if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
+
+__all__ = ["label_galaxy", "join", "pixel_noise"]
 
 
 def label_galaxy(
@@ -130,10 +133,9 @@ def pixel_noise(pixels: np.ndarray) -> float:
     sample = finite.astype(float)
     for _ in range(10):
         centre = np.median(sample)
-        spread = 1.4826 * np.median(np.abs(sample - centre))
+        spread = median_deviation(sample, centre)
         kept = sample[np.abs(sample - centre) <= 3.0 * spread]
         if kept.size == sample.size or kept.size < 100:
             break
         sample = kept
-    lower = centre - finite[finite <= centre]
-    return float(1.4826 * np.median(lower)) if lower.size else float("nan")
+    return lower_deviation(finite, centre)

@@ -22,6 +22,18 @@ from p2p_keras.profile.isophotes.photometry import measure_ellipses
 if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
 
+__all__ = [
+    "DETECTION_SIGMA",
+    "MIN_SOURCE_PIXELS",
+    "DEBLEND_CONTRAST",
+    "MIN_RADII",
+    "MAX_ELLIPTICITY",
+    "METHODS",
+    "StartEllipse",
+    "measure_galaxy",
+    "mask_of_others",
+]
+
 DETECTION_SIGMA = 1.5
 MIN_SOURCE_PIXELS = 12
 DEBLEND_CONTRAST = 0.005
@@ -73,19 +85,19 @@ def measure_galaxy(
             from p2p_keras.data.packing.photutils_fit import photutils_isophotes as fit
         else:
             fit = method
-        found = fit(pixels, mask, first, largest, fix_centre=start is not None, least=MIN_RADII)
-        if found is None:
+        isophotes = fit(pixels, mask, first, largest, fix_centre=start is not None, least=MIN_RADII)
+        if isophotes is None:
             raise InputError(image.source, "no isophotes could be fitted to the source in the middle")
     else:
-        found = _own_isophotes(pixels, mask, first, largest, fix_centre=start is not None)
-    ellipses, intensity = found.ellipses, found.intensity
+        isophotes = _own_isophotes(pixels, mask, first, largest, fix_centre=start is not None)
+    ellipses, intensity = isophotes.ellipses, isophotes.intensity
     sma, ellipticity, pa = ellipses.sma, ellipses.ellipticity, ellipses.pa % 180.0
     snr = extent.annulus_snr(intensity, sma, ellipticity, noise)
     last = extent.profile_extent(sma, snr)
     keep = (sma <= last) & (intensity > 0)
     if keep.sum() < MIN_RADII:
         raise InputError(image.source, f"only {keep.sum()} isophotes could be fitted, not {MIN_RADII}: too faint")
-    error = np.hypot(np.nan_to_num(found.error), intensity / snr)
+    error = np.hypot(np.nan_to_num(isophotes.error), intensity / snr)
     scale = image.pixel_scale
     x0, y0 = np.nanmedian(ellipses.x0[keep][:10]), np.nanmedian(ellipses.y0[keep][:10])
     return LabelledGalaxy(
@@ -140,7 +152,7 @@ def _detect(image: GalaxyImage) -> tuple[float, float, np.ndarray, int]:
         if not noise > 0:
             raise InputError(image.source, "the image has no noise: a sky can't be told from sources")
         try:
-            found, labels = sep.extract(
+            detections, labels = sep.extract(
                 pixels - sky,
                 DETECTION_SIGMA,
                 err=noise,
@@ -151,7 +163,7 @@ def _detect(image: GalaxyImage) -> tuple[float, float, np.ndarray, int]:
             )
         except Exception as error:  # sep raises bare exceptions, such as for too many overlapping sources
             raise InputError(image.source, f"its sources can't be told apart ({error})") from None
-        if not len(found):
+        if not len(detections):
             raise InputError(image.source, "no source was detected")
         grown = _grown(labels > 0, 8)
         if grown[~bad].mean() > 0.95:  # the galaxy fills the image: the sky is what was clipped before
@@ -182,7 +194,7 @@ def _first_ellipse(
         raise InputError(source, "the source in the middle has no positive flux")
     x0, y0 = np.average(x, weights=weight), np.average(y, weights=weight)
     values, vectors = np.linalg.eigh(np.cov(np.stack([x, y]), aweights=weight))
-    found = StartEllipse(
+    ellipse = StartEllipse(
         float(x0),
         float(y0),
         float(max(np.sqrt(values[1]), 3.0)),
@@ -190,17 +202,17 @@ def _first_ellipse(
         float(np.rad2deg(np.arctan2(vectors[1, 1], vectors[0, 1]))),
     )
     if start is not None:
-        found = start._replace(sma=max(start.sma, 3.0), ellipticity=min(start.ellipticity, MAX_ELLIPTICITY))
-    return found, float(np.hypot(x - found.x0, y - found.y0).max())
+        ellipse = start._replace(sma=max(start.sma, 3.0), ellipticity=min(start.ellipticity, MAX_ELLIPTICITY))
+    return ellipse, float(np.hypot(x - ellipse.x0, y - ellipse.y0).max())
 
 
 def _own_isophotes(
     pixels: np.ndarray, mask: np.ndarray, start: StartEllipse, largest: float, *, fix_centre: bool
 ) -> Isophotes:
     ellipses = fit_isophotes(pixels, start, radii_to(largest), mask=mask, fix_centre=fix_centre)
-    found = measure_ellipses(pixels, ellipses, mask=mask, statistic="clipped", clip_sigma=_CLIP_SIGMA)
-    known = np.isfinite(found.intensity)
-    return Isophotes(ellipses.chosen(known), found.intensity[known], found.intensity_err[known])
+    measured = measure_ellipses(pixels, ellipses, mask=mask, statistic="clipped", clip_sigma=_CLIP_SIGMA)
+    known = np.isfinite(measured.intensity)
+    return Isophotes(ellipses.chosen(known), measured.intensity[known], measured.intensity_err[known])
 
 
 def _grown(mask: np.ndarray, pixels: int) -> np.ndarray:

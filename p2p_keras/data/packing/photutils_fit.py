@@ -9,6 +9,8 @@ import numpy as np
 from p2p_keras.profile.isophotes.classical import Isophotes, Shape
 from p2p_keras.profile.isophotes.given import Ellipses
 
+__all__ = ["photutils_isophotes"]
+
 _STEP = 0.1
 
 
@@ -25,7 +27,7 @@ def photutils_isophotes(
             first = factor * start.sma
             geometry = EllipseGeometry(start.x0, start.y0, first, start.ellipticity, np.deg2rad(start.pa))
             try:
-                found = Ellipse(data, geometry).fit_image(
+                isophotes = Ellipse(data, geometry).fit_image(
                     sma0=first,
                     minsma=0.5,
                     maxsma=largest,
@@ -37,14 +39,16 @@ def photutils_isophotes(
                 )
             except Exception:  # photutils raises many kinds where a start leads nowhere
                 continue
-            if len(found) > least:
+            if len(isophotes) > least:
                 rows = slice(1, None)  # the first is the central pixel
                 ellipses = Ellipses(
-                    np.asarray(found.x0)[rows],
-                    np.asarray(found.y0)[rows],
-                    np.asarray(found.sma)[rows],
-                    np.asarray(found.eps)[rows],
-                    np.rad2deg(np.asarray(found.pa)[rows]),
+                    np.asarray(isophotes.x0)[rows],
+                    np.asarray(isophotes.y0)[rows],
+                    np.asarray(isophotes.sma)[rows],
+                    np.asarray(isophotes.eps)[rows],
+                    np.rad2deg(np.asarray(isophotes.pa)[rows]),
                 )
-                return Isophotes(ellipses, np.asarray(found.intens)[rows], np.asarray(found.int_err, dtype=float)[rows])
+                return Isophotes(
+                    ellipses, np.asarray(isophotes.intens)[rows], np.asarray(isophotes.int_err, dtype=float)[rows]
+                )
     return None

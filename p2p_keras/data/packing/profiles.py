@@ -26,6 +26,8 @@ from p2p_keras.profile.columns import extinction_corrected, plain_arrays
 from p2p_keras.profile.tables.autoprof import prof_centre, prof_columns, read_comments
 from p2p_keras.profile.tables.reading import TABLE_FORMATS, read_profiles
 
+__all__ = ["ProfileLabel", "read_profile"]
+
 _MISSING_MAG = 90.0
 """AutoProf and others write 99.999 for a surface brightness that could not be measured."""
 

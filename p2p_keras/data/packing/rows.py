@@ -4,33 +4,29 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from p2p_keras.core.errors import UsageError
+from p2p_keras.images.catalogue_table import COLUMNS, CatalogueTable
 from p2p_keras.images.inputs import find_inputs, stem_of
-from p2p_keras.images.text_columns import as_text
+
+__all__ = [
+    "PackRow",
+    "rows_of_paper_layout",
+    "rows_of_images",
+    "rows_of_catalogue",
+    "read_catalogue",
+    "find_profile",
+    "mark_duplicates",
+]
 
 _PROFILE_ENDINGS = (".prof", ".ecsv", ".txt", ".dat", ".csv", ".fits", ".fit")
-_COLUMNS = {
-    "file": ("file", "filename", "image", "path", "image_file"),
-    "name": ("name", "galaxy", "object", "objid", "id"),
-    "ra": ("ra", "raj2000", "ra_deg", "alpha_j2000"),
-    "dec": ("dec", "dej2000", "decj2000", "dec_deg", "delta_j2000"),
-    "x": ("x", "x_image", "xc"),
-    "y": ("y", "y_image", "yc"),
-    "redshift": ("redshift", "z", "zspec", "z_spec"),
-    "band": ("band", "filter"),
-    "zero_point": ("zero_point", "zeropoint", "zp", "magzero"),
-    "pixel_scale": ("pixel_scale", "pixscale", "scale"),
-    "profile": ("profile", "profile_file", "prof", "sb"),
-    "mask": ("mask", "mask_file"),
-}
-"""What a catalogue may hold, with the names that a column may have (any case)."""
-_TEXTS = ("file", "name", "band", "profile", "mask")
-_NUMBERS = ("x", "y", "redshift", "zero_point", "pixel_scale")
+_KEYS = ("file", "name", "band", "profile", "mask", "ra", "dec", "x", "y", "redshift", "zero_point", "pixel_scale")
+_ALSO_KNOWN = {"redshift": ("z",), "pixel_scale": ("scale",)}
+"""Names of columns that only here can't mean something else."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +43,8 @@ class PackRow:
         None: as the header says.
     profile : str or None
         File of the profile; None where it is missing, or to be measured.
-    ra, dec : float, str or None
-        The target's position (degrees, or sexagesimal text).
+    ra, dec : float or None
+        The target's position, degrees.
     x, y : float or None
         The target's pixel in the file.
     zero_point, pixel_scale : float or None
@@ -65,8 +61,8 @@ class PackRow:
     image: str
     band: str | None = None
     profile: str | None = None
-    ra: float | str | None = None
-    dec: float | str | None = None
+    ra: float | None = None
+    dec: float | None = None
     x: float | None = None
     y: float | None = None
     zero_point: float | None = None
@@ -115,8 +111,8 @@ def _listed_names(folder: Path, names: str | os.PathLike | None) -> list[str]:
     if names is None:
         lists = sorted(folder.glob("*.txt"))
         if len(lists) > 1:
-            found = ", ".join(path.name for path in lists)
-            raise UsageError(f"{folder}: several lists of names ({found}); choose with --names")
+            names_of_lists = ", ".join(path.name for path in lists)
+            raise UsageError(f"{folder}: several lists of names ({names_of_lists}); choose with --names")
         if not lists:
             return []
         names = lists[0]
@@ -154,8 +150,8 @@ def rows_of_images(
             for ending in (_PROFILE_ENDINGS if profiles else _PROFILE_ENDINGS[:5])
             for candidate in stems
         ]
-        found = next((str(place) for place in places if place.is_file()), None)
-        rows.append(PackRow(name, str(path), band, found))
+        profile = next((str(place) for place in places if place.is_file()), None)
+        rows.append(PackRow(name, str(path), band, profile))
     return mark_duplicates(rows)
 
 
@@ -164,8 +160,9 @@ def rows_of_catalogue(
     *,
     folder: str | os.PathLike | None = None,
     profiles: str | os.PathLike | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> list[PackRow]:
-    """Rows of a table in any format that astropy reads.
+    """Rows of a table in any format that `p2p_keras.images.catalogue_table` reads.
 
     Columns, in any case: `file` (the image or frame; required), `name`, `ra` and `dec` or `x` and `y` (the target; it
     is cut out of its frame), `redshift`, `band`, `zero_point`, `pixel_scale`, `profile`, `mask`. Positions are in
@@ -178,17 +175,19 @@ def rows_of_catalogue(
         Where relative file names begin; default: the catalogue's folder.
     profiles : path, optional
         Folder of the profiles of rows that name none, see `rows_of_images`.
+    columns : mapping of str to str, optional
+        What a column means -> its name in this catalogue, where that isn't one of the known ones.
 
     Raises
     ------
     UsageError
         When the table can't be read or has no column of files.
     """
-    rows, columns = read_catalogue(catalogue, folder=folder)
-    if "file" not in columns:
+    rows, known = read_catalogue(catalogue, folder=folder, columns=columns)
+    if "file" not in known:
         raise UsageError(
-            f"{catalogue}: no column with the image files; name it one of {', '.join(_COLUMNS['file'])}, or give the "
-            f"frames on which its positions are to be found (it has {', '.join(columns.values()) or 'none we know'})"
+            f"{catalogue}: no column with the image files; name it one of {', '.join(COLUMNS['file'])}, or give the "
+            f"frames on which its positions are to be found (it has {', '.join(known.values()) or 'none we know'})"
         )
     if profiles is not None:
         rows = [replace(row, profile=row.profile or find_profile(profiles, row.name, row.band)) for row in rows]
@@ -196,70 +195,49 @@ def rows_of_catalogue(
 
 
 def read_catalogue(
-    catalogue: str | os.PathLike, *, folder: str | os.PathLike | None = None
+    catalogue: str | os.PathLike,
+    *,
+    folder: str | os.PathLike | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> tuple[list[PackRow], dict[str, str]]:
     """The rows of a catalogue as they are, and which of its columns has which meaning.
 
     A row without a name is called by its file, or by its position. See `rows_of_catalogue`.
     """
-    from astropy.table import Table
-
-    try:
-        table = Table.read(os.fspath(catalogue), **_astropy_format(catalogue))
-    except Exception as error:  # whatever astropy's many readers raise
-        raise UsageError(f"{catalogue}: can't be read as a table ({_first_line(error)})") from None
-    columns = _find_columns(table.colnames)
+    table = CatalogueTable(catalogue, columns, keys=_KEYS, also_known=_ALSO_KNOWN)
     base = Path(folder) if folder is not None else Path(catalogue).parent
-    to_degrees = {key: _degrees_per_unit(table[columns[key]].unit) for key in ("ra", "dec") if key in columns}
     rows = []
-    for number, record in enumerate(table, start=1):
-        cells = {key: _cell(record[column]) for key, column in columns.items()}
-        problem = "" if cells.get("file") or "file" not in columns else "the column of files is empty"
-        for key in _NUMBERS:
-            try:
-                cells[key] = None if cells.get(key) in (None, "") else float(cells[key])
-            except (TypeError, ValueError):
-                problem, cells[key] = f"{columns[key]} = {cells[key]!r} is not a number", None
-        for key, factor in to_degrees.items():
-            if cells[key] in (None, ""):
-                cells[key] = None
-                problem = problem or ("" if "file" in columns else f"{columns[key]} is empty")
-            elif not isinstance(cells[key], str):
-                cells[key] = float(cells[key]) * factor
-        for key in ("profile", "mask"):
-            cells[key] = str(base / str(cells[key])) if cells.get(key) else None
-        image = str(base / str(cells.get("file") or ""))
-        name = cells.get("name") or (stem_of(image) if cells.get("file") else _name_of_position(cells, number))
-        rows.append(
-            PackRow(
-                name=str(name),
-                image=image,
-                band=str(cells["band"]) if cells.get("band") else None,
-                ra=cells.get("ra"),
-                dec=cells.get("dec"),
-                **{key: cells[key] for key in ("profile", "mask", *_NUMBERS)},
-                problem=problem,
-            )
-        )
-    return rows, columns
+    for piece in table.pieces():
+        arrays = {key: values.tolist() for key, values in piece.items()}
+        for i in range(len(arrays["row"])):
+            cells = {key: values[i] for key, values in arrays.items()}
+            rows.append(_row(cells, table, base))
+    return rows, table.columns
 
 
-def _name_of_position(cells: dict[str, Any], number: int) -> str:
+def _row(cells: dict[str, Any], table: CatalogueTable, base: Path) -> PackRow:
+    """One galaxy of a catalogue, from its cells (``""`` and NaN: empty)."""
+    known: dict[str, Any] = {key: None if value == "" or value != value else value for key, value in cells.items()}
+    problem = cells["problem"]
+    if table.has("file") and known["file"] is None:
+        problem = problem or "the column of files is empty"
+    for key in ("ra", "dec"):
+        if table.has(key) and not table.has("file") and known[key] is None:
+            problem = problem or f"{table.columns[key]} is empty"
+    if None not in (known["x"], known["ra"]):  # in its own file the pixel counts, on frames the place on the sky
+        known |= dict.fromkeys(("ra", "dec") if known["file"] else ("x", "y"))
+    image = str(base / cells["file"])
+    name = known["name"] or (stem_of(image) if known["file"] else _name_of_position(known))
+    known |= {key: str(base / known[key]) for key in ("profile", "mask") if known[key]}
+    fields = {key: known[key] for key in _KEYS if key not in ("file", "name")}
+    return PackRow(name=name, image=image, problem=problem, **fields)
+
+
+def _name_of_position(cells: dict[str, Any]) -> str:
     """A name that stays when rows are added, since splits go by it: the position."""
-    ra, dec = cells.get("ra"), cells.get("dec")
-    if ra is None or dec is None:
-        return f"row {number}"
-    return f"{ra}{dec}" if isinstance(ra, str) else f"J{ra:.5f}{float(dec):+.5f}"
-
-
-def _degrees_per_unit(unit: Any) -> float:
-    """Degrees in the unit of a column of positions; 1 where it has none."""
-    from astropy import units as u
-
-    try:
-        return float(unit.to(u.deg)) if unit is not None else 1.0
-    except u.UnitConversionError:
-        return 1.0
+    if cells["ra"] is None or cells["dec"] is None:
+        return f"row {cells['row'] + 1}"
+    return f"J{cells['ra']:.5f}{cells['dec']:+.5f}"
 
 
 def find_profile(folder: str | os.PathLike | None, name: str, band: str | None) -> str | None:
@@ -282,42 +260,3 @@ def mark_duplicates(rows: list[PackRow]) -> list[PackRow]:
         seen.setdefault(key, row.image)
         marked.append(row)
     return marked
-
-
-def _find_columns(colnames: Iterable[str]) -> dict[str, str]:
-    by_lower = {name.lower(): name for name in reversed(list(colnames))}
-    found = {}
-    for key, names in _COLUMNS.items():
-        for name in names:
-            if name in by_lower:
-                found[key] = by_lower[name]
-                break
-    return found
-
-
-def _cell(value: Any) -> Any:
-    """A table's cell as plain Python: None where masked or NaN, text stripped."""
-    import numpy as np
-
-    if value is np.ma.masked:
-        return None
-    value = getattr(value, "value", value)  # a Quantity; coordinates are in degrees
-    value = value.item() if hasattr(value, "item") else value
-    if isinstance(value, bytes):
-        value = value.decode("utf-8", errors="replace")
-    if isinstance(value, str):
-        return value.strip()
-    return None if value != value else value
-
-
-def _astropy_format(path: str | os.PathLike) -> dict[str, Any]:
-    """Plain text has no format that astropy could know by its ending; and names in text are no numbers."""
-    ending = Path(path).suffix.lower()
-    how: dict[str, Any] = {"format": "ascii"} if ending in (".txt", ".dat", ".cat") else {}
-    if how or ending in (".csv", ".ecsv"):
-        how["converters"] = as_text(name for key in _TEXTS for name in _COLUMNS[key])
-    return how
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

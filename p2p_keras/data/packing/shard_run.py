@@ -32,6 +32,8 @@ from p2p_keras.data.shards import (
     write_manifest,
 )
 
+__all__ = ["REPORT_NAME", "PROGRAM", "Failure", "PackReport", "pack_rows"]
+
 REPORT_NAME = "failures.csv"
 _STATE_NAME = ".pack-state.json"
 PROGRAM = "p2p_keras.pack"
@@ -84,7 +86,12 @@ def pack_rows(
     overwrite: bool = False,
     workers: int = 1,
     on_row: Callable[[PackRow, str | None], None] | None = None,
-    **labelling: Any,
+    size: int | None = None,
+    zero_point: float | None = None,
+    pixel_scale: float | None = None,
+    radius_start: float | None = None,
+    radius_step: float | None = None,
+    measure: str | bool | None = None,
 ) -> PackReport:
     """Pack rows into shards of a folder, beside them ``dataset.json`` and ``failures.csv``.
 
@@ -105,8 +112,8 @@ def pack_rows(
         Processes that read and measure.
     on_row : callable, optional
         Told each row and its cause of failure, None where it was packed.
-    **labelling
-        For `label_galaxy`.
+    size, zero_point, pixel_scale, radius_start, radius_step, measure : optional
+        As `p2p_keras.data.packing.labelling.label_galaxy` takes them.
 
     Raises
     ------
@@ -118,14 +125,27 @@ def pack_rows(
     if not rows:
         raise UsageError("nothing to pack: no images were found")
     folder = Path(folder)
+    labelling = {
+        "size": size,
+        "zero_point": zero_point,
+        "pixel_scale": pixel_scale,
+        "radius_start": radius_start,
+        "radius_step": radius_step,
+        "measure": measure,
+    }
     plan = _plan(rows, fractions, images_per_shard, gzip)
-    settings = {"rows": len(rows), "fractions": dict(fractions), "images_per_shard": images_per_shard, **labelling}
+    settings: dict[str, Any] = {
+        "rows": len(rows),
+        "fractions": dict(fractions),
+        "images_per_shard": images_per_shard,
+        **labelling,
+    }
     settings["fingerprint"] = _fingerprint(rows, settings, list(plan))
     finished = _finished(folder, settings["fingerprint"], overwrite)
     state = {"fingerprint": settings["fingerprint"], "finished": finished}
     _write_text(folder / _STATE_NAME, json.dumps(state))
     missing = {shard: members for shard, members in plan.items() if shard not in finished}
-    task = partial(_try_label, labelling=dict(labelling))
+    task = partial(_try_label, labelling=labelling)
     every_row = [row for members in missing.values() for row in members]
     with closing(in_order(task, every_row, workers=workers)) as results:
         for shard, members in missing.items():

@@ -1,7 +1,24 @@
-"""tf.data input pipeline: shards -> augmented, batched training examples."""
+"""Input pipeline: shards -> augmented, batched examples, by tf.data or, without TensorFlow, by our own reader."""
 
-from p2p_keras.data.pipeline.augmentation import Augmentation
-from p2p_keras.data.pipeline.dataset import make_dataset
-from p2p_keras.data.pipeline.parsing import ParsedImages, parse_images
+from __future__ import annotations
 
-__all__ = ["Augmentation", "ParsedImages", "make_dataset", "parse_images"]
+import importlib
+from typing import Any
+
+from p2p_keras.data.pipeline.variation import Augmentation
+
+__all__ = ["Augmentation", "ParsedImages", "ShardBatches", "make_dataset", "parse_images"]
+
+_LAZY = {
+    "ParsedImages": "parsing",
+    "ShardBatches": "shard_batches",
+    "make_dataset": "dataset",
+    "parse_images": "parsing",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs TensorFlow or Keras on first use."""
+    if name in _LAZY:
+        return getattr(importlib.import_module(f"p2p_keras.data.pipeline.{_LAZY[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,30 +6,11 @@ al. 2021, sec. 2.2). Shifts are by whole pixels, so that no pixel is resampled a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import tensorflow as tf
 
+from p2p_keras.data.pipeline.variation import MOST_SIGMA, Augmentation
+
 __all__ = ["Augmentation", "draw", "no_variation", "crop", "turn"]
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """What is varied at random.
-
-    Attributes
-    ----------
-    wobble : float
-        1-sigma of the centre's shift in x and in y, as a fraction of the image's side: the paper's 10 px of 256.
-    rotate : bool
-        Turn by 0, 90, 180 or 270 degrees, alike often.
-    flip : bool
-        Mirror half of the images; with `rotate`, all eight orientations are alike often.
-    """
-
-    wobble: float = 10.0 / 256.0
-    rotate: bool = True
-    flip: bool = True
 
 
 def draw(augmentation: Augmentation, size: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -42,9 +23,8 @@ def draw(augmentation: Augmentation, size: tf.Tensor, seed: tf.Tensor) -> dict[s
         quarter turns; `mirror` bool.
     """
     normal = tf.random.stateless_normal([2], seed)
-    # Beyond three sigma a galaxy would stand at the edge of its image.
     sigma = augmentation.wobble * tf.cast(size, tf.float32)
-    shift = tf.cast(tf.round(tf.clip_by_value(normal, -3.0, 3.0) * sigma), tf.int32)
+    shift = tf.cast(tf.round(tf.clip_by_value(normal, -MOST_SIGMA, MOST_SIGMA) * sigma), tf.int32)
     choice = tf.random.stateless_uniform([2], seed + 1, maxval=4, dtype=tf.int32)
     return {
         "dx": shift[0],

@@ -16,11 +16,12 @@ import tensorflow as tf
 from p2p_keras.core import radii
 from p2p_keras.core.errors import UsageError
 from p2p_keras.data.pipeline import augmentation as varied
-from p2p_keras.data.pipeline.augmentation import Augmentation
 from p2p_keras.data.pipeline.labels import targets_on_grid
 from p2p_keras.data.pipeline.parsing import parse_galaxy
-from p2p_keras.data.shards import check_sizes, decode_example, find_shards, read_manifest, read_records
-from p2p_keras.data.shards.paths import compression_of, split_of_shard
+from p2p_keras.data.pipeline.sources import by_fitting_sizes, check, records_in
+from p2p_keras.data.pipeline.variation import Augmentation
+from p2p_keras.data.shards import find_shards
+from p2p_keras.data.shards.paths import compression_of
 
 __all__ = ["SHUFFLE_BUFFER", "make_dataset"]
 
@@ -92,11 +93,11 @@ def make_dataset(
     if batch_size < 1 or not image_sizes or min(image_sizes) < 1:
         raise UsageError(f"batch_size={batch_size} and image_sizes={tuple(image_sizes)} must be positive")
     paths = find_shards(data, split)
-    _check(paths)
+    check(paths)
     seed = int(np.random.default_rng().integers(2**31)) if seed is None else int(seed)
     policy = Augmentation() if augment is True else (augment or None)
 
-    groups = _by_fitting_sizes(paths, tuple(map(int, image_sizes)), largest)
+    groups = by_fitting_sizes(paths, tuple(map(int, image_sizes)), largest)
     parts = [
         _batches(
             group,
@@ -124,33 +125,9 @@ def make_dataset(
             dataset = dataset.concatenate(part)
     if not repeat:
         # Without it Keras runs into the end of an evaluation, and warns of too little data.
-        batches = sum(-(-_records_in(group) // batch_size) for group, _ in groups.values())
+        batches = sum(-(-records_in(group) // batch_size) for group, _ in groups.values())
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(batches))
     return dataset.prefetch(tf.data.AUTOTUNE)
-
-
-def _by_fitting_sizes(
-    paths: list[Path], image_sizes: tuple[int, ...], largest: bool = False
-) -> dict[tuple[int, ...], tuple[list[Path], float]]:
-    """Group shards by which sizes their images are large enough for (all sizes where none is), with their share.
-
-    The share is in proportion to the number of images, estimated from bytes a pixel.
-    """
-    if len(image_sizes) == 1:
-        return {image_sizes: (paths, 1.0)}
-    groups: dict[tuple[int, ...], tuple[list[Path], float]] = {}
-    stored: dict[Path, int] = {}
-    for path in paths:
-        if path.parent not in stored:
-            record = next(read_records(path), None)
-            # Images of a folder are alike in size: the first one speaks for all.
-            stored[path.parent] = max(decode_example(record).image.shape) if record is not None else 1
-        fitting = tuple(size for size in image_sizes if size <= stored[path.parent]) or image_sizes
-        if largest:
-            fitting = (max(fitting),)
-        group, share = groups.get(fitting, ([], 0.0))
-        groups[fitting] = ([*group, path], share + path.stat().st_size / stored[path.parent] ** 2)
-    return groups
 
 
 def _batches(
@@ -234,28 +211,3 @@ def _example(
     targets["sky_known"] = tf.math.is_finite(galaxy["sky"])
     inputs = {"image": image, "zero_point": galaxy["zero_point"], "pixel_scale": galaxy["pixel_scale"]}
     return inputs, targets
-
-
-def _records_in(paths: list[Path]) -> int:
-    """Records of all shards, from their manifests; those that no manifest tells of are counted."""
-    manifests = {folder: read_manifest(folder) for folder in {path.parent for path in paths}}
-    total = 0
-    for path in paths:
-        manifest = manifests[path.parent]
-        entry = manifest.shards.get(path.name) if manifest else None
-        total += entry.records if entry else sum(1 for _ in read_records(path))
-    return total
-
-
-def _check(paths: list[Path]) -> None:
-    """Look at what can be seen at once."""
-    for folder in sorted({path.parent for path in paths}):
-        check_sizes(folder)
-    first = next(read_records(paths[0]), None)
-    if first is None and (len(paths) == 1 or _records_in(paths) == 0):
-        raise UsageError(f"{paths[0].parent}: split {split_of_shard(paths[0])!r} is empty; give it a larger fraction")
-    if first is not None:
-        try:
-            decode_example(first, f"{paths[0]}: record 0")
-        except ValueError as error:
-            raise UsageError(f"{error}; make the shards again with this version of p2p_keras") from None

@@ -7,10 +7,11 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from p2p_keras.core.errors import InputError, UsageError
 from p2p_keras.images import Target
+from p2p_keras.images.image_options import TargetOptions
 from p2p_keras.measure.bands.stack import ALL
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def forced_inputs(
     columns: Mapping[str, str] | None = None,
     *,
     extinction_columns: bool = False,
-    **options: Any,
+    **options: Unpack[TargetOptions],
 ) -> list[ForcedGalaxy]:
     """Galaxies to measure in all bands.
 
@@ -79,7 +80,7 @@ def forced_inputs(
     extinction_columns : bool
         See `p2p_keras.images.catalogue.catalogue_inputs`.
     **options
-        Fields of `Target` for all.
+        Of `p2p_keras.images.image_options.TargetOptions`, for all.
 
     Raises
     ------

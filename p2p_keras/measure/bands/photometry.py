@@ -13,7 +13,7 @@ import numpy as np
 
 from p2p_keras.core.ellipse import axis_ratio, points
 from p2p_keras.core.errors import InputError
-from p2p_keras.profile.isophotes.clipping import clipped_mean
+from p2p_keras.core.robust import clipped_mean
 from p2p_keras.profile.isophotes.given import ring_edges
 from p2p_keras.profile.isophotes.sampling import spline_values
 

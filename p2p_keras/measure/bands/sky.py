@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from p2p_keras.core.robust import clipped_mean, median_deviation
 from p2p_keras.measure.bands.photometry import BandPixels
-from p2p_keras.profile.isophotes.clipping import clipped_mean
 from p2p_keras.profile.painting import Isophotes, painted_intensity
 
 SKY_RING = (1.4, 2.0)
@@ -59,7 +59,7 @@ def band_sky(pixels: BandPixels, isophotes: Isophotes, intensity: np.ndarray, gi
         parts = [values[sector == i] for i in range(_SECTORS)]
         levels = np.array([clipped_mean(part).mean for part in parts if part.size >= 20])
         if levels.size >= _MIN_SECTORS:
-            spread = 1.4826 * float(np.median(np.abs(levels - np.median(levels))))
+            spread = median_deviation(levels)
             light = _light_in_ring(pixels.radius[ring], isophotes, intensity, float(np.median(levels)))
             error = float(np.hypot(1.25 * spread / np.sqrt(levels.size), 0.5 * light))
             return Sky(float(np.median(levels)) - light, error, "ring")

@@ -15,32 +15,37 @@ OPTIONS = (
         "--ellipses",
         type=click.Path(exists=True, dir_okay=False),
         metavar="TABLE",
-        help="Measure along the ellipses of this table (ours, photutils', isoster's, AutoProf's, SGA's); no network.",
+        help="Measure along the ellipses of this table instead of a network's: a table of this package, "
+        "photutils, isoster, AutoProf or SGA.",
     ),
     click.option(
         "--fixed",
         metavar="X0,Y0,E,PA",
-        help="Measure along one shape: centre in pixels of the file from 0, 1 - b/a, degrees from +x; no network.",
+        help="Measure along ellipses of one centre and shape, without a network: centre in pixels of the file "
+        "from 0, 1 - b/a, position angle in degrees from +x.",
     ),
     click.option(
         "--radii",
         metavar="START:STOP:FACTOR|LIST",
-        help="Semi-major axes for --ellipses and --fixed, arcsec: 1:60:1.1, or 1,2,5,10.  [default: the table's]",
+        help="Semi-major axes for --ellipses and --fixed, in arcsec: 1:60:1.1, or 1,2,5,10.  [default: those of "
+        "the table]",
     ),
     click.option(
         "--statistic",
         type=click.Choice(["mean", "median", "clipped"]),
-        help="Of the pixels, for --ellipses and --fixed.  [default: mean]",
+        help="Statistic of the pixels along each ellipse, for --ellipses and --fixed.  [default: mean]",
     ),
     click.option(
         "--pixels",
         type=click.Choice(["sampled", "exact"]),
-        help="Along the ellipse, or a ring's by their areas in it, for --ellipses and --fixed.  [default: sampled]",
+        help="For --ellipses and --fixed: `sampled` interpolates along the ellipse, `exact` takes the whole ring "
+        "up to the neighbouring radii, with each pixel weighted by its area in it.  [default: sampled]",
     ),
     click.option(
         "--psf",
         metavar="FWHM|FILE",
-        help="PSF, arcsec or a FITS image of it: Sersic and disc fits, and r50_psf_free, of the galaxy before it.",
+        help="FWHM of the PSF in arcsec, or a FITS image of it. Sersic and disc fits, and r50_psf_free, then "
+        "describe the galaxy before convolution.",
     ),
     click.option(
         "--match-psf",
@@ -51,29 +56,32 @@ OPTIONS = (
         "--model-kind",
         type=click.Choice(["ellipses", "harmonics"]),
         default="ellipses",
-        help="Of --model-image; harmonics (with --photometry) is boxy or discy as the galaxy.",
+        help="Isophotes of the --model-image: ellipses, or (with --photometry) boxy and discy by the measured "
+        "harmonics.",
     ),
     click.option(
         "--regions",
         type=click.Path(path_type=Path, file_okay=False),
         metavar="DIR",
-        help="Write DS9 region files: NAME.reg, the ellipses, and NAME-mask.reg, what was left out.",
+        help="Write DS9 region files: the ellipses as NAME.reg, and what was ignored as NAME-mask.reg.",
     ),
     click.option(
         "--all-quantities",
         is_flag=True,
-        help="Petrosian and Kron radii and magnitudes, C42, mean mu inside r50, bar radius and strength too.",
+        help="Add Petrosian and Kron radii and magnitudes, C42, the mean mu inside r50, and radius and strength "
+        "of a bar.",
     ),
     click.option(
         "--disc-thickness",
         type=click.FloatRange(0.0, 0.9),
         metavar="Q0",
-        help="Inclination too, of a disc with this axis ratio from the edge, such as 0.2.",
+        help="Add the inclination of a disc whose axis ratio seen edge-on is Q0, such as 0.2.",
     ),
     click.option(
         "--photometry",
         is_flag=True,
-        help="Measure the pixels along the profile's ellipses too: intensity, harmonics a3 to b4, errors of shapes.",
+        help="Also measure the pixels along the profile's ellipses: intensity, harmonics a3 to b4, errors of the "
+        "shapes.",
     ),
 )
 

@@ -167,7 +167,9 @@ class PredictionRun:
             yield (
                 one.error,
                 notes,
-                lambda products, one=one, name=name, target=target: products.add_bands(name, one.profiles, target),
+                lambda products, one=one, name=name, target=target: products.add_bands(
+                    name, one.profiles, target, reference=reference
+                ),
             )
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from p2p_keras.core.atomic_files import safe_name
 from p2p_keras.core.errors import P2PError
 from p2p_keras.measure.outputs.colours import ColourWriter
+from p2p_keras.measure.outputs.gallery import GalleryWriter
 from p2p_keras.measure.outputs.summary import SummaryWriter
 from p2p_keras.profile.derived import DerivedSettings
 from p2p_keras.profile.derived.complete import OwnQuantities, complete_profiles
+from p2p_keras.profile.derived.extinction import extinction_in_band
 from p2p_keras.profile.tables.files import ProfileWriter
 from p2p_keras.profile.tables.measured import MeasuredProfile
 
@@ -35,6 +38,8 @@ class Products:
     model_kind : {"ellipses", "harmonics"}
         Of the model image (`p2p_keras.profile.harmonic_painting`).
     plot_format : str
+    report : path, optional
+        An HTML file: a gallery (`p2p_keras.measure.outputs.gallery`).
     draw_attention : callable, optional
         Draws which pixels made which radius, of an image, a profile and a name (`p2p_keras.measure.attention`).
     resume : bool
@@ -52,6 +57,7 @@ class Products:
         mask_image: Path | None = None,
         model_kind: str = "ellipses",
         regions: Path | None = None,
+        report: Path | None = None,
         draw_attention: Callable[[GalaxyImage, QTable, str], None] | None = None,
         resume: bool = False,
     ) -> None:
@@ -60,6 +66,7 @@ class Products:
         self.draw_attention = draw_attention
         self.model_kind, self.regions = model_kind, regions
         try:
+            self.gallery = GalleryWriter(report) if report else None
             self.summary = SummaryWriter(summary, resume=resume) if summary else None
         except BaseException:
             writer.close()  # leaves nothing behind of a run that never began
@@ -74,7 +81,7 @@ class Products:
 
     def __exit__(self, *exception: object) -> None:
         with ExitStack() as closing:  # each is closed, whatever becomes of the others
-            for part in (self.colours, self.summary, self.writer):
+            for part in (self.colours, self.summary, self.gallery, self.writer):
                 if part is not None:
                     closing.callback(part.close)
 
@@ -82,7 +89,7 @@ class Products:
         """Write everything of one galaxy, whose profile is complete (`complete_profiles`); returns its name."""
         profile, name = self._keep(profile)
         file = safe_name(name)
-        drawn = (self.plot, self.draw_attention, self.model_image, self.mask_image, self.regions)
+        drawn = (self.plot, self.gallery, self.draw_attention, self.model_image, self.mask_image, self.regions)
         if all(part is None for part in drawn):
             return name
         complete = profile.table()
@@ -90,22 +97,31 @@ class Products:
             from p2p_keras.profile.plots import galaxy_figure, save_figure
 
             save_figure(galaxy_figure(image, complete), self.plot / f"{file}.{self.plot_format}")
+        if self.gallery is not None:
+            self.gallery.add(image, complete)
         if self.draw_attention is not None:
             self.draw_attention(image, complete, name)
         if any(folder is not None for folder in (self.model_image, self.mask_image, self.regions)):
             self._paint(image, complete, file)
         return name
 
-    def add_bands(self, name: str, profiles: Mapping[str, QTable], target: Target | None = None) -> None:
-        """Write the bands of one galaxy, measured by force, and their colours."""
+    def add_bands(
+        self, name: str, profiles: Mapping[str, QTable], target: Target | None = None, *, reference: str | None = None
+    ) -> None:
+        """Write the bands of one galaxy, measured along the same ellipses, and their colours.
+
+        A catalogue's extinction is that of the `reference` band (by default the first); the others get theirs by the
+        ratio of the coefficients.
+        """
         from p2p_keras.measure.bands import colour_table
 
         if self.colours is None:
             self.colours = ColourWriter(self.writer, resume=self.resume)
+        first = reference if reference is not None and reference in profiles else next(iter(profiles))
         plain = complete_profiles(
             [MeasuredProfile.of(profile) for profile in profiles.values()],
             self.settings,
-            [own_quantities(target)] * len(profiles),
+            [own_quantities(self._in_band(target, first, band)) for band in profiles],
         )
         complete = {}
         for band, profile in zip(profiles, plain, strict=True):
@@ -119,6 +135,13 @@ class Products:
 
             figure = bands_figure(complete, title=_title_of_bands(name, complete))
             save_figure(figure, self.plot / f"{safe_name(name)}-bands.{self.plot_format}")
+
+    def _in_band(self, target: Target | None, reference: str, band: str) -> Target | None:
+        """A target with the extinction of another band than the reference's."""
+        if target is None or target.extinction is None or band == reference:
+            return target
+        system = self.settings.extinction_system
+        return replace(target, extinction=extinction_in_band(target.extinction, reference, band, system=system))
 
     def _paint(self, image: GalaxyImage, profile: QTable, file: str) -> None:
         """Write model and mask; a galaxy without two radii has neither."""

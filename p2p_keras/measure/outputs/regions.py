@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
 
 MAX_ELLIPSES = 24
+_HEAD = (
+    "# Region file format: DS9 version 4.1",
+    "global color=green width=1 select=1 edit=1 move=0 delete=1 include=1",
+)
+Polygon = tuple[Any, Any]
 
 
 def write_ellipse_regions(image: GalaxyImage, profile: QTable, path: Path) -> None:
@@ -31,7 +37,7 @@ def write_ellipse_regions(image: GalaxyImage, profile: QTable, path: Path) -> No
         if count
         else np.empty(0, int)
     )
-    lines = _head(image)
+    lines = [*_HEAD, "icrs" if image.wcs is not None else "image"]
     for i in rows:
         a, b = arrays["sma"][i], arrays["sma"][i] * (1.0 - arrays["ellipticity"][i])
         if image.wcs is not None:
@@ -59,23 +65,28 @@ def write_mask_regions(image: GalaxyImage, mask: np.ndarray, path: Path) -> None
 
     padded = np.pad(np.asarray(mask, dtype=float), 1)
     outlines = [np.asarray(line) for line in contour_generator(z=padded, name="serial").lines(0.5)]
-    lines = [*_head(image)[:-1], "image"]
-    for outline in outlines:
-        if len(outline) < 4:
-            continue
-        # Column 1 of the padded mask is column 0 of the image.
-        x, y = image.to_file(outline[:-1, 0] - 1.0, outline[:-1, 1] - 1.0)
-        x, y = x + 1.0, y + 1.0
-        lines.append("polygon(" + ",".join(f"{px:.2f},{py:.2f}" for px, py in zip(x, y, strict=True)) + ")")
+    # Column 1 of the padded mask is column 0 of the image.
+    polygons = [image.to_file(line[:-1, 0] - 1.0, line[:-1, 1] - 1.0) for line in outlines if len(line) >= 4]
+    write_polygon_regions(polygons, [], path)
+
+
+def write_polygon_regions(inside: Sequence[Polygon], outside: Sequence[Polygon], path: Path) -> None:
+    """Write polygons, (x, y) of their corners in pixels of the file from 0, as regions of a mask.
+
+    Parameters
+    ----------
+    inside : sequence of (array, array)
+        What is left out of a measurement.
+    outside : sequence of (array, array)
+        What counts all the same: DS9's excluded regions.
+    path : Path
+    """
+    lines = [*_HEAD, "image"]
+    for sign, polygons in (("", inside), ("-", outside)):
+        for x, y in polygons:
+            corners = ",".join(f"{px + 1.0:.2f},{py + 1.0:.2f}" for px, py in zip(x, y, strict=True))
+            lines.append(f"{sign}polygon({corners})")
     _write(lines, path)
-
-
-def _head(image: GalaxyImage) -> list[str]:
-    return [
-        "# Region file format: DS9 version 4.1",
-        "global color=green width=1 select=1 edit=1 move=0 delete=1 include=1",
-        "icrs" if image.wcs is not None else "image",
-    ]
 
 
 def _write(lines: list[str], path: Path) -> None:

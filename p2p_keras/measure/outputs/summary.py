@@ -95,7 +95,8 @@ def read_summary(path: str | os.PathLike[str]) -> Table:
             import pyarrow.parquet
 
             rows = pyarrow.parquet.read_table(path)
-            return Table({name: np.asarray(rows[name].to_pylist()) for name in rows.column_names})
+            columns = {name: rows[name].to_numpy() for name in rows.column_names}
+            return Table({name: np.asarray(v.tolist()) if v.dtype == object else v for name, v in columns.items()})
         how = _HOW[path.suffix.lower().lstrip(".")]
         if how["format"] == "fits":
             table = Table.read(path, character_as_bytes=False, mask_invalid=False, **how)

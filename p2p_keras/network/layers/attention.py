@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import keras
-import tensorflow as tf
-from keras import layers
+from keras import layers, ops
 
 from p2p_keras.network.layers.geometry import _Float32Layer
 
@@ -23,23 +22,22 @@ class AngularAttention(_Float32Layer):
     """
 
     def call(self, logits, value, good):
-        """See the class."""
         samples, angles = value.shape[2], logits.shape[2]
         if samples not in (angles, 2 * angles):
             raise ValueError(f"{samples} samples came for {angles} angles, but there must be as many or twice as many")
         if samples != angles:
-            logits = tf.repeat(logits, 2, axis=2)
+            logits = ops.repeat(logits, 2, axis=2)
             # Sample 2i lies on the angle of logit i, sample 2i + 1 between i and i + 1.
-            logits = 0.5 * (logits + tf.concat([logits[:, :, -1:], logits[:, :, :-1]], axis=2))
-            logits = tf.concat([logits[:, :, 1:], logits[:, :, :1]], axis=2)
+            logits = 0.5 * (logits + ops.concatenate([logits[:, :, -1:], logits[:, :, :-1]], axis=2))
+            logits = ops.concatenate([logits[:, :, 1:], logits[:, :, :1]], axis=2)
         usable = good > 0.0
-        logits = tf.where(usable, logits + tf.math.log(tf.maximum(good, 1e-6)), tf.fill(tf.shape(good), _MASKED))
-        any_good = tf.cast(tf.reduce_any(usable, axis=-1, keepdims=True), tf.float32)
-        weight = tf.nn.softmax(logits, axis=-1) * any_good
-        intensity = tf.reduce_sum(weight * value, axis=-1)
-        square = tf.reduce_sum(weight * weight, axis=-1)
-        number = tf.squeeze(any_good, -1) / tf.maximum(square, 1e-6)
-        return weight, intensity, number, tf.reduce_mean(tf.cast(usable, tf.float32), axis=-1)
+        logits = ops.where(usable, logits + ops.log(ops.maximum(good, 1e-6)), _MASKED)
+        any_good = ops.cast(ops.any(usable, axis=-1, keepdims=True), "float32")
+        weight = ops.softmax(logits, axis=-1) * any_good
+        intensity = ops.sum(weight * value, axis=-1)
+        square = ops.sum(weight * weight, axis=-1)
+        number = ops.squeeze(any_good, -1) / ops.maximum(square, 1e-6)
+        return weight, intensity, number, ops.mean(ops.cast(usable, "float32"), axis=-1)
 
     def compute_output_shape(self, logits_shape, value_shape, good_shape):
         """Shapes of weight, intensity, number and covered."""
@@ -77,30 +75,29 @@ class RadialTransformer(keras.layers.Layer):
         self.contract = layers.Dense(dim, kernel_initializer="zeros", name="contract", **policy)
 
     def build(self, input_shape):
-        """Build the sublayers."""
         for layer in (self.norm_conv, self.conv, self.norm_attention, self.qkv, self.project, self.norm_mlp):
             layer.build(input_shape)
         self.expand.build(input_shape)
         self.contract.build((*input_shape[:2], self.expansion * self.dim))
 
     def call(self, x):
-        """See the class."""
-        x = x + tf.cast(tf.nn.silu(self.conv(self.norm_conv(x))), x.dtype)
-        x = x + tf.cast(self.project(self._attend(self.norm_attention(x))), x.dtype)
-        return x + tf.cast(self.contract(tf.nn.silu(self.expand(self.norm_mlp(x)))), x.dtype)
+        x = x + ops.cast(ops.silu(self.conv(self.norm_conv(x))), x.dtype)
+        x = x + ops.cast(self.project(self._attend(self.norm_attention(x))), x.dtype)
+        return x + ops.cast(self.contract(ops.silu(self.expand(self.norm_mlp(x)))), x.dtype)
 
     def _attend(self, x):
-        batch, radii, head = tf.shape(x)[0], x.shape[1], self.dim // self.num_heads
-        qkv = tf.reshape(self.qkv(x), tf.stack([batch, radii, 3, self.num_heads, head]))
-        q, k, v = (tf.transpose(qkv[:, :, i], [0, 2, 1, 3]) for i in range(3))
-        scores = tf.cast(tf.matmul(q, k, transpose_b=True), tf.float32) * head**-0.5
-        mixed = tf.matmul(tf.cast(tf.nn.softmax(scores, axis=-1), v.dtype), v)
-        return tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), tf.stack([batch, radii, self.dim]))
+        radii, head = x.shape[1], self.dim // self.num_heads
+        qkv = ops.reshape(self.qkv(x), (-1, radii, 3, self.num_heads, head))
+        # Every axis in its place for the matrix products: heads beside the batch, keys as columns.
+        orders = ((0, 2, 1, 3), (0, 2, 3, 1), (0, 2, 1, 3))
+        q, k, v = (ops.transpose(qkv[:, :, i], order) for i, order in enumerate(orders))
+        scores = ops.cast(ops.matmul(q, k), "float32") * head**-0.5
+        mixed = ops.matmul(ops.cast(ops.softmax(scores, axis=-1), v.dtype), v)
+        return ops.reshape(ops.transpose(mixed, (0, 2, 1, 3)), (-1, radii, self.dim))
 
     def compute_output_shape(self, input_shape):
         """The input's shape."""
         return tuple(input_shape)
 
     def get_config(self):
-        """Every argument under its own name."""
         return {**super().get_config(), "dim": self.dim, "num_heads": self.num_heads, "expansion": self.expansion}

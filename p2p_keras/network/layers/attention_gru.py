@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import keras
-import tensorflow as tf
-from keras import layers
+from keras import layers, ops
 
 _MASKED = -1e9  # score of a masked position: its weight underflows to exactly 0
 
@@ -52,7 +51,6 @@ class AttentionGRUCell(keras.layers.Layer):
         self.cell = layers.GRUCell(units, reset_after=reset_after, dtype=self.dtype_policy, name="cell")
 
     def build(self, inputs_shape, state_shape, attention_shape, *_):
-        """Build the GRU and make the attention's three weights."""
         memory_dim = attention_shape[-1]
         self.cell.build((inputs_shape[0], inputs_shape[-1] + memory_dim))
         shapes = {
@@ -75,24 +73,23 @@ class AttentionGRUCell(keras.layers.Layer):
         -------
         memory, keys : tensors (batch, positions, memory_dim) and (batch, positions, attention_units)
         """
-        memory = tf.cast(memory, self.compute_dtype)
+        memory = ops.cast(memory, self.compute_dtype)
         if mask is not None:
-            memory *= tf.cast(tf.expand_dims(mask, -1), memory.dtype)
-        return memory, tf.matmul(memory, tf.cast(self.memory_kernel, memory.dtype))
+            memory = memory * ops.cast(ops.expand_dims(mask, -1), memory.dtype)
+        return memory, ops.matmul(memory, ops.cast(self.memory_kernel, memory.dtype))
 
     def call(self, inputs, state, attention, memory, keys, mask=None):
-        """See the class."""
-        state, _ = self.cell(tf.concat([inputs, attention], axis=-1), [state])
-        query = tf.expand_dims(tf.matmul(state, tf.cast(self.query_kernel, state.dtype)), 1)
-        scores = tf.reduce_sum(tf.cast(self.attention_v, state.dtype) * tf.tanh(keys + query), axis=2)
-        scores = tf.cast(scores, tf.float32)  # the softmax of half precision can't tell the positions apart
+        state, _ = self.cell(ops.concatenate([inputs, attention], axis=-1), [state])
+        query = ops.expand_dims(ops.matmul(state, ops.cast(self.query_kernel, state.dtype)), 1)
+        scores = ops.sum(ops.cast(self.attention_v, state.dtype) * ops.tanh(keys + query), axis=2)
+        scores = ops.cast(scores, "float32")  # the softmax of half precision can't tell the positions apart
         if mask is None:
-            alignments = tf.nn.softmax(scores, axis=-1)
+            alignments = ops.softmax(scores, axis=-1)
         else:
-            scores = tf.where(mask, scores, tf.fill(tf.shape(scores), _MASKED))
-            alignments = tf.nn.softmax(scores, axis=-1) * tf.cast(mask, tf.float32)
-        weights = tf.expand_dims(tf.cast(alignments, memory.dtype), 1)
-        attention = tf.squeeze(tf.matmul(weights, memory), 1)
+            scores = ops.where(mask, scores, _MASKED)
+            alignments = ops.softmax(scores, axis=-1) * ops.cast(mask, "float32")
+        weights = ops.expand_dims(ops.cast(alignments, memory.dtype), 1)
+        attention = ops.squeeze(ops.matmul(weights, memory), 1)
         return attention, state, alignments
 
     def compute_output_shape(self, inputs_shape, state_shape, attention_shape, memory_shape, keys_shape, *_):
@@ -100,7 +97,6 @@ class AttentionGRUCell(keras.layers.Layer):
         return tuple(attention_shape), tuple(state_shape), tuple(memory_shape[:2])
 
     def get_config(self):
-        """Every argument under its own name."""
         return {
             **super().get_config(),
             "units": self.units,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import keras
-import tensorflow as tf
+from keras import ops
 
 from p2p_keras.core import units
 from p2p_keras.network.layers.geometry import _Float32Layer
@@ -23,15 +23,14 @@ class OneEllipse(_Float32Layer):
     """
 
     def call(self, answer, image, sma):
-        """See the class."""
         vector, offset = answer[:, :2], answer[:, 2:]
-        length = tf.sqrt(tf.reduce_sum(vector * vector, axis=1, keepdims=True) + 1e-12)
-        vector *= _LARGEST * tf.tanh(length) / length
-        shape = tf.shape(image)
-        height, width = tf.cast(shape[1], tf.float32), tf.cast(shape[2], tf.float32)
-        middle = tf.stack([(width - 1.0) / 2.0, (height - 1.0) / 2.0])
-        centre = tf.reshape(middle, [1, 2]) + _REACH * tf.maximum(height, width) * tf.tanh(offset)
-        return tf.ones_like(tf.expand_dims(sma, -1)) * tf.expand_dims(vector, 1), centre
+        length = ops.sqrt(ops.sum(vector * vector, axis=1, keepdims=True) + 1e-12)
+        vector = vector * (_LARGEST * ops.tanh(length) / length)
+        shape = ops.shape(image)
+        height, width = ops.cast(shape[1], "float32"), ops.cast(shape[2], "float32")
+        middle = ops.stack([(width - 1.0) / 2.0, (height - 1.0) / 2.0])
+        centre = ops.reshape(middle, (1, 2)) + _REACH * ops.maximum(height, width) * ops.tanh(offset)
+        return ops.ones_like(ops.expand_dims(sma, -1)) * ops.expand_dims(vector, 1), centre
 
     def compute_output_shape(self, answer_shape, image_shape, sma_shape):
         """Shapes of e and centre."""
@@ -46,9 +45,8 @@ class NoiseIntensity(_Float32Layer):
     """
 
     def call(self, mu, log_noise, zero_point, pixel_scale):
-        """See the class."""
-        log_noise, zero_point, pixel_scale = (tf.reshape(v, [-1, 1]) for v in (log_noise, zero_point, pixel_scale))
-        return units.log_noise_units_from_mu(mu, log_noise, zero_point, pixel_scale, xp=keras.ops)
+        log_noise, zero_point, pixel_scale = (ops.reshape(v, (-1, 1)) for v in (log_noise, zero_point, pixel_scale))
+        return units.log_noise_units_from_mu(mu, log_noise, zero_point, pixel_scale, xp=ops)
 
     def compute_output_shape(self, mu_shape, *_):
         """(batch, K)."""
@@ -63,8 +61,7 @@ class RingsCovered(_Float32Layer):
     """
 
     def call(self, good, inside):
-        """See the class."""
-        return tf.reduce_mean(tf.cast(good > 0.0, tf.float32), axis=2) * inside
+        return ops.mean(ops.cast(good > 0.0, "float32"), axis=2) * inside
 
     def compute_output_shape(self, good_shape, inside_shape):
         """(batch, K)."""
@@ -76,8 +73,7 @@ class StopGradient(_Float32Layer):
     """Its input, through which no gradient flows."""
 
     def call(self, x):
-        """See the class."""
-        return tf.stop_gradient(x)
+        return ops.stop_gradient(x)
 
     def compute_output_shape(self, input_shape):
         """The input's shape."""
@@ -98,13 +94,11 @@ class Constant(_Float32Layer):
         self.value = value
 
     def call(self, x):
-        """See the class."""
-        return tf.fill(tf.shape(x), self.value)
+        return ops.full_like(x, self.value)
 
     def compute_output_shape(self, input_shape):
         """The input's shape."""
         return tuple(input_shape)
 
     def get_config(self):
-        """Every argument under its own name."""
         return {**super().get_config(), "value": self.value}

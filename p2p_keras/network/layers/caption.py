@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import keras
-import tensorflow as tf
+from keras import ops
 
 from p2p_keras.core import radii, units
 from p2p_keras.network.layers.geometry import _Float32Layer
+from p2p_keras.network.layers.per_backend import gathered
 
 _CORE_PX = 2.0
 
 
-def smooth_radius(radius, xp=tf):
+def smooth_radius(radius):
     """The variable in which profiles are interpolated: ``sqrt(r^2 + 2^2)`` (px).
 
     Under the PSF a profile is a parabola in r, further out it is straight in r (a disc's) or nearly so: in this
     variable it is straight in both, and linear interpolation between whole pixels costs 0.001 mag in the median of
     mock galaxies and 0.03 at the worst radius.
     """
-    return xp.sqrt(radius * radius + _CORE_PX * _CORE_PX)
+    return ops.sqrt(radius * radius + _CORE_PX * _CORE_PX)
 
 
 @keras.saving.register_keras_serializable(package="p2p_keras")
@@ -32,16 +33,15 @@ class CaptionToGrid(_Float32Layer):
     """
 
     def call(self, caption, length, sma):
-        """See the class."""
-        last = tf.cast(tf.shape(caption)[1] - 1, tf.float32)
-        step = tf.clip_by_value(tf.floor(sma - radii.SMA_MIN_PX), 0.0, tf.maximum(last - 1.0, 0.0))
+        last = ops.cast(ops.shape(caption)[1] - 1, "float32")
+        step = ops.clip(ops.floor(sma - radii.SMA_MIN_PX), 0.0, ops.maximum(last - 1.0, 0.0))
         low, high = (smooth_radius(step + radii.SMA_MIN_PX + i) for i in (0.0, 1.0))
-        weight = tf.clip_by_value((smooth_radius(sma) - low) / (high - low), 0.0, 1.0)
-        index = tf.cast(step, tf.int32)
-        left, right = tf.gather(caption, index, batch_dims=1), tf.gather(caption, index + 1, batch_dims=1)
+        weight = ops.clip((smooth_radius(sma) - low) / (high - low), 0.0, 1.0)
+        index = ops.cast(step, "int32")
+        left, right = gathered(caption, index), gathered(caption, index + 1)
         mu = units.mu_from_caption(left + weight * (right - left))
-        end = tf.reshape(length, [-1, 1]) - (1.0 - radii.SMA_MIN_PX)
-        return mu, tf.cast(sma <= end + 1e-3, tf.float32)
+        end = ops.reshape(length, (-1, 1)) - (1.0 - radii.SMA_MIN_PX)
+        return mu, ops.cast(sma <= end + 1e-3, "float32")
 
     def compute_output_shape(self, caption_shape, length_shape, sma_shape):
         """Shapes of mu and inside."""

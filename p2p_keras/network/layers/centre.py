@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
 from p2p_keras.core import ellipse
-from p2p_keras.network.layers.geometry import _Float32Layer
+from p2p_keras.network.layers.geometry import _Float32Layer, longer_side
+from p2p_keras.network.layers.per_backend import greatest
 
 _JITTER_RANGE = 20.0  # largest over smallest distance
 
@@ -34,17 +35,16 @@ class WindowOffsets(_Float32Layer):
         self.size, self.divisions, self.smallest = size, divisions, smallest
 
     def call(self, image, centre=None):
-        """See the class."""
-        shape = tf.shape(image)
-        height, width = tf.cast(shape[1], tf.float32), tf.cast(shape[2], tf.float32)
-        spacing = tf.maximum(tf.maximum(height, width) / self.divisions, self.smallest)
+        shape = ops.shape(image)
+        height, width = ops.cast(shape[1], "float32"), ops.cast(shape[2], "float32")
+        spacing = ops.maximum(ops.maximum(height, width) / self.divisions, self.smallest)
         if centre is None:
-            middle = tf.stack([(width - 1.0) / 2.0, (height - 1.0) / 2.0])
-            centre = tf.ones(tf.stack([shape[0], 1])) * tf.reshape(middle, [1, 2])
-        offsets = np.arange(self.size, dtype="float32") - (self.size - 1) / 2.0
-        ones = tf.ones(tf.stack([shape[0], self.size, self.size]))
-        x = tf.reshape(centre[:, 0], [-1, 1, 1]) + spacing * offsets.reshape(1, 1, -1) * ones
-        y = tf.reshape(centre[:, 1], [-1, 1, 1]) + spacing * offsets.reshape(1, -1, 1) * ones
+            middle = ops.stack([(width - 1.0) / 2.0, (height - 1.0) / 2.0])
+            centre = ops.ones((shape[0], 1)) * ops.reshape(middle, (1, 2))
+        offsets = ops.arange(self.size, dtype="float32") - (self.size - 1) / 2.0
+        ones = ops.ones((shape[0], self.size, self.size))
+        x = ops.reshape(centre[:, 0], (-1, 1, 1)) + spacing * ops.reshape(offsets, (1, 1, -1)) * ones
+        y = ops.reshape(centre[:, 1], (-1, 1, 1)) + spacing * ops.reshape(offsets, (1, -1, 1)) * ones
         return x, y, spacing * ones[:, :, 0]
 
     def compute_output_shape(self, image_shape, centre_shape=None):
@@ -53,7 +53,6 @@ class WindowOffsets(_Float32Layer):
         return window, window, window[:2]
 
     def get_config(self):
-        """Every argument under its own name."""
         return {
             **super().get_config(),
             "size": self.size,
@@ -80,26 +79,25 @@ class LocalSoftArgmax(_Float32Layer):
         self.reach = reach
 
     def call(self, logits, x, y):
-        """See the class."""
         size = logits.shape[1]
-        flat = tf.reshape(tf.cast(logits, tf.float32), [-1, size * size])
-        best = tf.argmax(flat, axis=-1, output_type=tf.int32)
-        row, column = tf.cast(best // size, tf.float32), tf.cast(best % size, tf.float32)
-        rows, columns = (np.arange(size * size) // size).astype("float32"), (np.arange(size * size) % size)
-        columns = columns.astype("float32")
-        near = (tf.abs(rows - tf.reshape(row, [-1, 1])) <= self.reach) & (
-            tf.abs(columns - tf.reshape(column, [-1, 1])) <= self.reach
+        flat = ops.reshape(ops.cast(logits, "float32"), (-1, size * size))
+        best = greatest(flat)
+        row, column = ops.cast(best // size, "float32"), ops.cast(best % size, "float32")
+        rows, columns = (
+            ops.convert_to_tensor(place.astype("float32")) for place in divmod(np.arange(size * size), size)
         )
-        weight = tf.nn.softmax(tf.where(near, flat, flat - 1e4), axis=-1)
-        centre = [tf.reduce_sum(weight * tf.reshape(v, [-1, size * size]), axis=-1) for v in (x, y)]
-        return tf.stack(centre, axis=-1)
+        near = (ops.abs(rows - ops.reshape(row, (-1, 1))) <= self.reach) & (
+            ops.abs(columns - ops.reshape(column, (-1, 1))) <= self.reach
+        )
+        weight = ops.softmax(ops.where(near, flat, flat - 1e4), axis=-1)
+        centre = [ops.sum(weight * ops.reshape(v, (-1, size * size)), axis=-1) for v in (x, y)]
+        return ops.stack(centre, axis=-1)
 
     def compute_output_shape(self, logits_shape, x_shape, y_shape):
         """(batch, 2)."""
         return (logits_shape[0], 2)
 
     def get_config(self):
-        """Every argument under its own name."""
         return {**super().get_config(), "reach": self.reach}
 
 
@@ -115,11 +113,10 @@ class MovedCentre(_Float32Layer):
     """
 
     def call(self, centre, sma, e, proposed, logits):
-        """See the class."""
-        centre, sma, e = tf.stop_gradient(centre), tf.stop_gradient(sma), tf.stop_gradient(e)
+        centre, sma, e = ops.stop_gradient(centre), ops.stop_gradient(sma), ops.stop_gradient(e)
         dx, dy = ellipse.points(sma, e[..., 0], e[..., 1], proposed[..., 0], proposed[..., 1])
-        weight = tf.nn.softmax(tf.squeeze(tf.cast(logits, tf.float32), -1) - tf.math.log(sma), axis=1)
-        return centre + tf.stack([tf.reduce_sum(weight * dx, axis=1), tf.reduce_sum(weight * dy, axis=1)], axis=-1)
+        weight = ops.softmax(ops.squeeze(ops.cast(logits, "float32"), -1) - ops.log(sma), axis=1)
+        return centre + ops.stack([ops.sum(weight * dx, axis=1), ops.sum(weight * dy, axis=1)], axis=-1)
 
     def compute_output_shape(self, centre_shape, *_):
         """(batch, 2)."""
@@ -147,23 +144,20 @@ class CentreJitter(_Float32Layer):
         self.seeds = keras.random.SeedGenerator()
 
     def call(self, centre, image, training=False):
-        """See the class."""
         if not training:
             return centre
         chosen, direction, size = (
-            tf.cast(keras.random.uniform(tf.stack([tf.shape(centre)[0], 1]), seed=self.seeds), tf.float32)
-            for _ in range(3)
+            ops.cast(keras.random.uniform((ops.shape(centre)[0], 1), seed=self.seeds), "float32") for _ in range(3)
         )
-        side = tf.cast(tf.reduce_max(tf.shape(image)[1:]), tf.float32)
-        distance = self.largest * side * tf.exp(-float(np.log(_JITTER_RANGE)) * size)
-        distance = tf.where(chosen < self.share, distance, tf.zeros_like(distance))
+        side = longer_side(image)
+        distance = self.largest * side * ops.exp(-float(np.log(_JITTER_RANGE)) * size)
+        distance = ops.where(chosen < self.share, distance, 0.0)
         angle = 2.0 * np.pi * direction
-        return centre + distance * tf.concat([tf.cos(angle), tf.sin(angle)], axis=1)
+        return centre + distance * ops.concatenate([ops.cos(angle), ops.sin(angle)], axis=1)
 
     def compute_output_shape(self, centre_shape, image_shape):
         """(batch, 2)."""
         return tuple(centre_shape)
 
     def get_config(self):
-        """Every argument under its own name."""
         return {**super().get_config(), "share": self.share, "largest": self.largest}

@@ -7,12 +7,13 @@ every precision policy the recurrence is in float32: rounding adds up over hundr
 from __future__ import annotations
 
 import keras
-import tensorflow as tf
-from keras import layers
+from keras import layers, ops
 
 from p2p_keras.core import radii
 from p2p_keras.core import units as physical
 from p2p_keras.network.layers.attention_gru import AttentionGRUCell
+from p2p_keras.network.layers.geometry import longer_side
+from p2p_keras.network.layers.per_backend import rows_of
 
 _SKY = physical.caption_from_mu(physical.SKY_MU)
 START_TOKEN = 0.0
@@ -20,9 +21,8 @@ START_TOKEN = 0.0
 
 def has_reached_sky(recent, tolerance):
     """Whether the last outputs of each caption (batch, window) have a standard deviation of `tolerance` or less."""
-    mean = tf.reduce_mean(recent, axis=1, keepdims=True)
-    spread = tf.sqrt(tf.reduce_mean(tf.square(recent - mean), axis=1, keepdims=True))
-    return tf.reshape(spread <= tolerance, [-1])
+    mean = ops.mean(recent, axis=1, keepdims=True)
+    return ops.sqrt(ops.mean(ops.square(recent - mean), axis=1)) <= tolerance
 
 
 class CaptionDecoder(keras.layers.Layer):
@@ -68,10 +68,8 @@ class CaptionDecoder(keras.layers.Layer):
 
     def _steps(self, image):
         """Most steps that anything reads: the grid's last radius and the window that may call it sky."""
-        shape = tf.shape(image)
-        side = tf.cast(tf.maximum(shape[1], shape[2]), tf.float32)
-        needed = tf.cast(radii.caption_length(side, xp=keras.ops), tf.int32) + self.window
-        return tf.minimum(needed, self.max_steps)
+        needed = ops.cast(radii.caption_length(longer_side(image), xp=ops), "int32") + self.window
+        return ops.minimum(needed, self.max_steps)
 
     def _write(self, state, advance, image, teacher):
         """Run the loop.
@@ -87,51 +85,58 @@ class CaptionDecoder(keras.layers.Layer):
         -------
         caption, length
         """
-        batch = tf.shape(state[0])[0]
-        size, last = (self.max_steps, self._steps(image)) if teacher is None else (tf.shape(teacher)[1],) * 2
-        place = tf.reshape(tf.range(size), [1, -1])
-        if teacher is not None:
-            by_step = tf.transpose(teacher)
+        return self._alone(state, advance, image) if teacher is None else self._taught(state, advance, teacher)
+
+    def _taught(self, state, advance, teacher):
+        """A caption as long as its teacher: a fixed number of steps, which gradients pass through on any backend."""
+        batch, steps = ops.shape(teacher)
+        place = ops.reshape(ops.arange(steps, dtype="int32"), (1, -1))
+        by_step = ops.transpose(teacher)
+
+        def step(i, carried):
+            token, caption, *state = carried
+            output, state = advance(token, tuple(state), i)
+            given = ops.reshape(rows_of(by_step, i), (batch, 1))
+            return ops.where(ops.isfinite(given), given, output), ops.where(place == i, output, caption), *state
+
+        first = ops.full((batch, 1), START_TOKEN, "float32"), ops.full((batch, steps), _SKY, "float32"), *state
+        _, caption, *_ = ops.fori_loop(0, steps, step, first)
+        return caption, ops.zeros((batch,)) + ops.cast(steps, "float32")
+
+    def _alone(self, state, advance, image):
+        """A caption that is fed itself, until all of its batch have halted. JAX has no gradient of it."""
+        batch, last = ops.shape(state[0])[0], self._steps(image)
+        place = ops.reshape(ops.arange(self.max_steps, dtype="int32"), (1, -1))
 
         def unfinished(i, token, caption, length, *state):
-            return (i < last) if teacher is not None else (i < last) & tf.reduce_any(length >= last)
+            return (i < last) & ops.any(length >= last)
 
-        def body(i, token, caption, length, *state):
-            before = token, caption, length
+        def step(i, token, caption, length, *state):
             output, state = advance(token, state, i)
             # A caption that has halted stays at the sky, whatever its batch still does.
-            output = tf.where(tf.reshape(length < last, [-1, 1]), tf.fill([batch, 1], _SKY), output)
-            caption = tf.where(tf.equal(place, i), output, caption)
-            token = output
-            if teacher is not None:
-                given = tf.reshape(tf.gather(by_step, i), [-1, 1])
-                token = tf.where(tf.math.is_finite(given), given, output)
-            else:
-                begin = tf.maximum(i + 1 - self.window, 0)
-                recent = tf.slice(caption, tf.stack([0, begin]), tf.stack([batch, self.window]))
-                halted = has_reached_sky(recent, self.tolerance) & (i + 1 >= self.window) & (length >= last)
-                length = tf.where(halted, tf.zeros_like(length) + begin, length)
-            # A graph of a known batch would lose sight of its size where that is one.
-            for new, old in zip((token, caption, length), before, strict=True):
-                new.set_shape(old.shape)
-            return (i + 1, token, caption, length, *state)
+            output = ops.where(ops.reshape(length < last, (batch, 1)), _SKY, output)
+            caption = ops.where(place == i, output, caption)
+            begin = ops.maximum(i + 1 - self.window, 0)
+            recent = ops.slice(caption, (0, begin), (batch, self.window))
+            halted = has_reached_sky(recent, self.tolerance) & (i + 1 >= self.window) & (length >= last)
+            return (i + 1, output, caption, ops.where(halted, begin, length), *state)
 
         first = (
-            tf.constant(0),
-            tf.fill([batch, 1], START_TOKEN),
-            tf.fill(tf.stack([batch, size]), _SKY),
-            tf.zeros([batch], tf.int32) + last,
+            ops.convert_to_tensor(0, "int32"),
+            ops.full((batch, 1), START_TOKEN, "float32"),
+            ops.full((batch, self.max_steps), _SKY, "float32"),
+            ops.zeros((batch,), "int32") + last,
             *state,
         )
-        _, _, caption, length, *_ = tf.while_loop(unfinished, body, first)
-        return caption, tf.cast(length, tf.float32)
+        _, _, caption, length, *_ = ops.while_loop(unfinished, step, first)
+        return caption, ops.cast(length, "float32")
 
     def _dropped(self, teacher, batch, training, masks):
         """Masks of dropout for all steps at once (masks, steps, batch, units); None without dropout."""
         if not (training and self.dropout):
             return None
-        steps = self.max_steps if teacher is None else tf.shape(teacher)[1]
-        ones = tf.ones(tf.stack([masks, steps, batch, self.units]))
+        steps = self.max_steps if teacher is None else ops.shape(teacher)[1]
+        ones = ops.ones((masks, steps, batch, self.units))
         return keras.random.dropout(ones, self.dropout, seed=self.seeds)
 
     def _spec(self, batch, teacher):
@@ -139,7 +144,6 @@ class CaptionDecoder(keras.layers.Layer):
         return keras.KerasTensor((batch, steps), "float32"), keras.KerasTensor((batch,), "float32")
 
     def get_config(self):
-        """Every argument under its own name."""
         names = ("units", "window", "tolerance", "max_steps", "dropout")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
@@ -166,7 +170,6 @@ class GRUDecoder(CaptionDecoder):
         self.cells = [layers.GRUCell(units, dtype="float32", name=f"gru{i}") for i in range(num_layers)]
 
     def build(self, *_):
-        """Build the stack and the head."""
         for i, cell in enumerate(self.cells):
             cell.build((None, self.units if i else 1))
         self.head.build((None, self.units))
@@ -191,14 +194,13 @@ class GRUDecoder(CaptionDecoder):
             new.append(x)
             if masks is not None and i + 1 < self.num_layers:
                 x = x * masks[i]
-        return self.head(tf.nn.relu(x)), tuple(new)
+        return self.head(ops.relu(x)), tuple(new)
 
     def call(self, z, image, teacher=None, training=False):
-        """See the class."""
-        dropped = self._dropped(teacher, tf.shape(z)[0], training, self.num_layers - 1)
+        dropped = self._dropped(teacher, ops.shape(z)[0], training, self.num_layers - 1)
 
         def advance(token, state, i):
-            masks = None if dropped is None else [tf.gather(dropped[n], i) for n in range(self.num_layers - 1)]
+            masks = None if dropped is None else [rows_of(dropped[n], i) for n in range(self.num_layers - 1)]
             return self.step(token, state, masks)
 
         return self._write((z,) * self.num_layers, advance, image, teacher)
@@ -208,7 +210,6 @@ class GRUDecoder(CaptionDecoder):
         return self._spec(z.shape[0], teacher)
 
     def get_config(self):
-        """Every argument under its own name."""
         return {**super().get_config(), "num_layers": self.num_layers}
 
 
@@ -234,7 +235,6 @@ class AttentionDecoder(CaptionDecoder):
         self.cell = AttentionGRUCell(units, attention_units, dtype="float32", name="cell")
 
     def build(self, z_shape, memory_shape, *_):
-        """Build the cell and the head."""
         self.cell.build((None, 1), (None, self.units), (None, memory_shape[-1]))
         self.head.build((None, self.units + memory_shape[-1]))
 
@@ -256,18 +256,17 @@ class AttentionDecoder(CaptionDecoder):
         """
         attention, hidden, alignments = self.cell(token, state[1], state[0], memory, keys, mask)
         shown = hidden if dropped is None else hidden * dropped
-        return self.head(tf.nn.relu(tf.concat([shown, attention], axis=1))), (attention, hidden), alignments
+        return self.head(ops.relu(ops.concatenate([shown, attention], axis=1))), (attention, hidden), alignments
 
     def call(self, z, memory, mask, image, teacher=None, training=False):
-        """See the class."""
-        batch = tf.shape(z)[0]
+        batch = ops.shape(z)[0]
         mask = mask > 0.0
         memory, keys = self.cell.prepare(memory, mask)
         dropped = self._dropped(teacher, batch, training, 1)
-        nothing = tf.zeros(tf.stack([batch, memory.shape[2]]))
+        nothing = ops.zeros((batch, memory.shape[2]))
 
         def advance(token, state, i):
-            factors = None if dropped is None else tf.gather(dropped[0], i)
+            factors = None if dropped is None else rows_of(dropped[0], i)
             output, state, _ = self.step(token, state, memory, keys, mask, factors)
             return output, state
 
@@ -278,7 +277,6 @@ class AttentionDecoder(CaptionDecoder):
         return self._spec(z.shape[0], teacher)
 
     def get_config(self):
-        """Every argument under its own name."""
         return {**super().get_config(), "attention_units": self.attention_units}
 
 
@@ -301,42 +299,38 @@ class AlignmentsAt(keras.layers.Layer):
         self.decoder = decoder
 
     def build(self, z_shape, memory_shape, *_):
-        """Build the decoder where it isn't yet."""
         if not self.decoder.built:
             self.decoder.build(z_shape, memory_shape)
 
     def call(self, z, memory, mask, caption, sma):
-        """See the class."""
         mask = mask > 0.0
         memory, keys = self.decoder.cell.prepare(memory, mask)
-        steps = tf.cast(tf.shape(caption)[1], tf.float32)
-        at = tf.cast(tf.clip_by_value(tf.round(sma - radii.SMA_MIN_PX), 0.0, steps - 1.0), tf.int32)
-        batch = tf.shape(z)[0]
-        by_step = tf.transpose(caption)
+        steps = ops.cast(ops.shape(caption)[1], "float32")
+        at = ops.cast(ops.clip(ops.round(sma - radii.SMA_MIN_PX), 0.0, steps - 1.0), "int32")
+        batch = ops.shape(z)[0]
+        by_step = ops.transpose(caption)
 
         def body(i, token, found, attention, hidden):
             _, (attention, hidden), alignments = self.decoder.step(token, (attention, hidden), memory, keys, mask)
-            found = tf.where(tf.expand_dims(tf.equal(at, i), -1), tf.expand_dims(alignments, 1), found)
-            return i + 1, tf.reshape(tf.gather(by_step, i), [-1, 1]), found, attention, hidden
+            found = ops.where(ops.expand_dims(at == i, -1), ops.expand_dims(alignments, 1), found)
+            return i + 1, ops.reshape(rows_of(by_step, i), (batch, 1)), found, attention, hidden
 
         first = (
-            tf.constant(0),
-            tf.fill(tf.stack([batch, 1]), START_TOKEN),
-            tf.zeros(tf.stack([batch, tf.shape(at)[1], tf.shape(memory)[1]])),
-            tf.zeros(tf.stack([batch, memory.shape[2]])),
+            ops.convert_to_tensor(0, "int32"),
+            ops.full((batch, 1), START_TOKEN, "float32"),
+            ops.zeros((batch, ops.shape(at)[1], ops.shape(memory)[1])),
+            ops.zeros((batch, memory.shape[2])),
             z,
         )
-        return tf.while_loop(lambda i, *_: i <= tf.reduce_max(at), body, first)[2]
+        return ops.while_loop(lambda i, *_: i <= ops.max(at), body, first)[2]
 
     def compute_output_spec(self, z, memory, mask, caption, sma):
         """Spec of the attention."""
         return keras.KerasTensor((*sma.shape, memory.shape[1]), "float32")
 
     def get_config(self):
-        """Every argument under its own name."""
         return {**super().get_config(), "decoder": keras.saving.serialize_keras_object(self.decoder)}
 
     @classmethod
     def from_config(cls, config):
-        """Make the layer with a decoder of its own."""
         return cls(**{**config, "decoder": keras.saving.deserialize_keras_object(config["decoder"])})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
 from p2p_keras.core import ellipse, radii
 
@@ -17,6 +17,12 @@ def angle_terms(num_angles: int, harmonic: int = 1):
     return np.cos(harmonic * t).astype("float32"), np.sin(harmonic * t).astype("float32")
 
 
+def longer_side(image):
+    """Longer side of images (batch, height, width) in pixels, a float32 scalar."""
+    _, height, width = ops.shape(image)
+    return ops.cast(ops.maximum(height, width), "float32")
+
+
 class _Float32Layer(keras.layers.Layer):
     """Base of layers without weights that compute in float32 under every precision policy: coordinates need it."""
 
@@ -24,7 +30,7 @@ class _Float32Layer(keras.layers.Layer):
         super().__init__(**{"dtype": "float32", **kwargs})
 
     def build(self, *_):
-        """Nothing to build: the layer has no weights."""
+        pass
 
 
 @keras.saving.register_keras_serializable(package="p2p_keras")
@@ -32,11 +38,8 @@ class RadialGrid(_Float32Layer):
     """Semi-major axes in pixels of `p2p_keras.core.radii` for an image, (batch, NUM_RADII)."""
 
     def call(self, image):
-        """See the class."""
-        shape = tf.shape(image)
-        longer = tf.cast(tf.maximum(shape[1], shape[2]), tf.float32)
-        sma = radii.grid_px(longer, xp=keras.ops)
-        return tf.ones(tf.stack([shape[0], 1])) * tf.reshape(sma, [1, radii.NUM_RADII])
+        sma = radii.grid_px(longer_side(image), xp=ops)
+        return ops.ones((ops.shape(image)[0], 1)) * ops.reshape(sma, (1, radii.NUM_RADII))
 
     def compute_output_shape(self, input_shape):
         """(batch, NUM_RADII)."""
@@ -61,16 +64,15 @@ class EllipsePoints(_Float32Layer):
         self.num_angles = num_angles
 
     def call(self, centre, sma, e):
-        """See the class."""
-        cos_t, sin_t = angle_terms(self.num_angles)
+        cos_t, sin_t = (ops.convert_to_tensor(terms) for terms in angle_terms(self.num_angles))
         e1, e2 = e[..., 0:1], e[..., 1:2]
-        dx, dy = ellipse.points(tf.expand_dims(sma, -1), e1, e2, cos_t, sin_t)
-        x = dx + tf.reshape(centre[:, 0], [-1, 1, 1])
-        y = dy + tf.reshape(centre[:, 1], [-1, 1, 1])
+        dx, dy = ellipse.points(ops.expand_dims(sma, -1), e1, e2, cos_t, sin_t)
+        x = dx + ops.reshape(centre[:, 0], (-1, 1, 1))
+        y = dy + ops.reshape(centre[:, 1], (-1, 1, 1))
         # Bilinear interpolation at random phases averages over (1.5 pixels)^2: that area times the number of samples
         # is made that of the annulus, 2 pi a^2 q dlna with dlna about 0.09.
         q = ellipse.axis_ratio(e[..., 0], e[..., 1])
-        width = sma * tf.sqrt(q * (_TWO_PI * 0.09 / self.num_angles)) / 1.5
+        width = sma * ops.sqrt(q * (_TWO_PI * 0.09 / self.num_angles)) / 1.5
         return x, y, width
 
     def compute_output_shape(self, centre_shape, sma_shape, e_shape):
@@ -79,7 +81,6 @@ class EllipsePoints(_Float32Layer):
         return points, points, tuple(sma_shape)
 
     def get_config(self):
-        """Every argument under its own name."""
         return {**super().get_config(), "num_angles": self.num_angles}
 
 
@@ -102,12 +103,10 @@ class HarmonicPool(_Float32Layer):
         self.harmonic = harmonic
 
     def call(self, maps):
-        """See the class."""
         basis = np.stack(angle_terms(maps.shape[2], self.harmonic), -1) * (2.0 / maps.shape[2])
-        return tf.einsum("brtc,th->brch", maps, tf.constant(basis))
+        return ops.einsum("brtc,th->brch", maps, ops.convert_to_tensor(basis))
 
     def get_config(self):
-        """Every argument under its own name."""
         return {**super().get_config(), "harmonic": self.harmonic}
 
     def compute_output_shape(self, input_shape):
@@ -141,20 +140,19 @@ class IntensityHarmonics(_Float32Layer):
         self.widths, self.harmonic = tuple(widths), harmonic
 
     def call(self, value, weight, sma):
-        """See the class."""
-        value, weight, sma = tf.stop_gradient(value), tf.stop_gradient(weight), tf.stop_gradient(sma)
+        value, weight, sma = ops.stop_gradient(value), ops.stop_gradient(weight), ops.stop_gradient(sma)
         angles = value.shape[2]
-        mean = tf.reduce_sum(weight * value, axis=-1, keepdims=True)
+        mean = ops.sum(weight * value, axis=-1, keepdims=True)
         harmonics = []
         residual = value - mean
-        for terms in angle_terms(angles, self.harmonic):
-            centred = terms - tf.reduce_sum(weight * terms, axis=-1, keepdims=True)
-            top = tf.reduce_sum(weight * centred * residual, axis=-1)
-            harmonics.append(top / tf.maximum(tf.reduce_sum(weight * centred * centred, axis=-1), 0.05))
-        mean = tf.squeeze(mean, -1)
-        log_sma = tf.math.log(sma)
+        for terms in map(ops.convert_to_tensor, angle_terms(angles, self.harmonic)):
+            centred = terms - ops.sum(weight * terms, axis=-1, keepdims=True)
+            top = ops.sum(weight * centred * residual, axis=-1)
+            harmonics.append(top / ops.maximum(ops.sum(weight * centred * centred, axis=-1), 0.05))
+        mean = ops.squeeze(mean, -1)
+        log_sma = ops.log(sma)
         step = log_sma[:, 1:2] - log_sma[:, 0:1]
-        padded = tf.concat([mean[:, :1], mean, mean[:, -1:]], axis=1)
+        padded = ops.concatenate([mean[:, :1], mean, mean[:, -1:]], axis=1)
         slope = (padded[:, 2:] - padded[:, :-2]) / (2.0 * step)
         out = []
         for width in self.widths:
@@ -162,25 +160,24 @@ class IntensityHarmonics(_Float32Layer):
             bottom = _running_sum(slope * slope, width)
             floor = 1e-3 * mean * mean + 1e-2  # a flat or sky-noise slope asks for no correction
             pair = [-_running_sum(h * slope, width) / (bottom + _running_sum(floor, width)) for h in harmonics]
-            pair = tf.stack(pair, axis=-1)
-            length = tf.sqrt(tf.reduce_sum(pair * pair, axis=-1, keepdims=True) + 1e-12)
-            out.append(pair * tf.minimum(1.0, 1.0 / length))
-        return tf.stack(out, axis=2)
+            pair = ops.stack(pair, axis=-1)
+            length = ops.sqrt(ops.sum(pair * pair, axis=-1, keepdims=True) + 1e-12)
+            out.append(pair * ops.minimum(1.0, 1.0 / length))
+        return ops.stack(out, axis=2)
 
     def compute_output_shape(self, value_shape, weight_shape, sma_shape):
         """(batch, radii, len(widths), 2)."""
         return (value_shape[0], value_shape[1], len(self.widths), 2)
 
     def get_config(self):
-        """Every argument under its own name."""
         return {**super().get_config(), "widths": self.widths, "harmonic": self.harmonic}
 
 
 def _running_sum(x, width):
     """Sum over `width` neighbouring radii (width odd), zeros beyond the ends."""
     half = width // 2
-    padded = tf.pad(x, [[0, 0], [half, half]])
-    return tf.add_n([padded[:, i : i + radii.NUM_RADII] for i in range(width)])
+    padded = ops.pad(x, [[0, 0], [half, half]])
+    return sum((padded[:, i : i + radii.NUM_RADII] for i in range(1, width)), padded[:, : radii.NUM_RADII])
 
 
 @keras.saving.register_keras_serializable(package="p2p_keras")
@@ -196,18 +193,16 @@ class EllipseCorrection(_Float32Layer):
         self.limit = limit
 
     def call(self, e, correction):
-        """See the class."""
-        length = tf.sqrt(tf.reduce_sum(correction * correction, axis=-1, keepdims=True) + 1e-12)
-        correction = correction * (self.limit * tf.tanh(length / self.limit) / length)
+        length = ops.sqrt(ops.sum(correction * correction, axis=-1, keepdims=True) + 1e-12)
+        correction = correction * (self.limit * ops.tanh(length / self.limit) / length)
         e1, e2 = ellipse.compose(e[..., 0], e[..., 1], correction[..., 0], correction[..., 1])
-        corrected = tf.stack([e1, e2], axis=-1)
-        length = tf.sqrt(tf.reduce_sum(corrected * corrected, axis=-1, keepdims=True) + 1e-12)
-        return corrected * tf.minimum(1.0, self.limit / length)
+        corrected = ops.stack([e1, e2], axis=-1)
+        length = ops.sqrt(ops.sum(corrected * corrected, axis=-1, keepdims=True) + 1e-12)
+        return corrected * ops.minimum(1.0, self.limit / length)
 
     def compute_output_shape(self, e_shape, correction_shape):
         """The shape of e."""
         return tuple(e_shape)
 
     def get_config(self):
-        """Every argument under its own name."""
         return {**super().get_config(), "limit": self.limit}

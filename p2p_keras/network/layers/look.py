@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import keras
-import tensorflow as tf
+from keras import ops
 
 from p2p_keras.network.layers.geometry import _Float32Layer
 
@@ -22,17 +22,16 @@ class LookFeatures(_Float32Layer):
     """
 
     def call(self, value, good, level, sma):
-        """See the class."""
         # Noise of a bilinear sample of a level: unit noise over 1.5 of its pixels' width.
-        gain = tf.expand_dims(1.5 * tf.pow(2.0, level), -1)
-        bright = tf.asinh(value * gain) / _SCALE
-        usable = tf.cast(good > 0.0, tf.float32)
+        gain = ops.expand_dims(1.5 * ops.power(2.0, level), -1)
+        bright = ops.arcsinh(value * gain) / _SCALE
+        usable = ops.cast(good > 0.0, "float32")
         half = value.shape[2] // 2
-        opposite = tf.concat([bright[:, :, half:], bright[:, :, :half]], axis=2)
-        mean = tf.reduce_sum(bright * usable, axis=2, keepdims=True)
-        mean = mean / tf.maximum(tf.reduce_sum(usable, axis=2, keepdims=True), 1.0)
-        log_sma = tf.expand_dims(tf.math.log(sma), -1)
-        ones = tf.ones_like(value)
+        opposite = ops.concatenate([bright[:, :, half:], bright[:, :, :half]], axis=2)
+        mean = ops.sum(bright * usable, axis=2, keepdims=True)
+        mean = mean / ops.maximum(ops.sum(usable, axis=2, keepdims=True), 1.0)
+        log_sma = ops.expand_dims(ops.log(sma), -1)
+        ones = ops.ones_like(value)
         channels = [
             bright,
             opposite,
@@ -41,7 +40,7 @@ class LookFeatures(_Float32Layer):
             ones * (log_sma / _SCALE),
             ones * (log_sma - log_sma[:, -1:]) / _SCALE,
         ]
-        return tf.stack(channels, axis=-1)
+        return ops.stack(channels, axis=-1)
 
     def compute_output_shape(self, value_shape, good_shape, level_shape, sma_shape):
         """(batch, radii, angles, 6)."""

@@ -6,7 +6,7 @@ import math
 
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
 from p2p_keras.core import extent, growth, radii, units
 from p2p_keras.core.contract import ERROR_OUTPUTS
@@ -71,55 +71,53 @@ class PhysicalProfile(keras.layers.Layer):
         return tables
 
     def build(self, *_):
-        """Make the tables of the calibration."""
         for name, knots in self.knots.items():
             setattr(self, name, self.add_weight(name=name, shape=(len(knots),), initializer="zeros", trainable=False))
 
     def call(self, inputs):
-        """See the class."""
-        zero_point = tf.reshape(inputs["zero_point"], [-1, 1])
-        pixel_scale = tf.reshape(inputs["pixel_scale"], [-1, 1])
-        log_noise = tf.reshape(inputs["log_noise"], [-1, 1])
-        log_intensity = tf.clip_by_value(inputs["log_intensity"], -14.0, 25.0)
-        mu = units.mu_from_noise_units(log_intensity, log_noise, zero_point, pixel_scale, xp=keras.ops)
-        scale = tf.exp(tf.clip_by_value(inputs["log_scale"], -8.0, 2.0))
-        e = tf.stop_gradient(inputs["e"])
-        modulus = tf.sqrt(tf.reduce_sum(e * e, axis=-1))
+        zero_point = ops.reshape(inputs["zero_point"], (-1, 1))
+        pixel_scale = ops.reshape(inputs["pixel_scale"], (-1, 1))
+        log_noise = ops.reshape(inputs["log_noise"], (-1, 1))
+        log_intensity = ops.clip(inputs["log_intensity"], -14.0, 25.0)
+        mu = units.mu_from_noise_units(log_intensity, log_noise, zero_point, pixel_scale, xp=ops)
+        scale = ops.exp(ops.clip(inputs["log_scale"], -8.0, 2.0))
+        e = ops.stop_gradient(inputs["e"])
+        modulus = ops.sqrt(ops.sum(e * e, axis=-1))
         ellipticity = 2.0 * modulus / (1.0 + modulus)
-        pa = tf.math.floormod(tf.atan2(e[..., 1], e[..., 0]) * (90.0 / np.pi), 180.0)
-        pa = tf.where(pa >= 180.0, tf.zeros_like(pa), pa)
+        pa = ops.mod(ops.arctan2(e[..., 1], e[..., 0]) * (90.0 / np.pi), 180.0)
+        pa = ops.where(pa >= 180.0, 0.0, pa)
 
         log_flux = log_flux_inside(inputs["sma"], log_intensity, ellipticity)
         # Flux inside is intensity per pixel times pixels: the same conversion as mu, at a pixel scale of one.
-        growth_mag = units.mu_from_noise_units(log_flux, log_noise, zero_point, tf.ones_like(pixel_scale), xp=keras.ops)
-        snr = extent.annulus_snr(tf.exp(log_intensity), inputs["sma"], ellipticity, 1.0, xp=keras.ops)
+        growth_mag = units.mu_from_noise_units(log_flux, log_noise, zero_point, ops.ones_like(pixel_scale), xp=ops)
+        snr = extent.annulus_snr(ops.exp(log_intensity), inputs["sma"], ellipticity, 1.0, xp=ops)
         log_total = log_flux[:, -1:]
         if self.gated_total:
-            log_gate = -tf.math.softplus(2.0 * (math.log(extent.SNR_MIN) - tf.stop_gradient(tf.math.log(snr))))
+            log_gate = -ops.softplus(2.0 * (math.log(extent.SNR_MIN) - ops.stop_gradient(ops.log(snr))))
             log_total = log_flux_inside(inputs["sma"], log_intensity + log_gate, ellipticity)[:, -1:]
-        total_mag = units.mu_from_noise_units(log_total, log_noise, zero_point, tf.ones_like(pixel_scale), xp=keras.ops)
-        mag_total = tf.reshape(total_mag + inputs["mag_correction"], [-1])
-        log_error = tf.math.log(LAPLACE_ONE_SIGMA * units.mag_error_from_log(scale))
+        total_mag = units.mu_from_noise_units(log_total, log_noise, zero_point, ops.ones_like(pixel_scale), xp=ops)
+        mag_total = ops.reshape(total_mag + inputs["mag_correction"], (-1,))
+        log_error = ops.log(LAPLACE_ONE_SIGMA * units.mag_error_from_log(scale))
         position = {
             "calibration": log_error,
-            "calibration_by_snr": tf.stop_gradient(tf.math.log(snr)),
-            "calibration_by_scale": tf.math.log(pixel_scale),
+            "calibration_by_snr": ops.stop_gradient(ops.log(snr)),
+            "calibration_by_scale": ops.log(pixel_scale),
         }
         for name, knots in self.knots.items():
-            log_error += interpolated(position[name], knots, getattr(self, name))
-        sky = inputs["sky"] * tf.exp(inputs["log_noise"])
+            log_error = log_error + interpolated(position[name], knots, getattr(self, name))
+        sky = inputs["sky"] * ops.exp(inputs["log_noise"])
         if "level" in inputs:
             sky = sky + inputs["level"]
         return {
-            "snr": tf.minimum(snr, 1e6),
+            "snr": ops.minimum(snr, 1e6),
             "sma": inputs["sma"] * pixel_scale,
             "mu": mu,
-            "mu_err": tf.exp(log_error),
+            "mu_err": ops.exp(log_error),
             "ellipticity": ellipticity,
             "pa": pa,
             "growth": growth_mag,
-            "x0": tf.reshape(inputs["centre"][:, 0:1], [-1]),
-            "y0": tf.reshape(inputs["centre"][:, 1:2], [-1]),
+            "x0": ops.reshape(inputs["centre"][:, 0:1], (-1,)),
+            "y0": ops.reshape(inputs["centre"][:, 1:2], (-1,)),
             "mag_total": mag_total,
             "sky": sky,
         }
@@ -131,34 +129,39 @@ class PhysicalProfile(keras.layers.Layer):
         return {**dict.fromkeys(names, ring), **dict.fromkeys(("x0", "y0", "mag_total", "sky"), batch)}
 
     def get_config(self):
-        """Every argument under its own name."""
         names = ("by_snr", "gated_total", "by_scale")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 def interpolated(position, knots, values):
     """`values` at `knots` interpolated at `position`, constant beyond both ends."""
-    position = tf.clip_by_value(position, float(knots[0]), float(knots[-1]))
+    position = ops.clip(position, float(knots[0]), float(knots[-1]))
     # Linear interpolation as a sum of hat functions: no gather, no branch.
-    out = tf.zeros_like(position)
-    for i, knot in enumerate(knots):
-        below = knots[i] - knots[i - 1] if i else 1.0
-        above = knots[i + 1] - knots[i] if i + 1 < len(knots) else 1.0
-        hat = tf.minimum(1.0 - (knot - position) / below, 1.0 - (position - knot) / above)
-        out += tf.maximum(hat, 0.0) * values[i]
+    out = ops.zeros_like(position)
+    for i, knot in enumerate(map(float, knots)):
+        below = float(knots[i] - knots[i - 1]) if i else 1.0
+        above = float(knots[i + 1] - knots[i]) if i + 1 < len(knots) else 1.0
+        hat = ops.minimum(1.0 - (knot - position) / below, 1.0 - (position - knot) / above)
+        out = out + ops.maximum(hat, 0.0) * values[i]
     return out
+
+
+def _so_far():
+    """(K, K): times it, values of rings become sums of all rings from the centre to each."""
+    return ops.convert_to_tensor(np.triu(np.ones((radii.NUM_RADII, radii.NUM_RADII), "float32")))
 
 
 def log_flux_inside(sma, log_intensity, ellipticity):
     """ln of `growth.curve_of_growth`, scaled so that float32 holds both ends; (batch, K)."""
-    peak = tf.reduce_max(log_intensity, axis=1, keepdims=True)
-    intensity = tf.exp(log_intensity - peak)
+    peak = ops.max(log_intensity, axis=1, keepdims=True)
+    intensity = ops.exp(log_intensity - peak)
     area = growth.ellipse_area(sma, ellipticity)
-    lower = np.tril(np.ones((radii.NUM_RADII, radii.NUM_RADII), "float32"))
-    area = tf.reduce_max(tf.expand_dims(area, 1) * lower, axis=2)  # running maximum: areas are made monotone
+    area = ops.max(
+        ops.expand_dims(area, 1) * ops.transpose(_so_far()), axis=2
+    )  # running maximum: areas are made monotone
     middle = 0.5 * (intensity[:, 1:] + intensity[:, :-1])
-    rings = tf.concat([intensity[:, :1] * area[:, :1], middle * (area[:, 1:] - area[:, :-1])], axis=1)
-    return tf.math.log(tf.matmul(rings, lower, transpose_b=True)) + peak
+    rings = ops.concatenate([intensity[:, :1] * area[:, :1], middle * (area[:, 1:] - area[:, :-1])], axis=1)
+    return ops.log(ops.matmul(rings, _so_far())) + peak
 
 
 @keras.saving.register_keras_serializable(package="p2p_keras")
@@ -173,29 +176,25 @@ class ValidProfile(_Float32Layer):
     """
 
     def call(self, profile, covered):
-        """See the class."""
-        snr = tf.minimum(units.MAG_PER_RELATIVE_ERROR / profile["mu_err"], 1e6)
+        snr = ops.minimum(units.MAG_PER_RELATIVE_ERROR / profile["mu_err"], 1e6)
         if "snr" in profile:
-            snr = tf.minimum(profile["snr"], snr * (extent.SNR_MIN / extent.SURE_MIN))
-        log_sma = tf.math.log(profile["sma"])
-        step = tf.reshape(log_sma[:, 1:2] - log_sma[:, 0:1], [-1, 1, 1])
-        index = np.arange(radii.NUM_RADII, dtype="float32")
-        apart = np.abs(index[:, None] - index[None, :])
-        near = tf.cast(apart * step <= extent.WINDOW_LOG_RADIUS / 2.0 + 1e-5, tf.float32)
-        running = tf.reduce_sum(near * tf.expand_dims(snr, 1), axis=2) / tf.reduce_sum(near, axis=2)
+            snr = ops.minimum(profile["snr"], snr * (extent.SNR_MIN / extent.SURE_MIN))
+        log_sma = ops.log(profile["sma"])
+        step = ops.reshape(log_sma[:, 1:2] - log_sma[:, 0:1], (-1, 1, 1))
+        index = ops.arange(radii.NUM_RADII, dtype="float32")
+        apart = ops.abs(ops.expand_dims(index, 1) - ops.expand_dims(index, 0))
+        near = ops.cast(apart * step <= extent.WINDOW_LOG_RADIUS / 2.0 + 1e-5, "float32")
+        running = ops.sum(near * ops.expand_dims(snr, 1), axis=2) / ops.sum(near, axis=2)
         # Inside its greatest value the ratio counts as that: 1 where the maximum lies further out, or here.
-        lower = np.tril(np.ones((radii.NUM_RADII, radii.NUM_RADII), "float32"))
-        greatest = tf.cast(running >= tf.reduce_max(running, axis=1, keepdims=True), tf.float32)
+        greatest = ops.cast(running >= ops.max(running, axis=1, keepdims=True), "float32")
         known = (running >= extent.SNR_MIN) & (covered >= _MIN_COVERED)
-        peak_known = tf.reduce_max(running, axis=1, keepdims=True) >= extent.SNR_MIN
-        known = tf.cast(
-            known | (peak_known & (tf.matmul(greatest, lower - np.eye(radii.NUM_RADII, dtype="float32")) > 0.5)),
-            tf.float32,
-        )
+        peak_known = ops.max(running, axis=1, keepdims=True) >= extent.SNR_MIN
+        inside_peak = ops.matmul(greatest, ops.transpose(_so_far()) - ops.eye(radii.NUM_RADII)) > 0.5
+        known = ops.cast(known | (peak_known & inside_peak), "float32")
         # 1 up to the first radius that isn't known: the number of unknown radii so far is 0.
-        valid = tf.matmul(1.0 - known, lower, transpose_b=True) < 0.5
+        valid = ops.matmul(1.0 - known, _so_far()) < 0.5
         # A core that is masked doesn't end the profile further out, but has no row itself.
-        valid &= covered >= _MIN_COVERED
+        valid = valid & (covered >= _MIN_COVERED)
         fills = {
             "mu": units.FILL_MU,
             "mu_err": units.FILL_MU_ERR,
@@ -204,10 +203,8 @@ class ValidProfile(_Float32Layer):
             "growth": units.FILL_MU,
         }
         fills |= {name: output.fill for name, output in ERROR_OUTPUTS.items() if name in profile and output.radial}
-        filled = {
-            name: tf.where(valid, profile[name], tf.fill(tf.shape(profile[name]), fill)) for name, fill in fills.items()
-        }
-        last = tf.reduce_max(tf.where(valid, profile["sma"], tf.zeros_like(profile["sma"])), axis=1)
+        filled = {name: ops.where(valid, profile[name], fill) for name, fill in fills.items()}
+        last = ops.max(ops.where(valid, profile["sma"], 0.0), axis=1)
         rest = {name: profile[name] for name in ("sma", "x0", "y0", "mag_total", "sky")}
         rest |= {name: profile[name] for name, output in ERROR_OUTPUTS.items() if name in profile and not output.radial}
         return {**rest, **filled, "valid": valid, "extent": last}

@@ -7,8 +7,7 @@ every depth, and the network's answer turns with it exactly.
 from __future__ import annotations
 
 import keras
-import tensorflow as tf
-from keras import layers
+from keras import layers, ops
 
 
 class _Composite(keras.layers.Layer):
@@ -19,7 +18,6 @@ class _Composite(keras.layers.Layer):
         self.filters = filters
 
     def get_config(self):
-        """Every argument under its own name."""
         return {**super().get_config(), "filters": self.filters}
 
 
@@ -48,22 +46,19 @@ class PolarConv2D(_Composite):
         )
 
     def build(self, input_shape):
-        """Build the convolution."""
         half = self.kernel_size // 2
         self.conv.build((input_shape[0], input_shape[1] + 2 * half, input_shape[2] + 2 * half, input_shape[3]))
 
     def call(self, x):
-        """See the class."""
         half = self.kernel_size // 2
-        x = tf.concat([x[:, :, -half:], x, x[:, :, :half]], axis=2)
-        return self.conv(tf.pad(x, [[0, 0], [half, half], [0, 0], [0, 0]]))
+        x = ops.concatenate([x[:, :, -half:], x, x[:, :, :half]], axis=2)
+        return self.conv(ops.pad(x, [[0, 0], [half, half], [0, 0], [0, 0]]))
 
     def compute_output_shape(self, input_shape):
         """The input's shape with `filters` channels."""
         return (*input_shape[:3], self.filters)
 
     def get_config(self):
-        """Every argument under its own name."""
         return {
             **super().get_config(),
             "kernel_size": self.kernel_size,
@@ -87,13 +82,11 @@ class PolarResidual(_Composite):
         self.conv_out = PolarConv2D(filters, kernel_initializer="zeros", dtype=self.dtype_policy, name="conv_out")
 
     def build(self, input_shape):
-        """Build both convolutions."""
         self.conv_in.build(input_shape)
         self.conv_out.build(input_shape)
 
     def call(self, x):
-        """See the class."""
-        return x + self.conv_out(tf.nn.silu(self.conv_in(tf.nn.silu(x))))
+        return x + self.conv_out(ops.silu(self.conv_in(ops.silu(x))))
 
     def compute_output_shape(self, input_shape):
         """The input's shape."""
@@ -116,11 +109,9 @@ class PolarDown(_Composite):
         )
 
     def build(self, input_shape):
-        """Build the convolution."""
         self.conv.build(input_shape)
 
     def call(self, x):
-        """See the class."""
         return self.conv(x)
 
     def compute_output_shape(self, input_shape):
@@ -144,17 +135,15 @@ class PolarUp(_Composite):
         self.conv = layers.Conv2D(filters, 1, kernel_initializer="he_normal", dtype=self.dtype_policy, name="conv")
 
     def build(self, x_shape, skip_shape):
-        """Build the convolution."""
         self.conv.build(x_shape)
 
     def call(self, x, skip):
-        """See the class."""
-        x = self.conv(tf.nn.silu(x))
+        x = self.conv(ops.silu(x))
         # Broadcasting against the skip doubles both axes without a resize op.
-        batch, radii, angles = tf.shape(x)[0], x.shape[1], x.shape[2]
-        x = tf.reshape(x, tf.stack([batch, radii, 1, angles, 1, self.filters]))
-        skip = tf.reshape(skip, tf.stack([batch, radii, 2, angles, 2, self.filters]))
-        return tf.reshape(x + skip, tf.stack([batch, 2 * radii, 2 * angles, self.filters]))
+        radii, angles = x.shape[1], x.shape[2]
+        x = ops.reshape(x, (-1, radii, 1, angles, 1, self.filters))
+        skip = ops.reshape(skip, (-1, radii, 2, angles, 2, self.filters))
+        return ops.reshape(x + skip, (-1, 2 * radii, 2 * angles, self.filters))
 
     def compute_output_shape(self, x_shape, skip_shape):
         """The skip's shape."""

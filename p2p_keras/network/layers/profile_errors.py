@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from p2p_keras.core import units
-from p2p_keras.network.layers.geometry import _Float32Layer
+from p2p_keras.network.layers.geometry import _Float32Layer, longer_side
 from p2p_keras.network.layers.physical import LAPLACE_ONE_SIGMA, interpolated
 from p2p_keras.network.layers.radial import CopiedFeatures
 
@@ -50,7 +50,6 @@ class ProfileErrors(keras.layers.Layer):
         super().__init__(**{"dtype": "float32", **kwargs})
 
     def build(self, *_):
-        """Make the tables of the calibration."""
         for name, knots in ERROR_KNOTS.items():
             weight = self.add_weight(
                 name=f"calibration_{name}", shape=(len(knots),), initializer="zeros", trainable=False
@@ -131,13 +130,12 @@ class TrustFeatures(_Float32Layer):
         def of_bright(values):
             return ops.sum(bright * values, axis=-1) / (number + 1e-3)
 
-        side = ops.cast(ops.max(ops.stack(ops.shape(inputs["image"])[1:])), "float32")
+        side = longer_side(inputs["image"])
         peak = ops.max(ops.softmax(inputs["centre_heat"], axis=-1), axis=-1)
         cells = int(np.sqrt(inputs["centre_heat"].shape[-1]))
         # The heat map's second opinion: the highest logit farther than three cells from the highest one.
         highest = ops.max(inputs["centre_heat"], axis=-1)
-        index = np.arange(cells * cells)
-        row, column = (index // cells).astype("float32"), (index % cells).astype("float32")
+        row, column = (ops.convert_to_tensor(n.astype("float32")) for n in divmod(np.arange(cells * cells), cells))
         # No argmax: Keras makes it of operations that ONNX lacks.
         here = ops.cast(inputs["centre_heat"] >= ops.expand_dims(highest, -1), "float32")
         number_here = ops.sum(here, axis=-1, keepdims=True)
@@ -175,5 +173,4 @@ class TrustFeatures(_Float32Layer):
         return (input_shape["mu"][0], self.NUM_FEATURES)
 
     def get_config(self):
-        """Every argument under its own name."""
         return {**super().get_config(), "faint_mu": self.faint_mu}

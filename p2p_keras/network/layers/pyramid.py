@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import keras
-import tensorflow as tf
+from keras import ops
+
+from p2p_keras.network.layers.geometry import _Float32Layer
+from p2p_keras.network.layers.per_backend import gathered
 
 NUM_LEVELS = 7
 """Pixels of 1 to 64: the largest serves radii of a thousand pixels (images of 2048)."""
@@ -25,16 +28,16 @@ def padded_size(size):
 def level_table(height, width):
     """Offset, height and width of every level in the flat pyramid, int32 tensor (NUM_LEVELS, 3)."""
     padded_h, padded_w = padded_size(height), padded_size(width)
-    rows, offset = [], tf.constant(0, tf.int32)
+    rows, offset = [], 0
     for level in range(NUM_LEVELS):
         h, w = padded_h // 2**level, padded_w // 2**level
-        rows.append(tf.stack([offset, h, w]))
+        rows += [offset, h, w]
         offset = offset + h * w
-    return tf.stack(rows)
+    return ops.reshape(ops.stack(rows), (NUM_LEVELS, 3))
 
 
 @keras.saving.register_keras_serializable(package="p2p_keras")
-class ImagePyramid(keras.layers.Layer):
+class ImagePyramid(_Float32Layer):
     """Pyramid of 2 x 2 means of an image in noise units, with the share of good pixels under every mean.
 
     The unit is the noise that white noise would need per pixel to give what is seen in pixels 4 wide, in the quietest
@@ -51,22 +54,15 @@ class ImagePyramid(keras.layers.Layer):
     than all the rest of the layer.
     """
 
-    def __init__(self, **kwargs):
-        super().__init__(**{"dtype": "float32", **kwargs})
-
-    def build(self, input_shape):
-        """Nothing to build: the layer has no weights."""
-
     def call(self, image):
-        """See the class."""
-        image = tf.cast(image, tf.float32)
-        shape = tf.shape(image)
+        image = ops.cast(image, "float32")
+        shape = ops.shape(image)
         h, w = padded_size(shape[1]), padded_size(shape[2])
-        good = tf.math.is_finite(image)
-        flux = tf.where(good, image, tf.zeros_like(image))
-        mask = tf.cast(good, tf.float32)
+        good = ops.isfinite(image)
+        flux = ops.where(good, image, 0.0)
+        mask = ops.cast(good, "float32")
         paddings = [[0, 0], [0, h - shape[1]], [0, w - shape[2]]]
-        flux, mask = tf.pad(flux, paddings), tf.pad(mask, paddings)
+        flux, mask = ops.pad(flux, paddings), ops.pad(mask, paddings)
         levels, batch = [], shape[0]
         noise = None
         for level in range(NUM_LEVELS):
@@ -75,10 +71,10 @@ class ImagePyramid(keras.layers.Layer):
                 h, w = h // 2, w // 2
             if level == _NOISE_LEVEL:
                 noise = _quiet_noise(flux, mask, batch, h, w)
-            flat = tf.stack([batch, h * w])
-            levels.append((tf.reshape(flux, flat), tf.reshape(mask, flat)))
-        flux, mask = (tf.concat(list(parts), axis=1) for parts in zip(*levels, strict=True))
-        return flux, mask, tf.math.log(noise)
+            flat = (batch, h * w)
+            levels.append((ops.reshape(flux, flat), ops.reshape(mask, flat)))
+        flux, mask = (ops.concatenate(list(parts), axis=1) for parts in zip(*levels, strict=True))
+        return flux, mask, ops.log(noise)
 
     def compute_output_shape(self, input_shape):
         """Shapes of flux, good and log_noise."""
@@ -90,35 +86,35 @@ def _halved(x, batch, h, w):
 
     Sums over a reshape in two steps: twenty times faster on CPUs than average pooling of one channel.
     """
-    rows = tf.reduce_sum(tf.reshape(x, tf.stack([batch, h // 2, 2, w])), axis=2)
-    return 0.25 * tf.reduce_sum(tf.reshape(rows, tf.stack([batch, h // 2, w // 2, 2])), axis=3)
+    rows = ops.sum(ops.reshape(x, (batch, h // 2, 2, w)), axis=2)
+    return 0.25 * ops.sum(ops.reshape(rows, (batch, h // 2, w // 2, 2)), axis=3)
 
 
 def _quiet_noise(flux, mask, batch, h, w):
     """White-noise equivalent per pixel of level 0, from level `_NOISE_LEVEL`; (batch,)."""
     second_y = flux[:, 2:, 1:-1] - 2.0 * flux[:, 1:-1, 1:-1] + flux[:, :-2, 1:-1]
     second_x = flux[:, 1:-1, 2:] - 2.0 * flux[:, 1:-1, 1:-1] + flux[:, 1:-1, :-2]
-    total = tf.abs(second_y) + tf.abs(second_x)
+    total = ops.abs(second_y) + ops.abs(second_x)
     whole = mask[:, 1:-1, 1:-1] * mask[:, 2:, 1:-1] * mask[:, :-2, 1:-1] * mask[:, 1:-1, 2:] * mask[:, 1:-1, :-2]
-    whole = tf.cast(whole > 0.999, tf.float32)
+    whole = ops.cast(whole > 0.999, "float32")
     rows, cols = (h - 2) // _TILE, (w - 2) // _TILE
-    shape = tf.stack([batch, rows, _TILE, cols, _TILE])
+    shape = (batch, rows, _TILE, cols, _TILE)
 
     def tile_sum(x):
         cropped = x[:, : rows * _TILE, : cols * _TILE]
-        return tf.reshape(tf.reduce_sum(tf.reshape(cropped, shape), axis=[2, 4]), tf.stack([batch, rows * cols]))
+        return ops.reshape(ops.sum(ops.reshape(cropped, shape), axis=(2, 4)), (batch, rows * cols))
 
     count = tile_sum(whole)
-    mean_abs = tile_sum(total * whole) / (2.0 * tf.maximum(count, 1.0))
+    mean_abs = tile_sum(total * whole) / (2.0 * ops.maximum(count, 1.0))
     # A tile needs half its pixels; one that is exactly flat is padding, not sky.
     usable = (count >= 0.5 * _TILE * _TILE) & (mean_abs > 0.0)
-    ranked = tf.sort(tf.where(usable, mean_abs, tf.fill(tf.shape(mean_abs), 3e38)), axis=-1)
-    number = tf.reduce_sum(tf.cast(usable, tf.int32), axis=-1)
-    index = tf.cast(_QUIET_QUANTILE * tf.cast(number, tf.float32), tf.int32)
-    quiet = tf.gather(ranked, tf.reshape(index, [-1, 1]), batch_dims=1)
-    quiet = tf.where(number > 0, tf.reshape(quiet, [-1]), tf.zeros_like(number, tf.float32))
+    ranked = ops.sort(ops.where(usable, mean_abs, 3e38), axis=-1)
+    number = ops.sum(ops.cast(usable, "int32"), axis=-1)
+    index = ops.cast(_QUIET_QUANTILE * ops.cast(number, "float32"), "int32")
+    quiet = gathered(ranked, ops.reshape(index, (-1, 1)))
+    quiet = ops.where(number > 0, ops.reshape(quiet, (-1,)), 0.0)
     # The mean over 4 x 4 pixels of unit noise has 1/4 of it.
     noise = quiet * (2.0**_NOISE_LEVEL / _MEAN_ABS_SECOND_DIFFERENCE)
-    peak = tf.reduce_max(tf.abs(flux), axis=[1, 2])
-    noise = tf.maximum(noise, _FLOOR_OF_PEAK * peak)
-    return tf.where(noise > 0.0, noise, tf.ones_like(noise))
+    peak = ops.max(ops.abs(flux), axis=(1, 2))
+    noise = ops.maximum(noise, _FLOOR_OF_PEAK * peak)
+    return ops.where(noise > 0.0, noise, 1.0)

@@ -6,7 +6,6 @@ import math
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import ops
 
 from p2p_keras.network.layers.geometry import _Float32Layer
@@ -17,8 +16,7 @@ class Circles(_Float32Layer):
     """Ellipse vectors of circles: zeros (batch, radii, 2) for sma (batch, radii)."""
 
     def call(self, sma):
-        """See the class."""
-        return tf.stack([tf.zeros_like(sma), tf.zeros_like(sma)], axis=-1)
+        return ops.stack([ops.zeros_like(sma), ops.zeros_like(sma)], axis=-1)
 
     def compute_output_shape(self, input_shape):
         """(batch, radii, 2)."""
@@ -30,8 +28,7 @@ class SumVectors(_Float32Layer):
     """Sum over channels of vectors (batch, radii, channels, 2)."""
 
     def call(self, vectors):
-        """See the class."""
-        return tf.reduce_sum(vectors, axis=2)
+        return ops.sum(vectors, axis=2)
 
     def compute_output_shape(self, input_shape):
         """(batch, radii, 2)."""
@@ -43,7 +40,6 @@ class MeanOverAngle(_Float32Layer):
     """Mean of every ring of (batch, radii, angles): (batch, radii)."""
 
     def call(self, maps):
-        """See the class."""
         return ops.mean(maps, axis=-1)
 
     def compute_output_shape(self, input_shape):
@@ -60,10 +56,9 @@ class GatedVectors(_Float32Layer):
     """
 
     def call(self, classical, gates, learned=None):
-        """See the class."""
-        gate = tf.expand_dims(tf.sigmoid(tf.cast(gates, tf.float32) - 2.0), -1)
-        total = tf.reduce_sum(gate * classical, axis=2)
-        return total if learned is None else total + tf.reduce_sum(learned, axis=2)
+        gate = ops.expand_dims(ops.sigmoid(ops.cast(gates, "float32") - 2.0), -1)
+        total = ops.sum(gate * classical, axis=2)
+        return total if learned is None else total + ops.sum(learned, axis=2)
 
     def compute_output_shape(self, classical_shape, gates_shape, learned_shape=None):
         """(batch, radii, 2)."""
@@ -75,13 +70,10 @@ class RingPool(_Float32Layer):
     """Mean and maximum over angle, each ring repeated: (batch, radii / 2, angles, c) to (batch, radii, 2 c)."""
 
     def call(self, maps):
-        """See the class."""
-        maps = tf.cast(maps, tf.float32)
-        pooled = tf.concat(
-            [tf.reduce_mean(maps, axis=2, keepdims=True), tf.reduce_max(maps, axis=2, keepdims=True)], axis=-1
-        )
-        shape = tf.stack([tf.shape(maps)[0], 2 * maps.shape[1], 2 * maps.shape[3]])
-        return tf.reshape(tf.concat([pooled, pooled], axis=2), shape)
+        maps = ops.cast(maps, "float32")
+        pooled = ops.concatenate([ops.mean(maps, axis=2, keepdims=True), ops.max(maps, axis=2, keepdims=True)], axis=-1)
+        shape = (-1, 2 * maps.shape[1], 2 * maps.shape[3])
+        return ops.reshape(ops.concatenate([pooled, pooled], axis=2), shape)
 
     def compute_output_shape(self, input_shape):
         """(batch, radii, 2 channels)."""
@@ -93,14 +85,12 @@ class RadialPosition(keras.layers.Layer):
     """A learned vector per radius, added to tokens (batch, radii, dim)."""
 
     def build(self, input_shape):
-        """Make one vector a radius."""
         self.position = self.add_weight(
             name="position", shape=input_shape[1:], initializer=keras.initializers.RandomNormal(stddev=0.02)
         )
 
     def call(self, tokens):
-        """See the class."""
-        return tokens + tf.cast(self.position, tokens.dtype)
+        return tokens + ops.cast(self.position, tokens.dtype)
 
     def compute_output_shape(self, input_shape):
         """The input's shape."""
@@ -125,7 +115,6 @@ class PositionBias(_Float32Layer):
         self.sigma = sigma
 
     def build(self, input_shape):
-        """Make one bias a cell."""
         self.bias = self.add_weight(name="bias", shape=(input_shape[-1],), initializer="zeros")
         self._gaussian = np.zeros(input_shape[-1], "float32")
         if self.sigma is not None:
@@ -134,11 +123,9 @@ class PositionBias(_Float32Layer):
             self._gaussian = -0.5 * (offset[:, None] ** 2 + offset[None, :] ** 2).reshape(-1)
 
     def call(self, logits):
-        """See the class."""
-        return logits + self._gaussian + self.bias
+        return logits + ops.convert_to_tensor(self._gaussian) + self.bias
 
     def get_config(self):
-        """Every argument under its own name."""
         return {**super().get_config(), "sigma": self.sigma}
 
     def compute_output_shape(self, input_shape):
@@ -159,28 +146,27 @@ class CopiedFeatures(_Float32Layer):
     """Column with the light that the attention ignores, over its noise."""
 
     def call(self, value, weight, intensity, number, covered, level, sma, e, harmonics):
-        """See the class."""
-        error = 1.0 / (1.5 * tf.pow(2.0, level) * tf.sqrt(tf.maximum(number, 0.5)))
-        residual = value - tf.expand_dims(intensity, -1)
-        scatter = tf.sqrt(tf.reduce_sum(weight * residual * residual, axis=-1) + 1e-12)
-        plain = tf.reduce_mean(value, axis=-1)
-        log_sma = tf.math.log(sma)
-        length = tf.sqrt(tf.reduce_sum(e * e, axis=-1) + 1e-12)
-        wanted = tf.sqrt(tf.reduce_sum(harmonics * harmonics, axis=-1) + 1e-12)
+        error = 1.0 / (1.5 * ops.power(2.0, level) * ops.sqrt(ops.maximum(number, 0.5)))
+        residual = value - ops.expand_dims(intensity, -1)
+        scatter = ops.sqrt(ops.sum(weight * residual * residual, axis=-1) + 1e-12)
+        plain = ops.mean(value, axis=-1)
+        log_sma = ops.log(sma)
+        length = ops.sqrt(ops.sum(e * e, axis=-1) + 1e-12)
+        wanted = ops.sqrt(ops.sum(harmonics * harmonics, axis=-1) + 1e-12)
         columns = [
-            tf.asinh(intensity / error) / 4.0,
-            tf.asinh(intensity * 10.0) / 4.0,
-            tf.asinh((plain - intensity) / error) / 4.0,
-            tf.math.log(scatter + 1e-3) / 4.0,
-            tf.math.log(error) / 4.0,
-            tf.math.log(number + 0.5) / 4.0,
+            ops.arcsinh(intensity / error) / 4.0,
+            ops.arcsinh(intensity * 10.0) / 4.0,
+            ops.arcsinh((plain - intensity) / error) / 4.0,
+            ops.log(scatter + 1e-3) / 4.0,
+            ops.log(error) / 4.0,
+            ops.log(number + 0.5) / 4.0,
             covered,
             length * 2.0,
             wanted[:, :, 1],
             log_sma / 4.0,
             (log_sma - log_sma[:, -1:]) / 4.0,
         ]
-        return tf.stack(columns, axis=-1)
+        return ops.stack(columns, axis=-1)
 
     def compute_output_shape(self, value_shape, *_):
         """(batch, radii, NUM_FEATURES)."""
@@ -196,9 +182,8 @@ class RadialPool(_Float32Layer):
     """
 
     def call(self, tokens, logits):
-        """See the class."""
-        weight = tf.nn.softmax(logits, axis=1)
-        return tf.reduce_sum(tokens * (weight + 1.0 / tf.cast(tf.shape(tokens)[1], tf.float32)), axis=1)
+        weight = ops.softmax(logits, axis=1)
+        return ops.sum(tokens * (weight + 1.0 / tokens.shape[1]), axis=1)
 
     def compute_output_shape(self, tokens_shape, logits_shape):
         """(batch, dim)."""
@@ -216,10 +201,9 @@ class MendedIntensity(_Float32Layer):
     """
 
     def call(self, answer, net, error):
-        """See the class."""
-        relative = tf.stop_gradient(error / net)
-        log_scale = tf.math.log(tf.minimum(relative, 1.0) + 0.01) + answer[..., 1]
-        return tf.math.log(net) + answer[..., 0], log_scale
+        relative = ops.stop_gradient(error / net)
+        log_scale = ops.log(ops.minimum(relative, 1.0) + 0.01) + answer[..., 1]
+        return ops.log(net) + answer[..., 0], log_scale
 
     def compute_output_shape(self, answer_shape, net_shape, error_shape):
         """Shapes of log_intensity and log_scale."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import keras
-import tensorflow as tf
+from keras import ops
 
 from p2p_keras.network.layers.geometry import _Float32Layer
 
@@ -23,20 +23,19 @@ class SkyLevel(_Float32Layer):
     _FLOOR = 3e-3  # noise units; no ring's mean is known better, since sky levels are not
 
     def call(self, intensity, number, level, sma, logits, correction):
-        """See the class."""
-        empty = tf.cast(number <= 0.0, tf.float32)
+        empty = ops.cast(number <= 0.0, "float32")
         # Before training, outer rings count most: as the cube of their radius.
-        prior = _OUTER_PRIOR * tf.math.log(sma / sma[:, -1:])
-        weight = tf.nn.softmax(logits + prior - 1e4 * empty, axis=-1)
-        sky = tf.reduce_sum(weight * intensity, axis=-1)
-        sky = sky - tf.sinh(tf.clip_by_value(tf.reshape(correction, [-1]), -8.0, 8.0))
-        error = 1.0 / (1.5 * tf.pow(2.0, level) * tf.sqrt(tf.maximum(number, 0.5)))
-        error = tf.sqrt(error * error + self._FLOOR**2)
-        raw = (intensity - tf.expand_dims(sky, -1)) * (1.0 - empty)
+        prior = _OUTER_PRIOR * ops.log(sma / sma[:, -1:])
+        weight = ops.softmax(logits + prior - 1e4 * empty, axis=-1)
+        sky = ops.sum(weight * intensity, axis=-1)
+        sky = sky - ops.sinh(ops.clip(ops.reshape(correction, (-1,)), -8.0, 8.0))
+        error = 1.0 / (1.5 * ops.power(2.0, level) * ops.sqrt(ops.maximum(number, 0.5)))
+        error = ops.sqrt(error * error + self._FLOOR**2)
+        raw = (intensity - ops.expand_dims(sky, -1)) * (1.0 - empty)
         # (raw + sqrt(raw^2 + 4 error^2)) / 2, in the form that doesn't cancel where raw is far below zero.
-        root = tf.sqrt(raw * raw + 4.0 * error * error) + tf.abs(raw)
-        net = tf.where(raw >= 0.0, 0.5 * root, 2.0 * error * error / root)
-        features = tf.stack([tf.asinh(raw / error) / 4.0, tf.math.log(net) / 4.0, tf.math.log(error) / 4.0], axis=-1)
+        root = ops.sqrt(raw * raw + 4.0 * error * error) + ops.abs(raw)
+        net = ops.where(raw >= 0.0, 0.5 * root, 2.0 * error * error / root)
+        features = ops.stack([ops.arcsinh(raw / error) / 4.0, ops.log(net) / 4.0, ops.log(error) / 4.0], axis=-1)
         return sky, net, error, features
 
     def compute_output_shape(self, intensity_shape, *_):

@@ -46,7 +46,6 @@ class SkyFreePyramid(_Float32Layer):
     """
 
     def call(self, image):
-        """See the class."""
         image = ops.cast(image, "float32")
         shape = ops.shape(image)
         height, width = shape[1], shape[2]

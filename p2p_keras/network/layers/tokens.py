@@ -6,8 +6,7 @@ import math
 
 import keras
 import numpy as np
-import tensorflow as tf
-from keras import layers
+from keras import layers, ops
 
 from p2p_keras.core import radii
 from p2p_keras.network.layers.geometry import _Float32Layer
@@ -21,8 +20,8 @@ _MIDDLE_MU, _SPREAD_MU = 23.0, 4.0  # of most galaxies' radii
 
 def _waves(position, wavelengths):
     """Cosines and sines of a position (...,) at some wavelengths, (..., 2 * wavelengths)."""
-    phase = tf.expand_dims(position, -1) * (2.0 * np.pi / wavelengths)
-    return tf.concat([tf.cos(phase), tf.sin(phase)], axis=-1)
+    phase = ops.expand_dims(position, -1) * ops.convert_to_tensor((2.0 * np.pi / wavelengths).astype("float32"))
+    return ops.concatenate([ops.cos(phase), ops.sin(phase)], axis=-1)
 
 
 @keras.saving.register_keras_serializable(package="p2p_keras")
@@ -48,24 +47,23 @@ class ImageTokens(_Float32Layer):
         self.stride = stride
 
     def call(self, image, maps):
-        """See the class."""
-        shape, grid = tf.shape(image), tf.shape(maps)
+        shape, grid = ops.shape(image), ops.shape(maps)
         rows, columns = grid[1], grid[2]
         batch, positions = shape[0], rows * columns
-        good = tf.cast(tf.math.is_finite(image), tf.float32)
+        good = ops.cast(ops.isfinite(image), "float32")
         margins = [[0, 0], [0, rows * self.stride - shape[1]], [0, columns * self.stride - shape[2]]]
-        blocks = tf.reshape(tf.pad(good, margins), tf.stack([batch, rows, self.stride, columns * self.stride]))
-        blocks = tf.reshape(tf.reduce_mean(blocks, axis=2), tf.stack([batch, rows, columns, self.stride]))
-        mask = tf.reshape(tf.reduce_mean(blocks, axis=3), tf.stack([batch, positions]))
-        middle = [(tf.cast(n, tf.float32) + 0.5) * self.stride - 0.5 for n in (tf.range(columns), tf.range(rows))]
-        ones = tf.ones(tf.stack([batch, rows, columns]))
-        x = tf.reshape(ones * tf.reshape(middle[0], [1, 1, -1]), tf.stack([batch, positions]))
-        y = tf.reshape(ones * tf.reshape(middle[1], [1, -1, 1]), tf.stack([batch, positions]))
-        dx = x - 0.5 * (tf.cast(shape[2], tf.float32) - 1.0)
-        dy = y - 0.5 * (tf.cast(shape[1], tf.float32) - 1.0)
-        distance = tf.expand_dims(0.25 * tf.math.log(dx * dx + dy * dy + self.stride), -1)
-        place = tf.concat([_waves(dx, _WAVELENGTHS), _waves(dy, _WAVELENGTHS), distance], axis=-1)
-        return tf.reshape(maps, tf.stack([batch, positions, maps.shape[3]])), mask, place, x, y
+        blocks = ops.reshape(ops.pad(good, margins), (batch, rows, self.stride, columns * self.stride))
+        blocks = ops.reshape(ops.mean(blocks, axis=2), (batch, rows, columns, self.stride))
+        mask = ops.reshape(ops.mean(blocks, axis=3), (batch, positions))
+        middle = [(ops.cast(n, "float32") + 0.5) * self.stride - 0.5 for n in (ops.arange(columns), ops.arange(rows))]
+        ones = ops.ones((batch, rows, columns))
+        x = ops.reshape(ones * ops.reshape(middle[0], (1, 1, -1)), (batch, positions))
+        y = ops.reshape(ones * ops.reshape(middle[1], (1, -1, 1)), (batch, positions))
+        dx = x - 0.5 * (ops.cast(shape[2], "float32") - 1.0)
+        dy = y - 0.5 * (ops.cast(shape[1], "float32") - 1.0)
+        distance = ops.expand_dims(0.25 * ops.log(dx * dx + dy * dy + self.stride), -1)
+        place = ops.concatenate([_waves(dx, _WAVELENGTHS), _waves(dy, _WAVELENGTHS), distance], axis=-1)
+        return ops.reshape(maps, (batch, positions, maps.shape[3])), mask, place, x, y
 
     def compute_output_shape(self, image_shape, maps_shape):
         """Shapes of tokens, mask, place, x and y."""
@@ -74,7 +72,6 @@ class ImageTokens(_Float32Layer):
         return (*flat, maps_shape[3]), flat, (*flat, self._NUM_PLACE), flat, flat
 
     def get_config(self):
-        """Every argument under its own name."""
         return {**super().get_config(), "stride": self.stride}
 
 
@@ -86,11 +83,10 @@ class RadiusQueries(_Float32Layer):
     """
 
     def call(self, sma):
-        """See the class."""
         # From 0.5 px to the outermost radius of an image of 2048 px ln sma runs over 7.9.
-        log_sma = tf.math.log(sma / radii.SMA_MIN_PX)
+        log_sma = ops.log(sma / radii.SMA_MIN_PX)
         wavelengths = (16.0 / np.arange(1, _WAVES + 1)).astype("float32")
-        return tf.concat([_waves(log_sma, wavelengths), tf.expand_dims(log_sma / 8.0, -1)], axis=-1)
+        return ops.concatenate([_waves(log_sma, wavelengths), ops.expand_dims(log_sma / 8.0, -1)], axis=-1)
 
     def compute_output_shape(self, input_shape):
         """(batch, K, 33)."""
@@ -125,28 +121,27 @@ class CrossAttention(keras.layers.Layer):
         self.project = layers.Dense(dim, name="project", **policy)
 
     def build(self, queries_shape, tokens_shape, *_):
-        """Build the sublayers."""
         for layer in (self.norm_queries, self.query, self.project):
             layer.build(queries_shape)
         for layer in (self.norm_tokens, self.key_value):
             layer.build(tokens_shape)
 
     def call(self, queries, tokens, mask):
-        """See the class."""
         usable = mask > 0.0
-        tokens = tf.where(tf.expand_dims(usable, -1), tokens, tf.zeros_like(tokens))
-        batch, radii_, head = tf.shape(queries)[0], queries.shape[1], self.dim // self.num_heads
-        positions = tf.shape(tokens)[1]
-        q = tf.reshape(self.query(self.norm_queries(queries)), tf.stack([batch, radii_, self.num_heads, head]))
-        kv = tf.reshape(self.key_value(self.norm_tokens(tokens)), tf.stack([batch, positions, 2, self.num_heads, head]))
-        q, k, v = (tf.transpose(x, [0, 2, 1, 3]) for x in (q, kv[:, :, 0], kv[:, :, 1]))
-        scores = tf.cast(tf.matmul(q, k, transpose_b=True), tf.float32) * head**-0.5
-        wide = tf.reshape(usable, tf.stack([batch, 1, 1, positions]))
-        scores = tf.where(wide, scores, tf.fill(tf.shape(scores), _MASKED))
-        weights = tf.nn.softmax(scores, axis=-1) * tf.cast(wide, tf.float32)
-        mixed = tf.transpose(tf.matmul(tf.cast(weights, v.dtype), v), [0, 2, 1, 3])
-        mixed = self.project(tf.reshape(mixed, tf.stack([batch, radii_, self.dim])))
-        return queries + tf.cast(mixed, queries.dtype), tf.reduce_mean(weights, axis=1)
+        tokens = ops.where(ops.expand_dims(usable, -1), tokens, ops.zeros_like(tokens))
+        batch, radii_, head = ops.shape(queries)[0], queries.shape[1], self.dim // self.num_heads
+        positions = ops.shape(tokens)[1]
+        q = ops.reshape(self.query(self.norm_queries(queries)), (batch, radii_, self.num_heads, head))
+        kv = ops.reshape(self.key_value(self.norm_tokens(tokens)), (batch, positions, 2, self.num_heads, head))
+        q, v = ops.transpose(q, (0, 2, 1, 3)), ops.transpose(kv[:, :, 1], (0, 2, 1, 3))
+        k = ops.transpose(kv[:, :, 0], (0, 2, 3, 1))
+        scores = ops.cast(ops.matmul(q, k), "float32") * head**-0.5
+        wide = ops.reshape(usable, (batch, 1, 1, positions))
+        scores = ops.where(wide, scores, _MASKED)
+        weights = ops.softmax(scores, axis=-1) * ops.cast(wide, "float32")
+        mixed = ops.transpose(ops.matmul(ops.cast(weights, v.dtype), v), [0, 2, 1, 3])
+        mixed = self.project(ops.reshape(mixed, (batch, radii_, self.dim)))
+        return queries + ops.cast(mixed, queries.dtype), ops.mean(weights, axis=1)
 
     def compute_output_spec(self, queries, tokens, mask):
         """Specs of queries and attention."""
@@ -154,7 +149,6 @@ class CrossAttention(keras.layers.Layer):
         return keras.KerasTensor(queries.shape, self.compute_dtype), attention
 
     def get_config(self):
-        """Every argument under its own name."""
         return {**super().get_config(), "dim": self.dim, "num_heads": self.num_heads}
 
 
@@ -166,12 +160,11 @@ class AddUpsampled(_Float32Layer):
     """
 
     def call(self, fine, coarse):
-        """See the class."""
-        shape, half = tf.shape(fine), tf.shape(coarse)
+        shape, half = ops.shape(fine), ops.shape(coarse)
         dim = fine.shape[3]
-        wide = tf.reshape(coarse, tf.stack([shape[0], half[1], 1, half[2], 1, dim])) * tf.ones([1, 1, 2, 1, 2, 1])
-        wide = tf.reshape(wide, tf.stack([shape[0], 2 * half[1], 2 * half[2], dim]))
-        return fine + tf.slice(wide, [0, 0, 0, 0], shape)
+        wide = ops.reshape(coarse, (shape[0], half[1], 1, half[2], 1, dim)) * ops.ones((1, 1, 2, 1, 2, 1))
+        wide = ops.reshape(wide, (shape[0], 2 * half[1], 2 * half[2], dim))
+        return fine + wide[:, : shape[1], : shape[2]]
 
     def compute_output_shape(self, fine_shape, coarse_shape):
         """The shape of fine."""
@@ -183,8 +176,7 @@ class AddToAll(keras.layers.Layer):
     """A vector (batch, dim) added to every query (batch, K, dim)."""
 
     def call(self, queries, vector):
-        """See the class."""
-        return queries + tf.expand_dims(tf.cast(vector, queries.dtype), 1)
+        return queries + ops.expand_dims(ops.cast(vector, queries.dtype), 1)
 
     def compute_output_shape(self, queries_shape, vector_shape):
         """The shape of the queries."""
@@ -201,8 +193,7 @@ class ParallelAnswer(_Float32Layer):
     """
 
     def call(self, answer):
-        """See the class."""
-        return _MIDDLE_MU + _SPREAD_MU * answer[..., 0], answer[..., 1] + _LOG_SCALE, tf.ones_like(answer[..., 0])
+        return _MIDDLE_MU + _SPREAD_MU * answer[..., 0], answer[..., 1] + _LOG_SCALE, ops.ones_like(answer[..., 0])
 
     def compute_output_shape(self, input_shape):
         """Shapes of mu, log_scale and inside."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import tensorflow as tf
+from typing import Any
 
+from keras import ops
+
+from p2p_keras.network.layers.geometry import longer_side
 from p2p_keras.network.training.captions import caption_targets
 from p2p_keras.network.training.centre_losses import centre_distance
 from p2p_keras.network.training.means import galaxy_mean, ring_mean
@@ -15,7 +18,7 @@ WEIGHTS = {"caption": 1.0, "ellipse": 1e-3, "centre": 1e-3}
 errors are absolute, would rule the encoder with factors near one; Adam trains their own weights alike with any."""
 
 
-def loss_terms(inputs: dict, targets: dict, outputs: dict, likelihood_weight=1.0) -> dict[str, tf.Tensor]:
+def loss_terms(inputs: dict, targets: dict, outputs: dict, likelihood_weight=1.0) -> dict[str, Any]:
     """Weighted terms of the loss, scalars.
 
     Parameters
@@ -32,20 +35,18 @@ def loss_terms(inputs: dict, targets: dict, outputs: dict, likelihood_weight=1.0
     `caption` is the mean squared error of every step whose truth is known, in the caption's normalised units; the sky
     after the profile's end counts as the paper has it.
     """
-    side = tf.reduce_max(tf.shape(inputs["image"])[1:])
-    truth, known = caption_targets(targets, side)
-    steps = tf.minimum(tf.shape(truth)[1], tf.shape(outputs["caption"])[1])
-    truth, known, caption = truth[:, :steps], known[:, :steps], outputs["caption"][:, :steps]
-    weight = tf.cast(known, tf.float32)
-    squared = tf.reduce_sum(weight * tf.square(caption - truth)) / tf.maximum(tf.reduce_sum(weight), 1.0)
-    terms = {"caption": squared, **shape_terms(targets, outputs, side)}
+    truth, known = caption_targets(targets, inputs["image"])
+    caption = outputs["caption"][:, : ops.shape(truth)[1]]
+    weight = ops.cast(known, "float32")
+    squared = ops.sum(weight * ops.square(caption - truth)) / ops.maximum(ops.sum(weight), 1.0)
+    terms = {"caption": squared, **shape_terms(targets, outputs, inputs["image"])}
     return {name: WEIGHTS[name] * term for name, term in terms.items()}
 
 
-def shape_terms(targets: dict, outputs: dict, side) -> dict[str, tf.Tensor]:
+def shape_terms(targets: dict, outputs: dict, image) -> dict[str, Any]:
     """Errors of the one ellipse and the one centre, as shares of one and of a hundredth of the image's side."""
-    e_true = tf.stack([targets["e1"], targets["e2"]], axis=-1)
-    use = tf.cast(targets["geometry_known"] & targets["within"], tf.float32)
-    e_error = tf.sqrt(tf.reduce_sum(tf.square(outputs["e"] - e_true), axis=-1) + 1e-6)
-    distance = galaxy_mean(centre_distance(outputs["centre"], targets), tf.cast(targets["centre_known"], tf.float32))
-    return {"ellipse": ring_mean(e_error, use), "centre": distance / (0.01 * tf.cast(side, tf.float32))}
+    e_true = ops.stack([targets["e1"], targets["e2"]], axis=-1)
+    use = ops.cast(targets["geometry_known"] & targets["within"], "float32")
+    e_error = ops.sqrt(ops.sum(ops.square(outputs["e"] - e_true), axis=-1) + 1e-6)
+    distance = galaxy_mean(centre_distance(outputs["centre"], targets), ops.cast(targets["centre_known"], "float32"))
+    return {"ellipse": ring_mean(e_error, use), "centre": distance / (0.01 * longer_side(image))}

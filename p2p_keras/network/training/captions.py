@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import keras
-import tensorflow as tf
+from typing import Any
+
+import numpy as np
+from keras import ops
 
 from p2p_keras.core import radii, units
 from p2p_keras.network.layers.caption import smooth_radius
+from p2p_keras.network.layers.geometry import longer_side
+from p2p_keras.network.layers.per_backend import rows_of
 
 __all__ = ["SKY_STEPS", "caption_targets"]
 
@@ -14,15 +18,15 @@ SKY_STEPS = 100
 """Steps of sky behind the grid's last radius: as many as the paper's stop rule looks at."""
 
 
-def caption_targets(targets: dict, side) -> tuple[tf.Tensor, tf.Tensor]:
+def caption_targets(targets: dict, image) -> tuple[Any, Any]:
     """True captions of a batch.
 
     Parameters
     ----------
     targets : dict
         `mu`, `known` and `within` (batch, K) of `p2p_keras.data.pipeline.make_dataset`.
-    side : int tensor
-        Longer side of the images in pixels.
+    image : tensor (batch, height, width)
+        For its shape.
 
     Returns
     -------
@@ -32,21 +36,27 @@ def caption_targets(targets: dict, side) -> tuple[tf.Tensor, tf.Tensor]:
     known : bool (batch, steps)
         False where the label says nothing.
     """
-    side = tf.cast(side, tf.float32)
-    grid = radii.grid_px(side, xp=keras.ops)
-    steps = tf.cast(radii.caption_length(side, xp=keras.ops), tf.int32) + SKY_STEPS
-    steps = tf.minimum(steps, radii.CAPTION_MAX_STEPS)
-    radius = tf.range(tf.cast(steps, tf.float32)) + radii.SMA_MIN_PX
-    left = tf.searchsorted(grid, radius, side="right") - 1
-    left = tf.clip_by_value(left, 0, radii.NUM_RADII - 2)
-    low, high = (smooth_radius(tf.gather(grid, left + i)) for i in (0, 1))
-    weight = tf.clip_by_value((smooth_radius(radius) - low) / (high - low), 0.0, 1.0)
-    mu = [tf.gather(targets["mu"], left + i, axis=1) for i in (0, 1)]
-    known = [tf.gather(targets["known"], left + i, axis=1) for i in (0, 1)]
+    grid = radii.grid_px(longer_side(image), xp=ops)
+    radius = ops.cast(ops.arange(_steps(image), dtype="int32"), "float32") + radii.SMA_MIN_PX
+    left = ops.searchsorted(grid, radius, side="right") - 1
+    left = ops.clip(left, 0, radii.NUM_RADII - 2)
+    low, high = (smooth_radius(rows_of(grid, left + i)) for i in (0, 1))
+    weight = ops.clip((smooth_radius(radius) - low) / (high - low), 0.0, 1.0)
+    mu = [ops.take(targets["mu"], left + i, axis=1) for i in (0, 1)]
+    known = [ops.take(targets["known"], left + i, axis=1) for i in (0, 1)]
     label = units.caption_from_mu(mu[0] + weight * (mu[1] - mu[0]))
     # On a radius of the grid the neighbour doesn't count.
     label_known = (known[0] | (weight >= 1.0)) & (known[1] | (weight <= 0.0))
-    end = tf.reduce_max(tf.where(targets["within"], tf.reshape(grid, [1, -1]), 0.0), axis=1, keepdims=True)
-    inside = tf.reshape(radius, [1, -1]) <= end
-    sky = tf.fill(tf.shape(label), units.caption_from_mu(units.SKY_MU))
-    return tf.where(inside, label, sky), label_known | ~inside
+    end = ops.max(ops.where(targets["within"], ops.reshape(grid, (1, -1)), 0.0), axis=1, keepdims=True)
+    inside = ops.reshape(radius, (1, -1)) <= end
+    return ops.where(inside, label, units.caption_from_mu(units.SKY_MU)), label_known | ~inside
+
+
+def _steps(image):
+    """Steps of the captions of images: an int where their size is known by now, which JAX must know of any array."""
+    _, height, width = ops.shape(image)
+    if isinstance(height, int) and isinstance(width, int):
+        needed = int(radii.caption_length(np.float32(max(height, width)))) + SKY_STEPS
+        return min(needed, radii.CAPTION_MAX_STEPS)
+    needed = ops.cast(radii.caption_length(longer_side(image), xp=ops), "int32") + SKY_STEPS
+    return ops.minimum(needed, radii.CAPTION_MAX_STEPS)

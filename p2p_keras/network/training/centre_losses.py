@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
 from p2p_keras.network.training.means import galaxy_mean
 
@@ -20,7 +21,7 @@ OUTPUTS = ("centre_nearest", "centre_near", "centre_heat")
 _FARTHEST = 8.0  # px: what is farther off is the heat map's to learn
 
 
-def loss_terms(inputs: dict, targets: dict, outputs: dict, likelihood_weight=1.0) -> dict[str, tf.Tensor]:
+def loss_terms(inputs: dict, targets: dict, outputs: dict, likelihood_weight=1.0) -> dict[str, Any]:
     """Weighted terms of the loss, scalars; as `p2p_keras.network.training.losses.loss_terms`, of the centre alone.
 
     Parameters
@@ -35,33 +36,33 @@ def loss_terms(inputs: dict, targets: dict, outputs: dict, likelihood_weight=1.0
     return {name: WEIGHTS[name] * term for name, term in centre_terms(inputs, targets, outputs).items()}
 
 
-def centre_terms(inputs: dict, targets: dict, outputs: dict) -> dict[str, tf.Tensor]:
+def centre_terms(inputs: dict, targets: dict, outputs: dict) -> dict[str, Any]:
     """`centre`, the distances in px of the two finer steps, and `heat`, the cross-entropy of the first; unweighted."""
-    known = tf.cast(targets["centre_known"], tf.float32)
-    off = [tf.minimum(centre_distance(outputs[name], targets), _FARTHEST) for name in OUTPUTS[:2]]
+    known = ops.cast(targets["centre_known"], "float32")
+    off = [ops.minimum(centre_distance(outputs[name], targets), _FARTHEST) for name in OUTPUTS[:2]]
     return {
-        "centre": tf.add_n([galaxy_mean(distance, known) for distance in off]),
+        "centre": sum(galaxy_mean(distance, known) for distance in off),
         "heat": galaxy_mean(_heat_loss(outputs["centre_heat"], _true_centre(targets), inputs["image"]), known),
     }
 
 
 def centre_distance(centre, targets: dict):
     """Distance in px of a centre (batch, 2) from the true one: (batch,), with a gradient at zero too."""
-    return tf.sqrt(tf.reduce_sum(tf.square(centre - _true_centre(targets)), axis=-1) + 1e-4)
+    return ops.sqrt(ops.sum(ops.square(centre - _true_centre(targets)), axis=-1) + 1e-4)
 
 
 def _true_centre(targets):
-    return tf.stack([targets["x0"], targets["y0"]], axis=-1)
+    return ops.stack([targets["x0"], targets["y0"]], axis=-1)
 
 
 def _heat_loss(logits, centre, image):
     """Cross-entropy of the coarse heat map with a Gaussian of 0.6 cells about the true centre, (batch,)."""
     cells = math.isqrt(logits.shape[-1])
-    shape = tf.cast(tf.shape(image), tf.float32)
-    spacing = tf.maximum(tf.maximum(shape[1], shape[2]) / (2.0 * cells), 2.0)  # the network's `centre_cells`
+    shape = ops.cast(ops.shape(image), "float32")
+    spacing = ops.maximum(ops.maximum(shape[1], shape[2]) / (2.0 * cells), 2.0)  # the network's `centre_cells`
     offsets = (np.arange(cells, dtype="float32") - (cells - 1) / 2.0).reshape(1, -1)
     x = (centre[:, 0:1] - (shape[2] - 1.0) / 2.0) / spacing - offsets
     y = (centre[:, 1:2] - (shape[1] - 1.0) / 2.0) / spacing - offsets
-    log_target = -0.5 * (tf.expand_dims(y * y, 2) + tf.expand_dims(x * x, 1)) / 0.6**2
-    target = tf.nn.softmax(tf.reshape(log_target, [-1, cells * cells]), axis=-1)
-    return tf.nn.softmax_cross_entropy_with_logits(target, logits)
+    log_target = -0.5 * (ops.expand_dims(y * y, 2) + ops.expand_dims(x * x, 1)) / 0.6**2
+    target = ops.softmax(ops.reshape(log_target, (-1, cells * cells)), axis=-1)
+    return ops.categorical_crossentropy(target, logits, from_logits=True)

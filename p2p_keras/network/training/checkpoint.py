@@ -48,7 +48,7 @@ def save_state(trainer: keras.Model, path: Path, progress: dict) -> None:
     progress : dict
         JSON-able: epoch, best figure and the like.
     """
-    arrays: dict[str, Any] = {f"v{i}": np.asarray(v) for i, v in enumerate(_state(trainer))}
+    arrays: dict[str, Any] = {f"v{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(_state(trainer))}
     if not all(np.isfinite(array).all() for array in arrays.values()):
         return  # the last good state is worth more
     arrays["progress"] = np.asarray(json.dumps(progress))
@@ -74,7 +74,7 @@ def load_state(trainer: keras.Model, path: Path) -> dict:
         if shapes != [tuple(v.shape) for v in state]:
             raise InputError(path, "this checkpoint is of a network with other settings; use those of its config.json")
         for i, variable in enumerate(state):
-            variable.assign(saved[f"v{i}"])
+            variable.assign(saved[f"v{i}"].astype(variable.dtype))  # seeds are of another kind on each backend
         return json.loads(str(saved["progress"]))
 
 

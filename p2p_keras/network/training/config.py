@@ -28,6 +28,7 @@ _RANGES = {
     "clip_norm": (0, math.inf),
     "ema": (0, 1),
     "patience": (0, math.inf),
+    "devices": (1, math.inf),
     "wobble": (0, 0.2),
     "checkpoint_minutes": (0, math.inf),
 }
@@ -69,6 +70,7 @@ class FitConfig:
     )
     flip: bool = _setting(True, "Mirror half of the training images too.")
     patience: int = _setting(0, "Stop after this many epochs without a better validation error; 0: never.")
+    devices: int = _setting(1, "Devices that share each batch (JAX: KERAS_BACKEND=jax).")
     seed: int = _setting(0, "Seed of weights, order and augmentation.")
     init: str = _setting("", "Fine-tune: start from this model (isophote: the shipped one) or run folder.")
     part: str = _setting("", "Train this part of the network alone (isophote: centre); empty: all of it.")

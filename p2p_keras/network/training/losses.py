@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import keras
-import tensorflow as tf
+from typing import Any
+
+from keras import ops
 
 from p2p_keras.core import accuracy, units
 from p2p_keras.network.layers.physical import LAPLACE_ONE_SIGMA, log_flux_inside
@@ -32,7 +33,7 @@ _BEYOND = 0.1  # weight of radii beyond the extent: enough that growth and total
 _FAINTEST_LOG = -6.0  # ln intensity in noise units under which nothing can be learned
 
 
-def loss_terms(inputs: dict, targets: dict, outputs: dict, likelihood_weight=1.0) -> dict[str, tf.Tensor]:
+def loss_terms(inputs: dict, targets: dict, outputs: dict, likelihood_weight=1.0) -> dict[str, Any]:
     """Weighted terms of the loss, scalars.
 
     Parameters
@@ -49,42 +50,40 @@ def loss_terms(inputs: dict, targets: dict, outputs: dict, likelihood_weight=1.0
     `profile` is the negative log-likelihood of a Laplace distribution: like the paper's figure it is about the absolute
     error, and no single radius can dominate it. `mu` is the absolute error itself, clipped at 1 mag.
     """
-    zero_point = tf.reshape(inputs["zero_point"], [-1, 1])
-    pixel_scale = tf.reshape(inputs["pixel_scale"], [-1, 1])
-    log_noise = tf.reshape(outputs["log_noise"], [-1, 1])
-    log_true = units.log_noise_units_from_mu(targets["mu"], log_noise, zero_point, pixel_scale, xp=keras.ops)
-    within, known = (tf.cast(targets[name], tf.float32) for name in ("within", "known"))
-    seen = tf.cast((outputs["covered"] > 0.2) & (log_true > _FAINTEST_LOG), tf.float32)
+    zero_point = ops.reshape(inputs["zero_point"], (-1, 1))
+    pixel_scale = ops.reshape(inputs["pixel_scale"], (-1, 1))
+    log_noise = ops.reshape(outputs["log_noise"], (-1, 1))
+    log_true = units.log_noise_units_from_mu(targets["mu"], log_noise, zero_point, pixel_scale, xp=ops)
+    within, known = (ops.cast(targets[name], "float32") for name in ("within", "known"))
+    seen = ops.cast((outputs["covered"] > 0.2) & (log_true > _FAINTEST_LOG), "float32")
     weight = known * seen * (within + _BEYOND * (1.0 - within))
     sma_px = outputs["sma"] / pixel_scale
-    weight *= tf.minimum(1.0, 0.3 + 0.35 * sma_px)  # the grid crowds radii below a pixel or two
-    error = tf.abs(outputs["mu"] - targets["mu"])
+    weight = weight * ops.minimum(1.0, 0.3 + 0.35 * sma_px)  # the grid crowds radii below a pixel or two
+    error = ops.abs(outputs["mu"] - targets["mu"])
     scale = outputs["mu_err"] / LAPLACE_ONE_SIGMA
     terms = {
-        "profile": likelihood_weight * ring_mean(tf.minimum(error, 3.0) / scale + tf.math.log(scale), weight),
-        "mu": ring_mean(tf.minimum(error, 1.0), weight),
-        "copied": ring_mean(tf.minimum(tf.abs(tf.math.log(outputs["copied"]) - log_true), 1.0), weight * within),
+        "profile": likelihood_weight * ring_mean(ops.minimum(error, 3.0) / scale + ops.log(scale), weight),
+        "mu": ring_mean(ops.minimum(error, 1.0), weight),
+        "copied": ring_mean(ops.minimum(ops.abs(ops.log(outputs["copied"]) - log_true), 1.0), weight * within),
     }
 
-    e_true = tf.stack([targets["e1"], targets["e2"]], axis=-1)
-    e_weight = tf.cast(targets["geometry_known"], tf.float32) * weight
-    terms["ellipse"] = tf.add_n(
-        [
-            ring_mean(tf.sqrt(tf.reduce_sum(tf.square(outputs[name] - e_true), axis=-1) + 1e-6), e_weight)
-            for name in ("e_first", "e_second", "e")
-        ]
+    e_true = ops.stack([targets["e1"], targets["e2"]], axis=-1)
+    e_weight = ops.cast(targets["geometry_known"], "float32") * weight
+    terms["ellipse"] = sum(
+        ring_mean(ops.sqrt(ops.sum(ops.square(outputs[name] - e_true), axis=-1) + 1e-6), e_weight)
+        for name in ("e_first", "e_second", "e")
     )
 
     terms.update(centre_terms(inputs, targets, outputs))
     # Some start many pixels off (`CentreJitter`): by the logarithm, lest they rule the gradient.
-    off = [0.5 * tf.asinh(2.0 * centre_distance(outputs[name], targets)) for name in ("centre_moved", "centre")]
-    terms["moved"] = galaxy_mean(tf.add_n(off), tf.cast(targets["centre_known"], tf.float32))
-    noise = tf.exp(outputs["log_noise"])
+    off = [0.5 * ops.arcsinh(2.0 * centre_distance(outputs[name], targets)) for name in ("centre_moved", "centre")]
+    terms["moved"] = galaxy_mean(sum(off), ops.cast(targets["centre_known"], "float32"))
+    noise = ops.exp(outputs["log_noise"])
     # The level is taken off before the network sees the image: what counts is what is left of it.
-    sky_error = tf.abs(outputs["sky"] - targets["sky"]) / noise
-    terms["sky"] = galaxy_mean(tf.minimum(sky_error, 2.0), tf.cast(targets["sky_known"], tf.float32))
-    mag_error = tf.minimum(tf.abs(outputs["mag_total"] - targets["mag_total"]), 1.0)
-    terms["mag"] = galaxy_mean(mag_error, tf.cast(targets["mag_known"], tf.float32))
+    sky_error = ops.abs(outputs["sky"] - targets["sky"]) / noise
+    terms["sky"] = galaxy_mean(ops.minimum(sky_error, 2.0), ops.cast(targets["sky_known"], "float32"))
+    mag_error = ops.minimum(ops.abs(outputs["mag_total"] - targets["mag_total"]), 1.0)
+    terms["mag"] = galaxy_mean(mag_error, ops.cast(targets["mag_known"], "float32"))
     terms["errors"], terms["bad"] = error_terms(targets, outputs, e_true, e_weight, error)
     return {name: WEIGHTS[name] * term for name, term in terms.items()}
 
@@ -95,33 +94,33 @@ def error_terms(targets, outputs, e_true, e_weight, error):
     Errors count as they are, without a gradient to what is measured: a network that only says what it doesn't know.
     """
     if "bad_logit" not in outputs:
-        return tf.constant(0.0), tf.constant(0.0)
+        return ops.zeros(()), ops.zeros(())
 
     def likelihood(distance, scale):
-        return tf.stop_gradient(distance) / scale + tf.math.log(scale)
+        return ops.stop_gradient(distance) / scale + ops.log(scale)
 
-    e_error = tf.reduce_mean(tf.abs(outputs["e"] - e_true), axis=-1)
+    e_error = ops.mean(ops.abs(outputs["e"] - e_true), axis=-1)
     growth_error, growth_weight = growth_errors(targets, outputs)
-    true_centre = tf.stack([targets["x0"], targets["y0"]], axis=-1)
-    centre_error = tf.reduce_mean(tf.abs(outputs["centre"] - true_centre), axis=-1)
-    mag_error = tf.abs(outputs["mag_total"] - targets["mag_total"])
+    true_centre = ops.stack([targets["x0"], targets["y0"]], axis=-1)
+    centre_error = ops.mean(ops.abs(outputs["centre"] - true_centre), axis=-1)
+    mag_error = ops.abs(outputs["mag_total"] - targets["mag_total"])
     terms = [
         ring_mean(likelihood(e_error, outputs["e_scale"]), e_weight),
         ring_mean(likelihood(growth_error, outputs["growth_scale"]), growth_weight),
         galaxy_mean(
-            likelihood(tf.minimum(centre_error, 50.0), outputs["centre_scale"]),
-            tf.cast(targets["centre_known"], tf.float32),
+            likelihood(ops.minimum(centre_error, 50.0), outputs["centre_scale"]),
+            ops.cast(targets["centre_known"], "float32"),
         ),
         galaxy_mean(
-            likelihood(tf.minimum(mag_error, 3.0), outputs["mag_scale"]), tf.cast(targets["mag_known"], tf.float32)
+            likelihood(ops.minimum(mag_error, 3.0), outputs["mag_scale"]), ops.cast(targets["mag_known"], "float32")
         ),
     ]
-    known = tf.cast(tf.reduce_any(targets["known"], axis=-1), tf.float32)
-    bad = tf.cast(is_bad(targets, tf.stop_gradient(error)), tf.float32)
+    known = ops.cast(ops.any(targets["known"], axis=-1), "float32")
+    bad = ops.cast(is_bad(targets, ops.stop_gradient(error)), "float32")
     logit = outputs["bad_logit"]
     # Cross-entropy of logits, in the form that doesn't overflow.
-    entropy = tf.maximum(logit, 0.0) - logit * bad + tf.math.log1p(tf.exp(-tf.abs(logit)))
-    return tf.add_n(terms), galaxy_mean(entropy, known)
+    entropy = ops.maximum(logit, 0.0) - logit * bad + ops.log1p(ops.exp(-ops.abs(logit)))
+    return sum(terms), galaxy_mean(entropy, known)
 
 
 def is_bad(targets, error):
@@ -132,7 +131,7 @@ def is_bad(targets, error):
     """
     within = targets["known"] & targets["within"]
     bright = within & (targets["mu"] <= units.FAINT_MU)
-    judged = tf.where(tf.reduce_any(bright, axis=-1, keepdims=True), bright, within)
+    judged = ops.where(ops.any(bright, axis=-1, keepdims=True), bright, within)
     return masked_median(error, judged) > accuracy.BAD_PROFILE  # of nothing it is infinite
 
 
@@ -141,10 +140,10 @@ def growth_errors(targets, outputs):
 
     The true curve is that of the true surface brightness along the true ellipses, as far in as all of it is known.
     """
-    length = tf.sqrt(tf.square(targets["e1"]) + tf.square(targets["e2"]))
+    length = ops.sqrt(ops.square(targets["e1"]) + ops.square(targets["e2"]))
     ellipticity = 2.0 * length / (1.0 + length)
     log_flux = log_flux_inside(outputs["sma"], -targets["mu"] / units.MAG_PER_RELATIVE_ERROR, ellipticity)
     true = -units.MAG_PER_RELATIVE_ERROR * log_flux
-    usable = tf.cast(targets["known"] & targets["geometry_known"], tf.float32)
-    usable = tf.math.cumprod(usable, axis=1) * tf.cast(targets["within"], tf.float32)
-    return tf.minimum(tf.abs(outputs["growth"] - true), 3.0), usable
+    usable = ops.cast(targets["known"] & targets["geometry_known"], "float32")
+    usable = ops.cumprod(usable, axis=1) * ops.cast(targets["within"], "float32")
+    return ops.minimum(ops.abs(outputs["growth"] - true), 3.0), usable

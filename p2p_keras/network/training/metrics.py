@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
+
+from p2p_keras.network.layers.per_backend import gathered, rows_of
 
 __all__ = ["masked_median", "GalaxyQuantile"]
 
@@ -15,11 +17,10 @@ _UPPER = np.append(_EDGES, _EDGES[-1])
 
 def masked_median(values, mask):
     """Median along the last axis where `mask` is true; +inf where it is true nowhere. (batch, K) to (batch,)."""
-    ranked = tf.sort(tf.where(mask, values, tf.fill(tf.shape(values), np.float32(np.inf))), axis=-1)
-    count = tf.reduce_sum(tf.cast(mask, tf.int32), axis=-1)
-    low = tf.gather(ranked, tf.maximum(count - 1, 0) // 2, batch_dims=1)
-    high = tf.gather(ranked, tf.minimum(count // 2, tf.shape(values)[-1] - 1), batch_dims=1)
-    return 0.5 * (low + high)
+    ranked = ops.sort(ops.where(mask, values, float("inf")), axis=-1)
+    count = ops.sum(ops.cast(mask, "int32"), axis=-1)
+    middle = ops.stack([ops.maximum(count - 1, 0) // 2, ops.minimum(count // 2, values.shape[-1] - 1)], axis=1)
+    return ops.mean(gathered(ranked, middle), axis=1)
 
 
 @keras.saving.register_keras_serializable(package="p2p_keras")
@@ -42,25 +43,26 @@ class GalaxyQuantile(keras.metrics.Metric):
 
     def update_state(self, values, sample_weight=None):
         """Add galaxies: values (batch,); those that aren't finite or have no weight are left out."""
-        values = tf.cast(values, tf.float32)
-        finite = tf.math.is_finite(values)
+        values = ops.cast(values, "float32")
+        finite = ops.isfinite(values)
         if sample_weight is not None:
-            finite &= tf.cast(sample_weight, tf.bool)
-        index = tf.searchsorted(_EDGES, tf.where(finite, values, tf.zeros_like(values)))
-        counts = tf.math.unsorted_segment_sum(tf.cast(finite, tf.float32), index, len(_EDGES) + 1)
+            finite = finite & ops.cast(sample_weight, "bool")
+        index = ops.searchsorted(ops.convert_to_tensor(_EDGES), ops.where(finite, values, 0.0))
+        counts = ops.segment_sum(ops.cast(finite, "float32"), index, len(_EDGES) + 1)
         self.histogram.assign(self.histogram + counts)
 
     def result(self):
         """The quantile, interpolated inside its bin; the last edge (10) beyond it; NaN without galaxies."""
-        counts = tf.convert_to_tensor(self.histogram)
-        cumulative = tf.cumsum(counts)
+        counts = ops.convert_to_tensor(self.histogram)
+        cumulative = ops.cumsum(counts)
         rank = self.quantile * cumulative[-1]
-        index = tf.minimum(tf.searchsorted(cumulative, tf.reshape(rank, [1]))[0], len(_EDGES))
-        low, high = (tf.gather(edges, index) for edges in (_LOWER, _UPPER))
-        inside = (rank - (cumulative[index] - counts[index])) / tf.maximum(counts[index], 1.0)
+        index = ops.minimum(ops.searchsorted(cumulative, ops.reshape(rank, (1,)))[0], len(_EDGES))
+        low, high = (rows_of(ops.convert_to_tensor(edges), index) for edges in (_LOWER, _UPPER))
+        here = rows_of(counts, index)
+        inside = (rank - (rows_of(cumulative, index) - here)) / ops.maximum(here, 1.0)
         value = low + inside * (high - low)
-        return tf.where(cumulative[-1] > 0.0, value, np.float32(np.nan))
+        return ops.where(cumulative[-1] > 0.0, value, float("nan"))
 
     def get_config(self):
-        """Every argument under its own name."""
+        """Keras' own, with `quantile`."""
         return {**super().get_config(), "quantile": self.quantile}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
+
 import keras
+from keras import ops
 
 from p2p_keras.network.training.config import FitConfig
 from p2p_keras.network.training.schedule import WarmupCosine
@@ -11,6 +14,34 @@ __all__ = ["make_optimizer"]
 
 _FIRST_LOSS_SCALE = 2.0**8
 """Keras begins at 2^15, where the first losses overflow: it then skips steps until the scale has been halved enough."""
+
+
+class _OfSome(keras.optimizers.Optimizer):
+    """On JAX, an optimizer that goes on when some of its variables were frozen, as on the other backends."""
+
+    def stateless_apply(self, optimizer_variables, grads, trainable_variables):
+        trained = [variable.trainable for variable in self._trainable_variables]
+        if len(trainable_variables) == len(trained):
+            return super().stateless_apply(optimizer_variables, grads, trainable_variables)
+        given = zip(grads, trainable_variables, strict=True)
+        # Keras leaves out what has no gradient.
+        pairs = [
+            next(given) if is_trained else (None, ops.zeros(variable.shape))
+            for variable, is_trained in zip(self._trainable_variables, trained, strict=True)
+        ]
+        grads, values = map(list, zip(*pairs, strict=True))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Gradients do not exist")
+            values, optimizer_variables = super().stateless_apply(optimizer_variables, grads, values)
+        return [value for value, is_trained in zip(values, trained, strict=True) if is_trained], optimizer_variables
+
+
+class _Adam(_OfSome, keras.optimizers.Adam):
+    pass
+
+
+class _AdamW(_OfSome, keras.optimizers.AdamW):
+    pass
 
 
 def make_optimizer(config: FitConfig, total_steps: int) -> keras.optimizers.Optimizer:
@@ -31,9 +62,9 @@ def make_optimizer(config: FitConfig, total_steps: int) -> keras.optimizers.Opti
         "gradient_accumulation_steps": config.accumulate if config.accumulate > 1 else None,
     }
     if config.optimizer == "adam":
-        optimizer = keras.optimizers.Adam(learning_rate, **common)
+        optimizer = _Adam(learning_rate, name="adam", **common)
     else:
-        optimizer = keras.optimizers.AdamW(learning_rate, weight_decay=config.weight_decay, **common)
+        optimizer = _AdamW(learning_rate, name="adamw", weight_decay=config.weight_decay, **common)
         # Biases and norms are not drawn to 0.
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "position"])
     if config.precision == "mixed_float16":

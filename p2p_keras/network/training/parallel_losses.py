@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import tensorflow as tf
+from typing import Any
+
+from keras import ops
 
 from p2p_keras.core import units
 from p2p_keras.network.layers.physical import LAPLACE_ONE_SIGMA
@@ -17,7 +19,7 @@ WEIGHTS = {"profile": 1.0, "mu": 4.0, "ellipse": 2.0, "centre": 0.5}
 _BEYOND = 0.1  # weight of radii beyond the extent, as for `isophote`
 
 
-def loss_terms(inputs: dict, targets: dict, outputs: dict, likelihood_weight=1.0) -> dict[str, tf.Tensor]:
+def loss_terms(inputs: dict, targets: dict, outputs: dict, likelihood_weight=1.0) -> dict[str, Any]:
     """Weighted terms of the loss, scalars.
 
     Parameters
@@ -35,13 +37,13 @@ def loss_terms(inputs: dict, targets: dict, outputs: dict, likelihood_weight=1.0
     """
     within, known = targets["within"], targets["known"]
     # Beyond the extent a label may end: there is the sky, as in a caption.
-    truth = tf.where(known, targets["mu"], units.SKY_MU)
-    weight = tf.where(within, tf.cast(known, tf.float32), _BEYOND)
-    error = tf.abs(outputs["mu"] - truth)
+    truth = ops.where(known, targets["mu"], units.SKY_MU)
+    weight = ops.where(within, ops.cast(known, "float32"), _BEYOND)
+    error = ops.abs(outputs["mu"] - truth)
     scale = outputs["mu_err"] / LAPLACE_ONE_SIGMA
     terms = {
-        "profile": likelihood_weight * ring_mean(tf.minimum(error, 3.0) / scale + tf.math.log(scale), weight),
+        "profile": likelihood_weight * ring_mean(ops.minimum(error, 3.0) / scale + ops.log(scale), weight),
         "mu": ring_mean(error, weight),
-        **shape_terms(targets, outputs, tf.reduce_max(tf.shape(inputs["image"])[1:])),
+        **shape_terms(targets, outputs, inputs["image"]),
     }
     return {name: WEIGHTS[name] * term for name, term in terms.items()}

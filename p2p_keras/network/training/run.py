@@ -10,17 +10,18 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from p2p_keras.core.errors import InputError, UsageError
 from p2p_keras.core.model_files import keras_file
 from p2p_keras.core.version import __version__
-from p2p_keras.data.pipeline import Augmentation, make_dataset
-from p2p_keras.data.shards import find_damage, find_shards, read_manifest, read_records, read_shards
+from p2p_keras.data.pipeline import Augmentation
+from p2p_keras.data.shards import find_damage, find_shards
 from p2p_keras.network import load_network
 from p2p_keras.network.models import build_network, finish_model
 from p2p_keras.network.training.checkpoint import (
@@ -37,6 +38,7 @@ from p2p_keras.network.training.config import FitConfig
 from p2p_keras.network.training.epoch_progress import EpochProgress, best_figure
 from p2p_keras.network.training.optimizer import make_optimizer
 from p2p_keras.network.training.recipes import RECIPES
+from p2p_keras.network.training.run_data import batches, count_galaxies, held_out, held_out_splits, stored_size
 from p2p_keras.network.training.teaching import teaching_of
 from p2p_keras.network.training.trainer import ProfileTrainer
 from p2p_keras.network.training.uncertainty import calibrate, reset_calibration
@@ -48,9 +50,6 @@ __all__ = [
     "make_trainer",
     "load_run_model",
     "load_initial",
-    "stored_size",
-    "count_galaxies",
-    "held_out_splits",
 ]
 
 log = logging.getLogger(__name__)
@@ -86,11 +85,12 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
         raise UsageError(f"{folder} holds a run already: go on with --resume, or choose another --run")
     if not config.epochs and not config.init:
         raise UsageError("0 epochs calibrate given weights: name them by --init")
+    _share_among_devices(config)
     keras.utils.set_random_seed(config.seed)
     seen = "train" if config.epochs else "val"
     sizes = tuple(config.image_sizes) or (stored_size(config.data, seen),)
     steps = config.steps_per_epoch or max(1, count_galaxies(config.data, seen) // config.batch_size)
-    validation = _held_out(config, "val", sizes)
+    validation = held_out(config, "val", sizes)
     trainer = make_trainer(config, steps * max(config.epochs, 1))
     progress: dict = {"epoch": 0, "steps_per_epoch": steps, "version": __version__}
     resuming = resume and (folder / LAST).exists()
@@ -113,12 +113,13 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
 
     if config.epochs:
         _train(config, trainer, validation, progress, sizes, verbose)
+        keras.distribution.set_distribution(None)
     else:
         save_best(trainer, folder / BEST)
     if not (folder / BEST).exists():
         raise InputError(folder, "no epoch was finished with a finite validation figure; there is nothing to export")
 
-    steps_done = int(trainer.steps.numpy())
+    steps_done = int(keras.ops.convert_to_numpy(trainer.steps))
     if config.part:  # figures are of the whole network
         trainer = make_trainer(replace(config, part=""), steps)
     trainer.network.load_weights(folder / BEST)
@@ -130,27 +131,48 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
         "epochs": progress["epoch"],
         "best_epoch": progress.get("best_epoch"),
         "steps": steps_done,
+        "backend": keras.config.backend(),
         "core_hours": round(progress.get("cpu_seconds", 0.0) / 3600, 3),
     }
     for split in held_out_splits(config.data):
-        figures = trainer.evaluate(_held_out(config, split, sizes), return_dict=True, verbose=0)
+        figures = trainer.evaluate(held_out(config, split, sizes), return_dict=True, verbose=0)
         metrics[split] = {name: float(value) if np.isfinite(value) else None for name, value in figures.items()}
     _write_text(folder / "metrics.json", json.dumps(metrics, indent=2, allow_nan=False) + "\n")
     return RunResult(folder, metrics, progress["epoch"])
 
 
+def _share_among_devices(config: FitConfig) -> None:
+    """Let each batch be shared by the first devices, each with a copy of the weights.
+
+    Raises
+    ------
+    UsageError
+        The backend can't, there are fewer devices, or they can't share a batch evenly.
+    """
+    if config.devices == 1:
+        return
+    if keras.config.backend() != "jax":
+        raise UsageError(f"--devices {config.devices} needs JAX: set KERAS_BACKEND=jax")
+    devices = keras.distribution.list_devices()
+    if len(devices) < config.devices:
+        raise UsageError(f"--devices {config.devices}: there are {len(devices)} ({', '.join(devices)})")
+    if config.batch_size % config.devices:
+        raise UsageError(f"--devices {config.devices}: a batch of {config.batch_size} can't be shared evenly")
+    keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices[: config.devices]))
+
+
 def _train(
     config: FitConfig,
     trainer: ProfileTrainer,
-    validation: tf.data.Dataset,
+    validation: Any,
     progress: dict,
     sizes: tuple[int, ...],
     verbose: int,
 ) -> None:
     """Train from where `progress` is to the last epoch; the folder then has the best weights and the last state."""
     folder, steps = Path(config.run), progress["steps_per_epoch"]
-    done = int(trainer.steps.numpy())
-    train = make_dataset(
+    done = int(keras.ops.convert_to_numpy(trainer.steps))
+    train = batches(
         config.data,
         "train",
         batch_size=config.batch_size,
@@ -166,10 +188,11 @@ def _train(
     callbacks = [
         StopAtNaN(),  # before the checkpoint: the last good state stays
         keras.callbacks.CSVLogger(str(folder / "metrics.csv"), append=done_before > 0),
-        keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
         KeepStatistics(round(RECIPES[config.preset].own_statistics * config.epochs)),
         checkpoint,
     ]
+    if find_spec("tensorflow"):  # which Keras writes TensorBoard's files by, on every backend
+        callbacks.append(keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False))
     best = best_figure(folder / "metrics.csv") if done_before else None
     shown = EpochProgress(config.epochs, steps, config.batch_size, first_step=done, best=best)
     callbacks += [shown] if verbose else []
@@ -189,13 +212,6 @@ def _train(
             trainer.fit(train, initial_epoch=first, epochs=config.epochs, steps_per_epoch=steps, **common)
 
 
-def _held_out(config: FitConfig, split: str, sizes: tuple[int, ...]) -> tf.data.Dataset:
-    """Batches of a split that isn't trained on, each image as large as the training may see it."""
-    return make_dataset(
-        config.data, split, batch_size=config.batch_size, image_sizes=sizes, largest=True, seed=config.seed
-    )
-
-
 @contextmanager
 def _explained(config: FitConfig, checkpoint: Checkpoint) -> Iterator[None]:
     """Turn what can end a training into a sentence; an interrupted one is saved first."""
@@ -204,7 +220,9 @@ def _explained(config: FitConfig, checkpoint: Checkpoint) -> Iterator[None]:
     except KeyboardInterrupt:
         checkpoint.save()
         raise UsageError(f"interrupted; {config.run} goes on where it was with --resume") from None
-    except tf.errors.DataLossError as error:
+    except Exception as error:
+        if type(error).__name__ != "DataLossError":  # TensorFlow's, which needn't be there
+            raise
         damage = find_damage(find_shards(config.data, "train")) or find_damage(find_shards(config.data, "val"))
         raise damage or InputError(config.data, str(error)) from error
     except LossIsNaN as error:
@@ -226,7 +244,9 @@ def make_trainer(config: FitConfig, total_steps: int) -> ProfileTrainer:
         ease_in_steps=min(500, total_steps // 5),
         dtype=config.precision,
     )
-    trainer.compile(optimizer=make_optimizer(config, total_steps), jit_compile=False)
+    # JAX without its compiler takes minutes for a step; TensorFlow with it (XLA) is slower on a CPU.
+    jit = "auto" if keras.config.backend() == "jax" else False
+    trainer.compile(optimizer=make_optimizer(config, total_steps), jit_compile=jit)
     trainer.optimizer.build(trainer.trainable_variables)
     return trainer
 
@@ -289,29 +309,6 @@ def _initial_file(source: Path) -> Path:
         if candidate.suffix == ".keras" and candidate.is_file():
             return candidate
     return keras_file(source, needed_by="--init")
-
-
-def stored_size(data: str, split: str = "train") -> int:
-    """Longer side in pixels of the first image of a split."""
-    galaxy = next(iter(read_shards(find_shards(data, split))))
-    return int(max(galaxy.image.shape))
-
-
-def count_galaxies(data: str, split: str) -> int:
-    """Training examples of a split, from dataset.json where there is one."""
-    manifest = read_manifest(data)
-    if manifest is not None and split in manifest.counts:
-        return int(manifest.counts[split])
-    return sum(1 for path in find_shards(data, split) for _ in read_records(path))
-
-
-def held_out_splits(data: str) -> list[str]:
-    """Splits that no weight saw: `val`, on which epoch and calibration are chosen, and `test` where there is one."""
-    try:
-        find_shards(data, "test")
-    except UsageError:
-        return ["val"]
-    return ["val", "test"]
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import keras
-import tensorflow as tf
+from keras import ops
 
 __all__ = ["WarmupCosine"]
 
@@ -27,12 +27,12 @@ class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
 
     def __call__(self, step):
         """Learning rate of a step, a tensor."""
-        step = tf.cast(step, tf.float32)
+        step = ops.cast(step, "float32")
         warmup = float(min(self.warmup_steps, max(1, self.total_steps // 5)))
-        progress = tf.clip_by_value((step - warmup) / max(1.0, self.total_steps - warmup), 0.0, 1.0)
-        cosine = _LAST_SHARE + (1.0 - _LAST_SHARE) * 0.5 * (1.0 + tf.cos(math.pi * progress))
-        return self.peak * tf.minimum((step + 1.0) / max(1.0, warmup), cosine)
+        progress = ops.clip((step - warmup) / max(1.0, self.total_steps - warmup), 0.0, 1.0)
+        cosine = _LAST_SHARE + (1.0 - _LAST_SHARE) * 0.5 * (1.0 + ops.cos(math.pi * progress))
+        return self.peak * ops.minimum((step + 1.0) / max(1.0, warmup), cosine)
 
     def get_config(self):
-        """Every argument under its own name."""
+        """The three arguments."""
         return {"peak": self.peak, "warmup_steps": self.warmup_steps, "total_steps": self.total_steps}

@@ -5,13 +5,16 @@ from __future__ import annotations
 import datetime
 import logging
 import subprocess
+import sys
 import time
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 
 import click
 import numpy as np
 
+from p2p_keras.core.errors import P2PError
 from p2p_keras.network.training.config import FitConfig
 
 __all__ = ["log", "NUM_EXAMPLES", "train_and_export", "run_card", "draw_examples"]
@@ -30,6 +33,8 @@ def train_and_export(config: FitConfig, *, resume: bool = False, quiet: bool = F
     Path
         The run's folder.
     """
+    import keras
+
     from p2p_keras.network.training.run import fit, load_run_model
 
     started = time.monotonic()
@@ -39,17 +44,36 @@ def train_and_export(config: FitConfig, *, resume: bool = False, quiet: bool = F
     picture = draw_examples(model, config, result.folder / "examples.png")
     exported = None
     if config.export:
-        from p2p_keras.network.export.write_version import export_model
-
         name = config.name or config.preset
         root = result.folder / "saved_models"
         version = 1 + max((int(p.name) for p in (root / name).glob("[0-9]*") if p.name.isdigit()), default=0)
-        exported = export_model(
-            model, root, name, version, card=run_card(config, result.metrics), metrics=result.metrics
-        )
+        if keras.config.backend() == "tensorflow":
+            from p2p_keras.network.export.write_version import export_model
+
+            card = run_card(config, result.metrics)
+            exported = export_model(model, root, name, version, card=card, metrics=result.metrics)
+        else:
+            exported = _exported_by_tensorflow(result.folder, root, name, version)
     if not quiet:
         _report(result, picture, exported, trained, time.monotonic() - started)
     return result.folder
+
+
+def _exported_by_tensorflow(run: Path, root: Path, name: str, version: int) -> Path | None:
+    """Export a run of another backend in a process of TensorFlow's; None, with a note, where it isn't installed.
+
+    Raises
+    ------
+    P2PError
+    """
+    if not find_spec("tensorflow"):
+        log.warning("TensorFlow isn't installed: %s is exported by `p2p-keras export` where it is", run)
+        return None
+    command = [sys.executable, "-m", "p2p_keras.export", str(run), "--name", name, "--version", str(version)]
+    ended = subprocess.run([*command, "--output", str(root), "--quiet"], stdout=subprocess.PIPE, text=True, check=False)
+    if ended.returncode:
+        raise P2PError(f"{run} was trained, but exporting it failed; `p2p-keras export {run}` says it again")
+    return Path(ended.stdout.strip())
 
 
 def run_card(config: FitConfig, metrics: dict) -> dict:
@@ -69,6 +93,7 @@ def run_card(config: FitConfig, metrics: dict) -> dict:
         "steps": metrics.get("steps"),
         "batch_size": config.batch_size,
         "precision": config.precision,
+        "backend": metrics.get("backend"),
         "settings": config.model,
         "commit": _commit(),
         "date": datetime.date.today().isoformat(),
@@ -77,9 +102,11 @@ def run_card(config: FitConfig, metrics: dict) -> dict:
 
 def draw_examples(model, config: FitConfig, path: Path) -> Path:
     """Draw held-out galaxies with true and predicted profiles and their uncertainty."""
+    from keras.ops import convert_to_numpy
+
     from p2p_keras.data.shards import find_shards, read_shards
     from p2p_keras.images import GalaxyImage
-    from p2p_keras.network.training.run import held_out_splits
+    from p2p_keras.network.training.run_data import held_out_splits
     from p2p_keras.profile.plots import comparison_figure, save_figure
     from p2p_keras.profile.tables.building import profile_table
 
@@ -97,7 +124,7 @@ def draw_examples(model, config: FitConfig, path: Path) -> Path:
             "zero_point": np.full(1, galaxy.zero_point, "float32"),
             "pixel_scale": np.full(1, galaxy.pixel_scale, "float32"),
         }
-        outputs = {name: np.asarray(value)[0] for name, value in model(inputs, training=False).items()}
+        outputs = {name: convert_to_numpy(value)[0] for name, value in model(inputs, training=False).items()}
         entries.append((image, galaxy, profile_table(outputs, image)))
     figure = comparison_figure(entries, title="Held-out galaxies: true and predicted profiles")
     return save_figure(figure, path)

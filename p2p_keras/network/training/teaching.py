@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
-import tensorflow as tf
+from keras import ops
 
 from p2p_keras.network.training.captions import caption_targets
 
@@ -31,6 +33,8 @@ class Teaching:
     model : keras.Model
         Inputs of the network and `teacher` (batch, steps): normalised captions, NaN where a step is to be fed its own
         output. Outputs: a dict of `caption`, `e` and `centre`.
+    seeds : keras.random.SeedGenerator
+        Of the draws; it belongs to the trainer's state.
     """
 
     def __init__(self, network: keras.Model, method: str, decay_steps: int):
@@ -41,26 +45,30 @@ class Teaching:
         self.model = keras.Model({**network.input, "teacher": teacher}, outputs)
         self.share = {"sequence": self._sequence, "scheduled": self._scheduled}[method]
         self.decay_steps = max(1, decay_steps)
+        self.seeds = keras.random.SeedGenerator()
 
-    def tokens(self, inputs: dict, targets: dict, step: tf.Tensor) -> tf.Tensor:
+    def truth(self, inputs: dict, targets: dict) -> Any:
+        """True captions of a batch of `p2p_keras.data.pipeline.make_dataset`: (batch, steps), NaN where not known."""
+        caption, known = caption_targets(targets, inputs["image"])
+        return ops.where(known, caption, float("nan"))
+
+    def tokens(self, truth: Any, step: Any) -> Any:
         """Teacher of a batch, drawn at random: (batch, steps), NaN where its own output is to be fed.
 
         Parameters
         ----------
-        inputs, targets : dict
-            A batch of `p2p_keras.data.pipeline.make_dataset`.
+        truth : tensor (batch, steps)
+            From `truth`.
         step : float tensor
             Steps trained so far.
         """
-        caption, known = caption_targets(targets, tf.reduce_max(tf.shape(inputs["image"])[1:]))
-        taught = known & self.share(tf.shape(caption), step)
-        return tf.where(taught, caption, tf.fill(tf.shape(caption), float("nan")))
+        return ops.where(self.share(ops.shape(truth), step), truth, float("nan"))
 
-    def _sequence(self, shape: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-        return tf.random.uniform(tf.stack([shape[0], 1])) < SEQUENCE_SHARE
+    def _sequence(self, shape: Any, step: Any) -> Any:
+        return keras.random.uniform((shape[0], 1), seed=self.seeds) < SEQUENCE_SHARE
 
-    def _scheduled(self, shape: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-        return tf.random.uniform(shape) < 1.0 - step / self.decay_steps
+    def _scheduled(self, shape: Any, step: Any) -> Any:
+        return keras.random.uniform(shape, seed=self.seeds) < 1.0 - step / self.decay_steps
 
 
 def teaching_of(network: keras.Model, method: str, total_steps: int) -> Teaching | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import keras
 import numpy as np
+from keras import ops
 
 from p2p_keras.core.ellipse import angles_from_vector
 from p2p_keras.network.layers.physical import CALIBRATION_KNOTS, ONE_SIGMA_SHARE
@@ -78,6 +79,15 @@ def _errors_layer(network: keras.Model) -> keras.layers.Layer | None:
     return next((layer for layer in network.layers if isinstance(layer, ProfileErrors)), None)
 
 
+def _outputs(network: keras.Model, inputs: dict) -> dict[str, np.ndarray]:
+    """What a network says of a batch."""
+    arrays = {name: np.asarray(value) for name, value in inputs.items()}
+    # One by one, JAX compiles each of a thousand operations; TensorFlow takes longer for a graph than it saves.
+    jax = keras.config.backend() == "jax"
+    outputs = network.predict_on_batch(arrays) if jax else network(arrays, training=False)
+    return {name: ops.convert_to_numpy(value) for name, value in outputs.items()}
+
+
 def calibrate_errors(network: keras.Model, batches: Iterable) -> None:
     """Fit the calibration of ellipticity, angle, curve of growth, centre, total magnitude and `p_bad`, in place.
 
@@ -91,13 +101,14 @@ def calibrate_errors(network: keras.Model, batches: Iterable) -> None:
     logits: list[np.ndarray] = []
     bad: list[np.ndarray] = []
     for inputs, targets in batches:
-        outputs = {name: np.asarray(value) for name, value in network(inputs, training=False).items()}
-        true = {name: value.numpy() for name, value in targets.items()}
+        outputs = _outputs(network, inputs)
+        true = {name: np.asarray(value) for name, value in targets.items()}
         within = true["known"] & true["within"]
         shaped = within & true["geometry_known"]
         ellipticity, pa = angles_from_vector(true["e1"], true["e2"])
         turn = np.abs(outputs["pa"] - pa)
-        growth_error, growth_known = (np.asarray(value) for value in growth_errors(targets, outputs))
+        label, answer = ({name: ops.convert_to_tensor(v) for name, v in values.items()} for values in (true, outputs))
+        growth_error, growth_known = (ops.convert_to_numpy(value) for value in growth_errors(label, answer))
         for name, residual, use in (
             ("ellipticity_err", outputs["ellipticity"] - ellipticity, shaped),
             ("pa_err", np.minimum(turn, 180.0 - turn), shaped & (ellipticity > MIN_ELLIPTICITY)),
@@ -110,7 +121,7 @@ def calibrate_errors(network: keras.Model, batches: Iterable) -> None:
             pairs["centre_err"].append((outputs[f"{axis}_err"][use], (outputs[axis] - true[axis])[use]))
         known = true["known"].any(axis=1)
         logits.append(outputs["bad_logit"][known])
-        bad.append(np.asarray(is_bad(targets, np.abs(outputs["mu"] - true["mu"])))[known])
+        bad.append(ops.convert_to_numpy(is_bad(label, ops.abs(answer["mu"] - label["mu"])))[known])
     for name, knots in ERROR_KNOTS.items():
         raw, residual = (np.concatenate(values) for values in zip(*pairs[name], strict=True))
         getattr(layer, f"calibration_{name}").assign(calibration_factors(raw, residual, knots))
@@ -150,11 +161,12 @@ def calibrate(network: keras.Model, batches: Iterable) -> None:
     reset_calibration(network)
     parts: list[tuple[np.ndarray, ...]] = []
     for inputs, targets in batches:
-        outputs = network(inputs, training=False)
-        mu, mu_err, snr = (np.asarray(outputs[name]) for name in ("mu", "mu_err", "snr"))
-        use = targets["known"].numpy() & targets["within"].numpy()
+        outputs = _outputs(network, inputs)
+        true = {name: np.asarray(value) for name, value in targets.items()}
+        mu, mu_err, snr = (outputs[name] for name in ("mu", "mu_err", "snr"))
+        use = true["known"] & true["within"]
         scale = np.broadcast_to(np.asarray(inputs["pixel_scale"])[:, None], use.shape)
-        parts.append(tuple(a[use] for a in (mu - targets["mu"].numpy(), mu_err, np.maximum(snr, 1e-6), scale)))
+        parts.append(tuple(a[use] for a in (mu - true["mu"], mu_err, np.maximum(snr, 1e-6), scale)))
     residual, raw, snr, scale = (np.concatenate(values) for values in zip(*parts, strict=True))
     by = {"calibration": raw, "calibration_by_snr": snr, "calibration_by_scale": scale}
     factors = {name: np.zeros(len(knots), "float32") for name, knots in layer.knots.items()}

@@ -71,13 +71,50 @@ def extinction_of(
         return float(given[band])
     if given is not None:
         return float(given)
-    if ebv is None:
-        return 0.0
+    return 0.0 if ebv is None else coefficient_of(band, system) * ebv
+
+
+def coefficient_of(band: str, system: str) -> float:
+    """A_lambda / E(B-V) of a band.
+
+    Parameters
+    ----------
+    band : str
+        As headers name it.
+    system : str
+        One of `COEFFICIENTS`.
+
+    Raises
+    ------
+    UsageError
+        The system has no such band.
+    """
     known = COEFFICIENTS[system]
     short = short_band(band)
-    band = next((name for name in (band, short, {"K": "Ks"}.get(short, short)) if name in known), band)
-    if band not in known:
+    name = next((name for name in (band, short, {"K": "Ks"}.get(short, short)) if name in known), None)
+    if name is None:
         raise UsageError(
             f"A/E(B-V) of the band {band!r} isn't known in the system {system} ({', '.join(known)}): give --extinction"
         )
-    return known[band] * ebv
+    return known[name]
+
+
+def extinction_in_band(a_lambda: float, of_band: str, band: str, *, system: str = "sdss") -> float:
+    """Extinction (mag) of a band, from that of another along the same line of sight.
+
+    Parameters
+    ----------
+    a_lambda : float
+        Extinction in `of_band`, mag.
+    of_band, band : str
+    system : str
+        One of `COEFFICIENTS`, whose coefficients are taken.
+
+    Raises
+    ------
+    UsageError
+        The system lacks one of two different bands.
+    """
+    if band == of_band:
+        return a_lambda
+    return a_lambda * coefficient_of(band, system) / coefficient_of(of_band, system)

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from p2p_keras.core.growth import curve_of_growth, ellipse_area, radii_of_shares
+from p2p_keras.core.robust import median_deviation
 from p2p_keras.core.units import MAG_PER_RELATIVE_ERROR
 from p2p_keras.profile.derived.draws import draw_profiles
 from p2p_keras.profile.painting import outer_slope
@@ -211,7 +212,7 @@ def more_quantities(
         outer = shapes[sma >= sma[-1] * 2.0 / 3.0] if sma.size else shapes
         outer = outer[np.isfinite(outer)]
         middle = float(np.median(outer)) if outer.size else _NAN
-        spread = float(1.4826 * np.median(np.abs(outer - middle)) / np.sqrt(outer.size)) if outer.size else _NAN
+        spread = median_deviation(outer, middle) / np.sqrt(outer.size) if outer.size else _NAN
         found["inclination"] = inclination_of(middle, thickness)
         # A disc that isn't round by a few per cent, and the scatter of its ellipses.
         error = float(np.hypot(spread, 0.03))

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from p2p_keras.core import ellipse
+from p2p_keras.core.robust import SIGMA_PER_DEVIATION
 from p2p_keras.profile.isophotes.fitting import capped, stiffness_matrix
 from p2p_keras.profile.isophotes.given import Ellipses
 from p2p_keras.profile.isophotes.sampling import ReadImage
@@ -162,7 +163,7 @@ def _fitted(values: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 def _without_far(residual: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Weights without the sectors whose residual is beyond `_CLIP` robust sigma of their ellipse."""
-    scatter = 1.4826 * np.nanmedian(np.abs(residual), axis=1, keepdims=True)
+    scatter = SIGMA_PER_DEVIATION * np.nanmedian(np.abs(residual), axis=1, keepdims=True)
     with np.errstate(invalid="ignore"):
         return np.where(np.abs(residual) <= _CLIP * scatter + 1e-30, weight, 0.0)
 

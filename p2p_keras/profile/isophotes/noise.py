@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from p2p_keras.core.robust import lower_deviation
+
 REACH = 3
 """Correlations are looked for up to so many pixels along each axis."""
 
@@ -121,7 +123,7 @@ def measure_noise(pixels: np.ndarray, mask: np.ndarray | None = None) -> PixelNo
     if sample.size < 50:
         return PixelNoise.white()
     middle = float(np.median(sample))
-    lower = 1.4826 * float(np.median(middle - sample[sample <= middle]))
+    lower = lower_deviation(sample, middle)
     if not lower > 0:
         return PixelNoise.white(0.0)
     # The fainter part, whose lower side no source reaches; every sixth row is enough.

@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from p2p_keras.profile.isophotes.clipping import clipped_mean, weighted_median
+from p2p_keras.core.robust import clipped_mean, weighted_median
 from p2p_keras.profile.isophotes.given import STEP, Ellipses, ring_edges
 from p2p_keras.profile.isophotes.harmonics import Harmonics, deviations, fit_harmonics, shape_errors
 from p2p_keras.profile.isophotes.noise import PixelNoise, measure_noise

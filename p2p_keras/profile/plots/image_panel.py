@@ -106,14 +106,12 @@ def draw_image(
     geometry = pixel_geometry(profile, image)
     pixels = np.asarray(image.pixels, dtype=float)
     ax.set_facecolor("0.85")  # masked pixels
-    ax.imshow(_stretch(pixels, profile), origin="lower", cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
+    ax.imshow(stretched(pixels, profile), origin="lower", cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
     if ellipses:
         _draw_ellipses(ax, geometry, profile, image.pixel_scale)
-    if half is None:
-        half = max(_HALF_SIDE_EXTENTS * (geometry.sma[-1] if geometry.sma.size else np.inf), 24.0)
-    half = float(min(half, max(pixels.shape) / 2.0))
-    ax.set_xlim(_window(geometry.x0, half, pixels.shape[1]))
-    ax.set_ylim(_window(geometry.y0, half, pixels.shape[0]))
+    columns, rows = shown_window(image, geometry, half)
+    ax.set_xlim(columns)
+    ax.set_ylim(rows)
     ax.set_aspect("equal")
     ax.tick_params(which="both", left=False, right=False, top=False, bottom=False, labelleft=False, labelbottom=False)
     _scale_bar(ax, image.pixel_scale)
@@ -121,7 +119,17 @@ def draw_image(
         _compass(ax, image, geometry)
 
 
-def _stretch(pixels: np.ndarray, profile: QTable) -> np.ndarray:
+def shown_window(
+    image: GalaxyImage, geometry: PixelGeometry, half: float | None = None
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Limits in x and in y (px) of the part of an image that shows its galaxy, `half` px to each side."""
+    if half is None:
+        half = max(_HALF_SIDE_EXTENTS * (geometry.sma[-1] if geometry.sma.size else np.inf), 24.0)
+    half = float(min(half, max(image.shape) / 2.0))
+    return _window(geometry.x0, half, image.shape[1]), _window(geometry.y0, half, image.shape[0])
+
+
+def stretched(pixels: np.ndarray, profile: QTable) -> np.ndarray:
     """Image values from 0 to 1: asinh of flux over noise, from just below the sky to the galaxy's centre."""
     binned = int(profile.meta.get("binning", 1))
     sky = float(profile.meta.get("sky", np.nan)) * binned**2
@@ -146,18 +154,39 @@ def _stretch(pixels: np.ndarray, profile: QTable) -> np.ndarray:
     return (scaled - bottom) / (top - bottom)
 
 
-def _draw_ellipses(ax: Axes, geometry: PixelGeometry, profile: QTable, scale: float) -> None:
+def marked_ellipses(profile: QTable) -> dict[str, list[float]]:
+    """Semi-major axes (arcsec) of the ellipses that a picture shows: isophotes of whole magnitudes, extent, r50.
+
+    Returns
+    -------
+    dict of str to list of float
+        ``"isophotes"``, ``"extent"``, ``"r50"``; empty lists where there are none.
+    """
     arrays = plain_arrays(profile)
-    if not arrays["mu"].size:
+    marked: dict[str, list[float]] = {"isophotes": [], "extent": [], "r50": []}
+    if arrays["mu"].size and np.isfinite(arrays["mu"]).any():
+        levels = np.arange(np.ceil(np.nanmin(arrays["mu"])), np.nanmax(arrays["mu"]))
+        marked["isophotes"] = [isophotal_radius(arrays["sma"], arrays["mu"], float(level)) for level in levels]
+        marked["extent"] = [float(arrays["sma"][-1])]
+        r50 = float(profile.meta.get("r50", np.nan))
+        marked["r50"] = [r50] if np.isfinite(r50) else []
+    return marked
+
+
+SMALLEST_SHOWN = 2.0
+"""Semi-major axis, px: smaller isophotes only hide the nucleus."""
+
+
+def _draw_ellipses(ax: Axes, geometry: PixelGeometry, profile: QTable, scale: float) -> None:
+    marked = marked_ellipses(profile)
+    if not marked["extent"]:
         return
-    for level in np.arange(np.ceil(arrays["mu"].min()), arrays["mu"].max()):
-        sma = isophotal_radius(arrays["sma"], arrays["mu"], float(level)) / scale
-        if sma > 2.0:  # smaller ones only hide the nucleus
-            ax.plot(*geometry.outline(sma), color=BLUE, lw=0.7)
+    for sma in marked["isophotes"]:
+        if sma / scale > SMALLEST_SHOWN:
+            ax.plot(*geometry.outline(sma / scale), color=BLUE, lw=0.7)
     ax.plot(*geometry.outline(geometry.sma[-1]), color=VERMILION, lw=1.4, label="extent")
-    r50 = float(profile.meta.get("r50", np.nan)) / scale
-    if np.isfinite(r50):
-        ax.plot(*geometry.outline(r50), color=ORANGE, lw=1.4, ls=(0, (4, 2)), label=r"$r_{50}$")
+    for r50 in marked["r50"]:
+        ax.plot(*geometry.outline(r50 / scale), color=ORANGE, lw=1.4, ls=(0, (4, 2)), label=r"$r_{50}$")
     ax.plot(geometry.x0, geometry.y0, marker="+", color=VERMILION, ms=6, mew=0.9)
 
 

@@ -124,11 +124,7 @@ def plot_position_angle(
     """
     ax, used = _axes(ax)
     arrays = plain_arrays(profile)
-    # The angle is one modulo 180: unwrapped as twice itself, which is one modulo 360.
-    pa = np.rad2deg(np.unwrap(2.0 * np.deg2rad(np.nan_to_num(arrays["pa"])))) / 2.0
-    pa[~np.isfinite(arrays["pa"])] = np.nan
-    if np.isfinite(pa).any():
-        pa -= 180.0 * np.floor(np.nanmedian(pa) / 180.0)
+    pa = continuous_angle(arrays["pa"])
     clear = arrays["ellipticity"] > CLEAR_ELLIPTICITY
     faint = ax.plot(arrays["sma"], pa, color=color, lw=0.8, alpha=0.5)[0]
     line = ax.plot(arrays["sma"], np.where(clear, pa, np.nan), color=color, label=label)[0]
@@ -138,6 +134,16 @@ def plot_position_angle(
     radius_axis(ax, radius, *_radius_range(ax, arrays["sma"], radius, used))
     ax.set_xlabel(SMA_LABEL)
     return {"axes": ax, "line": line, "faint": faint} | band
+
+
+def continuous_angle(pa: np.ndarray) -> np.ndarray:
+    """Position angles (deg) without jumps of 180 degrees, their median from 0 to 180; NaN stays NaN."""
+    # The angle is one modulo 180: unwrapped as twice itself, which is one modulo 360.
+    angle = np.rad2deg(np.unwrap(2.0 * np.deg2rad(np.nan_to_num(pa)))) / 2.0
+    angle[~np.isfinite(pa)] = np.nan
+    if np.isfinite(angle).any():
+        angle -= 180.0 * np.floor(np.nanmedian(angle) / 180.0)
+    return angle
 
 
 @styled

@@ -5,6 +5,7 @@ In a file of its own since a class needs astropy when it is defined, which `p2p_
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from astropy.table import QTable
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from p2p_keras.images import GalaxyImage
+
+
+EXPLORER = "p2p_keras.page"
+"""Package whose ``explore`` shows a profile: named, not imported, since a table stands without any page."""
 
 
 class Profile(QTable):
@@ -51,3 +56,21 @@ class Profile(QTable):
 
         known = {key: self.meta[key] for key in ("zero_point", "pixel_scale") if key in self.meta}
         return galaxy_figure(as_galaxy_image(image, **(known | options)), self, truth=truth)
+
+    def explore(self, image: GalaxyImage | Any = None, **options: Any) -> Any:
+        """Show the profile with its image in a notebook, linked: a radius lights its ellipse, a click measures another.
+
+        Needs the extra ``view``.
+
+        Parameters
+        ----------
+        image : GalaxyImage, path or array, optional
+            What was measured; by default it is read from ``meta["source"]``.
+        **options
+            As `p2p_keras.Predictor.predict` takes them, for an image that isn't read the same way by default.
+
+        Returns
+        -------
+        panel object
+        """
+        return import_module(EXPLORER).explore(self, image, **options)

@@ -58,28 +58,68 @@ def read_profiles(path: str | os.PathLike[str]) -> list[QTable]:
     InputError
         It can't be read as such a table.
     """
+    return [stored.profile(number) for stored in open_profiles(path) for number in range(len(stored.metas))]
+
+
+def open_profiles(path: str | os.PathLike[str]) -> list[StoredProfiles]:
+    """Read what `read_profiles` reads, but make a table only of the galaxies that are asked for.
+
+    Returns
+    -------
+    list of StoredProfiles
+        One for each file.
+
+    Raises
+    ------
+    InputError
+        As `read_profiles`.
+    """
     path = Path(path)
     if path.is_dir():
         files = sorted(p for p in path.iterdir() if p.suffix.lower().lstrip(".") in FORMATS)
-        return [profile for file in files for profile in read_profiles(file)]
+        return [stored for file in files for stored in open_profiles(file)]
     suffix = path.suffix.lower().lstrip(".")
     if suffix not in FORMATS:
         raise InputError(path, f"not a table of profiles (.{', .'.join(FORMATS)})")
     try:
         if suffix == "prof":
             meta, columns = read_prof(path)
-            profile = table_of_columns(columns)
-            profile.meta.update({"name": path.stem} | meta)
-            return [profile]
+            return [StoredProfiles(columns, [{"name": path.stem} | meta])]
         table, metas = _read_table(path, suffix)
         missing = [name for name in ("sma", "mu") if name not in table.colnames]
         if missing:
             raise InputError(path, f"not a table of profiles, it lacks {', '.join(missing)}")
-        return _split(table, metas, default_name=path.stem)
+        return [_stored(table, metas, default_name=path.stem)]
     except InputError:
         raise
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
         raise InputError(path, f"can't be read as a table of profiles ({error})") from error
+
+
+class StoredProfiles:
+    """The galaxies of one file.
+
+    Parameters
+    ----------
+    columns : dict of str to array
+        Of all galaxies, one after the other.
+    metas : list of dict
+        One for each galaxy, with its ``name``.
+    rows : list of slice, optional
+        Where its radii are; all rows are the one galaxy's where it isn't given.
+    """
+
+    def __init__(
+        self, columns: dict[str, np.ndarray], metas: list[dict[str, Any]], rows: list[slice] | None = None
+    ) -> None:
+        self.columns, self.metas = columns, metas
+        self._rows = [slice(None)] * len(metas) if rows is None else rows
+
+    def profile(self, number: int) -> QTable:
+        """The profile of a galaxy by its place in `metas`."""
+        profile = table_of_columns({key: values[self._rows[number]] for key, values in self.columns.items()})
+        profile.meta.update(self.metas[number])
+        return profile
 
 
 def _read_table(path: Path, suffix: str) -> tuple[Table, list[dict[str, Any]]]:
@@ -109,6 +149,8 @@ def _read_parquet(path: Path) -> Table:
     import pyarrow.parquet
     from astropy.table import QTable, meta
 
+    if missing := {"sma", "mu"} - set(pyarrow.parquet.read_schema(path).names):
+        raise InputError(path, f"not a table of profiles, it lacks {', '.join(sorted(missing))}")
     rows = pyarrow.parquet.read_table(path)
     header = meta.get_header_from_yaml((rows.schema.metadata or {})[b"table_meta_yaml"].decode().split("\n"))
     table = QTable(meta=header.get("meta", {}))
@@ -117,14 +159,11 @@ def _read_parquet(path: Path) -> Table:
     return table
 
 
-def _split(table: Table, metas: list[dict[str, Any]], default_name: str) -> list[QTable]:
-    """Cut one table into those of its galaxies."""
+def _stored(table: Table, metas: list[dict[str, Any]], default_name: str) -> StoredProfiles:
+    """Find the rows of each galaxy of one table."""
     arrays = plain_arrays(table)
     if "name" not in table.colnames:
-        meta = metas[0] if metas else {}
-        profile = table_of_columns(arrays)
-        profile.meta.update({"name": default_name} | meta)
-        return [profile]
+        return StoredProfiles(arrays, [{"name": default_name} | (metas[0] if metas else {})])
     row_names = np.asarray(table["name"]).astype(str)
     # A galaxy's rows follow each other: where they begin and how many they are.
     starts = np.flatnonzero(np.r_[True, row_names[1:] != row_names[:-1]]) if row_names.size else np.empty(0, int)
@@ -133,9 +172,7 @@ def _split(table: Table, metas: list[dict[str, Any]], default_name: str) -> list
     known = {str(meta.get("name")): meta for meta in metas if "name" in meta}
     if known and (unknown := rows.keys() - known.keys()):
         raise ValueError(f"rows of galaxies that its meta doesn't name: {', '.join(sorted(unknown))}")
-    profiles = []
-    for name in list(known) or list(rows):
-        profile = table_of_columns({key: values[rows.get(name, slice(0, 0))] for key, values in arrays.items()})
-        profile.meta.update(known.get(name, {"name": name}))
-        profiles.append(profile)
-    return profiles
+    names = list(known) or list(rows)
+    return StoredProfiles(
+        arrays, [known.get(name, {"name": name}) for name in names], [rows.get(name, slice(0, 0)) for name in names]
+    )

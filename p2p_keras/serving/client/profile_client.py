@@ -8,12 +8,13 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import numpy as np
 
 from p2p_keras.core.contract import DEFAULT_MODEL
 from p2p_keras.core.errors import P2PError
+from p2p_keras.images.image_options import ImageOptions
 from p2p_keras.serving.client.connection import Attempts, error_of, open_channel
 from p2p_keras.serving.client.messages import arrays_of, inputs_of, predict_request, table_of
 
@@ -23,35 +24,7 @@ if TYPE_CHECKING:
 
     from p2p_keras.images import GalaxyImage
 
-__all__ = ["ImageOptions", "ProfileClient"]
-
-
-class ImageOptions(TypedDict, total=False):
-    """What an image's header lacks or has wrong; as `p2p_keras.images.read_image` takes it.
-
-    An array needs ``zero_point`` (AB magnitude of unit flux) and ``pixel_scale`` (arcsec per pixel), and may have
-    ``band``, ``mask`` (true or non-zero where a pixel is to be ignored), ``name``, ``sigma`` and ``wcs``.
-    """
-
-    zero_point: float
-    pixel_scale: float
-    band: str
-    hdu: int | str
-    ra: float | str
-    dec: float | str
-    x: float
-    y: float
-    size: int
-    mask: Any
-    name: str
-    plane: int | str
-    mask_bits: int | str
-    sigma: Any
-    variance: Any
-    weight: Any
-    companions: bool
-    to_ab: bool
-    wcs: Any
+__all__ = ["ProfileClient"]
 
 
 class ProfileClient:
@@ -114,7 +87,7 @@ class ProfileClient:
         timeout : float, optional
             Seconds, all attempts together.
         **options
-            See `ImageOptions`.
+            See `p2p_keras.images.image_options.ImageOptions`.
 
         Returns
         -------

@@ -8,6 +8,7 @@ from p2p_keras.network import layers as p2p
 from p2p_keras.network.training.captions import SKY_STEPS, caption_targets
 
 SIDE = 128
+IMAGE = np.zeros((1, SIDE, SIDE), "float32")
 
 
 def profile(radius):
@@ -27,7 +28,7 @@ def targets(extent=50.0):
 def test_caption_and_grid_agree():
     """Labels would be taught at wrong radii, or answers put at others than they are of."""
     grid = radii.grid_px(SIDE)
-    caption, known = (np.asarray(v) for v in caption_targets(targets(), SIDE))
+    caption, known = (np.asarray(v) for v in caption_targets(targets(), IMAGE))
     last = grid[grid <= 50].max()
     steps = radii.caption_px(caption.shape[1])
     assert caption.shape[1] == radii.caption_length(SIDE) + SKY_STEPS and known.all()
@@ -46,7 +47,7 @@ def test_unknown_labels_are_not_taught():
     """Radii that a label doesn't reach would be taught as its fill value."""
     given = targets()
     given["known"][0, :30] = False
-    caption, known = (np.asarray(v) for v in caption_targets(given, SIDE))
+    caption, known = (np.asarray(v) for v in caption_targets(given, IMAGE))
     steps = radii.caption_px(caption.shape[1])
     np.testing.assert_array_equal(known[0], steps >= radii.grid_px(SIDE)[30])
 

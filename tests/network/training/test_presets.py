@@ -98,9 +98,11 @@ def test_teachers_tell_the_truth_as_often_as_they_should(faint_shards):
     inputs, targets = next(iter(four_galaxies(faint_shards)))
     targets = {**targets, "known": targets["known"] & (np.arange(64) > 20)}
     many = {name: np.repeat(np.asarray(value), 200, 0) for name, value in {**inputs, **targets}.items()}
-    caption, known = (np.asarray(v) for v in caption_targets(many, 64))
+    caption, known = (np.asarray(v) for v in caption_targets(many, many["image"]))
 
-    told = np.asarray(Teaching(network, "sequence", 1).tokens(many, many, 0.0))
+    teaching = Teaching(network, "sequence", 1)
+    truth = teaching.truth(many, many)
+    told = np.asarray(teaching.tokens(truth, 0.0))
     whole = np.isfinite(told).any(1)
     assert whole.mean() == pytest.approx(SEQUENCE_SHARE, abs=0.06)
     np.testing.assert_array_equal(np.isfinite(told), whole[:, None] & known)
@@ -108,7 +110,7 @@ def test_teachers_tell_the_truth_as_often_as_they_should(faint_shards):
 
     scheduled = Teaching(build_network("pix2prof", width=1 / 16), "scheduled", 100)
     for step, share in ((0.0, 1.0), (60.0, 0.4), (150.0, 0.0)):
-        told = np.isfinite(np.asarray(scheduled.tokens(many, many, step)))
+        told = np.isfinite(np.asarray(scheduled.tokens(truth, step)))
         assert told[known].mean() == pytest.approx(share, abs=0.02)
         assert not told[~known].any()
 

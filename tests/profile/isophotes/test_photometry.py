@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
-from p2p_keras.profile.isophotes.clipping import clipped_mean
+from p2p_keras.core.robust import clipped_mean
 from p2p_keras.profile.isophotes.given import Ellipses
 from p2p_keras.profile.isophotes.harmonics import fit_harmonics
 from p2p_keras.profile.isophotes.noise import measure_noise

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from p2p_keras.data.mocks.psf import Diffraction
 from p2p_keras.data.mocks.streams import BANDS
 
+__all__ = ["Survey", "in_all_bands"]
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class Survey:
     """What is typical of one survey's images.
 

@@ -1,0 +1,400 @@
+"""What a GPU does with the networks, on JAX: the same numbers as the CPU, rates, training in each precision.
+
+    pip install "p2p-keras[jax-gpu]"
+    python benchmarks/gpu.py --minutes 10 --output gpu
+
+Ends with a table on standard output and gpu/gpu.json, both written anew after each part: an interrupted run loses only
+the part that it was in. Each part is a process with a time limit of its own. Without a GPU all runs on the CPU, with
+smaller batches.
+
+`--bundle FOLDER` makes a copy of the package and of the few packages that it needs, below 60 MB, for a machine that has
+only Python, numpy, scipy and JAX: there, ``python FOLDER/gpu.py --minutes 10``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE if (HERE / "p2p_keras").is_dir() else HERE.parent
+for place in (ROOT, HERE / "packages"):
+    sys.path.insert(0, str(place))
+os.environ.setdefault("KERAS_BACKEND", "jax")
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # so that the memory that is used can be told
+
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+SETTINGS = {"sky_free": True, "errors": True}  # of the shipped model
+BUNDLED = """absl click google_crc32c google/protobuf google/_upb h5py h5py.libs keras markdown_it mdurl ml_dtypes namex
+optree packaging pygments rich typing_extensions.py"""
+
+
+def model_file() -> Path:
+    """The shipped model."""
+    return ROOT / "saved_models" / "isophote" / "model.keras"
+
+
+def images(batch: int, side: int):
+    """Noisy exponential discs of different sizes, as inputs of a network."""
+    import numpy as np
+
+    rng = np.random.default_rng(1)
+    y, x = np.mgrid[:side, :side].astype("float32")
+    few = []
+    for _ in range(min(batch, 16)):
+        x0, y0 = (side - 1) / 2 + rng.normal(0, side / 50, 2)
+        q, scale = rng.uniform(0.4, 1), rng.uniform(side / 30, side / 10)
+        disc = 10 ** rng.uniform(1, 3) * np.exp(-np.hypot(x - x0, (y - y0) / q) / scale)
+        few.append((disc + rng.normal(size=disc.shape)).astype("float32"))
+    image = np.resize(np.stack(few), (batch, side, side))
+    numbers = {"zero_point": np.full(batch, 22.5, "float32"), "pixel_scale": np.full(batch, 0.4, "float32")}
+    return {"image": image, **numbers}
+
+
+def network_of(precision: str):
+    """The shipped model's network and weights in a precision."""
+    import keras
+
+    from p2p_keras.network.models import build_network
+    from p2p_keras.network.training.run import load_initial
+
+    keras.utils.clear_session()
+    network = build_network("isophote", dtype=precision, **SETTINGS)
+    load_initial(network, str(model_file()))
+    return network
+
+
+def as_function(model, names):
+    """A jitted function of (weights, inputs), and the weights: they decide on which device it runs."""
+    import jax
+
+    def answer(weights, inputs):
+        outputs, _ = model.stateless_call(*weights, inputs, training=False)
+        return {name: outputs[name] for name in names}
+
+    weights = [[v.value for v in group] for group in (model.trainable_variables, model.non_trainable_variables)]
+    return jax.jit(answer), weights
+
+
+def until(seconds: float, run, least: int = 2) -> float:
+    """Seconds that one call takes, after one to warm up, measured for so many seconds."""
+    run()
+    began, calls = time.perf_counter(), 0
+    while calls < least or time.perf_counter() - began < seconds:
+        run()
+        calls += 1
+    return (time.perf_counter() - began) / calls
+
+
+# Each part writes into `found` as it goes, and calls `keep` after each figure.
+
+
+def compare(found, keep, options):
+    """1. The shipped model here and on the CPU: largest difference of mu where it is valid in both."""
+    import jax
+    import numpy as np
+
+    from p2p_keras.network import load_network
+
+    run, weights = as_function(load_network(model_file()), ("mu", "valid"))
+    inputs, cpu = images(16, options.side), jax.devices("cpu")[0]
+    true = jax.device_get(run(*jax.device_put((weights, inputs), cpu)))
+    for precision in ("highest", "tensorfloat32", "bfloat16") if options.gpu else ("highest",):
+        with jax.default_matmul_precision(precision):
+            here = jax.device_get(run(*jax.device_put((weights, inputs), jax.devices()[0])))
+        both = true["valid"] & here["valid"]
+        difference = float(np.abs(true["mu"] - here["mu"])[both].max())
+        found[f"largest difference of mu (mag), matrix units: {precision}"] = difference
+        found[f"radii valid in one alone: {precision}"] = int((true["valid"] != here["valid"]).sum())
+        keep()
+
+
+def inference(found, keep, options):
+    """2. Images a second, from the host's memory and from the device's, and the share of the matrix units' rate."""
+    import jax
+    import jax.numpy as jnp
+
+    peaks = {}
+    size = 8192 if options.gpu else 1024
+    for kind in ("float32", "bfloat16"):
+        square = jnp.ones((size, size), kind)
+        product = jax.jit(lambda x: x @ x)
+        peaks[kind] = 2.0 * size**3 / until(1.0, lambda x=square, f=product: f(x).block_until_ready())
+        found[f"a product of matrices of {size}, {kind} (TFLOP/s)"] = peaks[kind] / 1e12
+        keep()
+    cases = [(p, b) for b in options.batches for p in ("float32", "mixed_bfloat16")]
+    networks = {}
+    for precision, batch in cases:
+        if precision not in networks:
+            networks[precision] = as_function(network_of(precision), ("mu", "mu_err", "ellipticity", "pa", "growth"))
+        run, weights = networks[precision]
+        inputs = images(batch, options.side)
+        there = jax.device_put(inputs)
+        compiled = run.lower(weights, there).compile()
+
+        def answered(given, f=compiled, w=weights):
+            jax.block_until_ready(f(w, given))
+
+        fresh = until(options.slice_s, lambda f=answered, x=inputs: f(jax.device_put(x)))
+        held = until(options.slice_s, lambda f=answered, x=there: f(x))
+        name = f"{precision}, batch {batch}"
+        found[f"{name} (images/s): from the host"] = batch / fresh
+        found[f"{name} (images/s): on the device"] = batch / held
+        flops = (compiled.cost_analysis() or {}).get("flops", 0.0)
+        found[f"{name}: share of the product's rate"] = flops / held / peaks[precision.removeprefix("mixed_")]
+        keep()
+
+
+def training(found, keep, options):
+    """3. Steps in each precision: images a second, memory, and the loss from one seed on the same batches."""
+    import jax
+    import keras
+    import numpy as np
+
+    from p2p_keras.data.pipeline import ShardBatches
+    from p2p_keras.network.training.config import FitConfig
+    from p2p_keras.network.training.run import make_trainer
+
+    data = mocks(options, 512 if options.gpu else 24)
+    curves: dict[str, list[float]] = {}
+    share = options.seconds / len(PRECISIONS)
+    for precision in PRECISIONS:
+        began = time.perf_counter()
+        for batch in options.training_batches:
+            keras.utils.clear_session()
+            keras.utils.set_random_seed(1)
+            settings = {"precision": precision, "batch_size": batch, "warmup_steps": 50}
+            trainer = make_trainer(FitConfig.from_mapping(settings, "benchmark"), 500)
+            held = ShardBatches(data, "train", batch_size=batch, image_sizes=(options.side,), shuffle=True, seed=1)
+            batches = [b for _, b in zip(range(8), held.repeat(), strict=False)]
+            losses = curves.setdefault(f"{precision}, batch {batch}", [])
+            steps = 500 if batch == options.training_batches[0] else 20
+            timed = 0.0
+            for step in range(steps):
+                start = time.perf_counter()
+                losses.append(float(trainer.train_on_batch(*batches[step % len(batches)], return_dict=True)["loss"]))
+                timed += (time.perf_counter() - start) * (step > 0)
+                if step > 2 and time.perf_counter() - began > share * (0.7 if steps == 500 else 1.0):
+                    break
+            found[f"{precision}, batch {batch} (images/s)"] = batch * (len(losses) - 1) / timed
+            found[f"{precision}, batch {batch}: loss, last of {len(losses)} steps"] = float(np.mean(losses[-8:]))
+            memory = jax.devices()[0].memory_stats() or {}
+            if "peak_bytes_in_use" in memory:
+                found[f"{precision}, batch {batch}: peak memory so far (GiB)"] = memory["peak_bytes_in_use"] / 2**30
+            (options.output / "curves.json").write_text(json.dumps(curves))
+            keep()
+
+
+def pipeline(found, keep, options):
+    """4. How fast this machine's cores read, vary and batch images, and how long the device would wait for them."""
+    from p2p_keras.data.pipeline import ShardBatches
+
+    data = mocks(options, 512 if options.gpu else 24)
+    batches = ShardBatches(
+        data, "train", batch_size=16, image_sizes=(options.side,), shuffle=True, augment=True, seed=1
+    )
+    endless = iter(batches.repeat())
+    rate = 16 / until(min(10.0, options.seconds / 2), lambda: next(endless))
+    found[f"without TensorFlow, {os.cpu_count()} cores (images/s)"] = rate
+    keep()
+    trained = [v for name, v in known(options, "training").items() if name.startswith("float32") and "images/s" in name]
+    if trained:
+        found["share of the time that training in float32 waits for images"] = max(0.0, 1.0 - rate / max(trained))
+    keep()
+
+
+def simulation(found, keep, options):
+    """5. Mock galaxies a second, all cores."""
+    count = 200 * (os.cpu_count() or 1) if options.gpu else 24
+    folder = options.output / "simulated"
+    shutil.rmtree(folder, ignore_errors=True)
+    began = time.perf_counter()
+    simulate(folder, count, options.side)
+    found[f"{os.cpu_count()} cores (galaxies/s)"] = count / (time.perf_counter() - began)
+    keep()
+
+
+def longer(found, keep, options):
+    """6. With the time that is left: isophote from the shipped weights, then pix2prof at the paper's full size."""
+    data = mocks(options, 512 if options.gpu else 24)
+    runs = {"isophote": ["--init", str(model_file()), "--learning-rate", "3e-4"], "pix2prof": []}
+    if not options.gpu:
+        runs = {"isophote": runs["isophote"]}
+    for preset, further in runs.items():
+        folder = options.output / f"run_{preset}"
+        shutil.rmtree(folder, ignore_errors=True)
+        command = [sys.executable, "-m", "p2p_keras.fit", "--data", str(data), "--preset", preset, *further]
+        command += ["--epochs", "1000", "--steps-per-epoch", "50" if options.gpu else "2", "--no-export", "--quiet"]
+        batch = "64" if options.gpu else "4"
+        command += ["--run", str(folder), "--image-sizes", str(options.side), "--batch-size", batch]
+        stopped(command, (options.seconds - 20.0) / len(runs))
+        table = folder / "metrics.csv"
+        rows = table.read_text().splitlines() if table.exists() else []
+        if len(rows) > 1:
+            row = dict(zip(rows[0].split(","), rows[-1].split(","), strict=True))
+            found[f"{preset}: epochs of 50 steps"] = len(rows) - 1
+            found[f"{preset}: held-out error (mag)"] = float(row["val_error_bright"])
+        keep()
+
+
+PARTS = {
+    "compare": (compare, 0.12),
+    "inference": (inference, 0.18),
+    "training": (training, 0.35),
+    "pipeline": (pipeline, 0.05),
+    "simulation": (simulation, 0.05),
+    "longer": (longer, 0.25),
+}
+"""Function of each part and its share of the time."""
+
+
+def simulate(folder: Path, count: int, side: int) -> None:
+    """Make mock galaxies."""
+    command = [sys.executable, "-m", "p2p_keras.simulate", "--survey", "mixed", "--count", str(count), "--seed", "7"]
+    command += ["--size", str(side), "--splits", "train=0.75,val=0.25", "--output", str(folder), "--quiet"]
+    subprocess.run(command, check=True, env=environment())
+
+
+def mocks(options, count: int) -> Path:
+    """Mock galaxies to train on, made once."""
+    folder = options.output / "mocks"
+    if not (folder / "dataset.json").exists():
+        simulate(folder, count, options.side)
+    return folder
+
+
+def environment() -> dict[str, str]:
+    """Of processes that import the package and what lies beside it."""
+    paths = [str(ROOT), str(HERE / "packages"), os.environ.get("PYTHONPATH", "")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in paths if p)}
+
+
+def stopped(command: list[str], seconds: float) -> str:
+    """Run a command for so many seconds at most; how it ended."""
+    process = subprocess.Popen(command, env=environment(), start_new_session=True)
+    try:
+        code = process.wait(max(seconds, 1.0))
+    except subprocess.TimeoutExpired:
+        code = None
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)  # and what it has started
+            process.wait()
+    if code is None:
+        return "stopped at its time limit"
+    return "done" if code == 0 else f"failed (exit status {code})"
+
+
+def known(options, part: str) -> dict:
+    """Figures that a part has written."""
+    path = options.output / f"{part}.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def draw(folder: Path) -> None:
+    """The loss of all precisions in one picture, where matplotlib is at hand."""
+    path = folder / "curves.json"
+    if not path.exists() or importlib.util.find_spec("matplotlib") is None:
+        return
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
+    curves = json.loads(path.read_text())
+    first = next(iter(curves)).rpartition(" ")[2]
+    for name, losses in curves.items():
+        if name.endswith(f" {first}"):
+            axes.plot(range(1, len(losses) + 1), losses, lw=1, label=name)
+    axes.set(xlabel="step", ylabel="loss", title="Training from one seed, same batches")
+    axes.legend(frameon=False)
+    figure.savefig(folder / "curves.png", dpi=150)
+
+
+def table(result: dict) -> str:
+    """Markdown, a row a figure."""
+    rows = [f"{result['device']}, JAX {result['jax']}, {result['date']}", "", "| part | figure | |", "|---|---|---|"]
+    for part, figures in result["parts"].items():
+        rows += [f"| {part} | {name} | {f'{v:.4g}' if isinstance(v, float) else v} |" for name, v in figures.items()]
+    return "\n".join(rows)
+
+
+def bundle(folder: Path) -> None:
+    """Copy what a machine with only Python, numpy, scipy and JAX needs."""
+    skipped = shutil.ignore_patterns("__pycache__", "*.pyi", "tests", "saved_models")
+    folder.mkdir(parents=True)
+    shutil.copy(__file__, folder / "gpu.py")
+    shutil.copytree(ROOT / "p2p_keras", folder / "p2p_keras", ignore=skipped)
+    (folder / "saved_models" / "isophote").mkdir(parents=True)
+    shutil.copy(model_file(), folder / "saved_models" / "isophote")
+    site = Path(importlib.util.find_spec("keras").origin).parents[1]
+    for name in BUNDLED.split():
+        if (site / name).is_dir():
+            shutil.copytree(site / name, folder / "packages" / name, ignore=skipped)
+        elif (site / name).exists():
+            shutil.copy(site / name, folder / "packages" / name)
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    print(f"{folder}: {size / 1e6:.0f} MB")
+
+
+def main() -> None:
+    """Run all parts, or one of them in a process of its own."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--output", type=Path, default=Path("gpu"))
+    parser.add_argument("--side", type=int, help="Side of the images in px [default: 256; 64 on a CPU].")
+    parser.add_argument("--bundle", type=Path, metavar="FOLDER", help="Make a copy for a bare machine, and stop.")
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
+    parser.add_argument("--seconds", type=float, default=60.0, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.bundle:
+        bundle(options.bundle)
+        return
+    options.output = options.output.resolve()
+    options.output.mkdir(parents=True, exist_ok=True)
+    import jax
+
+    device = jax.devices()[0]
+    options.gpu = device.platform == "gpu"
+    options.side = options.side or (256 if options.gpu else 64)
+    options.batches = (1, 16, 64, 256, 1024) if options.gpu else (1, 16)
+    options.training_batches = (64, 256, 1024) if options.gpu else (8,)
+    options.slice_s = 2.0 if options.gpu else 0.5
+    if options.part:
+        found: dict = {}
+        keep = lambda: (options.output / f"{options.part}.json").write_text(json.dumps(found, indent=1))  # noqa: E731
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that a training of this part ends with it
+        PARTS[options.part][0](found, keep, options)
+        return
+    began = time.perf_counter()
+    result = {"device": device.device_kind, "platform": device.platform, "jax": jax.__version__}
+    result |= {"date": time.strftime("%Y-%m-%d"), "minutes": options.minutes, "side": options.side, "parts": {}}
+    left = sum(PARTS[part][1] for part in options.parts)
+    for part in options.parts:
+        # Time that a part didn't need is the others'.
+        rest = 60.0 * options.minutes - (time.perf_counter() - began)
+        seconds = max(5.0, rest * PARTS[part][1] / left)
+        left -= PARTS[part][1]
+        (options.output / f"{part}.json").unlink(missing_ok=True)
+        command = [sys.executable, __file__, "--part", part, "--seconds", f"{seconds:.0f}"]
+        command += ["--output", str(options.output), "--side", str(options.side)]
+        ended = stopped(command, seconds)
+        result["parts"][part] = {**known(options, part), "ended": ended}
+        (options.output / "gpu.json").write_text(json.dumps(result, indent=1) + "\n")
+        (options.output / "gpu.md").write_text(table(result) + "\n")
+    draw(options.output)
+    print(table(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""Take the documentation's pictures of the page that `view` serves: python docs/draw_page.py [--real FOLDER].
+
+Needs Chromium and Playwright for Python. Also says how long a user waits, in seconds of the wall clock.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from PIL import Image
+
+DOCS = Path(__file__).resolve().parent
+IMAGES = DOCS / "images"
+COLOURS = 96
+
+
+@contextmanager
+def served(*arguments: str) -> Iterator[str]:
+    """Address of a page."""
+    command = [sys.executable, "-m", "p2p_keras.view", *arguments, "--no-browser"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    found = re.search(r"the page is at (\S+)", process.stderr.readline())
+    assert found
+    try:
+        yield found[1]
+    finally:
+        process.terminate()
+
+
+def take(page: Any, name: str, *, height: int) -> None:
+    """Take a picture of a page's upper part, in few colours."""
+    path = IMAGES / name
+    page.screenshot(path=path, clip={"x": 0, "y": 0, "width": page.viewport_size["width"], "height": height})
+    picture = Image.open(path).convert("RGB")
+    picture = picture.resize((1200, round(1200 * picture.height / picture.width)), Image.Resampling.LANCZOS)
+    # The method that keeps rare colours: most of the page is grey.
+    picture = picture.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    picture.save(path, optimize=True)
+    click.echo(f"{path.name}: {path.stat().st_size / 1000:.0f} kB", err=True)
+
+
+@click.command()
+@click.option("--real", type=click.Path(path_type=Path, exists=True), help="Folder of real galaxies, for the pictures.")
+def main(real: Path | None) -> None:
+    """Take the pictures."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as tool:
+        browser = tool.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        mocks = Path(folder) / "mocks"
+        mocks.mkdir()
+        for number in (1, 2, 3, 4, 5, 7, 9, 12, 13, 16, 20, 23):
+            drawn = mocks / f"galaxy-{number:02}.fits"
+            words = [
+                sys.executable,
+                str(DOCS.parent / "examples" / "mock_galaxy.py"),
+                str(drawn),
+                "--number",
+                str(number),
+            ]
+            subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+        image = mocks / "galaxy-23.fits" if real is None else next(iter(sorted(real.glob("spiral*-r.fits"))))
+
+        start = time.perf_counter()
+        with served(str(image)) as address:
+            page = browser.new_page(viewport={"width": 1500, "height": 1000})
+            page.set_default_timeout(120_000)
+            page.goto(address)
+            page.get_by_text("total magnitude").wait_for()
+            click.echo(f"from the command to the first profile: {time.perf_counter() - start:.1f} s", err=True)
+            time.sleep(2)
+            box = page.locator(".bk-Canvas").first.bounding_box()
+            page.mouse.move(box["x"] + 0.62 * box["width"], box["y"] + 0.55 * box["height"])
+            time.sleep(1)
+            take(page, "view-measure.png", height=920)
+            start = time.perf_counter()
+            page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
+            page.get_by_text("--x ").wait_for()
+            click.echo(f"from a click to the new profile: {time.perf_counter() - start:.2f} s", err=True)
+
+        table = Path(folder) / "run.fits"
+        words = [sys.executable, "-m", "p2p_keras.predict", str(mocks), "--output", str(table), "--quiet"]
+        subprocess.run(words, check=True)
+        with served(str(table)) as address:
+            page = browser.new_page(viewport={"width": 1500, "height": 1000})
+            page.set_default_timeout(120_000)
+            page.goto(address)
+            page.locator(".galaxy svg image").nth(11).wait_for()
+            for key in "gggb":
+                page.keyboard.press(key)
+            page.get_by_text("4 judged").wait_for()
+            time.sleep(1)
+            take(page, "view-judge.png", height=1000)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

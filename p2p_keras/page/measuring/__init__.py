@@ -1,0 +1,1 @@
+"""The page's first form: an image, a click, a profile."""

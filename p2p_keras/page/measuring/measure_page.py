@@ -1,0 +1,313 @@
+"""The page to measure on: an image, what was read of it, its profile, and what can be taken away."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import numpy as np
+import panel as pn
+from bokeh.events import MouseMove, Tap
+from bokeh.models import CustomJS
+
+from p2p_keras.core.atomic_files import safe_name
+from p2p_keras.core.errors import P2PError
+from p2p_keras.page.assets import asset
+from p2p_keras.page.measuring.controls import Controls
+from p2p_keras.page.measuring.downloads import download, file_name
+from p2p_keras.page.measuring.drawn_mask import Drawn
+from p2p_keras.page.measuring.layers import LAYERS, layer_of
+from p2p_keras.page.measuring.measurement import Measurement, Models, measure
+from p2p_keras.page.measuring.numbers import numbers_html, read_html
+from p2p_keras.page.measuring.profile_plots import ProfilePlots
+from p2p_keras.page.measuring.request import Request, options_of_text
+from p2p_keras.page.measuring.sky_image import SkyImage, Stretch
+from p2p_keras.page.places import Places
+from p2p_keras.page.widgets import MAX_UPLOAD, Acts
+from p2p_keras.profile.tables.files import write_table
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
+
+    from p2p_keras.images import GalaxyImage
+
+
+class MeasurePage:
+    """One user's page; nothing of it is shared with another session but the models.
+
+    Parameters
+    ----------
+    places : Places
+        What may be opened.
+    models : Models
+    images : sequence of path
+        Files to choose from.
+    """
+
+    def __init__(self, places: Places, models: Models, images: tuple[Path, ...] = ()) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="p2p-keras-view-")
+        self.folder = Path(self._folder.name).resolve()
+        self.own = Places([self.folder])
+        self.places, self.models = places, models
+        self.request = Request()
+        self.found = Measurement(self.request)
+        self.stretch = Stretch()
+        self.sky_image, self.plots = SkyImage(), ProfilePlots()
+        names = {places.short_name(path): str(path) for path in images}
+        self.controls = Controls(names, models.names, self.stretch.percentiles)
+        self.acts = Acts()
+        self._location = pn.state.location
+        self._busy = False
+        self._wire()
+        self._link_pointer()
+
+    def close(self) -> None:
+        """Remove what was dropped on the page."""
+        self._folder.cleanup()
+
+    def layout(self) -> Any:
+        """The page."""
+        return self.controls.layout(self.sky_image, self.plots)
+
+    # ----- what the user does
+
+    def open(self, text: str, options: Mapping[str, Any] | None = None) -> None:
+        """Open a file by its path and measure."""
+        try:
+            path = self.places.path_of(text)
+        except P2PError as error:
+            self._say(str(error))
+            return
+        self._open_path(path, self.places.short_name(path), options)
+
+    def show_profile(self, image: GalaxyImage, profile: QTable) -> None:
+        """Show a profile that is there already, on its image."""
+        on_disk = Path(image.source).is_file()
+        self.request = Request(path=image.source if on_disk else "", shown=image.source)
+        self.found = Measurement(self.request, image, image, profile)
+        self._show()
+
+    def dropped(self, name: str, content: bytes | str) -> None:
+        """Take a file that was dropped on the page: an image, or a mask for the one that is shown."""
+        kept = self.folder / (safe_name(Path(name).name) or "dropped.fits")
+        kept.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+        if kept.suffix.lower() == ".reg" or self.controls.use_as_mask.value:
+            self.set_options(mask=str(kept))
+        else:
+            self._open_path(kept, name)
+
+    def set_options(self, **options: Any) -> None:
+        """Change options of the request and measure anew."""
+        self.request = replace(self.request, **options)
+        self.measure(same_field=not {"hdu", "plane", "band"} & options.keys())
+
+    def click(self, x: float, y: float) -> None:
+        """Measure the galaxy at a pixel of the field that is shown."""
+        field = self.found.field
+        if field is None or not (-0.5 <= x < field.shape[1] - 0.5 and -0.5 <= y < field.shape[0] - 0.5):
+            return
+        if _inside_any(self.sky_image.masked.data, x, y) or _inside_any(self.sky_image.unmasked.data, x, y):
+            return  # a region is chosen, to be deleted
+        x_file, y_file = field.to_file(x, y)
+        self.request = self.request.at(round(float(x_file), 1), round(float(y_file), 1))
+        self.measure()
+
+    def to_middle(self) -> None:
+        """Measure the galaxy in the middle of the file again."""
+        self.request = self.request.at(None, None)
+        self.measure()
+
+    def clear_regions(self) -> None:
+        """Forget the regions that were drawn, and a mask that was dropped."""
+        with self._quietly():
+            self.sky_image.forget_regions()
+        self.set_options(mask=None)
+
+    def hold(self, on: bool) -> None:
+        """Go on measuring along the ellipses of the present profile, or free them again."""
+        profile = self.found.profile
+        if on and profile is not None and len(profile):
+            path = self.folder / file_name(profile, "ecsv")
+            write_table(profile, path, "ecsv")
+            self.set_options(ellipses=str(path))
+        else:
+            self.set_options(ellipses=None)
+
+    # ----- what follows
+
+    def _open_path(self, path: Path, shown: str, options: Mapping[str, Any] | None = None) -> None:
+        self.request = replace(self.request.of_file(str(path), shown), **(options or {}))
+        self.sky_image.forget()
+        self.measure(same_field=False)
+
+    def measure(self, *, same_field: bool = True) -> None:
+        """Measure the request and show what comes of it."""
+        if not self.request.path:
+            return
+        field = self.found.field if same_field and self.found.request.path == self.request.path else None
+        drawn = Drawn()
+        if field is not None:
+            drawn = Drawn.on(field, self.sky_image.masked.data, self.sky_image.unmasked.data)
+        self.found = measure(self.request, self.models, field, drawn=drawn, folder=self.folder)
+        self._show()
+
+    def _show(self) -> None:
+        found, controls = self.found, self.controls
+        with self._quietly():
+            self._say(found.error)
+            if found.profile is None:
+                controls.layer.value = LAYERS[0]
+            self.sky_image.show(found, self.stretch, layer_of(controls.layer.value, found))
+            self.plots.show(found.profile)
+            controls.numbers.object = numbers_html(found)
+            controls.read.object = read_html(found)
+            line = escape(found.request.command_line())
+            controls.line.object = f"<code class='line'>{line}</code>" if found.request.path else ""
+            controls.results.visible = found.profile is not None
+            controls.buttons["given mask"].visible = found.request.mask is not None
+            controls.buttons["given mask"].filename = Path(found.request.mask or "mask.fits").name
+            for key, widget in controls.texts.items():
+                value = getattr(self.request, key)
+                widget.value = "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+                widget.placeholder = _read_value(found, key)
+            controls.path.value = self.request.shown
+            if self.request.path in controls.choice.options.values():
+                controls.choice.value = self.request.path
+            controls.photometry.value = self.request.photometry
+            controls.hold.value = self.request.ellipses is not None
+        self._remember_in_link()
+
+    def _say(self, sentence: str) -> None:
+        self.controls.error.object = f"<div class='error' role='alert'>{escape(sentence)}</div>" if sentence else ""
+        self.controls.error.visible = bool(sentence)
+
+    def _remember_in_link(self) -> None:
+        location = self._location
+        if location is None or not self.request.path:
+            return
+        on_disk = not self.own.holds(Path(self.request.path))
+        asked = {"image": self.request.shown} | self.request.link() if on_disk else {}
+        kept = {key: value for key, value in location.query_params.items() if key == "token"}
+        location.search = "?" + urlencode(kept | asked) if kept | asked else ""
+
+    def _download(self, kind: str) -> io.BytesIO | None:
+        found = self.found
+        if kind == "given mask":
+            return None if found.request.mask is None else io.BytesIO(Path(found.request.mask).read_bytes())
+        if found.image is None or found.profile is None:
+            return None
+        self.controls.buttons[kind].filename = file_name(found.profile, kind)
+        try:
+            return io.BytesIO(download(found.image, found.profile, kind))
+        except P2PError as error:
+            self._say(str(error))
+            return None
+
+    # ----- how it hangs together
+
+    @contextmanager
+    def _quietly(self) -> Iterator[None]:
+        """Within, what the page sets on itself measures nothing."""
+        self._busy = True
+        try:
+            yield
+        finally:
+            self._busy = False
+
+    def _watch(self, widget: Any, act: Callable[[Any], object], what: str = "value") -> None:
+        """Do something when the user, not the page, changes a widget."""
+        widget.param.watch(lambda event: None if self._busy else self.acts.do(lambda: act(event.new)), what)
+
+    def _wire(self) -> None:
+        controls = self.controls
+        self._watch(controls.path, lambda text: self.open(text) if text else None)
+        self._watch(controls.choice, self.open)
+        self._watch(controls.dropper, self._take_dropped)
+        too_large = f"larger than {MAX_UPLOAD >> 20} MB; open it by its path"
+        controls.dropper.when_refused(lambda name: self._say(f"{name}: {too_large}"))
+        for key, widget in controls.texts.items():
+            self._watch(widget, partial(self._typed, key))
+        self._watch(controls.photometry, lambda on: self.set_options(photometry=on))
+        self._watch(controls.hold, self.hold)
+        self._watch(controls.model, lambda name: self.set_options(model=name))
+        self._watch(controls.layer, lambda name: self._restretch())
+        self._watch(controls.kind, lambda kind: self._restretch())
+        self._watch(controls.limits, lambda limits: self._restretch(), "value_throttled")
+        self._watch(controls.colours, self.sky_image.colours)
+        self.acts.on_click(controls.middle, self.to_middle)
+        self.acts.on_click(controls.clear, self.clear_regions)
+        for kind, button in controls.buttons.items():
+            button.callback = partial(self._download, kind)
+        for source in (self.sky_image.masked, self.sky_image.unmasked):
+            source.on_change("data", lambda attr, old, new: None if self._busy else self.measure())
+        self.sky_image.figure.on_event(Tap, lambda event: self.click(event.x, event.y))
+
+    def _typed(self, key: str, text: str) -> None:
+        try:
+            value = options_of_text({key: text}).get(key)
+        except P2PError as error:
+            self._say(str(error))
+            return
+        if key not in ("x", "y"):
+            self.set_options(**{key: value})
+            return
+        x, y = (value, self.request.y) if key == "x" else (self.request.x, value)
+        self.request = self.request.at(x, y)
+        if (self.request.x is None) == (self.request.y is None):
+            self.measure()
+
+    def _take_dropped(self, files: Mapping[str, bytes | str]) -> None:
+        for name, content in dict(files).items():
+            self.dropped(name, content)
+        if files:
+            with self._quietly():
+                self.controls.dropper.value = {}
+
+    def _restretch(self) -> None:
+        self.stretch = Stretch(self.controls.kind.value, self.controls.limits.value)
+        if self.found.field is not None:
+            self.sky_image.show_layer(self.found, self.stretch, layer_of(self.controls.layer.value, self.found))
+
+    def _link_pointer(self) -> None:
+        view, plots = self.sky_image, self.plots
+        sources = {
+            "profile": plots.profile, "row": plots.row, "words": plots.words, "rings": view.rings, "lit": view.lit,
+            "base": view.base, "map": view.map, "grid": view.grid, "sky": view.sky, "cursor": view.cursor,
+        }  # fmt: skip
+        code = asset("measuring/link.js")
+        on_image = CustomJS(args=sources, code=code + "\nplace(cb_obj.x, cb_obj.y);")
+        view.figure.js_on_event(MouseMove, on_image)
+        on_profile = CustomJS(args=sources, code=code + "\nlight(nearest(cb_obj.x));")
+        for figure in plots.figures.values():
+            figure.js_on_event(MouseMove, on_profile)
+
+
+def _inside_any(regions: Mapping[str, Any], x: float, y: float) -> bool:
+    from matplotlib.path import Path as Outline
+
+    pairs = zip(regions["xs"], regions["ys"], strict=True)
+    return any(len(xs) > 2 and Outline(np.column_stack([xs, ys])).contains_point((x, y)) for xs, ys in pairs)
+
+
+def _read_value(found: Measurement, key: str) -> str:
+    """What the file says of an option, for the field's placeholder."""
+    image = found.image
+    if image is None:
+        return "needed" if found.missing == key else ""
+    known = {
+        "zero_point": f"{image.zero_point:.4f}",
+        "pixel_scale": f"{image.file_pixel_scale:.4g}",
+        "band": image.band,
+        "hdu": image.hdu,
+        "x": "middle",
+        "y": "middle",
+    }
+    return known.get(key, "")

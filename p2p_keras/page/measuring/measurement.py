@@ -1,0 +1,164 @@
+"""Measure a `Request`: with the same readers and measurers as the program `predict`, so with the same numbers."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from p2p_keras.core.errors import InputError, MissingCalibrationError, P2PError, UsageError
+from p2p_keras.images.cutout import MAX_SIDE
+from p2p_keras.images.frame import open_frame
+from p2p_keras.images.reading import as_galaxy_image, read_image
+from p2p_keras.measure.outputs.measurers import measurer_of
+from p2p_keras.measure.predictor import Predictor
+from p2p_keras.page.measuring.drawn_mask import Drawn
+from p2p_keras.page.measuring.request import Request
+from p2p_keras.profile.derived import complete_profile
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
+
+    from p2p_keras.images import GalaxyImage
+
+MAX_PIXELS = 20_000 * 20_000
+"""Images beyond this size aren't opened: their reading would hold up everybody else on the page."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What became of a request.
+
+    Attributes
+    ----------
+    request : Request
+    field : GalaxyImage or None
+        The whole image of the file, binned where it is large, for the eye; its calibration may be made up.
+    image : GalaxyImage or None
+        What was measured: a cutout of it.
+    profile : QTable or None
+    error : str
+        The sentence that `predict` would say; '' where there is a profile.
+    missing : str
+        The option that the error asks for, '' for none.
+    """
+
+    request: Request
+    field: GalaxyImage | None = None
+    image: GalaxyImage | None = None
+    profile: QTable | None = None
+    error: str = ""
+    missing: str = ""
+
+
+class Models:
+    """Models by their names, each loaded once for all sessions when it is first needed."""
+
+    def __init__(self, names: tuple[str | None, ...] = (None,), threads: int | None = None) -> None:
+        self.names, self.threads = names, threads
+        self._loaded: dict[str | None, Predictor] = {}
+
+    def load(self, name: str | None = None) -> Predictor:
+        """Load a model; one that the page wasn't started with is refused.
+
+        Raises
+        ------
+        UsageError
+        """
+        if name not in self.names:
+            raise UsageError(f"--model {name}: the page wasn't started with this model")
+        if name not in self._loaded:
+            self._loaded[name] = Predictor.load(name, threads=self.threads)
+        return self._loaded[name]
+
+
+def measure(
+    request: Request,
+    models: Models,
+    field: GalaxyImage | None = None,
+    *,
+    drawn: Drawn | None = None,
+    folder: Path | None = None,
+) -> Measurement:
+    """Read and measure; nothing that a user can mend is raised.
+
+    Parameters
+    ----------
+    request : Request
+    models : Models
+    field : GalaxyImage, optional
+        Of an earlier measurement on the same image of the same file.
+    drawn : Drawn, optional
+        Regions to leave out; the mask that is made of them is written to `folder`, and the request that comes back
+        names it.
+    folder : Path, optional
+    """
+    from astropy.utils.exceptions import AstropyWarning
+
+    image = None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AstropyWarning)
+            shape = _shape(request)
+            try:
+                image = as_galaxy_image(request.path, **request.image_options())
+                field = field or _field(request, image, shape)
+                if drawn and folder is not None:
+                    request = replace(request, mask=str(drawn.write_mask(image, shape, folder)))
+                    image = as_galaxy_image(request.path, **request.image_options())
+            except P2PError:
+                field = field or _field(request, None, shape)
+                raise
+            measurer = measurer_of(request.measurer_options(), lambda: models.load(request.model))
+            found = measurer.measure([image])[0]
+            if isinstance(found, P2PError):
+                raise found
+            return Measurement(request, field, image, complete_profile(found))
+    except P2PError as error:
+        said = str(error).replace(request.path, request.shown or request.path) if request.path else str(error)
+        return Measurement(request, field, image, error=said, missing=_missing(error))
+
+
+def _missing(error: P2PError) -> str:
+    if not isinstance(error, MissingCalibrationError):
+        return ""
+    return "pixel_scale" if "--pixel-scale" in str(error) else "zero_point"
+
+
+def _shape(request: Request) -> tuple[int, int]:
+    with open_frame(request.path) as frame:
+        height, width = frame.shape(hdu=request.hdu, plane=request.plane, band=request.band)
+    if height * width > MAX_PIXELS:
+        raise InputError(request.path, f"an image of {width} x {height} px is too large for the page; use predict")
+    return height, width
+
+
+def _field(request: Request, image: GalaxyImage | None, shape: tuple[int, int]) -> GalaxyImage | None:
+    """The whole image that a request's target lies on; None where even that can't be read.
+
+    Without a target in a file that isn't large it is what is measured.
+    """
+    whole = replace(request, x=None, y=None, ra=None, dec=None, size=None)
+    targeted = (request.x, request.ra, request.size) != (None, None, None)
+    options = whole.image_options()
+    height, width = shape
+    large = max(height, width) > MAX_SIDE
+    if image is not None and not targeted and not large:
+        return image
+    if large:
+        options |= {"x": (width - 1) / 2, "y": (height - 1) / 2, "size": max(height, width)}
+    try:
+        return _readable(request.path, options)
+    except P2PError:
+        return None
+
+
+def _readable(path: str, options: dict[str, Any]) -> GalaxyImage:
+    """An image for the eye: what its header lacks is made up."""
+    for made_up in ({}, {"zero_point": 22.5}, {"pixel_scale": 1.0}, {"zero_point": 22.5, "pixel_scale": 1.0}):
+        try:
+            return read_image(path, **(made_up | options))
+        except MissingCalibrationError:
+            continue
+    raise MissingCalibrationError(path, "its calibration can't be made up")

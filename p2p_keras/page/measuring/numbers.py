@@ -1,0 +1,66 @@
+"""A measurement in numbers and words, as HTML."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from p2p_keras.measure.outputs.gallery import QUALITIES, flags_of, number_in, numbers_of
+
+if TYPE_CHECKING:
+    from p2p_keras.page.measuring.measurement import Measurement
+
+
+def numbers_html(found: Measurement) -> str:
+    """The galaxy's numbers with their errors, its quality, and each flag in words."""
+    profile = found.profile
+    if profile is None:
+        return ""
+    meta = profile.meta
+    band = f"<span>{escape(str(meta['band']))}</span>" if meta.get("band") else ""
+    cells = [
+        f"<div><b>{it.value}<i>{it.unit}{f' ± {it.error}' if it.error else ''}</i></b><span>{it.name}</span></div>"
+        for it in numbers_of(meta)
+    ]
+    parts = [
+        f"<div class='head'><b>{escape(str(meta.get('name', '')))}</b>{band}{quality_html(meta)}</div>",
+        f"<div class='numbers'>{''.join(cells)}</div>",
+        flags_html(meta),
+        *(f"<div class='note'>{escape(str(note))}</div>" for note in meta.get("notes") or []),
+    ]
+    return "".join(parts)
+
+
+def quality_html(meta: Any) -> str:
+    """The quality in a word, with the probability of a bad profile where the model gives one."""
+    word = QUALITIES.get(int(number_in(meta, "quality")) if np.isfinite(number_in(meta, "quality")) else 1, "suspect")
+    chance = number_in(meta, "p_bad")
+    said = f", chance of a bad profile {100 * chance:.0f} %" if np.isfinite(chance) else ""
+    return f"<span class='{word.split()[0]}'>{word}{said}</span>"
+
+
+def flags_html(meta: Any) -> str:
+    """Flags, and what each of them means."""
+    items = [f"<li><b>{escape(word)}</b>{escape(meaning)}</li>" for word, meaning in flags_of(meta)]
+    return f"<ul class='flags'>{''.join(items)}</ul>" if items else ""
+
+
+def read_html(found: Measurement) -> str:
+    """What was read, and where it is from."""
+    image = found.image
+    if image is None:
+        return ""
+    size = f"{image.shape[1]} × {image.shape[0]} px" + (f", binned by {image.binning}" if image.binning > 1 else "")
+    rows = [
+        ("zero point", f"{image.zero_point:.4f} {image.photometric_system}", image.zero_point_origin),
+        ("pixel scale", f"{image.file_pixel_scale:.4g}″", image.pixel_scale_origin),
+        ("band", image.band or "unknown", ""),
+        ("HDU", image.hdu or "–", size),
+        ("noise", image.noise_origin, ""),
+    ]
+    cells = "".join(
+        f"<tr><td>{name}</td><td>{escape(value)}</td><td>{escape(origin)}</td></tr>" for name, value, origin in rows
+    )
+    return f"<table class='read'>{cells}</table>"

@@ -1,0 +1,53 @@
+"""Look at galaxies in a browser: ``python -m p2p_keras.view [IMAGE ... | RESULTS]``."""
+
+from __future__ import annotations
+
+import click
+
+from p2p_keras.core.program import Program, quiet_option
+
+
+@click.command(cls=Program)
+@click.argument("paths", nargs=-1, metavar="[IMAGE... | RESULTS]")
+@click.option("--host", default="127.0.0.1", help="Address to listen on; others than this machine's need a token.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port; 0 takes a free one.")
+@click.option("--browser/--no-browser", default=True, help="Open the page in the browser.")
+@click.option(
+    "--model", "models", multiple=True, metavar="DIR", help="Models to choose from.  [default: the shipped one]"
+)
+@click.option("--threads", type=click.IntRange(min=1), help="Threads of the model.  [default: all cores]")
+@quiet_option
+def main(
+    paths: tuple[str, ...],
+    host: str,
+    port: int,
+    browser: bool,
+    models: tuple[str, ...],
+    threads: int | None,
+    quiet: bool,
+) -> None:
+    """Look at galaxies on a page in the browser: measure on it, or judge a run by it.
+
+    IMAGE is a FITS file, a folder of them, a pattern or @list.txt: the page shows image and profile, and measures
+    wherever one clicks. RESULTS is what `predict` or `survey` has written: a table (.ecsv, .fits, .parquet, .csv), or
+    the folder of a survey's catalogue; the page shows it beside pictures and profiles, and keeps verdicts. Images that
+    moved since are looked for in folders that are named too.
+
+    The page is for this machine alone unless --host says otherwise; it opens files only in the folders of what is named
+    here. Ctrl-C ends it.
+    """
+    from p2p_keras.page.application import Application
+
+    application = Application.of(paths, models=models or (None,), threads=threads)
+    server, address = application.serve(host, port)
+    if not quiet:
+        click.echo(f"the page is at {address} (Ctrl-C ends it)", err=True)
+    if browser:
+        import webbrowser
+
+        server.io_loop.add_callback(webbrowser.open, address)
+    application.run(server)
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m p2p_keras.view")

@@ -1,0 +1,25 @@
+"""Scatters that outliers don't change."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from astropy.stats import mad_std
+
+from p2p_keras.core.robust import lower_deviation, median_deviation
+
+
+def test_deviations_are_those_of_the_noise_alone():
+    """Stars on a tenth of the pixels would raise the noise by which sources, flags and errors are judged."""
+    values = np.random.default_rng(1).normal(5.0, 2.0, 40001)
+    assert median_deviation(values) == pytest.approx(mad_std(values), rel=1e-5)
+    values[::10] += 1000.0
+    assert median_deviation(values) == pytest.approx(2.0, rel=0.15)
+    assert lower_deviation(values, 5.0) == pytest.approx(2.0, rel=0.05)
+
+
+def test_no_values_have_no_scatter():
+    """An empty ring would stop a measurement, or count as one without noise."""
+    assert np.isnan(
+        [median_deviation(np.array([])), lower_deviation(np.array([])), lower_deviation(np.ones(3), 0.0)]
+    ).all()

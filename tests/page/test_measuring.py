@@ -1,0 +1,198 @@
+"""The page to measure on, as its user has it: in a browser."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+pytestmark = pytest.mark.slow
+
+
+def total(page: Any) -> float:
+    """The magnitude that the page shows."""
+    box = page.locator(".numbers div", has_text="total magnitude")
+    box.wait_for()
+    return float(re.match(r"[\d.]+", box.inner_text())[0])
+
+
+def wait_for_total(page: Any, expected: float) -> None:
+    """Until the page shows a magnitude."""
+    page.locator(".numbers div", has_text="total magnitude").get_by_text(f"{expected:.2f}").first.wait_for()
+
+
+def canvas(page: Any) -> dict[str, float]:
+    return page.locator(".bk-Canvas").first.bounding_box()
+
+
+def measured(image: Path, **options: Any) -> Any:
+    """What `predict` measures."""
+    from p2p_keras import Predictor
+
+    return Predictor.load(threads=1).predict(image, **options)
+
+
+def click_on(page: Any, x: float, y: float) -> None:
+    """Click a pixel of the file."""
+    place = page.evaluate(
+        """([x, y]) => {
+            const view = Bokeh.documents[0].all_models;
+            for (const model of view) {
+                if (model.name === "sky-image") {
+                    return [(x - model.x_range.start) / (model.x_range.end - model.x_range.start),
+                            (y - model.y_range.start) / (model.y_range.end - model.y_range.start),
+                            model.inner_width, model.inner_height];
+                }
+            }
+        }""",
+        [x, y],
+    )
+    box = canvas(page)
+    right, top = box["width"] - place[2], box["height"] - place[3]
+    page.mouse.click(box["x"] + right / 2 + place[0] * place[2], box["y"] + top + (1 - place[1]) * place[3] - 1)
+
+
+@pytest.fixture
+def field_page(server, open_page):
+    """A page with ``field.fits``."""
+    page = open_page(server.measure("field.fits", x=64, y=63))
+    total(page)
+    return page
+
+
+def test_click_measures_another_galaxy(server, open_page, images):
+    """A click would show the numbers of another place than `predict` gives for it, or a link lead elsewhere."""
+    page = open_page(server.measure("field.fits"))
+    page.locator(".numbers").wait_for()
+    click_on(page, *server.galaxies["two"])
+    page.get_by_text("--x 1").wait_for()
+    x, y = (float(re.search(rf"--{key} (\S+)", page.locator("code.line").inner_text())[1]) for key in "xy")
+    assert (x, y) == pytest.approx(server.galaxies["two"], abs=2.5)
+    expected = measured(images / "field.fits", x=x, y=y).meta["mag_total"]
+    wait_for_total(page, expected)
+    page.wait_for_url(f"**x={x:g}&y={y:g}")
+    wait_for_total(open_page(page.url), expected)
+
+
+def test_command_line_of_the_page_gives_its_numbers(field_page, images, tmp_path, monkeypatch):
+    """The page would show a command whose numbers differ from its own, or a download that nobody can read."""
+    from astropy.table import QTable
+
+    from p2p_keras.cli import main
+
+    with field_page.expect_download() as waiting:
+        field_page.locator(".download-ecsv a").click()
+    saved = tmp_path / waiting.value.suggested_filename
+    waiting.value.save_as(saved)
+    page = QTable.read(saved)
+    monkeypatch.chdir(images)
+    words = shlex.split(field_page.locator("code.line").inner_text())
+    words[words.index("--output") + 1] = str(tmp_path / "out")
+    assert words[0] == "p2p-keras"
+    done = CliRunner().invoke(main, words[1:], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    program = QTable.read(tmp_path / "out" / "field.ecsv")
+    assert page.colnames == program.colnames
+    for name in page.colnames:
+        np.testing.assert_allclose(page[name], program[name], rtol=1e-6)
+    assert page.meta["mag_total"] == pytest.approx(program.meta["mag_total"], abs=1e-6)
+    assert page.meta.keys() == program.meta.keys()
+
+
+def test_drawn_mask_is_measured_without(field_page, images, tmp_path):
+    """A star that a user draws round would go on counting, or the saved mask would not be the one that was used."""
+    before = total(field_page)
+    box = canvas(field_page)
+    field_page.locator("[title^='Mask:']").click()
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    field_page.mouse.move(*middle)
+    field_page.mouse.down()
+    for angle in np.linspace(0, 6, 16):
+        field_page.mouse.move(middle[0] + 40 * np.sin(angle), middle[1] + 40 * np.cos(angle))
+    field_page.mouse.up()
+    field_page.get_by_text("--mask mask.fits").wait_for()
+    assert total(field_page) != before
+    with field_page.expect_download() as waiting:
+        field_page.locator(".download-given-mask a").click()
+    mask = tmp_path / waiting.value.suggested_filename
+    waiting.value.save_as(mask)
+    expected = measured(images / "field.fits", x=64, y=63, mask=mask).meta["mag_total"]
+    wait_for_total(field_page, expected)
+    field_page.get_by_role("button", name="clear regions").click()
+    wait_for_total(field_page, before)
+
+
+def test_pointer_lights_the_ellipse_of_a_radius(field_page):
+    """Image and profile would not be linked: nothing tells which ellipse a radius is."""
+    box = canvas(field_page)
+    field_page.mouse.move(box["x"] + box["width"] * 0.55, box["y"] + box["height"] * 0.5)
+    field_page.get_by_text(re.compile(r"\d+:\d\d:\d\d\.\d\d [+−]")).wait_for()  # sky coordinates
+    field_page.get_by_text(re.compile(r"μ = \d\d\.\d\d")).wait_for()
+    lit = """() => { for (const m of Bokeh.documents[0].all_models) {
+        if (m.name === "lit-ellipse") { return m.data.xs.length; } } }"""
+    assert field_page.evaluate(lit) == 1
+
+
+def test_dropped_file_is_measured_and_seen_by_nobody_else(server, open_page, images, tmp_path):
+    """A dropped file would not be measured as `predict` does, or show on the page of someone else."""
+    mine, other = open_page(server.measure()), open_page(server.measure())
+    kept = tmp_path / "my galaxy.fits"
+    kept.write_bytes((images / "field.fits").read_bytes())
+    mine.locator(".filepond--root").wait_for()
+    mine.locator("input[type=file]").set_input_files(kept)
+    wait_for_total(mine, measured(kept).meta["mag_total"])
+    assert "image=" not in mine.url
+    assert other.locator(".numbers div").count() == 0
+    other.locator(".path input").fill("my galaxy.fits")
+    other.keyboard.press("Enter")
+    other.locator(".error[role=alert]").wait_for()
+    assert "no such file" in other.locator(".error[role=alert]").inner_text()
+
+
+def test_missing_zero_point_is_asked_for_and_typed_in(server, open_page, images):
+    """A user whose header lacks the zero point would see nothing, or another sentence than `predict` says."""
+    from p2p_keras.core.errors import MissingCalibrationError
+
+    page = open_page(server.measure("adu.fits"))
+    with pytest.raises(MissingCalibrationError) as said:
+        measured(images / "adu.fits")
+    alert = page.locator(".error[role=alert]")
+    alert.wait_for()
+    assert alert.inner_text().partition(": ")[2] == str(said.value).partition(": ")[2]
+    page.locator(".option-zero_point input").focus()
+    page.keyboard.type("25.3")
+    page.keyboard.press("Enter")
+    wait_for_total(page, measured(images / "adu.fits", zero_point=25.3).meta["mag_total"])
+    assert alert.count() == 0
+
+
+def test_broken_file_is_one_sentence(server, open_page):
+    """A file that is cut short would leave an empty page, or a traceback."""
+    page = open_page(server.measure("broken.fits"))
+    page.locator(".error[role=alert]").wait_for()
+    assert "broken.fits: the file is truncated" in page.locator(".error[role=alert]").inner_text()
+    page.locator(".path input").fill("field.fits")  # and the page goes on
+    page.keyboard.press("Enter")
+    total(page)
+
+
+def test_path_outside_the_folders_is_refused(server, open_page):
+    """A visitor could read any image of the machine, or learn which files there are."""
+    page = open_page(server.measure("../../../../etc/passwd"))
+    page.locator(".error[role=alert]").wait_for()
+    assert "no such file in the folders" in page.locator(".error[role=alert]").inner_text()
+
+
+def test_narrow_window_shows_all(server, open_page):
+    """On a telephone the page would be cut off at its right edge."""
+    page = open_page(server.measure("field.fits"), width=420)
+    total(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 420
+    for box in (page.locator(".bk-Canvas").nth(i).bounding_box() for i in (0, 1)):
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 420
