@@ -51,7 +51,7 @@ class PlainHeader(dict[str, Any]):
             self.comments.setdefault(keyword, comment)
 
     def tostring(self, sep: str = "", endcard: bool = False, padding: bool = False) -> str:
-        """The cards as they stand in the file, without END: as astropy gives them for these arguments, and no others."""
+        """The cards as they stand in the file, without END: what astropy gives for these arguments."""
         return self._text
 
     def copy(self) -> Any:
