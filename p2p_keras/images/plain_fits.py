@@ -50,8 +50,8 @@ class PlainHeader(dict[str, Any]):
             self.setdefault(keyword, value)
             self.comments.setdefault(keyword, comment)
 
-    def tostring(self, **_: object) -> str:
-        """The cards as they stand in the file, without END."""
+    def tostring(self, sep: str = "", endcard: bool = False, padding: bool = False) -> str:
+        """The cards as they stand in the file, without END: what astropy gives for these arguments."""
         return self._text
 
     def copy(self) -> Any:
@@ -138,13 +138,13 @@ def _header(start: bytes) -> tuple[PlainHeader, int]:
 
 def _read(card: str) -> tuple[str, Any, str]:
     """Keyword, value and comment of one card."""
-    match = _VALUE.fullmatch(card)
-    if match is None:
+    found = _VALUE.fullmatch(card)
+    if found is None:
         keyword = card[:8].rstrip()
         if keyword in _COMMENTARY and card[8:10] != "= ":
             return keyword, card[8:].rstrip(), ""
         raise _NotPlain
-    keyword, text, logical, whole, number, comment = match.groups()
+    keyword, text, logical, whole, number, comment = found.groups()
     if card[8:10] != "= " or keyword in _UNUSUAL or keyword in _COMMENTARY:
         raise _NotPlain
     comment = (comment or "").rstrip()

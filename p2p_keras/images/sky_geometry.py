@@ -28,11 +28,14 @@ __all__ = [
     "icrs_to_pixel",
     "icrs_to_pixels",
     "local_jacobian",
+    "cross_at",
+    "jacobian_of",
     "pixel_to_icrs_degrees",
     "local_pixel_scale",
     "local_pixel_scales",
     "pixel_elongation",
     "sky_position_angle",
+    "turned_to_sky",
     "shifted_wcs",
 ]
 

@@ -10,6 +10,8 @@ import numpy as np
 from p2p_keras.core.ellipse import half_turn
 from p2p_keras.images.sky_geometry import cross_at, jacobian_of, pixel_to_icrs_degrees, turned_to_sky
 
+__all__ = ["SkyPlace", "places_on_sky"]
+
 if TYPE_CHECKING:
     from p2p_keras.images.galaxy_image import GalaxyImage
 
