@@ -1,7 +1,7 @@
 """Measure galaxies with the SavedModel and TensorFlow alone: no p2p_keras, no server.
 
 pip install tensorflow astropy
-python saved_model.py saved_models/isophote/4 22.5 0.396 galaxy.fits [more.fits ...]
+python saved_model.py saved_models/isophote/5 22.5 0.396 galaxy.fits [more.fits ...]
 """
 
 import sys
