@@ -220,14 +220,14 @@ def _explained(config: FitConfig, checkpoint: Checkpoint) -> Iterator[None]:
     except KeyboardInterrupt:
         checkpoint.save()
         raise UsageError(f"interrupted; {config.run} goes on where it was with --resume") from None
+    except LossIsNaN as error:
+        cause = f"the loss became NaN; {LAST} is from before it: go on with --resume and a lower --learning-rate"
+        raise InputError(config.run, cause) from error
     except Exception as error:
         if type(error).__name__ != "DataLossError":  # TensorFlow's, which needn't be there
             raise
         damage = find_damage(find_shards(config.data, "train")) or find_damage(find_shards(config.data, "val"))
         raise damage or InputError(config.data, str(error)) from error
-    except LossIsNaN as error:
-        cause = f"the loss became NaN; {LAST} is from before it: go on with --resume and a lower --learning-rate"
-        raise InputError(config.run, cause) from error
 
 
 def make_trainer(config: FitConfig, total_steps: int) -> ProfileTrainer:

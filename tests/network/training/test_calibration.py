@@ -64,14 +64,15 @@ def test_uncertainties_are_honest_at_every_pixel_scale():
 class _Doubtful:
     """Answers with errors that are twice as large as it says, and is bad twice as often."""
 
-    def __init__(self):
+    def __init__(self, answers=()):
+        self.answers = dict(answers)
         self.layer = p2p.ProfileErrors()
         self.layers = [self.layer]
 
     def __call__(self, inputs, training):
         assert training is False
         doubts = self.layer(inputs["of_rings"], inputs["of_galaxy"], inputs["e"])
-        return {**doubts, **inputs["answers"]}
+        return {**doubts, **self.answers}
 
 
 def test_all_other_uncertainties_become_honest():
@@ -101,7 +102,7 @@ def test_all_other_uncertainties_become_honest():
         "mag_known": always,
         **{name: tf.zeros(count) for name in ("x0", "y0", "mag_total")},
     }
-    inputs["answers"] = {
+    answers = {
         "sma": sma,
         "mu": mu + np.where(rng.random(count) < 0.15, 0.5, 0.0)[:, None].astype("float32"),
         "ellipticity": 2.0 * e[..., 0] / (1.0 + e[..., 0]),
@@ -110,11 +111,11 @@ def test_all_other_uncertainties_become_honest():
         **{name: 2.0 * said["centre_scale"] * rng.laplace(size=count) for name in ("x0", "y0")},
         "mag_total": 2.0 * said["mag_scale"] * rng.laplace(size=count),
     }
-    error, weight = (np.asarray(v) for v in growth_errors(targets, inputs["answers"]))
+    error, weight = (np.asarray(v) for v in growth_errors(targets, answers))
     # Of the true curve of growth the graph gives what numpy gives.
-    expected = np.abs(inputs["answers"]["growth"] - true_growth)
+    expected = np.abs(answers["growth"] - true_growth)
     np.testing.assert_allclose(error[weight > 0], np.minimum(expected, 3.0)[weight > 0], atol=2e-3)
-    network = _Doubtful()
+    network = _Doubtful(answers)
     calibrate_errors(network, [(inputs, targets)])
     after = {name: np.asarray(value) for name, value in network(inputs, training=False).items()}
     residuals = {
