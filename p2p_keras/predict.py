@@ -65,9 +65,7 @@ GROUPS = {
     help="Table for all inputs (.ecsv, .fits, .csv, .parquet), or a folder. A folder gets a table NAME.ecsv "
     "for each galaxy; a single galaxy may go to .prof (AutoProf).",
 )
-@click.option(
-    "--resume", is_flag=True, help="Continue: skip galaxies that OUT already has, add the rest, try failed ones again."
-)
+@click.option("--resume", is_flag=True, help="Skip galaxies that OUT already has, add the rest, try failed ones again.")
 @click.option(
     "--model",
     metavar="DIR",
@@ -169,8 +167,8 @@ GROUPS = {
     "--report",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE.html",
-    help="A page with picture, profile, numbers and flags of each galaxy (the first 1,000 of this run), to look "
-    "through or to send to someone.",
+    help="A page with a card for each galaxy: picture, profile, numbers and flags (the first 1,000 of this run), to "
+    "look through or to send to someone.",
 )
 @click.option(
     "--attention",

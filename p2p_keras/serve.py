@@ -108,8 +108,8 @@ def main(
 ) -> None:
     """Serve the SavedModels of a folder over gRPC, with the API of TensorFlow Serving.
 
-    This server is for tests, notebooks and small groups, where TensorFlow Serving can't be run. For production use
-    TensorFlow Serving, which takes the same folder (--model_base_path=.../NAME) and the same clients.
+    This server is a stand-in for tests, notebooks and small groups, where TensorFlow Serving can't be run. For
+    production use TensorFlow Serving, which takes the same folder (--model_base_path=.../NAME) and the same clients.
 
     The newest version of each model is served. New versions are loaded while the server runs, and old ones are unloaded
     once their requests are answered. After SIGTERM the accepted requests are still answered. Logs are JSON lines on

@@ -139,9 +139,9 @@ def server(table: Path, images: Path, tmp_path_factory: pytest.TempPathFactory) 
         process.wait(20)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Debian's Chromium, by Playwright."""
+    """Debian's Chromium, by Playwright; ended with the module, since its event loop is in the way of asyncio's."""
     playwright = pytest.importorskip("playwright.sync_api")
     if not CHROMIUM:
         pytest.skip("there is no Chromium here")

@@ -66,6 +66,7 @@ def measured_profiles(
     model_version: str | int = "",
 ) -> list[MeasuredProfile]:
     """The profiles of `profile_table`, in plain arrays, of a batch: outputs have a first axis, the images'."""
+    outputs = _with_a_radius(outputs)
     columns, count = _rows(outputs)
     numbers = {
         name: finite_or_nan(outputs[name])
@@ -107,6 +108,18 @@ def measured_profiles(
         meta |= _doubts(image, {name: lists[name][i] for name in ERROR_META if name in lists})
         profiles.append(MeasuredProfile(meta, own))
     return profiles
+
+
+def _with_a_radius(outputs: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+    """Outputs without any radius, as a table without rows has them, get one that isn't valid."""
+    if outputs["sma"].shape[1]:
+        return outputs
+    nothing = {
+        name: np.full((len(values), 1), np.nan if values.dtype.kind == "f" else 0, values.dtype)
+        for name, values in outputs.items()
+        if values.ndim == 2
+    }
+    return {**outputs, **nothing}
 
 
 def _rows(outputs: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], np.ndarray]:
