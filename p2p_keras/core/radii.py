@@ -11,6 +11,7 @@ __all__ = [
     "NUM_RADII",
     "SMA_MIN_PX",
     "SMA_MAX_FRACTION",
+    "SAME_RADIUS",
     "log_step",
     "grid_px",
     "CAPTION_MAX_STEPS",
@@ -24,6 +25,9 @@ NUM_RADII = 64
 SMA_MIN_PX = 0.5
 SMA_MAX_FRACTION = 0.65
 """Largest radius over the image's longer side (0.5 touches the side, 0.71 the corner of a square)."""
+
+SAME_RADIUS = 1e-4
+"""In ln(sma): a label on the same grid must count as within its own range after rounding to float32."""
 
 
 def log_step(longer_side_px, xp=np):

@@ -30,7 +30,14 @@ from p2p_keras.images.photo_calib import PhotoCalib
 from p2p_keras.images.photometric_system import photometric_system
 from p2p_keras.images.pixel_scale import header_number
 from p2p_keras.images.survey_grids import SURVEY_UNITS, survey_of_nanomaggies
-from p2p_keras.images.zero_point_value import OPTION, PLAUSIBLE_ZERO_POINT, ZeroPoint, both_values, needed_exposure
+from p2p_keras.images.zero_point_value import (
+    OPTION,
+    PLAUSIBLE_ZERO_POINT,
+    ZeroPoint,
+    both_values,
+    needed_exposure,
+    vega_note,
+)
 from p2p_keras.images.zero_points_by_band import galex, large_galaxy_atlas
 
 __all__ = ["ZERO_POINT_KEYWORDS", "FLUX_KEYWORDS", "find_zero_point"]
@@ -171,8 +178,7 @@ def _in_its_system(header: Any, value: float, origin: str, band: str = "") -> Ze
     keyword = origin.split(" ")[0]
     comment = str(header.comments[keyword] or "") if keyword in header else ""
     system, why = photometric_system(header, origin, comment)
-    notes = [f"the zero point is a Vega magnitude ({why}), and so is mu; --to-ab converts it"] if why else []
-    return ZeroPoint(value, origin, system, band, notes)
+    return ZeroPoint(value, origin, system, band, [vega_note(why)] if why else [])
 
 
 def _stated(header: Any, unit: PixelUnit, source: object) -> dict[str, float]:

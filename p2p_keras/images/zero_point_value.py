@@ -19,6 +19,7 @@ __all__ = [
     "exposure_time",
     "both_values",
     "needed_exposure",
+    "vega_note",
 ]
 
 PLAUSIBLE_ZERO_POINT = (5.0, 50.0)
@@ -49,6 +50,11 @@ class ZeroPoint:
     system: str = "AB"
     band: str = ""
     notes: list[str] = field(default_factory=list)
+
+
+def vega_note(why: str) -> str:
+    """What is said of a zero point that is a Vega magnitude; `why` names what told so."""
+    return f"the zero point is a Vega magnitude ({why}), and so is mu; --to-ab converts it"
 
 
 def exposure_time(header: Mapping[str, Any]) -> float:

@@ -11,7 +11,7 @@ from p2p_keras.core.errors import MissingCalibrationError
 from p2p_keras.images.bands import band_from_header, is_galex, short_band
 from p2p_keras.images.flux_units import PixelUnit
 from p2p_keras.images.pixel_scale import header_number
-from p2p_keras.images.zero_point_value import PLAUSIBLE_ZERO_POINT, ZeroPoint, both_values, needed_exposure
+from p2p_keras.images.zero_point_value import PLAUSIBLE_ZERO_POINT, ZeroPoint, both_values, needed_exposure, vega_note
 
 __all__ = ["BAND_KEYWORDS_2MASS", "GALEX_ZERO_POINTS", "large_galaxy_atlas", "galex"]
 
@@ -67,9 +67,7 @@ def large_galaxy_atlas(
             f"the zero point hangs on the band, which the header doesn't name ({by_band}): give --band J, H or Ks",
         )
     value, keyword = stated[named], BAND_KEYWORDS_2MASS[named]
-    why = "2MASS images"
-    notes = [f"the zero point is a Vega magnitude ({why}), and so is mu; --to-ab converts it"]
-    return ZeroPoint(value, keyword, "Vega", named, notes + note)
+    return ZeroPoint(value, keyword, "Vega", named, [vega_note("2MASS images"), *note])
 
 
 def _band_of_noise(header: Any, scatter: float) -> str:

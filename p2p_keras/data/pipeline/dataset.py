@@ -14,19 +14,15 @@ import numpy as np
 import tensorflow as tf
 
 from p2p_keras.core import radii
-from p2p_keras.core.errors import UsageError
 from p2p_keras.data.pipeline import augmentation as varied
 from p2p_keras.data.pipeline.labels import targets_on_grid
 from p2p_keras.data.pipeline.parsing import parse_galaxy
-from p2p_keras.data.pipeline.sources import by_fitting_sizes, check, records_in
+from p2p_keras.data.pipeline.sources import SHUFFLE_BUFFER, by_fitting_sizes, checked_shards, records_in
 from p2p_keras.data.pipeline.variation import Augmentation
-from p2p_keras.data.shards import find_shards
 from p2p_keras.data.shards.paths import compression_of
 
-__all__ = ["SHUFFLE_BUFFER", "make_dataset"]
+__all__ = ["make_dataset"]
 
-SHUFFLE_BUFFER = 512
-"""Records held for shuffling: 130 MB of 256 x 256 images."""
 _FILES_AT_ONCE = 8
 
 
@@ -90,10 +86,7 @@ def make_dataset(
     InputError
         When a shard was cut off since it was made.
     """
-    if batch_size < 1 or not image_sizes or min(image_sizes) < 1:
-        raise UsageError(f"batch_size={batch_size} and image_sizes={tuple(image_sizes)} must be positive")
-    paths = find_shards(data, split)
-    check(paths)
+    paths = checked_shards(data, split, batch_size, image_sizes)
     seed = int(np.random.default_rng().integers(2**31)) if seed is None else int(seed)
     policy = Augmentation() if augment is True else (augment or None)
 

@@ -10,9 +10,6 @@ from p2p_keras.core import radii, units
 
 __all__ = ["interpolate", "ellipse_vectors", "targets_on_grid"]
 
-_TOLERANCE = 1e-4
-"""In ln(sma): a label on the same grid must count as within its own range after rounding to float32."""
-
 
 def interpolate(grid: tf.Tensor, sma: tf.Tensor, values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Interpolate linearly in ln(sma), never beyond the label nor across a NaN in it.
@@ -30,13 +27,13 @@ def interpolate(grid: tf.Tensor, sma: tf.Tensor, values: tf.Tensor) -> tuple[tf.
     known : bool [K, C]
     """
     at, knots = tf.math.log(grid), tf.math.log(sma)
-    inside = (at >= knots[0] - _TOLERANCE) & (at <= knots[-1] + _TOLERANCE)
+    inside = (at >= knots[0] - radii.SAME_RADIUS) & (at <= knots[-1] + radii.SAME_RADIUS)
     right = tf.clip_by_value(tf.searchsorted(knots, at, side="right"), 0, tf.shape(knots)[0] - 1)
     left = tf.maximum(right - 1, 0)
     x0, x1 = tf.gather(knots, left), tf.gather(knots, right)
     weight = tf.clip_by_value(tf.math.divide_no_nan(at - x0, x1 - x0), 0.0, 1.0)
     # On a knot the neighbour doesn't count, so that it may be NaN.
-    weight = tf.where(at - x0 < _TOLERANCE, 0.0, tf.where(x1 - at < _TOLERANCE, 1.0, weight))[:, None]
+    weight = tf.where(at - x0 < radii.SAME_RADIUS, 0.0, tf.where(x1 - at < radii.SAME_RADIUS, 1.0, weight))[:, None]
     y0, y1 = tf.gather(values, left), tf.gather(values, right)
     interpolated = tf.where(weight == 0.0, y0, tf.where(weight == 1.0, y1, (1.0 - weight) * y0 + weight * y1))
     known = inside[:, None] & tf.math.is_finite(interpolated)
@@ -77,7 +74,7 @@ def targets_on_grid(galaxy: dict[str, tf.Tensor], size: tf.Tensor) -> dict[str, 
     return {
         "mu": tf.where(known[:, 0], values[:, 0], units.FILL_MU),
         "known": known[:, 0],
-        "within": grid <= extent * (1.0 + _TOLERANCE),
+        "within": grid <= extent * (1.0 + radii.SAME_RADIUS),
         "e1": values[:, 1],
         "e2": values[:, 2],
         "geometry_known": known[:, 1] & known[:, 2],

@@ -17,16 +17,13 @@ import keras
 import numpy as np
 
 from p2p_keras.core import ellipse, radii, units
-from p2p_keras.core.errors import UsageError
 from p2p_keras.data.labelled import LabelledGalaxy
-from p2p_keras.data.pipeline.sources import by_fitting_sizes, check, records_in
+from p2p_keras.data.pipeline.sources import SHUFFLE_BUFFER, by_fitting_sizes, checked_shards, records_in
 from p2p_keras.data.pipeline.variation import MOST_SIGMA, Augmentation
-from p2p_keras.data.shards import decode_example, find_shards, read_records
+from p2p_keras.data.shards import decode_example, read_records
 
 __all__ = ["ShardBatches", "targets_on_grid", "crop", "turn"]
 
-SHUFFLE_BUFFER = 512
-_TOLERANCE = 1e-4  # in ln(sma), as `labels`
 _AHEAD = 4  # batches that are made ready
 
 Batch = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
@@ -61,10 +58,7 @@ class ShardBatches(keras.utils.PyDataset):
         shuffle_buffer: int = SHUFFLE_BUFFER,
     ) -> None:
         super().__init__()
-        if batch_size < 1 or not image_sizes or min(image_sizes) < 1:
-            raise UsageError(f"batch_size={batch_size} and image_sizes={tuple(image_sizes)} must be positive")
-        paths = find_shards(data, split)
-        check(paths)
+        paths = checked_shards(data, split, batch_size, image_sizes)
         groups = by_fitting_sizes(paths, tuple(map(int, image_sizes)), largest)
         self._groups = [(sizes, group, share) for sizes, (group, share) in groups.items()]
         self.batch_size, self._shuffled, self._buffer, self._endless = batch_size, shuffle, shuffle_buffer, repeat
@@ -212,7 +206,7 @@ def targets_on_grid(galaxy: LabelledGalaxy, size: int) -> dict[str, np.ndarray]:
     return {
         "mu": np.where(mu_known, mu, units.FILL_MU).astype("float32"),
         "known": mu_known,
-        "within": grid <= extent * (1.0 + _TOLERANCE),
+        "within": grid <= extent * (1.0 + radii.SAME_RADIUS),
         "e1": e1.astype("float32"),
         "e2": e2.astype("float32"),
         "geometry_known": e1_known & e2_known,
@@ -222,13 +216,13 @@ def targets_on_grid(galaxy: LabelledGalaxy, size: int) -> dict[str, np.ndarray]:
 def _interpolate(grid: np.ndarray, sma: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """`labels.interpolate` in numpy; values and what is known of them (C, K)."""
     at, knots = np.log(grid), np.log(np.asarray(sma, float))
-    inside = (at >= knots[0] - _TOLERANCE) & (at <= knots[-1] + _TOLERANCE)
+    inside = (at >= knots[0] - radii.SAME_RADIUS) & (at <= knots[-1] + radii.SAME_RADIUS)
     right = np.clip(np.searchsorted(knots, at, side="right"), 0, len(knots) - 1)
     left = np.maximum(right - 1, 0)
     x0, x1 = knots[left], knots[right]
     weight = np.clip(np.divide(at - x0, x1 - x0, out=np.zeros_like(at), where=x1 > x0), 0.0, 1.0)
     # On a knot the neighbour doesn't count, so that it may be NaN.
-    weight = np.where(at - x0 < _TOLERANCE, 0.0, np.where(x1 - at < _TOLERANCE, 1.0, weight))
+    weight = np.where(at - x0 < radii.SAME_RADIUS, 0.0, np.where(x1 - at < radii.SAME_RADIUS, 1.0, weight))
     y0, y1 = values[:, left], values[:, right]
     mixed = np.where(weight == 0.0, y0, np.where(weight == 1.0, y1, (1.0 - weight) * y0 + weight * y1))
     known = inside & np.isfinite(mixed)

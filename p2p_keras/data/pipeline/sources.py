@@ -1,14 +1,34 @@
-"""Which shards are read, and what can be seen of them before."""
+"""Which shards are read, and what can be seen of them before: for tf.data and for our own reader alike."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from p2p_keras.core.errors import UsageError
-from p2p_keras.data.shards import check_sizes, decode_example, read_manifest, read_records
+from p2p_keras.data.shards import check_sizes, decode_example, find_shards, read_manifest, read_records
 from p2p_keras.data.shards.paths import split_of_shard
 
-__all__ = ["by_fitting_sizes", "records_in", "check"]
+__all__ = ["SHUFFLE_BUFFER", "checked_shards", "by_fitting_sizes", "records_in"]
+
+SHUFFLE_BUFFER = 512
+"""Records held for shuffling: 130 MB of 256 x 256 images."""
+
+
+def checked_shards(data: str | os.PathLike, split: str, batch_size: int, image_sizes: Sequence[int]) -> list[Path]:
+    """Shards of a split, after a look at all that can be seen at once.
+
+    Raises
+    ------
+    UsageError
+        For sizes that aren't positive; when there are no shards, no such split, or they are of another schema.
+    """
+    if batch_size < 1 or not image_sizes or min(image_sizes) < 1:
+        raise UsageError(f"batch_size={batch_size} and image_sizes={tuple(image_sizes)} must be positive")
+    paths = find_shards(data, split)
+    _check(paths)
+    return paths
 
 
 def by_fitting_sizes(
@@ -46,8 +66,7 @@ def records_in(paths: list[Path]) -> int:
     return total
 
 
-def check(paths: list[Path]) -> None:
-    """Look at what can be seen at once."""
+def _check(paths: list[Path]) -> None:
     for folder in sorted({path.parent for path in paths}):
         check_sizes(folder)
     first = next(read_records(paths[0]), None)

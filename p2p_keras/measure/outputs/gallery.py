@@ -62,6 +62,12 @@ def numbers_of(meta: Any) -> list[Number]:
     return found
 
 
+def quality_word(meta: Any) -> str:
+    """The quality in a word; suspect where it isn't known."""
+    quality = number_in(meta, "quality")
+    return QUALITIES.get(int(quality) if np.isfinite(quality) else 1, "suspect")
+
+
 def flags_of(meta: Any) -> list[tuple[str, str]]:
     """Flags in plain words, each with what it means."""
     return [
@@ -112,7 +118,7 @@ class GalleryWriter:
                 "name": str(meta.get("name", "")),
                 "band": str(meta.get("band", "")),
                 "source": str(meta.get("source", "")),
-                "quality": QUALITIES.get(int(meta.get("quality", 1)), "suspect"),
+                "quality": quality_word(meta),
                 "chance": keys["p_bad"] if np.isfinite(keys["p_bad"]) else None,
                 "numbers": numbers_of(meta),
                 "flags": flags_of(meta),

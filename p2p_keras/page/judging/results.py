@@ -160,7 +160,7 @@ def results_of(table: Any, path: Path | None = None) -> Results:
     """
     if isinstance(table, (list, tuple)):
         profiles = list(table)
-        rows = [{key: joined(v) if isinstance(v, list) else v for key, v in p.meta.items()} for p in profiles]
+        rows = [_row(profile.meta) for profile in profiles]
         return Results(path, _tidy(pd.DataFrame(rows)), lambda number: profiles[number])
     frame = table.copy() if isinstance(table, pd.DataFrame) else _frame_of(table)
     if "name" not in frame and "id" not in frame:
@@ -177,7 +177,7 @@ def open_results(path: Path) -> Results:
         It is none of these.
     """
     if path.is_dir():
-        if (path / "dataset").is_dir() or (path / "hats.properties").is_file():
+        if _is_survey(path):
             return _survey(path)
         stored = open_profiles(path)
         if not stored:
@@ -198,10 +198,8 @@ def open_results(path: Path) -> Results:
 def looks_like_results(path: Path) -> bool:
     """Whether a path on the command line is a table or a result's folder, not an image or a folder of images."""
     if path.is_dir():
-        return (
-            (path / "dataset").is_dir()
-            or (path / "hats.properties").is_file()
-            or any(file.suffix.lower().lstrip(".") in set(ENDINGS) - {"fits"} for file in path.iterdir())
+        return _is_survey(path) or any(
+            file.suffix.lower().lstrip(".") in set(ENDINGS) - {"fits"} for file in path.iterdir()
         )
     suffix = path.suffix.lower().lstrip(".")
     return suffix in set(ENDINGS) - {"fits"} or (suffix == "fits" and _is_table(path))
@@ -213,6 +211,15 @@ def hdu_of(label: str) -> dict[str, int]:
     if found is None:
         return {}
     return {"hdu": int(found[1])} | ({"plane": int(found[2])} if found[2] else {})
+
+
+def _is_survey(path: Path) -> bool:
+    return (path / "dataset").is_dir() or (path / "hats.properties").is_file()
+
+
+def _row(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Meta of a profile as values of a table: lists of words become text."""
+    return {key: joined(value) if isinstance(value, list) else value for key, value in meta.items()}
 
 
 def _frame_of(table: Any) -> pd.DataFrame:
@@ -251,13 +258,12 @@ def _profiles(path: Path, stored: Sequence[Any]) -> Results:
     for file in stored:
         metas += file.metas
         places += [(file, number) for number in range(len(file.metas))]
-    rows = [{key: joined(value) if isinstance(value, list) else value for key, value in meta.items()} for meta in metas]
 
     def profile_of(number: int) -> QTable:
         file, place = places[number]
         return file.profile(place)
 
-    return Results(path, _tidy(pd.DataFrame(rows)), profile_of)
+    return Results(path, _tidy(pd.DataFrame([_row(meta) for meta in metas])), profile_of)
 
 
 def _survey(path: Path) -> Results:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from p2p_keras.measure.outputs.gallery import QUALITIES, flags_of, number_in, numbers_of
+from p2p_keras.measure.outputs.gallery import flags_of, number_in, numbers_of, quality_word
 
 if TYPE_CHECKING:
     from p2p_keras.page.measuring.measurement import Measurement
@@ -35,7 +35,7 @@ def numbers_html(found: Measurement) -> str:
 
 def quality_html(meta: Any) -> str:
     """The quality in a word, with the probability of a bad profile where the model gives one."""
-    word = QUALITIES.get(int(number_in(meta, "quality")) if np.isfinite(number_in(meta, "quality")) else 1, "suspect")
+    word = quality_word(meta)
     chance = number_in(meta, "p_bad")
     said = f", chance of a bad profile {100 * chance:.0f} %" if np.isfinite(chance) else ""
     return f"<span class='{word.split()[0]}'>{word}{said}</span>"
