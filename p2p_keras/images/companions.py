@@ -14,7 +14,6 @@ from p2p_keras.core.errors import InputError
 from p2p_keras.images.choosing import ImageChoice, choose_image, companion_hdus
 from p2p_keras.images.hdus import full_header
 from p2p_keras.images.inputs import is_fits_name
-from p2p_keras.images.masks import bad_bits
 from p2p_keras.images.planes import CubePlane, cube_index
 from p2p_keras.images.roles import (
     MASK,
@@ -204,11 +203,6 @@ def section_of(file: Any, number: int, plane: int | None = None) -> Any:
     return CubePlane(hdu.section, cube_index(tuple(hdu.shape), plane))
 
 
-def mask_bits_of(companion: Companion) -> tuple[int | None, str]:
-    """Bits of a mask that count, by its header's survey."""
-    return bad_bits(companion.header)
-
-
 __all__ = [
     "MASK",
     "SIGMA",
@@ -216,7 +210,6 @@ __all__ = [
     "beside",
     "from_file",
     "in_file",
-    "mask_bits_of",
     "section_of",
     "split_file_hdu",
 ]

@@ -23,10 +23,6 @@ class Places:
         self.folders = list(dict.fromkeys(Path(folder).expanduser().resolve() for folder in folders))
         self.files = {Path(file).expanduser().resolve() for file in files}
 
-    def with_folder(self, folder: str | os.PathLike[str]) -> Places:
-        """These places and one more: a session's own folder for what is dropped on its page."""
-        return Places([*self.folders, folder], self.files)
-
     def path_of(self, text: str | os.PathLike[str]) -> Path:
         """The file that is meant by a path, absolute or below one of the folders; links are followed.
 

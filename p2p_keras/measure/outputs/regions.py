@@ -67,25 +67,21 @@ def write_mask_regions(image: GalaxyImage, mask: np.ndarray, path: Path) -> None
     outlines = [np.asarray(line) for line in contour_generator(z=padded, name="serial").lines(0.5)]
     # Column 1 of the padded mask is column 0 of the image.
     polygons = [image.to_file(line[:-1, 0] - 1.0, line[:-1, 1] - 1.0) for line in outlines if len(line) >= 4]
-    write_polygon_regions(polygons, [], path)
+    write_polygon_regions(polygons, path)
 
 
-def write_polygon_regions(inside: Sequence[Polygon], outside: Sequence[Polygon], path: Path) -> None:
+def write_polygon_regions(polygons: Sequence[Polygon], path: Path) -> None:
     """Write polygons, (x, y) of their corners in pixels of the file from 0, as regions of a mask.
 
     Parameters
     ----------
-    inside : sequence of (array, array)
-        What is left out of a measurement.
-    outside : sequence of (array, array)
-        What counts all the same: DS9's excluded regions.
+    polygons : sequence of (array, array)
     path : Path
     """
     lines = [*_HEAD, "image"]
-    for sign, polygons in (("", inside), ("-", outside)):
-        for x, y in polygons:
-            corners = ",".join(f"{px + 1.0:.2f},{py + 1.0:.2f}" for px, py in zip(x, y, strict=True))
-            lines.append(f"{sign}polygon({corners})")
+    for x, y in polygons:
+        corners = ",".join(f"{px + 1.0:.2f},{py + 1.0:.2f}" for px, py in zip(x, y, strict=True))
+        lines.append(f"polygon({corners})")
     _write(lines, path)
 
 

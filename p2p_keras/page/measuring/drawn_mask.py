@@ -45,10 +45,6 @@ class Drawn:
 
         return cls(polygons(masked), polygons(unmasked))
 
-    def write_regions(self, path: Path) -> None:
-        """Write them as DS9 regions."""
-        write_polygon_regions(self.masked, self.unmasked, path)
-
     def write_mask(self, image: GalaxyImage, shape: tuple[int, int], folder: Path) -> Path:
         """Write ``mask.fits``, 1 where a pixel of the file is ignored: as drawn, and as it was on `image` before.
 
@@ -70,7 +66,7 @@ class Drawn:
             mask[y[on], x[on]] = True
         for polygons, value in ((self.masked, True), (self.unmasked, False)):
             if polygons:
-                write_polygon_regions(polygons, [], folder / "drawn.reg")
+                write_polygon_regions(polygons, folder / "drawn.reg")
                 mask[region_mask(folder / "drawn.reg", shape, None)] = value
         path = folder / "mask.fits"
         hdu = fits.PrimaryHDU(mask.astype(np.uint8))
