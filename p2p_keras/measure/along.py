@@ -54,7 +54,7 @@ class AlongSettings:
     sky : float, optional
         Flux per pixel to subtract; by default nothing is.
     statistic : {"mean", "median", "clipped"}
-    method : {"sampled", "exact"}
+    method : {"sampled", "exact", "photutils"}
         See `p2p_keras.profile.isophotes.photometry`.
     """
 
@@ -89,9 +89,9 @@ def measure_along(
     sky : float, optional
         Flux per pixel to subtract. By default nothing is: the image is taken to be free of sky.
     statistic : {"mean", "median", "clipped"}
-    method : {"sampled", "exact"}
+    method : {"sampled", "exact", "photutils"}
         Along the ellipse itself; or all pixels of the ring up to the geometric means of neighbouring radii, each by the
-        part of its area that lies in it.
+        part of its area that lies in it. ``photutils``: at the points along the ellipse that photutils takes.
     **options
         As `p2p_keras.Predictor.predict` takes them: ``zero_point``, ``pixel_scale``, ``mask``, ``hdu``, ...
 

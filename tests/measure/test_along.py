@@ -194,6 +194,10 @@ def test_predict_along_one_shape(tmp_path):
     assert run.exit_code == 0, run.output
     [profile] = read_profiles(tmp_path / "out.ecsv")
     right(profile)
+    theirs = CliRunner().invoke(main, [*arguments, str(tmp_path / "p.ecsv"), "--pixels", "photutils", *options])
+    assert theirs.exit_code == 0, theirs.output
+    [again] = read_profiles(tmp_path / "p.ecsv")
+    assert 0 < np.abs(again["mu"].value - profile["mu"].value).max() < 0.01
     wrong = CliRunner().invoke(main, [*arguments, str(tmp_path / "o.ecsv"), "--model", "isophote", *options])
     assert wrong.exit_code == 2
 

@@ -37,9 +37,10 @@ OPTIONS = (
     ),
     click.option(
         "--pixels",
-        type=click.Choice(["sampled", "exact"]),
+        type=click.Choice(["sampled", "exact", "photutils"]),
         help="For --ellipses and --fixed: `sampled` interpolates along the ellipse, `exact` takes the whole ring "
-        "up to the neighbouring radii, with each pixel weighted by its area in it.  [default: sampled]",
+        "up to the neighbouring radii, with each pixel weighted by its area in it; `photutils` interpolates at the "
+        "points that photutils takes, for its very numbers.  [default: sampled]",
     ),
     click.option(
         "--psf",

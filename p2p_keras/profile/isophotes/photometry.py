@@ -1,8 +1,9 @@
 """Photometry of an image along given ellipses: intensities, harmonics and errors.
 
-Two ways to read an image. ``sampled``: bilinear values along the ellipse itself, as photutils' isophotes are.
-``exact``: every pixel between the edges of a ring, weighted by the part of its area that lies in the ring. Harmonics
-and the errors of shapes are always those of the sampled ellipse.
+Three ways to read an image. ``sampled``: bilinear values along the ellipse itself, evenly. ``photutils``: such values at
+the very points that photutils takes, for the very numbers that it gives. ``exact``: every pixel between the edges of a
+ring, weighted by the part of its area that lies in the ring. Harmonics and the errors of shapes are always those of
+values along the ellipse.
 """
 
 from __future__ import annotations
@@ -12,16 +13,16 @@ from typing import Literal
 
 import numpy as np
 
-from p2p_keras.core.robust import clipped_mean, weighted_median
+from p2p_keras.core.robust import clipped_mean, median_deviation, weighted_median
 from p2p_keras.profile.isophotes.given import STEP, Ellipses, ring_edges
 from p2p_keras.profile.isophotes.harmonics import Harmonics, deviations, fit_harmonics, shape_errors
-from p2p_keras.profile.isophotes.noise import PixelNoise, measure_noise
+from p2p_keras.profile.isophotes.noise import REACH, PixelNoise, measure_noise
 from p2p_keras.profile.isophotes.rings import ring_pixels
-from p2p_keras.profile.isophotes.sampling import EllipsePoints, ReadImage, points_along
+from p2p_keras.profile.isophotes.sampling import EllipsePoints, ReadImage, points_along, points_of_photutils
 
 Statistic = Literal["mean", "median", "clipped"]
-Pixels = Literal["sampled", "exact"]
-STATISTICS, PIXELS = ("mean", "median", "clipped"), ("sampled", "exact")
+Pixels = Literal["sampled", "exact", "photutils"]
+STATISTICS, PIXELS = ("mean", "median", "clipped"), ("sampled", "exact", "photutils")
 
 FOREIGN_SIGMA = 4.0
 FOREIGN_SHARE = 0.5
@@ -104,7 +105,7 @@ def measure_ellipses(
         Noise of each pixel, 1-sigma. Without it the noise is that of the values along each ellipse.
     statistic : {"mean", "median", "clipped"}
         ``clipped``: the mean of what is left after clipping about the median.
-    method : {"sampled", "exact"}
+    method : {"sampled", "exact", "photutils"}
     edges : float array (K + 1,), optional
         Of the rings, px, for ``exact``; by default the geometric means of neighbouring radii.
     clip_sigma : float
@@ -128,7 +129,7 @@ def measure_ellipses(
         raise ValueError(f"{statistic!r} of {method!r} pixels: expected one of {STATISTICS} of one of {PIXELS}")
     image = ReadImage(pixels, mask)
     noise = noise or _noise_beside(pixels, ellipses, mask)
-    points = points_along(ellipses)
+    points = points_of_photutils(ellipses) if method == "photutils" else points_along(ellipses)
     values, good = image.values(points.x, points.y)
     if expected is not None:
         good &= ~foreign_points(points, values, good, expected, noise)
@@ -143,13 +144,15 @@ def measure_ellipses(
     per_pixel = (
         _noise_map_along(image, points, good, sigma)
         if sigma is not None
-        else _noise_along(points, harmonics, good, noise, noise.reading[0] / of_orders[:, 0])
+        else _noise_along(image, points, harmonics, good, noise, noise.reading[0] / of_orders[:, 0])
     )
     variance = per_pixel * of_orders[:, 0]
-    intensity, n_pix, n_masked, rms, used = _intensities(points, values, good, statistic, clip_sigma)
+    intensity, n_pix, n_masked, rms, used, spread = _intensities(points, values, good, statistic, clip_sigma)
     kept = np.where(used > 0, used, np.nan)
-    error = np.sqrt(variance / kept) * (1.2533 if statistic == "median" else 1.0)  # of a median of Gaussian noise
-    gradient, gradient_err = _gradient(image, ellipses, inner, variance, expected, noise)
+    error = np.sqrt(variance / kept)
+    if statistic == "median":
+        error = _error_of_median(error, per_pixel * noise.reading[0], points.sums(good.astype(float)), spread)
+    gradient, gradient_err = _gradient(image, ellipses, inner, variance, expected, noise, method)
     if method == "exact":
         intensity, error, n_pix, n_masked, rms = _in_rings(
             image, ellipses, edges, statistic, clip_sigma, sigma, per_pixel, noise, expected
@@ -217,16 +220,77 @@ def _mean_where(points: EllipsePoints, values: np.ndarray, good: np.ndarray) -> 
 
 
 def _noise_along(
+    image: ReadImage,
+    points: EllipsePoints,
+    harmonics: Harmonics,
+    good: np.ndarray,
+    noise: PixelNoise,
+    number: np.ndarray,
+) -> np.ndarray:
+    """Variance of a pixel on each ellipse, (K,).
+
+    Pixels of intensity I have sky^2 + g I of noise, shot noise among it, and h I^2 more of scatter by the galaxy's own
+    structure, which isn't noise. g and h are those of the whole image. What an ellipse scatters itself, less its
+    structure, counts beside them: by its `number` (K,) of independent values, and the less the more of it is structure.
+    """
+    level, number = np.clip(np.nan_to_num(harmonics.coefficients[:, 0]), 0.0, None), np.nan_to_num(number)
+    sky = np.nan_to_num(noise.sigma) ** 2
+    if noise.bend > 0:
+        own = _by_cross_differences(image, points, good, noise)
+    else:
+        own = _by_differences_along(points, harmonics, good, noise, number)
+    known = np.isfinite(own) & (number > 0)
+    bright = known & (level > np.sqrt(sky)) & (number > 12.0)
+    shot, structure = _noise_of_light(level[bright], own[bright], number[bright], sky)
+    expected, foreign = sky + shot * level, structure * level**2
+    own = np.where(known, own, expected)
+    certainty_own = np.where(known, 1.0 / np.maximum(2.0 * own**2 / np.maximum(number, 1e-9) + foreign**2, 1e-300), 0.0)
+    certainty = 0.5 * _PRIOR_PIXELS / np.maximum(expected, 1e-150) ** 2
+    return (certainty_own * np.maximum(own - foreign, 0.0) + certainty * expected) / (certainty_own + certainty)
+
+
+def _noise_of_light(level: np.ndarray, variance: np.ndarray, number: np.ndarray, sky: float) -> tuple[float, float]:
+    """g and h of variance = sky + g level + h level^2, neither negative, by least squares; 0 where nothing is known.
+
+    Structure is believed as far as it is surely there, beyond its own error; shot noise is in every photon's image.
+    """
+    excess, model = variance - sky, variance
+    g = h = 0.0
+    for _ in range(3 if level.size else 0):
+        weight = 0.5 * number / np.maximum(model, 1e-20 * level**2) ** 2
+        two, three, four = (float((weight * level**power).sum()) for power in (2, 3, 4))
+        one, other = float((weight * level * excess).sum()), float((weight * level**2 * excess).sum())
+        determinant = two * four - three * three
+        h = 0.0
+        if level.size > 2 and determinant > 1e-9 * two * four:
+            h = max((two * other - three * one) / determinant - np.sqrt(two / determinant), 0.0)
+        g = (one - h * three) / two
+        if g < 0.0:
+            g, h = 0.0, max(other / four, 0.0)
+        model = sky + g * level + h * level**2
+    return g, h
+
+
+def _by_cross_differences(image: ReadImage, points: EllipsePoints, good: np.ndarray, noise: PixelNoise) -> np.ndarray:
+    """Variance of a pixel on each ellipse, (K,): the sky's, by how much larger cross differences are there than in it.
+
+    Noise is as correlated on a galaxy as in the sky, and arms and clumps, smeared by the PSF, are all but straight over
+    three pixels.
+    """
+    bends = np.abs(image.nearest(image.cross_differences, points.x, points.y))
+    used = good & np.isfinite(bends)
+    # Of a Gaussian the mean size is sqrt(2 / pi) sigma; clumps and dust add less to it than to a mean square.
+    count = points.sums(used.astype(float))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        size = points.sums(np.where(used, bends, 0.0)) / count
+    return 0.5 * np.pi * (noise.sigma * size / noise.bend) ** 2
+
+
+def _by_differences_along(
     points: EllipsePoints, harmonics: Harmonics, good: np.ndarray, noise: PixelNoise, number: np.ndarray
 ) -> np.ndarray:
-    """Variance of a pixel on each ellipse, (K,), from second differences of values up to three pixels apart.
-
-    Arms and bars, smeared by the PSF, change smoothly along an ellipse and don't count as noise. What the image as a
-    whole says, sky noise and shot noise in proportion to the light, counts as much as `_PRIOR_PIXELS` values; `number`
-    (K,) is how many independent ones an ellipse has.
-    """
-    residual, level = harmonics.residual, harmonics.coefficients[:, 0]
-    number = np.nan_to_num(number)
+    """Variance of a pixel on each ellipse, (K,), from second differences of values three pixels apart along it."""
+    residual = harmonics.residual
     index = np.arange(residual.size)
     start, count = points.spread(points.starts), points.spread(points.counts)
     before, after = start + (index - start - _NEAR) % count, start + (index - start + _NEAR) % count
@@ -236,15 +300,8 @@ def _noise_along(
     bend = residual[before] - 2.0 * residual + residual[after]
     # What looks correlated all over isn't noise: an image without any.
     variance = np.maximum(variance, noise.reading[0])
-    # Of a Gaussian the mean size is sqrt(2 / pi) sigma; clumps and dust add less to it than to a mean square.
     size = points.sums(all_three * np.abs(bend)) / np.maximum(points.sums(all_three * np.sqrt(variance)), 1e-300)
-    own = 0.5 * np.pi * size * size
-    own *= 1.0 + 9.0 / np.maximum(number, 9.0)  # nine numbers were fitted to them
-    sky = np.nan_to_num(noise.sigma) ** 2
-    bright = np.isfinite(level) & (level > np.sqrt(sky)) & (number > 12.0) & np.isfinite(own)
-    gain = float(np.median((own[bright] - sky) / level[bright])) if bright.any() else 0.0
-    prior = sky + max(gain, 0.0) * np.clip(np.nan_to_num(level), 0.0, None)
-    return (number * own + _PRIOR_PIXELS * prior) / (number + _PRIOR_PIXELS)
+    return 0.5 * np.pi * size * size * (1.0 + 9.0 / np.maximum(number, 9.0))  # nine numbers were fitted to them
 
 
 def _noise_map_along(image: ReadImage, points: EllipsePoints, good: np.ndarray, sigma: np.ndarray) -> np.ndarray:
@@ -257,8 +314,8 @@ def _noise_map_along(image: ReadImage, points: EllipsePoints, good: np.ndarray, 
 
 def _intensities(
     points: EllipsePoints, values: np.ndarray, good: np.ndarray, statistic: str, clip_sigma: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Intensity, n_pix, n_masked, rms, and the share of the good points that was used."""
+) -> tuple[np.ndarray, ...]:
+    """Intensity, n_pix, n_masked, rms, share of the good points that was used; of medians, the robust scatter too."""
     weight = np.where(good, points.weight, 0.0)
     total, everything = points.sums(weight), points.sums(points.weight)
     used = np.where(total > 0, 1.0, 0.0)
@@ -266,17 +323,19 @@ def _intensities(
         intensity = points.sums(weight * values) / total
         square = points.sums(weight * values * values) / total
         rms = np.sqrt(np.maximum(square - intensity**2, 0.0))
+    spread = np.full(intensity.shape, np.nan)
     if statistic != "mean":
         for i, (start, count) in enumerate(zip(points.starts, points.counts, strict=True)):
             ring = slice(start, start + count)
             chosen, weights = values[ring][good[ring]], points.weight[ring][good[ring]]
             if statistic == "median":
                 intensity[i] = weighted_median(chosen, weights)
+                spread[i] = median_deviation(chosen, intensity[i])
             elif chosen.size:
                 found = clipped_mean(chosen, weights, sigma=clip_sigma)
                 intensity[i], rms[i], used[i] = found.mean, found.scatter, found.share
     n_pix = np.rint(total * used)
-    return intensity, n_pix, np.rint(everything) - n_pix, rms, used
+    return intensity, n_pix, np.rint(everything) - n_pix, rms, used, spread
 
 
 def _gradient(
@@ -286,9 +345,11 @@ def _gradient(
     variance: np.ndarray,
     expected: np.ndarray | None,
     noise: PixelNoise,
+    method: str,
 ) -> tuple[np.ndarray, np.ndarray]:
     """dI/dsma from an ellipse of `STEP` times more radius, as photutils has it, and its error."""
-    points = points_along(ellipses.grown(1.0 + STEP), spacing=2.0)
+    grown = ellipses.grown(1.0 + STEP)
+    points = points_of_photutils(grown) if method == "photutils" else points_along(grown, spacing=2.0)
     values, good = image.values(points.x, points.y)
     if expected is not None:
         ahead = np.interp(np.log(ellipses.sma * (1.0 + STEP)), np.log(ellipses.sma), np.nan_to_num(expected))
@@ -322,7 +383,7 @@ def _in_rings(
     if edges.size != len(ellipses) + 1 or not (np.diff(edges) > 0).all():
         raise ValueError(f"{len(ellipses)} rings have {len(ellipses) + 1} increasing edges, not {edges.size}")
     intensity, error, rms, n_pix, n_masked = np.full((5, len(ellipses)), np.nan)
-    shared = max(float(noise.correlation.sum()), 0.5)  # what the noise of a wide area has more than white noise
+    sum_of_noise = _SumOfNoise(image.shape, noise)
     for i in range(len(ellipses)):
         rows, columns, part = ring_pixels(image.shape, ellipses, i, edges[i], edges[i + 1])
         touched = part.size
@@ -331,7 +392,7 @@ def _in_rings(
         if expected is not None and np.isfinite(expected[i]):
             limit = max(FOREIGN_SIGMA * np.sqrt(per_pixel[i]), FOREIGN_SHARE * abs(expected[i]))
             good &= ~(values - expected[i] > limit)
-        values, weights = values[good], part[good]
+        values, weights, rows, columns = values[good], part[good], rows[good], columns[good]
         n_pix[i], n_masked[i] = values.size, touched - values.size
         if not values.size or not weights.sum() > 0:
             continue
@@ -340,9 +401,48 @@ def _in_rings(
         intensity[i], rms[i], share = found.mean, found.scatter, found.share
         if statistic == "median":
             intensity[i] = weighted_median(values, weights)
-        variance = per_pixel[i] if sigma is None else np.asarray(sigma, dtype=float)[rows, columns][good] ** 2
-        total = weights.sum() * share
-        error[i] = np.sqrt((weights**2 * variance).sum() * share * shared) / total
+        variance = (
+            np.full(values.size, per_pixel[i]) if sigma is None else np.asarray(sigma, dtype=float)[rows, columns] ** 2
+        )
+        error[i] = np.sqrt(sum_of_noise.variance(rows, columns, weights * np.sqrt(variance)) / share) / weights.sum()
         if statistic == "median":
-            error[i] *= 1.2533
+            number = weights.sum() ** 2 / (weights @ weights)
+            error[i] = _error_of_median(error[i], variance.mean(), number, median_deviation(values, intensity[i]))
     return intensity, error, n_pix, n_masked, rms
+
+
+def _error_of_median(mean: np.ndarray, variance: np.ndarray, number: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """Error of the median of values, from that of their mean, a value's noise, their number, and their robust scatter.
+
+    Noise that a value shares with others moves a median as it moves a mean; a value's own makes the square of its
+    error pi / 2 times larger. Where values differ for another reason, a slope across a ring, noise moves only those
+    near the median past it: then arccos(r) spread^2 / variance times, r the part of Gaussian differences in the
+    scatter's square.
+    """
+    ratio = np.minimum(variance / np.maximum(np.square(spread), 1e-300), 1.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        more = np.where(ratio > 0, np.arccos(1.0 - ratio) / ratio, 0.5 * np.pi) - 1.0
+        return np.sqrt(np.square(mean) + more * variance / number)
+
+
+class _SumOfNoise:
+    """Variance of a sum of pixels whose noise is correlated."""
+
+    def __init__(self, shape: tuple[int, int], noise: PixelNoise) -> None:
+        # A margin of zeros, so that no pixel has a neighbour across the image's edge.
+        self._width = shape[1] + REACH
+        self._painted = np.zeros((shape[0] + 2 * REACH) * self._width + 2 * REACH)
+        lag_y, lag_x = np.nonzero(noise.correlation)
+        steps = (lag_y - REACH) * self._width + lag_x - REACH
+        self._lags = [(int(steps[i]), float(noise.correlation[lag_y[i], lag_x[i]])) for i in np.flatnonzero(steps > 0)]
+
+    def variance(self, rows: np.ndarray, columns: np.ndarray, sigma: np.ndarray) -> float:
+        """Of the sum of pixels with errors `sigma` (N,); no more anticorrelated than to half of white noise's."""
+        white = float(sigma @ sigma)
+        if not self._lags:
+            return white
+        index = (rows + REACH) * self._width + columns + REACH
+        self._painted[index] = sigma
+        pairs = sum(rho * float(sigma @ self._painted[index + step]) for step, rho in self._lags)
+        self._painted[index] = 0.0
+        return max(white + 2.0 * pairs, 0.5 * white)

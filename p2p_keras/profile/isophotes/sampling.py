@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from p2p_keras.profile.isophotes.given import Ellipses
+from p2p_keras.profile.isophotes.given import STEP, Ellipses
+from p2p_keras.profile.isophotes.noise import cross_differences
 
 _MIN_POINTS = 32
 
@@ -54,28 +55,60 @@ class EllipsePoints(NamedTuple):
 def points_along(ellipses: Ellipses, spacing: float = 1.0) -> EllipsePoints:
     """Points of all ellipses, no farther than `spacing` px from each other."""
     counts = _numbers(ellipses.sma / spacing)
-    starts = np.cumsum(counts) - counts
     circles = [_circle(int(count)) for count in counts]
     cos_t = np.concatenate([circle[0] for circle in circles])
     sin_t = np.concatenate([circle[1] for circle in circles])
+    points = _points_at(ellipses, counts, cos_t, sin_t)
+    dt = np.repeat(2.0 * np.pi / counts, counts)
+    return points._replace(weight=points.weight * dt, step=points.step * dt)
+
+
+def points_of_photutils(ellipses: Ellipses) -> EllipsePoints:
+    """The very points that photutils' isophotes take, all of one weight.
+
+    A walk in polar angle from half a sector's width on, by steps of one pixel (half a radian at most), until 0.05
+    radian past a full turn: what lies near the start is there twice, and the last step may be anything. A mean is up
+    to 0.01 mag off that of the whole ellipse for it, on ellipses of few pixels.
+    """
+    q, sma = ellipses.axis_ratio, ellipses.sma
+    # photutils.isophote.EllipseGeometry: sectors are as wide as the ring is thick, between 0.05 and 0.2 radian.
+    thickness = np.minimum(sma * (1.0 + 0.5 * STEP) - sma * (1.0 - 0.5 * STEP), 3.0)
+    phi = 0.5 * np.clip(thickness / sma, 0.05, 0.2)
+    angles = []
+    while True:
+        going = phi <= 2.0 * np.pi + 0.05
+        if not going.any():
+            break
+        angles.append(np.where(going, phi, np.nan))
+        radius = sma * q / np.hypot(q * np.cos(phi), np.sin(phi))
+        phi = np.where(going, phi + np.minimum(1.0 / radius, 0.5), phi)
+    phi = np.array(angles).T
+    counts = np.isfinite(phi).sum(axis=1)
+    # The eccentric angle of a polar one.
+    t = np.arctan2(np.sin(phi), q[:, None] * np.cos(phi))[np.isfinite(phi)]
+    points = _points_at(ellipses, counts, np.cos(t), np.sin(t))
+    ones = np.ones(t.size)
+    return points._replace(weight=ones, step=ones)
+
+
+def _points_at(ellipses: Ellipses, counts: np.ndarray, cos_t: np.ndarray, sin_t: np.ndarray) -> EllipsePoints:
+    """Points of given numbers and eccentric angles; weight and step are per radian of the eccentric angle."""
     a = np.repeat(ellipses.sma, counts)
     b = np.repeat(ellipses.sma * ellipses.axis_ratio, counts)
     along, across = a * cos_t, b * sin_t
     r = np.sqrt(along * along + across * across)
     turn = np.deg2rad(ellipses.pa)
     cos_pa, sin_pa = np.repeat(np.cos(turn), counts), np.repeat(np.sin(turn), counts)
-    dt = np.repeat(2.0 * np.pi / counts, counts)
     phase = np.empty(r.size, dtype=complex)
     phase.real, phase.imag = along / r, across / r
-    lengths = np.sqrt((a * sin_t) ** 2 + (b * cos_t) ** 2)
     return EllipsePoints(
         counts,
-        starts,
+        np.cumsum(counts) - counts,
         np.repeat(ellipses.x0, counts) + along * cos_pa - across * sin_pa,
         np.repeat(ellipses.y0, counts) + along * sin_pa + across * cos_pa,
         phase,
-        a * b / r * dt,
-        lengths * dt,
+        a * b / r,
+        np.sqrt((a * sin_t) ** 2 + (b * cos_t) ** 2),
     )
 
 
@@ -131,6 +164,11 @@ class ReadImage:
         lower = lower + u * (flat[corner + 1] - lower)
         upper = upper + u * (flat[corner + width + 1] - upper)
         return np.where(good, lower + v * (upper - lower), 0.0), good
+
+    @functools.cached_property
+    def cross_differences(self) -> np.ndarray:
+        """`p2p_keras.profile.isophotes.noise.cross_differences` of the image, NaN beside masked pixels."""
+        return cross_differences(self.pixels if self.bad is None else np.where(self.bad, np.nan, self.pixels))
 
     def nearest(self, array: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Entries of an array of the image's shape at the pixels nearest to (x, y), held at its edges."""
