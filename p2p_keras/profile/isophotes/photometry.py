@@ -1,8 +1,8 @@
 """Photometry of an image along given ellipses: intensities, harmonics and errors.
 
-Three ways to read an image. ``sampled``: bilinear values along the ellipse itself, evenly. ``photutils``: such values at
-the very points that photutils takes, for the very numbers that it gives. ``exact``: every pixel between the edges of a
-ring, weighted by the part of its area that lies in the ring. Harmonics and the errors of shapes are always those of
+Three ways to read an image. ``sampled``: bilinear values along the ellipse itself, evenly. ``photutils``: such values
+at the very points that photutils takes, for the very numbers that it gives. ``exact``: every pixel between the edges of
+a ring, weighted by the part of its area that lies in the ring. Harmonics and the errors of shapes are always those of
 values along the ellipse.
 """
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from p2p_keras.core.robust import clipped_mean, median_deviation, weighted_median
 from p2p_keras.profile.isophotes.given import STEP, Ellipses, ring_edges
@@ -411,7 +412,7 @@ def _in_rings(
     return intensity, error, n_pix, n_masked, rms
 
 
-def _error_of_median(mean: np.ndarray, variance: np.ndarray, number: np.ndarray, spread: np.ndarray) -> np.ndarray:
+def _error_of_median(mean: ArrayLike, variance: ArrayLike, number: ArrayLike, spread: ArrayLike) -> np.ndarray:
     """Error of the median of values, from that of their mean, a value's noise, their number, and their robust scatter.
 
     Noise that a value shares with others moves a median as it moves a mean; a value's own makes the square of its
@@ -419,6 +420,7 @@ def _error_of_median(mean: np.ndarray, variance: np.ndarray, number: np.ndarray,
     near the median past it: then arccos(r) spread^2 / variance times, r the part of Gaussian differences in the
     scatter's square.
     """
+    variance = np.asarray(variance)
     ratio = np.minimum(variance / np.maximum(np.square(spread), 1e-300), 1.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         more = np.where(ratio > 0, np.arccos(1.0 - ratio) / ratio, 0.5 * np.pi) - 1.0
