@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
 import numpy as np
 
@@ -23,14 +23,14 @@ from p2p_keras.core.units import (
 from p2p_keras.core.version import __version__
 from p2p_keras.images.image_options import ImageOptions
 from p2p_keras.images.reading import as_galaxy_image
-from p2p_keras.profile.columns import ISOPHOTE_MU, isophotal_radius, pa_from_x, plain_arrays, whole_or_float
+from p2p_keras.profile.columns import ALL_COLUMN_UNITS, ISOPHOTE_MU, isophotal_radius, pa_from_x, whole_or_float
 from p2p_keras.profile.flags import quality_of
 from p2p_keras.profile.isophotes.given import Ellipses, ring_edges
 from p2p_keras.profile.isophotes.photometry import IsophotePhotometry, Pixels, Statistic, measure_ellipses
 from p2p_keras.profile.isophotes.rings import ellipse_pixels
 from p2p_keras.profile.tables.building import sky_position_angle
 from p2p_keras.profile.tables.ellipses import GivenEllipses, ellipses_for, read_ellipses
-from p2p_keras.profile.tables.measured import table_of_columns
+from p2p_keras.profile.tables.measured import MeasuredProfile, table_of_columns
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -194,7 +194,11 @@ def photometry_columns(found: IsophotePhotometry, image: GalaxyImage) -> dict[st
     return columns
 
 
-def with_photometry(profile: QTable, image: GalaxyImage) -> QTable:
+@overload
+def with_photometry(profile: MeasuredProfile, image: GalaxyImage) -> MeasuredProfile: ...
+@overload
+def with_photometry(profile: QTable, image: GalaxyImage) -> QTable: ...
+def with_photometry(profile: Any, image: GalaxyImage) -> Any:
     """Add to a model's profile what the pixels along its ellipses say.
 
     Pixels that the image masks are left out, and foreign light: what exceeds the profile along its own ellipse by 4
@@ -202,33 +206,34 @@ def with_photometry(profile: QTable, image: GalaxyImage) -> QTable:
 
     Parameters
     ----------
-    profile : QTable
+    profile : MeasuredProfile or QTable
         As `p2p_keras.profile` makes it, without corrections.
     image : GalaxyImage
         That it was measured on.
 
     Returns
     -------
-    QTable
-        With ``intensity``, ``intensity_err`` (uJy arcsec^-2), ``n_pix``, ``n_masked``, harmonics and errors of shapes;
-        what the profile has already (a model's own errors) is kept. A copy.
+    MeasuredProfile or QTable
+        As it was given, with ``intensity``, ``intensity_err`` (uJy arcsec^-2), ``n_pix``, ``n_masked``, harmonics and
+        errors of shapes; what the profile has already (a model's own errors) is kept. A copy.
     """
-    arrays = plain_arrays(profile)
-    if not arrays["sma"].size or not np.isfinite(profile.meta["x0"] + profile.meta["y0"]):
+    plain = MeasuredProfile.of(profile)
+    arrays = plain.columns
+    if not arrays["sma"].size or not np.isfinite(plain.meta["x0"] + plain.meta["y0"]):
         columns = {name: np.full(arrays["sma"].size, np.nan) for name in ("intensity", "intensity_err", *_PHOTOMETRY)}
     else:
         scale = image.pixel_scale
-        pa = pa_from_x(arrays["pa"], profile.meta)
-        x0, y0 = image.from_file(profile.meta["x0"], profile.meta["y0"])
+        pa = pa_from_x(arrays["pa"], plain.meta)
+        x0, y0 = image.from_file(plain.meta["x0"], plain.meta["y0"])
         ellipses = Ellipses.of(x0, y0, arrays["sma"] / scale, np.clip(arrays["ellipticity"], 0.0, 0.99), pa)
         expected = intensity_from_mu(arrays["mu"], image.zero_point, scale)
-        sky = image.from_file_flux(float(np.nan_to_num(profile.meta["sky"])))
+        sky = image.from_file_flux(float(np.nan_to_num(plain.meta["sky"])))
         pixels = np.asarray(image.pixels, dtype=float) - sky
         found = measure_ellipses(pixels, ellipses, sigma=noise_of(image), expected=expected)
         columns = photometry_columns(found, image)
-    completed = table_of_columns(columns | arrays)
-    completed.meta.update(profile.meta)
-    return completed
+    columns |= arrays
+    completed = MeasuredProfile(plain.meta, {name: columns[name] for name in ALL_COLUMN_UNITS if name in columns})
+    return completed if plain is profile else completed.table()
 
 
 def noise_of(image: GalaxyImage) -> np.ndarray | None:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from p2p_keras.core.errors import InputError, P2PError
 from p2p_keras.measure.along import AlongSettings, given_ellipses, profile_along, with_photometry
 from p2p_keras.profile.tables.ellipses import GivenEllipses, ellipses_for, read_ellipses
-from p2p_keras.profile.tables.measured import as_table
 
 if TYPE_CHECKING:
     from astropy.table import QTable
 
     from p2p_keras.images import GalaxyImage
+    from p2p_keras.profile.tables.measured import MeasuredProfile
 
 
 class AlongEllipses:
@@ -61,9 +61,9 @@ class WithPhotometry:
     def __init__(self, measurer: Any) -> None:
         self.measurer = measurer
 
-    def measure(self, images: Sequence[GalaxyImage]) -> list[QTable | P2PError]:
+    def measure(self, images: Sequence[GalaxyImage]) -> list[MeasuredProfile | QTable | P2PError]:
         """Profiles of images of one shape."""
         return [
-            found if isinstance(found, P2PError) else with_photometry(as_table(found), image)
+            found if isinstance(found, P2PError) else with_photometry(found, image)
             for found, image in zip(self.measurer.measure(images), images, strict=True)
         ]

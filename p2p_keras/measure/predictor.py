@@ -188,7 +188,7 @@ class Predictor:
                 if isinstance(profile, P2PError):
                     results[index] = profile
                 else:
-                    results[index] = with_photometry(profile.table(), image) if photometry else profile.table()
+                    results[index] = (with_photometry(profile, image) if photometry else profile).table()
         return [results[i] for i in range(number + 1)]
 
     def measure(self, images: Sequence[GalaxyImage]) -> list[MeasuredProfile]:

@@ -60,36 +60,38 @@ def fit_harmonics(points: EllipsePoints, values: np.ndarray, good: np.ndarray) -
     good : bool array (P,)
     """
     weight = np.where(good, points.weight, 0.0)
-    total = np.maximum(points.sums(weight), 1e-300)
-    powers = np.ones((ORDERS + 1, values.size), dtype=complex)
-    for n in range(1, ORDERS + 1):
-        np.multiply(powers[n - 1], points.phase, out=powers[n])
-    weighted = powers * weight
-    moments = np.empty((2 * ORDERS + 1, total.size), dtype=complex)
-    np.add.reduceat(weighted, points.starts, axis=1, out=moments[: ORDERS + 1])
-    np.add.reduceat(weighted[1:] * powers[ORDERS], points.starts, axis=1, out=moments[ORDERS + 1 :])
-    moments = moments.T / total[:, None]
-    products = np.add.reduceat(weighted * values, points.starts, axis=1).T / total[:, None]
-    normal = _normal_matrices(moments)
-    right = np.empty((total.size, 2 * ORDERS + 1))
-    right[:, 0] = products[:, 0].real
-    right[:, 1::2], right[:, 2::2] = products[:, 1:].imag, products[:, 1:].real
+    rows = np.empty((2 * ORDERS + 2, values.size))
+    basis = rows[:-1]
+    basis[0], basis[1], basis[2] = 1.0, points.phase.imag, points.phase.real
+    for n in range(2, ORDERS + 1):
+        sine, cosine = basis[2 * n - 3], basis[2 * n - 2]
+        basis[2 * n - 1] = sine * basis[2] + cosine * basis[1]
+        basis[2 * n] = cosine * basis[2] - sine * basis[1]
+    rows[-1] = values
+    weighted = rows * weight
+    products = np.empty((points.counts.size, 2 * ORDERS + 2, 2 * ORDERS + 2))
+    parts = [slice(start, start + count) for start, count in zip(points.starts, points.counts, strict=True)]
+    for k, part in enumerate(parts):
+        np.matmul(weighted[:, part], rows[:, part].T, out=products[k])
+    total = np.maximum(products[:, 0, 0], 1e-300)
+    products /= total[:, None, None]
+    normal, right = products[:, :-1, :-1], products[:, :-1, -1]
     share = total / np.maximum(points.sums(points.weight), 1e-300)
     known = share > 0.5
     normal[~known] = np.eye(2 * ORDERS + 1)
     # Long gaps make high harmonics unknowable: a little of the identity keeps the numbers finite.
     inverse = np.linalg.inv(normal + 1e-9 * np.eye(2 * ORDERS + 1))
-    coefficients = np.einsum("kij,kj->ki", inverse, right)
-    # Re(z^n conj(B + i A)) is A sin + B cos.
-    amplitudes = coefficients[:, 2::2] - 1j * coefficients[:, 1::2]
-    model = np.repeat(coefficients[:, 0], points.counts)
-    for n in range(1, ORDERS + 1):
-        model += (powers[n] * np.repeat(amplitudes[:, n - 1], points.counts)).real
+    coefficients = (inverse @ right[:, :, None])[:, :, 0]
+    residual = np.empty(values.size)
+    for k, part in enumerate(parts):
+        np.matmul(coefficients[k], basis[:, part], out=residual[part])
+    np.subtract(values, residual, out=residual)
+    residual[~good] = 0.0
     coefficients[~known] = np.nan
     inverse[~known] = np.nan
     single, spread = _fitted_alone(normal, right)
     single[~known] = np.nan
-    return Harmonics(coefficients, inverse, np.where(good, values - model, 0.0), single, spread)
+    return Harmonics(coefficients, inverse, residual, single, spread)
 
 
 def _fitted_alone(normal: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -100,26 +102,6 @@ def _fitted_alone(normal: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np
     single[:, chosen] = (inverse @ right[:, chosen][..., None])[..., 0]
     spread[:, chosen] = np.diagonal(inverse, axis1=2, axis2=3)
     return single, spread
-
-
-def _normal_matrices(moments: np.ndarray) -> np.ndarray:
-    """Means of the products of 1, sin phi, cos phi, sin 2 phi, ... from the means of exp(i n phi), n up to 8."""
-    c, s = moments.real, moments.imag
-    number = moments.shape[0]
-    normal = np.empty((number, 2 * ORDERS + 1, 2 * ORDERS + 1))
-    normal[:, 0, 0] = c[:, 0]
-    for m in range(1, ORDERS + 1):
-        normal[:, 0, 2 * m - 1] = normal[:, 2 * m - 1, 0] = s[:, m]
-        normal[:, 0, 2 * m] = normal[:, 2 * m, 0] = c[:, m]
-        for n in range(1, ORDERS + 1):
-            less = abs(m - n)
-            sign = 1.0 if n >= m else -1.0
-            normal[:, 2 * m - 1, 2 * n - 1] = 0.5 * (c[:, less] - c[:, m + n])
-            normal[:, 2 * m, 2 * n] = 0.5 * (c[:, less] + c[:, m + n])
-            # cos m sin n = (sin (n + m) + sin (n - m)) / 2
-            normal[:, 2 * m, 2 * n - 1] = 0.5 * (s[:, m + n] + sign * s[:, less])
-            normal[:, 2 * n - 1, 2 * m] = normal[:, 2 * m, 2 * n - 1]
-    return normal
 
 
 def shape_errors(ellipses: Ellipses, error: np.ndarray, gradient: np.ndarray) -> dict[str, np.ndarray]:

@@ -194,16 +194,15 @@ def foreign_points(
 
     Three neighbours at least, so that noise isn't taken for a star; and a point more on either side.
     """
-    excess = values - points.spread(np.nan_to_num(expected))
-    floor = np.nan_to_num(noise.sigma) * np.sqrt(noise.reading[0])
+    known = np.isfinite(expected)
+    excess = values - points.spread(np.where(known, expected, 0.0))
+    floor = noise.known_sigma * np.sqrt(noise.reading[0])
     scatter = np.maximum(1.2533 * _mean_where(points, np.abs(_differences(points, excess)), good) / np.sqrt(2.0), floor)
-    limit = np.maximum(FOREIGN_SIGMA * scatter, FOREIGN_SHARE * np.abs(expected))
-    out = good & (excess > points.spread(np.nan_to_num(limit, nan=np.inf)))
+    limit = np.where(known, np.maximum(FOREIGN_SIGMA * scatter, FOREIGN_SHARE * np.abs(expected)), np.inf)
+    out = good & (excess > points.spread(limit))
     if not out.any():
         return out
-    index = np.arange(out.size)
-    start, count = points.spread(points.starts), points.spread(points.counts)
-    before, after = start + (index - start - 1) % count, start + (index - start + 1) % count
+    before, after = points.shifted(-1), points.shifted(1)
     middle = out & out[before] & out[after]
     run = middle | middle[before] | middle[after]
     return run | run[before] | run[after]
@@ -211,9 +210,7 @@ def foreign_points(
 
 def _differences(points: EllipsePoints, values: np.ndarray) -> np.ndarray:
     """Each value less the one `_LAG` points before it on its ellipse."""
-    index = np.arange(values.size)
-    start, count = points.spread(points.starts), points.spread(points.counts)
-    return values - values[start + (index - start - _LAG) % count]
+    return values - values[points.shifted(-_LAG)]
 
 
 def _mean_where(points: EllipsePoints, values: np.ndarray, good: np.ndarray) -> np.ndarray:
@@ -234,8 +231,8 @@ def _noise_along(
     structure, which isn't noise. g and h are those of the whole image. What an ellipse scatters itself, less its
     structure, counts beside them: by its `number` (K,) of independent values, and the less the more of it is structure.
     """
-    level, number = np.clip(np.nan_to_num(harmonics.coefficients[:, 0]), 0.0, None), np.nan_to_num(number)
-    sky = np.nan_to_num(noise.sigma) ** 2
+    level, number = np.fmax(harmonics.coefficients[:, 0], 0.0), np.where(np.isfinite(number), number, 0.0)
+    sky = noise.known_sigma**2
     if noise.bend > 0:
         own = _by_cross_differences(image, points, good, noise)
     else:
@@ -292,9 +289,7 @@ def _by_differences_along(
 ) -> np.ndarray:
     """Variance of a pixel on each ellipse, (K,), from second differences of values three pixels apart along it."""
     residual = harmonics.residual
-    index = np.arange(residual.size)
-    start, count = points.spread(points.starts), points.spread(points.counts)
-    before, after = start + (index - start - _NEAR) % count, start + (index - start + _NEAR) % count
+    before, after = points.shifted(-_NEAR), points.shifted(_NEAR)
     all_three = (good & good[before] & good[after]).astype(float)
     apart = _NEAR * points.step
     variance = 6.0 * noise.reading[0] - 8.0 * noise.between(apart) + 2.0 * noise.between(2.0 * apart)
@@ -353,7 +348,9 @@ def _gradient(
     points = points_of_photutils(grown) if method == "photutils" else points_along(grown, spacing=2.0)
     values, good = image.values(points.x, points.y)
     if expected is not None:
-        ahead = np.interp(np.log(ellipses.sma * (1.0 + STEP)), np.log(ellipses.sma), np.nan_to_num(expected))
+        ahead = np.interp(
+            np.log(ellipses.sma * (1.0 + STEP)), np.log(ellipses.sma), np.where(np.isfinite(expected), expected, 0.0)
+        )
         good &= ~foreign_points(points, values, good, ahead, noise)
     weight = np.where(good, points.weight, 0.0)
     total = points.sums(weight)

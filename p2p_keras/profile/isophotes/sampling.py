@@ -51,6 +51,16 @@ class EllipsePoints(NamedTuple):
         """A value of each ellipse (K,), repeated for its points."""
         return np.repeat(values, self.counts)
 
+    def shifted(self, steps: int) -> np.ndarray:
+        """Index of the point so many points further along the same ellipse (before it if negative), (P,)."""
+        index = np.arange(self.x.size) + steps
+        for k in range(abs(steps)):  # past the ellipse's end: from its beginning, and the other way round
+            if steps > 0:
+                index[self.starts + self.counts - 1 - k] -= self.counts
+            else:
+                index[self.starts + k] += self.counts
+        return index
+
 
 def points_along(ellipses: Ellipses, spacing: float = 1.0) -> EllipsePoints:
     """Points of all ellipses, no farther than `spacing` px from each other."""
