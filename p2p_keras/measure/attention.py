@@ -111,7 +111,7 @@ class AttentionReader:
         try:
             loaded = load_network(path)
         except (OSError, TypeError, ValueError) as error:
-            raise UsageError(f"{path}: can't be loaded, so there is no attention to be had ({error})") from error
+            raise UsageError(f"{path}: can't be loaded, so its attention can't be drawn ({error})") from error
         return cls(attention_model(loaded))
 
     def __call__(self, image: GalaxyImage) -> Attention:

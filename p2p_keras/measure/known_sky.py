@@ -79,7 +79,7 @@ class KnownSky:
                 if self.sky == UNKNOWN and abs(found - _FAR * noise) > _TRUSTED * noise:
                     profile = InputError(
                         image.source or image.name,
-                        "this model takes the zero of an image for its sky: sky=unknown wants version 4 or later",
+                        "this model takes the sky of an image to be 0: sky=unknown needs version 4 or later",
                     )
                 else:
                     profile.meta["sky"] = float(profile.meta["sky"] + level / image.binning**2)

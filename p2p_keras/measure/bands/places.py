@@ -46,7 +46,7 @@ class PlaceMap:
             return
         if start.wcs is None or end.wcs is None:
             lacking = start if start.wcs is None else end
-            raise InputError(lacking.source, "has no WCS, the other bands have: they can't be brought together")
+            raise InputError(lacking.source, "has no WCS, but the other bands have one, so they can't be aligned")
         from astropy.wcs.utils import pixel_to_skycoord, skycoord_to_pixel
         from scipy.interpolate import RectBivariateSpline
 

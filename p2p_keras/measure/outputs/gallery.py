@@ -100,7 +100,7 @@ class GalleryWriter:
     def __init__(self, path: Path) -> None:
         self.path = path.expanduser()
         if self.path.suffix.lower() not in (".html", ".htm"):
-            raise UsageError(f"--report {path}: the report is a page, ending in .html")
+            raise UsageError(f"--report {path}: the report is a page, so its name must end in .html")
         self._cards: list[dict[str, Any]] = []
         self._more = 0
 

@@ -49,7 +49,7 @@ class SummaryWriter:
         self.path = Path(path).expanduser()
         kind = format_of(self.path)
         if kind not in TABLE_FORMATS:
-            raise UsageError(f"{path}: the summary is a table, ending in .{', .'.join(TABLE_FORMATS)}")
+            raise UsageError(f"{path}: the summary is a table, so its name must end in .{', .'.join(TABLE_FORMATS)}")
         self.format = kind
         self.path.parent.mkdir(parents=True, exist_ok=True)
         folder = self.path.with_name(f".{self.path.name}.spool")

@@ -268,8 +268,8 @@ def _of_table(table: Table, source: Any, band: str) -> list[GivenEllipses]:
         ]  # fmt: skip
     raise InputError(
         source,
-        "is no table of ellipses: expected sma, ellipticity (or eps) and pa; R, ellip and pa; or diam, ba and pa; it "
-        f"has {', '.join(table.colnames)}",
+        "is not a table of ellipses: expected sma, ellipticity (or eps) and pa; R, ellip and pa; or diam, ba and "
+        f"pa; it has {', '.join(table.colnames)}",
     )
 
 

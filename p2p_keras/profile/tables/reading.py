@@ -40,7 +40,7 @@ def format_of(path: str | os.PathLike[str]) -> str | None:
     if suffix in FORMATS:
         return suffix
     if suffix in ("txt", "dat", "json", "hdf5", "h5", "votable", "xml", "fit", "gz") and not Path(path).is_dir():
-        raise UsageError(f"{path}: unknown kind of table; use .{', .'.join(FORMATS)} or a folder")
+        raise UsageError(f"{path}: unknown kind of table; give a folder, or a name that ends in .{', .'.join(FORMATS)}")
     return None
 
 
