@@ -17,6 +17,8 @@ from p2p_keras.core.model_files import keras_file
 if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["Attention", "AttentionReader"]
+
 
 @dataclass(frozen=True)
 class Attention:

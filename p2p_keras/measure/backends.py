@@ -16,6 +16,8 @@ from p2p_keras.core.contract import INPUTS, OUTPUTS
 from p2p_keras.core.errors import UsageError
 from p2p_keras.core.model_files import ModelFiles, find_model
 
+__all__ = ["Backend", "load_backend", "onnx_twin", "SavedModelBackend", "OnnxBackend"]
+
 
 class Backend(Protocol):
     """A loaded model."""

@@ -13,6 +13,8 @@ from p2p_keras.core.errors import InputError, P2PError, UsageError
 if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["sky_option", "KnownSky"]
+
 UNKNOWN = "unknown"
 """The zero of the image says nothing of its sky, however near it lies."""
 

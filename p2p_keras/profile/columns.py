@@ -24,6 +24,26 @@ from p2p_keras.core.units import SB_UNIT
 if TYPE_CHECKING:
     from astropy.table import QTable
 
+__all__ = [
+    "COLUMN_UNITS",
+    "ERROR_COLUMN_UNITS",
+    "HARMONICS",
+    "ALL_COLUMN_UNITS",
+    "COLUMN_DESCRIPTIONS",
+    "META_KEYS",
+    "ERROR_META",
+    "TEXT_KEYS",
+    "ISOPHOTE_MU",
+    "valid_rows",
+    "unit_of",
+    "isophotal_radius",
+    "isophotal_radii",
+    "plain_arrays",
+    "extinction_corrected",
+    "pa_from_x",
+    "whole_or_float",
+]
+
 COLUMN_UNITS = {"sma": "arcsec", "mu": SB_UNIT, "mu_err": SB_UNIT, "ellipticity": "", "pa": "deg", "growth": "mag"}
 """Columns of a profile in their order, with their units ('' for a plain number)."""
 

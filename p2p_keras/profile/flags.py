@@ -24,6 +24,8 @@ from p2p_keras.profile.surroundings import ProfileRows, Surroundings, bright_nei
 if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["Flag", "FLAGS", "LOW_SNR", "MIN_ROWS", "quality_of", "find_flags", "flags_of_many"]
+
 
 class Flag(NamedTuple):
     """Severity (the `quality` that it brings) and meaning of a word."""

@@ -17,6 +17,8 @@ from p2p_keras.measure.bands.stack import ALL
 if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["ForcedGalaxy", "forced_inputs", "read_bands"]
+
 
 @dataclass(frozen=True)
 class ForcedGalaxy:

@@ -12,6 +12,8 @@ from p2p_keras.core.errors import InputError
 if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["PlaceMap"]
+
 _SAME_SCALE = 1e-3
 _NODES = 24
 

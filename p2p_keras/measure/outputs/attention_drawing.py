@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["attention_drawer"]
+
 
 def attention_drawer(
     folder: Path | None, model: str | None, plot_format: str, server: str | None = None

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["NUMBERS", "Number", "numbers_of", "quality_word", "flags_of", "number_in", "GalleryWriter"]
+
 MAX_GALAXIES = 1000
 """Cards beyond this would make a file that no mail takes and no browser scrolls."""
 

@@ -10,6 +10,8 @@ import click
 
 from p2p_keras.core.errors import UsageError
 
+__all__ = ["OPTIONS", "isophote_options", "along_ellipses", "parse_radii"]
+
 OPTIONS = (
     click.option(
         "--ellipses",

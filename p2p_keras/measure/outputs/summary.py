@@ -22,6 +22,8 @@ from p2p_keras.profile.tables.text import to_fits, unescaped_columns
 if TYPE_CHECKING:
     from astropy.table import QTable, Table
 
+__all__ = ["SummaryWriter", "read_summary"]
+
 _HOW: dict[str, dict[str, Any]] = {
     "ecsv": {"format": "ascii.ecsv"},
     "csv": {"format": "ascii.csv"},

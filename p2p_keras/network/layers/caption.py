@@ -9,6 +9,8 @@ from p2p_keras.core import radii, units
 from p2p_keras.network.layers.geometry import _Float32Layer
 from p2p_keras.network.layers.per_backend import gathered
 
+__all__ = ["smooth_radius", "CaptionToGrid"]
+
 _CORE_PX = 2.0
 
 

@@ -23,6 +23,8 @@ from p2p_keras.profile.tables.measured import MeasuredProfile
 if TYPE_CHECKING:
     from astropy.table import QTable
 
+__all__ = ["DerivedSettings", "complete_profile", "OwnQuantities", "complete_profiles"]
+
 _LENGTHS = ("r50", "r90", "extent", "sersic_re", "disc_h")
 
 

@@ -21,6 +21,8 @@ from p2p_keras.core.padded import at_index, interpolated, packed
 from p2p_keras.core.units import MAG_PER_RELATIVE_ERROR
 from p2p_keras.profile.derived.draws import bounded, unit_draws
 
+__all__ = ["STRUCTURE", "MIN_RADII", "N_LIMITS", "inner_limit", "fit_laws", "laws_of_many", "sersic_mu", "one_step"]
+
 STRUCTURE = 0.05
 """Scatter (mag) of real profiles about any smooth law."""
 

@@ -20,6 +20,8 @@ from p2p_keras.profile.isophotes.given import Ellipses
 from p2p_keras.profile.isophotes.harmonics import fit_harmonics
 from p2p_keras.profile.isophotes.sampling import ReadImage, points_along
 
+__all__ = ["REACH_FWHM", "Psf", "read_psf", "psf_of", "dimming", "seen_through"]
+
 MOFFAT_BETA = 3.5
 """Of a PSF of which the FWHM alone is known: ground-based stars have 2.5 to 4.8 (Trujillo et al. 2001)."""
 

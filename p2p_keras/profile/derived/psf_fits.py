@@ -12,6 +12,8 @@ from p2p_keras.profile.derived.draws import draw_profiles
 from p2p_keras.profile.derived.fits import MIN_RADII, N_LIMITS, STRUCTURE, one_step, sersic_mu
 from p2p_keras.profile.derived.psf import REACH_FWHM, Psf, dimming, seen_through
 
+__all__ = ["fit_with_psf"]
+
 _NAN = float("nan")
 _SHAPE_SCATTER = 0.02
 """Of the second harmonics of real isophotes about those of one shape."""

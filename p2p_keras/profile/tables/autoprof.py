@@ -16,6 +16,8 @@ import numpy as np
 from p2p_keras.profile.tables.lists import SENTENCES, joined, split
 from p2p_keras.profile.tables.text import printable
 
+__all__ = ["write_prof", "read_prof", "prof_columns", "prof_centre", "read_comments"]
+
 _UNITS = {
     "R": "arcsec",
     "SB": "mag*arcsec^-2",

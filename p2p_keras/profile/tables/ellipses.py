@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["GivenEllipses", "pa_on_image", "read_ellipses", "ellipses_for"]
+
 SGA_PIXEL_SCALE = 0.262
 """Arcsec per pixel of the Legacy Surveys' coadds, where an SGA table doesn't say."""
 

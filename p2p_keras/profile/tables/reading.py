@@ -19,6 +19,8 @@ from p2p_keras.profile.tables.text import unescaped_columns
 if TYPE_CHECKING:
     from astropy.table import QTable, Table
 
+__all__ = ["TABLE_FORMATS", "FORMATS", "format_of", "read_profiles", "open_profiles", "StoredProfiles"]
+
 TABLE_FORMATS = ("ecsv", "fits", "csv", "parquet")
 """Formats of a table of many galaxies, which are also the endings of its file."""
 
