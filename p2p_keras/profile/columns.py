@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from p2p_keras.core.accuracy import interpolate_log_sma
 from p2p_keras.core.ellipse import half_turn
 from p2p_keras.core.padded import at_index
 from p2p_keras.core.units import SB_UNIT
@@ -224,12 +223,6 @@ def extinction_corrected(meta: Mapping[str, Any]) -> float:
     value = meta.get("extinction")
     number = 0.0 if value in (None, "") else float(value)
     return number if np.isfinite(number) else 0.0
-
-
-def surface_brightness_at(profile: QTable, sma: np.ndarray) -> np.ndarray:
-    """Surface brightness of a profile at other radii (arcsec), linear in ln(sma); NaN outside its range."""
-    arrays = plain_arrays(profile)
-    return interpolate_log_sma(sma, arrays["sma"], arrays["mu"])
 
 
 def pa_from_x(pa: Any, meta: Mapping[str, Any]) -> np.ndarray:

@@ -28,7 +28,6 @@ __all__ = [
     "DEBLEND_CONTRAST",
     "MIN_RADII",
     "MAX_ELLIPTICITY",
-    "METHODS",
     "StartEllipse",
     "measure_galaxy",
     "mask_of_others",
@@ -43,7 +42,6 @@ MAX_ELLIPTICITY = 0.9
 _CLIP_SIGMA = 4.0
 
 
-METHODS = ("own", "photutils")
 StartEllipse = Shape
 Fit = Callable[..., Isophotes | None]
 
