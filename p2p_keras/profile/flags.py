@@ -31,6 +31,8 @@ from p2p_keras.profile.surroundings import (
 if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["Flag", "FLAGS", "LOW_SNR", "MIN_ROWS", "quality_of", "find_flags", "flags_of_many"]
+
 
 class Flag(NamedTuple):
     """Severity (the `quality` that it brings) and meaning of a word."""
@@ -45,7 +47,7 @@ FLAGS = {
         "another source outshines the target's centre, or sources within 1.5 times the profile's last ellipse hold "
         "more than a fifth of the target's light",
     ),
-    "near_edge": Flag(1, "less than 95 % of the ellipse of half the extent is on the image (off it or masked)"),
+    "near_edge": Flag(1, "more than 5 % of the ellipse at half the extent is off the image or masked"),
     "truncated": Flag(
         1,
         "the galaxy is larger than the image, its sky uncertain: less than 80 % of the last ellipse is on the image; "

@@ -16,6 +16,8 @@ from p2p_keras.core.robust import SIGMA_PER_DEVIATION
 if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["SKY_RING", "ProfileRows", "Surroundings", "surroundings", "bright_neighbour", "uneven_sky", "median"]
+
 NEIGHBOUR_SHARE = 0.2
 NEIGHBOUR_REACH = 1.5
 SKY_RING = (1.25, 2.5)
