@@ -15,6 +15,8 @@ import numpy as np
 from p2p_keras.profile.isophotes.given import STEP, Ellipses
 from p2p_keras.profile.isophotes.noise import cross_differences
 
+__all__ = ["EllipsePoints", "points_along", "ReadImage", "spline_values"]
+
 _MIN_POINTS = 32
 
 
