@@ -167,16 +167,24 @@ def bar_of(arrays: Mapping[str, np.ndarray], inner: float) -> dict[str, float]:
     283) finds to be a lower limit of a bar's. Strength: f_bar of Abraham & Merrifield (2000, AJ 120, 2835), 0 for a
     round one to 1.
 
+    Errors are those of the ellipse at the maximum. The radius is known to where the ellipticity is as large within its
+    error, and to half a step between radii.
+
     Parameters
     ----------
     arrays : mapping of arrays
-        ``sma`` (arcsec), ``ellipticity``, ``pa`` (degrees).
+        ``sma`` (arcsec), ``ellipticity``, ``pa`` (degrees); where they are known, ``ellipticity_err`` and ``pa_err``:
+        without them only the radius has an error, half a step.
     inner : float
         Radii inside (arcsec) are left out: the PSF rounds them.
     """
-    found = dict.fromkeys(("bar_radius", "bar_ellipticity", "bar_pa", "bar_strength"), _NAN)
+    names = ("bar_radius", "bar_ellipticity", "bar_pa", "bar_strength")
+    found = dict.fromkeys((name + ending for name in names for ending in ("", "_err")), _NAN)
     usable = np.isfinite(arrays["ellipticity"]) & np.isfinite(arrays["pa"]) & (arrays["sma"] >= inner)
     sma, shapes, pa = arrays["sma"][usable], arrays["ellipticity"][usable], arrays["pa"][usable]
+    error, pa_error = (
+        arrays[name][usable] if name in arrays else np.full(sma.size, _NAN) for name in ("ellipticity_err", "pa_err")
+    )
     for i in range(1, sma.size - 1):
         e = float(shapes[i])
         if e < BAR_MIN_ELLIPTICITY or e < shapes[i - 1] or e < shapes[i + 1]:
@@ -190,8 +198,29 @@ def bar_of(arrays: Mapping[str, np.ndarray], inner: float) -> dict[str, float]:
         if beyond.size and e - beyond.min() >= BAR_MIN_DROP and np.all(twist <= BAR_MAX_TWIST) and i > first:
             q = 1.0 - e
             strength = 2.0 / math.pi * (math.atan(q**-0.5) - math.atan(q**0.5))
-            return {"bar_radius": float(sma[i]), "bar_ellipticity": e, "bar_pa": float(pa[i]), "bar_strength": strength}
+            first, last = _as_large(shapes, i, float(error[i]))
+            return {
+                "bar_radius": float(sma[i]),
+                "bar_radius_err": 0.5 * float(max(sma[last] - sma[first], 0.5 * (sma[i + 1] - sma[i - 1]))),
+                "bar_ellipticity": e,
+                "bar_ellipticity_err": float(error[i]),
+                "bar_pa": float(pa[i]),
+                "bar_pa_err": float(pa_error[i]),
+                "bar_strength": strength,
+                "bar_strength_err": 2.0 / math.pi * float(error[i]) / (math.sqrt(q) * (1.0 + q)),
+            }
     return found
+
+
+def _as_large(shapes: np.ndarray, i: int, error: float) -> tuple[int, int]:
+    """First and last radius about `i` whose ellipticities are within an error of that at `i`."""
+    least = shapes[i] - (error if np.isfinite(error) else 0.0)
+    first = last = i
+    while first > 0 and shapes[first - 1] >= least:
+        first -= 1
+    while last < shapes.size - 1 and shapes[last + 1] >= least:
+        last += 1
+    return first, last
 
 
 def inclination_of(ellipticity: float, thickness: float = DISC_THICKNESS) -> float:

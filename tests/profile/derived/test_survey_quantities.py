@@ -113,3 +113,20 @@ def test_no_profile_has_no_numbers():
     """Two radii would have a Petrosian magnitude."""
     arrays = {key: values[:2] for key, values in sersic(1.0).items()}
     assert all(np.isnan(v) for v in survey_quantities(arrays, np.nan, np.nan).values())
+
+
+def test_errors_of_a_bar_are_its_scatter():
+    """A bar's length and strength would be quoted without saying that another exposure gives others."""
+    sma = np.geomspace(1.0, 40.0, 40)
+    shapes = 0.15 + 0.4 * np.exp(-0.5 * (np.log(sma / 8.0) / 0.4) ** 2)
+    noise, rng, found = 0.02, np.random.default_rng(4), []
+    for _ in range(200):
+        seen = {"sma": sma, "ellipticity": shapes + noise * rng.normal(size=40), "pa": 30.0 + rng.normal(size=40)}
+        known = {"ellipticity_err": np.full(40, noise), "pa_err": np.ones(40)}
+        found.append(bar_of(seen | known, 1.0))
+    for name in ("bar_radius", "bar_strength", "bar_ellipticity"):
+        values, errors = (np.array([bar[key] for bar in found]) for key in (name, f"{name}_err"))
+        assert 0.4 < np.nanstd(values) / np.nanmedian(errors) < 2.0, name
+    alone = bar_of(seen, 1.0)
+    assert np.isnan(alone["bar_strength_err"])
+    assert alone["bar_radius_err"] > 0
