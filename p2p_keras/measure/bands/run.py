@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from p2p_keras.core.errors import InputError, P2PError
+from p2p_keras.measure.along import with_photometry
 from p2p_keras.measure.bands.bands import measure_bands
 from p2p_keras.measure.bands.inputs import ForcedGalaxy, read_bands
 from p2p_keras.measure.bands.psf_matching import match_psfs
@@ -41,6 +42,7 @@ def predict_forced(
     align: bool = False,
     skip: Callable[[str, Any], bool] | None = None,
     psfs: Mapping[str, str] | None = None,
+    photometry: bool = False,
 ) -> Iterator[ForcedPrediction]:
     """Measure every band of galaxies along the ellipses of the reference band.
 
@@ -58,6 +60,8 @@ def predict_forced(
         Called with the reference's file (the first band's, of all) and the target; true: leave the galaxy out.
     psfs : mapping of str to str, optional
         PSF of each band: all are convolved to the widest (`p2p_keras.measure.bands.psf_matching`).
+    photometry : bool
+        Also measure harmonics and what else `p2p_keras.measure.along.with_photometry` adds, in each band.
 
     Yields
     ------
@@ -84,6 +88,8 @@ def predict_forced(
                     del profiles[ALL]
                 else:
                     profiles = measure_bands(measured[reference], images, reference, skies=skies, align=align)
+                if photometry:
+                    profiles = {band: with_photometry(one, images[band]) for band, one in profiles.items()}
             except P2PError as error:
                 where = galaxy.target.label
                 named = error if not where or where in str(error) else InputError(where, str(error))

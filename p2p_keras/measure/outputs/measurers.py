@@ -33,7 +33,7 @@ def measurer_of(options: Mapping[str, Any], load: Callable[[], Any]) -> Any:
     found = load()
     if sky is not None:
         found = KnownSky(found, sky)
-    if options["photometry"] and not options["forced"]:
+    if options["photometry"] and not options["forced"]:  # each forced band has its own
         from p2p_keras.measure.ellipse_measurers import WithPhotometry
 
         found = WithPhotometry(found)

@@ -156,8 +156,8 @@ class PredictionRun:
     def _forced(self, predictor: Any, skip: Any) -> Iterator[tuple[Any, list[str], Any]]:
 
         reference, align = self.options["reference"], self.options["align"]
-        psfs = self.psfs
-        for one in predict_forced(predictor, self.galaxies, reference, align=align, skip=skip, psfs=psfs):
+        more = {"psfs": self.psfs, "photometry": self.options["photometry"]}
+        for one in predict_forced(predictor, self.galaxies, reference, align=align, skip=skip, **more):
             notes = []
             for band, profile in (one.profiles or {}).items():
                 if "misaligned" in profile.meta["flags"]:

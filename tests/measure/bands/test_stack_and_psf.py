@@ -74,6 +74,27 @@ def test_forced_along_the_ellipses_of_all(tmp_path):
     assert one.profiles["g"].meta["forced"] == "all"
 
 
+def test_forced_bands_have_their_own_harmonics(tmp_path):
+    """--photometry would say nothing of a band but the reference's: a boxy bulge in red, round in blue."""
+    from astropy.io import fits
+
+    y, x = np.mgrid[:SIZE, :SIZE] - 63.5
+    boxy = (np.abs(x) ** 3.0 + np.abs(y) ** 3.0) ** (1.0 / 3.0)
+    for band, radius in (("g", np.hypot(x, y)), ("r", boxy)):
+        light = 20.0 * np.exp(-radius / 8.0) + 0.01 * np.random.default_rng(3).normal(size=x.shape)
+        fits.PrimaryHDU(light.astype("f4")).writeto(tmp_path / f"disc-{band}.fits")
+    names = [f"{band}={tmp_path / f'disc-{band}.fits'}" for band in "gr"]
+    galaxies = forced_inputs(names, "g", zero_point=ZERO, pixel_scale=SCALE)
+    [one] = predict_forced(measurer(), galaxies, "g", photometry=True)
+    assert one.error is None
+    inner = (one.profiles["g"]["sma"].value > 2.0) & (one.profiles["g"]["sma"].value < 10.0)
+    assert np.abs(one.profiles["g"]["b4"][inner]).max() < 0.01
+    boxes = np.hypot(one.profiles["r"]["a4"][inner], one.profiles["r"]["b4"][inner])
+    assert boxes.min() > 0.03
+    assert np.isfinite(one.profiles["r"]["b4_err"][inner]).all()
+    assert one.profiles["r"].meta["forced"] == "g"
+
+
 def test_matched_bands_have_one_colour():
     """A galaxy of one colour would have a blue or red nucleus where only the seeing differs."""
     pytest.importorskip("photutils")
