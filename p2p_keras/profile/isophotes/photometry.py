@@ -16,8 +16,9 @@ from numpy.typing import ArrayLike
 
 from p2p_keras.core.robust import clipped_mean, median_deviation, weighted_median
 from p2p_keras.profile.isophotes.given import STEP, Ellipses, ring_edges
-from p2p_keras.profile.isophotes.harmonics import Harmonics, deviations, fit_harmonics, shape_errors
-from p2p_keras.profile.isophotes.noise import REACH, PixelNoise, measure_noise
+from p2p_keras.profile.isophotes.harmonics import deviations, fit_harmonics, shape_errors
+from p2p_keras.profile.isophotes.noise import REACH, PixelNoise
+from p2p_keras.profile.isophotes.noise_along import noise_along, noise_beside, noise_map_along
 from p2p_keras.profile.isophotes.rings import ring_pixels
 from p2p_keras.profile.isophotes.sampling import EllipsePoints, ReadImage, points_along, points_of_photutils
 
@@ -31,8 +32,6 @@ FOREIGN_SIGMA = 4.0
 FOREIGN_SHARE = 0.5
 _ORDER_OF_COEFFICIENT = np.array([0, 1, 1, 2, 2, 3, 3, 4, 4])
 _LAG = 4  # points between the two of a difference: beyond the reach of bilinear reading
-_NEAR = 3  # points between neighbours of a second difference: structure that the PSF has smeared is straight so far
-_PRIOR_PIXELS = 20.0  # what the noise of the image as a whole counts for, against that along an ellipse
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,7 @@ def measure_ellipses(
     if statistic not in STATISTICS or method not in PIXELS:
         raise ValueError(f"{statistic!r} of {method!r} pixels: expected one of {STATISTICS} of one of {PIXELS}")
     image = ReadImage(pixels, mask)
-    noise = noise or _noise_beside(pixels, ellipses, mask)
+    noise = noise or noise_beside(pixels, ellipses, mask)
     points = points_of_photutils(ellipses) if method == "photutils" else points_along(ellipses)
     values, good = image.values(points.x, points.y)
     if expected is not None:
@@ -145,9 +144,9 @@ def measure_ellipses(
             np.where(good, points.weight, 0.0)
         )
     per_pixel = (
-        _noise_map_along(image, points, good, sigma)
+        noise_map_along(image, points, good, sigma)
         if sigma is not None
-        else _noise_along(image, points, harmonics, good, noise, noise.reading[0] / of_orders[:, 0])
+        else noise_along(image, points, harmonics, good, noise, noise.reading[0] / of_orders[:, 0])
     )
     variance = per_pixel * of_orders[:, 0]
     intensity, n_pix, n_masked, rms, used, spread = _intensities(points, values, good, statistic, clip_sigma)
@@ -176,19 +175,6 @@ def measure_ellipses(
     )
 
 
-def _noise_beside(pixels: np.ndarray, ellipses: Ellipses, mask: np.ndarray | None) -> PixelNoise:
-    """Noise beyond the largest ellipse, where a fifth of the image is; else of all of it."""
-    largest = int(np.argmax(ellipses.sma))
-    height, width = np.shape(pixels)
-    y, x = np.ogrid[:height, :width]
-    inside = (x - ellipses.x0[largest]) ** 2 + (y - ellipses.y0[largest]) ** 2 < ellipses.sma[largest] ** 2
-    if np.count_nonzero(inside) < 0.8 * inside.size:
-        beside = measure_noise(pixels, inside if mask is None else inside | mask)
-        if np.isfinite(beside.sigma):
-            return beside
-    return measure_noise(pixels, mask)
-
-
 def foreign_points(
     points: EllipsePoints, values: np.ndarray, good: np.ndarray, expected: np.ndarray, noise: PixelNoise
 ) -> np.ndarray:
@@ -199,7 +185,7 @@ def foreign_points(
     known = np.isfinite(expected)
     excess = values - points.spread(np.where(known, expected, 0.0))
     floor = noise.known_sigma * np.sqrt(noise.reading[0])
-    scatter = np.maximum(1.2533 * _mean_where(points, np.abs(_differences(points, excess)), good) / np.sqrt(2.0), floor)
+    scatter = np.maximum(1.2533 * points.mean_where(np.abs(_differences(points, excess)), good) / np.sqrt(2.0), floor)
     limit = np.where(known, np.maximum(FOREIGN_SIGMA * scatter, FOREIGN_SHARE * np.abs(expected)), np.inf)
     out = good & (excess > points.spread(limit))
     if not out.any():
@@ -213,101 +199,6 @@ def foreign_points(
 def _differences(points: EllipsePoints, values: np.ndarray) -> np.ndarray:
     """Each value less the one `_LAG` points before it on its ellipse."""
     return values - values[points.shifted(-_LAG)]
-
-
-def _mean_where(points: EllipsePoints, values: np.ndarray, good: np.ndarray) -> np.ndarray:
-    return points.sums(np.where(good, values, 0.0)) / np.maximum(points.sums(good.astype(float)), 1.0)
-
-
-def _noise_along(
-    image: ReadImage,
-    points: EllipsePoints,
-    harmonics: Harmonics,
-    good: np.ndarray,
-    noise: PixelNoise,
-    number: np.ndarray,
-) -> np.ndarray:
-    """Variance of a pixel on each ellipse, (K,).
-
-    Pixels of intensity I have sky^2 + g I of noise, shot noise among it, and h I^2 more of scatter by the galaxy's own
-    structure, which isn't noise. g and h are those of the whole image. What an ellipse scatters itself, less its
-    structure, counts beside them: by its `number` (K,) of independent values, and the less the more of it is structure.
-    """
-    level, number = np.fmax(harmonics.coefficients[:, 0], 0.0), np.where(np.isfinite(number), number, 0.0)
-    sky = noise.known_sigma**2
-    if noise.bend > 0:
-        own = _by_cross_differences(image, points, good, noise)
-    else:
-        own = _by_differences_along(points, harmonics, good, noise, number)
-    known = np.isfinite(own) & (number > 0)
-    bright = known & (level > np.sqrt(sky)) & (number > 12.0)
-    shot, structure = _noise_of_light(level[bright], own[bright], number[bright], sky)
-    expected, foreign = sky + shot * level, structure * level**2
-    own = np.where(known, own, expected)
-    certainty_own = np.where(known, 1.0 / np.maximum(2.0 * own**2 / np.maximum(number, 1e-9) + foreign**2, 1e-300), 0.0)
-    certainty = 0.5 * _PRIOR_PIXELS / np.maximum(expected, 1e-150) ** 2
-    return (certainty_own * np.maximum(own - foreign, 0.0) + certainty * expected) / (certainty_own + certainty)
-
-
-def _noise_of_light(level: np.ndarray, variance: np.ndarray, number: np.ndarray, sky: float) -> tuple[float, float]:
-    """g and h of variance = sky + g level + h level^2, neither negative, by least squares; 0 where nothing is known.
-
-    Structure is believed as far as it is surely there, beyond its own error; shot noise is in every photon's image.
-    """
-    excess, model = variance - sky, variance
-    g = h = 0.0
-    for _ in range(3 if level.size else 0):
-        weight = 0.5 * number / np.maximum(model, 1e-20 * level**2) ** 2
-        two, three, four = (float((weight * level**power).sum()) for power in (2, 3, 4))
-        one, other = float((weight * level * excess).sum()), float((weight * level**2 * excess).sum())
-        determinant = two * four - three * three
-        h = 0.0
-        if level.size > 2 and determinant > 1e-9 * two * four:
-            h = max((two * other - three * one) / determinant - np.sqrt(two / determinant), 0.0)
-        g = (one - h * three) / two
-        if g < 0.0:
-            g, h = 0.0, max(other / four, 0.0)
-        model = sky + g * level + h * level**2
-    return g, h
-
-
-def _by_cross_differences(image: ReadImage, points: EllipsePoints, good: np.ndarray, noise: PixelNoise) -> np.ndarray:
-    """Variance of a pixel on each ellipse, (K,): the sky's, by how much larger cross differences are there than in it.
-
-    Noise is as correlated on a galaxy as in the sky, and arms and clumps, smeared by the PSF, are all but straight over
-    three pixels.
-    """
-    bends = np.abs(image.nearest(image.cross_differences, points.x, points.y))
-    used = good & np.isfinite(bends)
-    # Of a Gaussian the mean size is sqrt(2 / pi) sigma; clumps and dust add less to it than to a mean square.
-    count = points.sums(used.astype(float))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        size = points.sums(np.where(used, bends, 0.0)) / count
-    return 0.5 * np.pi * (noise.sigma * size / noise.bend) ** 2
-
-
-def _by_differences_along(
-    points: EllipsePoints, harmonics: Harmonics, good: np.ndarray, noise: PixelNoise, number: np.ndarray
-) -> np.ndarray:
-    """Variance of a pixel on each ellipse, (K,), from second differences of values three pixels apart along it."""
-    residual = harmonics.residual
-    before, after = points.shifted(-_NEAR), points.shifted(_NEAR)
-    all_three = (good & good[before] & good[after]).astype(float)
-    apart = _NEAR * points.step
-    variance = 6.0 * noise.reading[0] - 8.0 * noise.between(apart) + 2.0 * noise.between(2.0 * apart)
-    bend = residual[before] - 2.0 * residual + residual[after]
-    # What looks correlated all over isn't noise: an image without any.
-    variance = np.maximum(variance, noise.reading[0])
-    size = points.sums(all_three * np.abs(bend)) / np.maximum(points.sums(all_three * np.sqrt(variance)), 1e-300)
-    return 0.5 * np.pi * size * size * (1.0 + 9.0 / np.maximum(number, 9.0))  # nine numbers were fitted to them
-
-
-def _noise_map_along(image: ReadImage, points: EllipsePoints, good: np.ndarray, sigma: np.ndarray) -> np.ndarray:
-    """Mean variance of the pixels along each ellipse by a noise map, (K,)."""
-    variance = image.nearest(np.square(np.asarray(sigma, dtype=float)), points.x, points.y)
-    known = good & np.isfinite(variance)
-    mean = _mean_where(points, variance, known)
-    return np.where(points.sums(known.astype(float)) > 0, mean, np.nan)
 
 
 def _intensities(

@@ -49,6 +49,10 @@ class EllipsePoints(NamedTuple):
         """Sum of values (P,) or (P, M) over each ellipse."""
         return np.add.reduceat(values, self.starts, axis=0)
 
+    def mean_where(self, values: np.ndarray, good: np.ndarray) -> np.ndarray:
+        """Mean over each ellipse of the values (P,) that are good; 0 where none is."""
+        return self.sums(np.where(good, values, 0.0)) / np.maximum(self.sums(good.astype(float)), 1.0)
+
     def spread(self, values: np.ndarray) -> np.ndarray:
         """A value of each ellipse (K,), repeated for its points."""
         return np.repeat(values, self.counts)
