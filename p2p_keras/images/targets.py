@@ -60,7 +60,17 @@ class Target:
     problem: str = ""
 
     def or_else(self, defaults: Mapping[str, Any]) -> Target:
-        """Fill what this target leaves open; one position of the defaults never mixes with another of the target."""
+        """Fill in what this target leaves open.
+
+        Parameters
+        ----------
+        defaults : mapping
+            Values by field. If the target has a position, that of the defaults isn't used, not even one coordinate.
+
+        Returns
+        -------
+        Target
+        """
         placed = any(getattr(self, key) is not None for key in ("ra", "dec", "x", "y"))
         skipped = ("ra", "dec", "x", "y") if placed else ()
         return replace(

@@ -126,7 +126,18 @@ def find_flags(outputs: Mapping[str, Any], image: GalaxyImage) -> list[str]:
 
 
 def flags_of_many(outputs: Mapping[str, Any], images: Sequence[GalaxyImage]) -> list[list[str]]:
-    """`find_flags` of several galaxies, whose outputs have a first axis of galaxies."""
+    """Flags of several galaxies, see `find_flags`.
+
+    Parameters
+    ----------
+    outputs : mapping of arrays
+        Raw outputs with a first axis of galaxies: (B,) or (B, K).
+    images : sequence of B GalaxyImage
+
+    Returns
+    -------
+    list of B lists of str
+    """
     zero_point, scale = (np.array([getattr(i, key) for i in images], float) for key in ("zero_point", "pixel_scale"))
     shapes = _Shapes.of(outputs, zero_point, scale)
     measured = shapes.length >= MIN_ROWS
