@@ -141,7 +141,7 @@ def flags_of_many(outputs: Mapping[str, Any], images: Sequence[GalaxyImage]) -> 
     zero_point, scale = (np.array([getattr(i, key) for i in images], float) for key in ("zero_point", "pixel_scale"))
     shapes = _Shapes.of(outputs, zero_point, scale)
     measured = shapes.length >= MIN_ROWS
-    found = {
+    by_word = {
         "no_profile": ~measured,
         "out_of_distribution": _out_of_distribution(shapes, images),
         "low_snr": measured & (medians(shapes.snr) < LOW_SNR),
@@ -153,7 +153,7 @@ def flags_of_many(outputs: Mapping[str, Any], images: Sequence[GalaxyImage]) -> 
         pixels = np.asarray(image.pixels)
         pixels = pixels if pixels.dtype.kind == "f" else pixels.astype(float)
         good = np.isfinite(pixels)
-        one = {word for word, which in found.items() if which[i]}
+        one = {word for word, which in by_word.items() if which[i]}
         x0, y0 = float(shapes.x0[i]), float(shapes.y0[i])
         if math.isfinite(x0) and math.isfinite(y0):
             around = _Disc.of(pixels, x0, y0)
@@ -316,13 +316,13 @@ def _flags_of_surroundings(
     """Flags that need the ellipses and the light around them."""
     half, whole, beyond = rings.shares(good)
     light = surroundings(shape, rings.shape, pixels, good, image)
-    found = {
+    by_word = {
         "near_edge": half < 0.95,
         "truncated": whole < 0.80 or (beyond < 0.80 and light is not None and _still_bright(shape, rings, light)),
         "bright_neighbour": light is not None and bright_neighbour(shape, light),
         "uneven_sky": light is not None and uneven_sky(shape, light),
     }
-    return {word for word, is_set in found.items() if is_set}
+    return {word for word, is_set in by_word.items() if is_set}
 
 
 def _still_bright(shape: ProfileRows, rings: _Rings, light: Surroundings) -> bool:

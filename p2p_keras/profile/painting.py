@@ -102,9 +102,9 @@ class Isophotes:
         radius = np.hypot(dx, dy)
         for _ in range(_ITERATIONS):
             e1, e2 = self.shape_at(radius)
-            found = _radius(dx, dy, e1, e2)
+            estimate = _radius(dx, dy, e1, e2)
             # Halfway: steep twists would make the plain iteration swing.
-            radius = np.sqrt(np.maximum(radius * found, 0.0))
+            radius = np.sqrt(np.maximum(radius * estimate, 0.0))
         return _radius(dx, dy, *self.shape_at(radius))
 
     def radius_map(self, shape: tuple[int, int]) -> np.ndarray:

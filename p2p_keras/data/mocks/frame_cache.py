@@ -50,16 +50,16 @@ def prepare_folder(
     if (cache / _INDEX).exists():
         return []
     cache.mkdir(parents=True, exist_ok=True)
-    found, errors = [], []
+    items, errors = [], []
     for path, name in unique_names(find_inputs([folder])).items():
         try:
-            found.append(prepare(path, name, cache))
+            items.append(prepare(path, name, cache))
         except InputError as error:
             errors.append(error)
-    if not found:
+    if not items:
         reason = f": {errors[0]}" if errors else ""
         raise UsageError(f"{folder}: no image can be used as {use}{reason}")
-    write_content(cache / _INDEX, json.dumps([item.__dict__ for item in found], indent=1))
+    write_content(cache / _INDEX, json.dumps([item.__dict__ for item in items], indent=1))
     return errors
 
 

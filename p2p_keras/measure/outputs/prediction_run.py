@@ -103,9 +103,9 @@ class PredictionRun:
         return sum(len(file.targets or ()) for file in self.inputs) or len(self.inputs[0].candidates)
 
     def _images(self, arguments: Sequence[str]) -> list[Path]:
-        found = find_images(arguments)
-        self.notes += found.notes
-        return found.paths
+        inputs = find_images(arguments)
+        self.notes += inputs.notes
+        return inputs.paths
 
     def done(self, predictor: Any, writer: Any) -> Iterator[tuple[Any, list[str], Any]]:
         """Of each galaxy: its error or None, notes for the user, and what writes it."""

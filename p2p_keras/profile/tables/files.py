@@ -187,8 +187,8 @@ class ProfileWriter:
         if name != profile.meta.get("name"):
             meta = profile.meta | {"name": name}
             if profile.meta.get("name") == wanted:  # not for the letters of a file's name alone
-                said = f"a second galaxy named {wanted} is kept as {name}"
-                meta["notes"] = [*profile.meta.get("notes", []), said]
+                note = f"a second galaxy named {wanted} is kept as {name}"
+                meta["notes"] = [*profile.meta.get("notes", []), note]
             profile = MeasuredProfile(meta, profile.columns)
         if self._spool is not None:
             self._spool.add(profile.meta, profile.columns)
