@@ -191,7 +191,7 @@ def seen_through(
     -------
     dimmed : float array (N,), mag
     thinner : float array (N,)
-        Its second cosine over dimmed and slope: to first order half of what its isophote's b/a lies below theirs.
+        Its second cosine over intensity and slope: to first order half of what its isophote's b/a lies below theirs.
     """
     step, _ = psf.grid
     dimmed, thinner = np.zeros((2, *sma.shape))
