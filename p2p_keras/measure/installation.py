@@ -80,7 +80,7 @@ def _shipped_model(packages: dict[str, str | None]) -> dict[str, str | None]:
         return described | {"file": str(twin.path), "backend": "onnxruntime"}
     if packages["tensorflow"]:
         return described | {"backend": "tensorflow"}
-    cause = "can't be run: neither ONNX Runtime with its model.onnx nor TensorFlow is here (pip install p2p-keras)"
+    cause = "can't be run: neither ONNX Runtime with its model.onnx nor TensorFlow is installed (pip install p2p-keras)"
     return described | {"error": f"{model.path} {cause}"}
 
 

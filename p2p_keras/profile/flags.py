@@ -50,12 +50,14 @@ FLAGS = {
     "near_edge": Flag(1, "more than 5 % of the ellipse at half the extent is off the image or masked"),
     "truncated": Flag(
         1,
-        "the galaxy is larger than the image, its sky uncertain: less than 80 % of the last ellipse is on the image; "
-        "or of 1.4 times the last ellipse, while the light still stands 16 times above the noise of its annulus",
+        "the galaxy is larger than the image, so its sky is uncertain: less than 80 % of the last ellipse is on "
+        "the image; or less than 80 % of one 1.4 times as large, and the last light is still 16 times the noise "
+        "of its annulus",
     ),
     "uneven_sky": Flag(
         1,
-        "the sky around the galaxy differs from side to side by more than the light of the last radius: a gradient, "
+        "the sky around the galaxy differs from one side to the other by more than the light of the last radius: "
+        "a gradient, "
         "the halo of a neighbour or of a star",
     ),
     "unresolved": Flag(1, "the half-light radius is below 2.5 px: it can't be told from a star"),
@@ -71,13 +73,13 @@ FLAGS = {
     ),
     "nonlinear": Flag(
         2,
-        "the noise is less than half as large where the galaxy is bright as in its sky, which no linear image has: the "
-        "pixels were stretched (asinh, logarithm, a picture's levels), so that their mu means nothing",
+        "the noise is less than half as large where the galaxy is bright as in its sky, which can't be so in a "
+        "linear image: the pixels were stretched (asinh, logarithm, levels of a picture), so mu has no meaning",
     ),
     "masked_rings": Flag(
         1,
-        "(forced bands) less than three tenths of some ellipse are unmasked in this band: it has no mu there, and its "
-        "curve of growth the reference's light at the colour of the neighbouring radii",
+        "(forced bands) less than 30 % of some ellipse is unmasked in this band: there is no mu at that radius, "
+        "and the curve of growth uses the reference's light there, with the colour of the neighbouring radii",
     ),
     "misaligned": Flag(
         2, "(forced bands) the light of this band lies more than 1.5 px from where its WCS puts it on the reference"

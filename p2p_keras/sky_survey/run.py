@@ -218,7 +218,7 @@ def _measure(
     failed = sum(done.failed for done in manifest.done.values())
     before = rows - sum(plan.parts[i].rows for i in todo)
     if before:
-        log(f"going on: {before} of {rows} rows are measured already")
+        log(f"continuing: {before} of {rows} rows have been measured already")
     advance(before, rows, failed, 0)
     for number in sorted(open_partitions):
         if not missing[number]:
