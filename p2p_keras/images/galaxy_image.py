@@ -249,17 +249,12 @@ class GalaxyImage:
         return (d * x - b * y) / determinant, (a * y - c * x) / determinant
 
     def pixel_to_sky(self, x: Any, y: Any) -> tuple[Any, Any]:
-        """Sky position of a position in `pixels`.
+        """ICRS right ascension and declination (degrees) of a position in `pixels`; NaN without a WCS.
 
         Parameters
         ----------
         x, y : float or array
-            Pixels, from 0.
-
-        Returns
-        -------
-        ra, dec : float or array
-            ICRS, degrees. NaN without a WCS.
+            Pixels, from 0. Floats give floats, arrays give arrays.
         """
         wcs, x_start, y_start = self.sky_wcs
         if wcs is None:

@@ -57,8 +57,7 @@ FLAGS = {
     "uneven_sky": Flag(
         1,
         "the sky around the galaxy differs from one side to the other by more than the light of the last radius: "
-        "a gradient, "
-        "the halo of a neighbour or of a star",
+        "a gradient, the halo of a neighbour or of a star",
     ),
     "unresolved": Flag(1, "the half-light radius is below 2.5 px: it can't be told from a star"),
     "low_snr": Flag(1, "the median signal-to-noise ratio of the profile's radii is below 5 (mu_err above 0.22 mag)"),
