@@ -43,7 +43,7 @@ def run_survey(
     log: Log = lambda text: None,
     advance: Advance = lambda done, rows, failed, now: None,
 ) -> SurveyReport:
-    """Measure a catalogue's galaxies in their frames; see the package's head for the way of the data.
+    """Measure a catalogue's galaxies in their frames; the package's docstring describes the flow of data.
 
     Parameters
     ----------

@@ -206,7 +206,7 @@ class Backgrounds:
         return frames[int(rng.random() * len(frames))]
 
     def cutout(self, frame: Frame, seed: int, index: int, size: int) -> Cutout:
-        """A cutout around an empty place, turned and mirrored at random; never the same twice but by chance."""
+        """A cutout around a place without sources, rotated and mirrored at random."""
         rng = generator(seed, index, Stream.BACKGROUND)
         rng.random()  # the draw of `choose`
         where, turn, mirror = rng.random(), int(rng.integers(0, 4)), rng.random() < 0.5
