@@ -1,8 +1,8 @@
 """A test bed of troubles: plain mocks, each with one named problem of users' images.
 
 The kind is in the galaxy's `origin` as ``trouble=KIND``, so that an evaluation can group by it (`trouble_of`). Some
-kinds can't be measured well by any method (a brighter companion on the galaxy, a masked middle, no galaxy at all): they show
-whether a model says so.
+kinds can't be measured well by any method (a brighter companion on the galaxy, a masked middle, no galaxy at all): they
+show whether a model says so.
 """
 
 from __future__ import annotations
