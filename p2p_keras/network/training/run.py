@@ -204,8 +204,9 @@ def _train(
     }
     first = done // steps
     with _explained(config, checkpoint), closing(shown):
-        # A run killed within an epoch has done some of its steps: those are not done again.
-        if done % steps:
+        # A run killed within an epoch has done some of its steps: those are not done again. An epoch beyond those that
+        # are asked for now stays as it is.
+        if done % steps and first < config.epochs:
             trainer.fit(train, initial_epoch=first, epochs=first + 1, steps_per_epoch=steps - done % steps, **common)
             first += 1
         if first < config.epochs and not trainer.stop_training:

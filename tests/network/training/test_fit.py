@@ -69,6 +69,25 @@ def test_killed_run_goes_on(shards, tmp_path):
     assert (run / "examples.png").stat().st_size > 10_000
 
 
+@pytest.mark.parametrize(("done", "calls"), [(7, []), (6, []), (5, [(2, 3, 1)]), (3, [(1, 2, 1), (2, 3, 2)])])
+def test_resumed_run_ends_where_it_is_told_to(shards, tmp_path, done, calls):
+    """`fit --resume --epochs 3` would finish a fourth epoch that was begun, and export what it made."""
+    from p2p_keras.network.training import run
+
+    made = []
+
+    class Trainer:
+        steps, stop_training = np.asarray(done), False
+
+        def fit(self, data, *, initial_epoch, epochs, steps_per_epoch, **_):
+            made.append((initial_epoch, epochs, steps_per_epoch))
+
+    config = _config(shards, tmp_path, epochs=3, steps_per_epoch=2)
+    progress = {"epoch": done // 2, "steps_per_epoch": 2}
+    run._train(config, Trainer(), run.held_out(config, "val", (64,)), progress, (64,), 0)
+    assert made == calls
+
+
 def test_a_part_is_trained_alone(shards, tmp_path):
     """Training the search for the centre would change the rest of a good network, or nothing at all."""
     from p2p_keras.network.training.run import fit, load_run_model, make_trainer
