@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from p2p_keras.core.json_lines import json_option
 from p2p_keras.core.program import Program, quiet_option
 from p2p_keras.core.settings_file import SETTINGS, read_config
 from p2p_keras.network.training.config import CHOICES, FitConfig, parse_assignment
@@ -46,6 +47,7 @@ def _options(command):
 @click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Any setting, such as model.dim=96.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --output where its last checkpoint is.")
 @quiet_option
+@json_option
 @_options
 @click.pass_context
 def main(context: click.Context, assignments: tuple[str, ...], resume: bool, quiet: bool, **options: Any) -> None:

@@ -24,12 +24,14 @@ _TEXTS = {
     "sky": "sky: level, or unknown",
     "size": "size of the cutout [px]",
     "fixed": "one ellipse: X0,Y0,E,PA",
+    "forced": "bands along one's ellipses: g=A.fits r=B.fits",
 }
 _DROP_HERE = (
     ".filepond--panel-root { background: #f3f6f9; border: 1.5px dashed #9aa4ae; }"
     ".filepond--drop-label, .filepond--drop-label label { font-size: 13px; min-height: 3.2em; }"
 )
 _SELDOM = ("plane", "sky", "size", "fixed")
+_WIDE = ("forced",)
 _DOWNLOADS = {
     "ecsv": "ECSV",
     "fits": "FITS",
@@ -74,7 +76,11 @@ class Controls:
 
         self.texts = {
             key: pn.widgets.TextInput(
-                name=label, css_classes=[f"option-{key}"], styles={"flex": "1 1 130px"}, width=130, margin=(3, 8, 3, 0)
+                name=label,
+                css_classes=[f"option-{key}"],
+                styles={"flex": "1 1 100%" if key in _WIDE else "1 1 130px"},
+                width=130,
+                margin=(3, 8, 3, 0),
             )
             for key, label in _TEXTS.items()
         }
@@ -94,6 +100,11 @@ class Controls:
             name="percentiles", start=0.0, end=100.0, step=0.1, value=percentiles, width=190
         )
         self.middle = pn.widgets.Button(name="the middle galaxy", button_type="default", align="end")
+        self.attention = _check("attention: which pixels made the radius", "attention")
+        self.attention_said = html(visible=False)
+        self.band = pn.widgets.Select(name="band shown", width=110, css_classes=["band-shown"])
+        self.reference = pn.widgets.Select(name="ellipses of", width=110, css_classes=["reference"])
+        self.bands = pn.FlexBox(self.band, self.reference, gap="0 6px", visible=False)
         self.clear = pn.widgets.Button(name="clear regions", button_type="default", align="end")
 
         self.numbers, self.read, self.line = html(), html(), html()
@@ -123,9 +134,10 @@ class Controls:
         """All of it, for a window of any width."""
         files = [self.choice] if self.several_images else []
         seldom = [self.texts[key] for key in _SELDOM]
-        often = [widget for widget in self.texts.values() if widget not in seldom]
+        wide = [self.texts[key] for key in _WIDE]
+        often = [widget for widget in self.texts.values() if widget not in (*seldom, *wide)]
         more = pn.Card(
-            pn.FlexBox(*seldom, *([self.model] if self.several_models else [])),
+            pn.FlexBox(*seldom, *([self.model] if self.several_models else []), *wide),
             self.photometry,
             self.hold,
             self.use_as_mask,
@@ -141,7 +153,9 @@ class Controls:
             view.figure,
             view.cursor,
             pn.FlexBox(self.layer, self.kind, self.colours, self.limits, align_items="end", gap="0 6px"),
-            pn.FlexBox(self.middle, self.clear, gap="0 6px"),
+            self.bands,
+            pn.FlexBox(self.middle, self.clear, self.attention, gap="0 10px", align_items="center"),
+            self.attention_said,
             width="520px",
         )
         middle = column(*plots.figures.values(), plots.words, width="430px")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,8 +20,9 @@ from bokeh.events import MouseMove, Tap
 from bokeh.models import CustomJS
 
 from p2p_keras.core.atomic_files import safe_name
-from p2p_keras.core.errors import P2PError
+from p2p_keras.core.errors import P2PError, UsageError
 from p2p_keras.page.assets import asset
+from p2p_keras.page.measuring.attention_overlay import read_attention
 from p2p_keras.page.measuring.controls import Controls
 from p2p_keras.page.measuring.downloads import download, file_name
 from p2p_keras.page.measuring.drawn_mask import Drawn
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from astropy.table import QTable
 
     from p2p_keras.images import GalaxyImage
+    from p2p_keras.measure.attention import Attention
 
 
 class MeasurePage:
@@ -87,6 +90,46 @@ class MeasurePage:
             self._say(str(error))
             return
         self._open_path(path, self.places.short_name(path), options)
+
+    def open_bands(self, text: str, options: Mapping[str, Any] | None = None) -> None:
+        """Measure several files, ``g=a.fits r=b.fits``, along the ellipses of one band; none: the image alone again."""
+        from p2p_keras.measure.bands.inputs import parse_bands
+
+        if not text.strip():
+            self._open_path(Path(self.request.path), self.request.shown)
+            return
+        known = dict(options or {})
+        try:
+            words = shlex.split(text)
+            files = {band: str(self._file_of(path)) for band, path in parse_bands(words).items()}
+            if len(files) < 2:
+                raise UsageError("give two bands at least: g=a.fits r=b.fits")
+        except (P2PError, ValueError) as error:  # also a quote that isn't closed
+            self._say(str(error))
+            return
+        reference = known.pop("reference", None) or self.request.reference
+        if reference not in (*files, "all"):
+            reference = "r" if "r" in files else next(iter(files))
+        band = known.pop("band", None)
+        band = band if band in files else reference if reference in files else next(iter(files))
+        self.request = replace(self.request.of_bands(words, files, reference, band), **known)
+        self.sky_image.forget()
+        self.measure(same_field=False)
+
+    def see_band(self, band: str) -> None:
+        """Show another of the bands that were measured."""
+        path, shown = dict(self.request.band_files)[band], self.request.shown_bands()[band]
+        self.request = replace(self.request, path=path, shown=shown, band=band)
+        self.measure(same_field=False)
+
+    def _file_of(self, text: str) -> Path:
+        """A file of the page's folders, or one that was dropped."""
+        try:
+            return self.places.path_of(text)
+        except P2PError:
+            if (dropped := self.folder / (safe_name(Path(text).name) or "_")).is_file():
+                return dropped
+            raise
 
     def show_profile(self, image: GalaxyImage, profile: QTable) -> None:
         """Show a profile that is there already, on its image."""
@@ -166,7 +209,7 @@ class MeasurePage:
             if found.profile is None:
                 controls.layer.value = LAYERS[0]
             self.sky_image.show(found, self.stretch, layer_of(controls.layer.value, found))
-            self.plots.show(found.profile)
+            self.plots.show(found.profile, found.bands)
             controls.numbers.object = numbers_html(found)
             controls.read.object = read_html(found)
             line = escape(found.request.command_line())
@@ -181,9 +224,37 @@ class MeasurePage:
             controls.path.value = self.request.shown
             if self.request.path in controls.choice.options.values():
                 controls.choice.value = self.request.path
+            controls.bands.visible = bool(self.request.band_files)
+            if self.request.band_files:
+                names = [band for band, _ in self.request.band_files]
+                controls.band.param.update(options=names, value=self.request.band)
+                controls.reference.param.update(options=[*names, "all"], value=self.request.reference)
             controls.photometry.value = self.request.photometry
             controls.hold.value = self.request.ellipses is not None
         self._remember_in_link()
+        self._follow_attention()
+
+    def _follow_attention(self) -> None:
+        """Read the attention of what is shown, where it is asked for."""
+        found = self.found
+        self._say_of_attention("")
+        self.sky_image.attention.clear()
+        if not self.controls.attention.value or found.profile is None or not len(found.profile):
+            return
+
+        def show(attention: Attention | None, said: str) -> None:
+            if found is not self.found or not self.controls.attention.value:
+                return  # the page has gone on
+            self._say_of_attention(said)
+            if attention is not None:
+                self.sky_image.attention.show(found, attention)
+
+        self._say_of_attention("reading the network's attention; the first time this takes some ten seconds")
+        read_attention(found, self.models, lambda attention, said: self.acts.do(lambda: show(attention, said)))
+
+    def _say_of_attention(self, sentence: str) -> None:
+        self.controls.attention_said.object = f"<p class='small'>{escape(sentence)}</p>" if sentence else ""
+        self.controls.attention_said.visible = bool(sentence)
 
     def _say(self, sentence: str) -> None:
         self.controls.error.object = f"<div class='error' role='alert'>{escape(sentence)}</div>" if sentence else ""
@@ -193,8 +264,10 @@ class MeasurePage:
         location = self._location
         if location is None or not self.request.path:
             return
-        on_disk = not self.own.holds(Path(self.request.path))
-        asked = {"image": self.request.shown} | self.request.link() if on_disk else {}
+        files = [self.request.path, *(path for _, path in self.request.band_files)]
+        on_disk = not any(self.own.holds(Path(path)) for path in files)
+        image = {} if self.request.forced else {"image": self.request.shown}
+        asked = image | self.request.link() if on_disk else {}
         kept = {key: value for key, value in location.query_params.items() if key == "token"}
         location.search = "?" + urlencode(kept | asked) if kept | asked else ""
 
@@ -237,6 +310,9 @@ class MeasurePage:
             self._watch(widget, partial(self._typed, key))
         self._watch(controls.photometry, lambda on: self.set_options(photometry=on))
         self._watch(controls.hold, self.hold)
+        self._watch(controls.attention, lambda on: self._follow_attention())
+        self._watch(controls.band, self.see_band)
+        self._watch(controls.reference, lambda band: self.set_options(reference=band))
         self._watch(controls.model, lambda name: self.set_options(model=name))
         self._watch(controls.layer, lambda name: self._restretch())
         self._watch(controls.kind, lambda kind: self._restretch())
@@ -251,6 +327,9 @@ class MeasurePage:
         self.sky_image.figure.on_event(Tap, lambda event: self.click(event.x, event.y))
 
     def _typed(self, key: str, text: str) -> None:
+        if key == "forced":
+            self.open_bands(text)
+            return
         try:
             value = options_of_text({key: text}).get(key)
         except P2PError as error:
@@ -281,6 +360,7 @@ class MeasurePage:
         sources = {
             "profile": plots.profile, "row": plots.row, "words": plots.words, "rings": view.rings, "lit": view.lit,
             "base": view.base, "map": view.map, "grid": view.grid, "sky": view.sky, "cursor": view.cursor,
+            "every": view.attention.every, "shown": view.attention.shown,
         }  # fmt: skip
         code = asset("measuring/link.js")
         on_image = CustomJS(args=sources, code=code + "\nplace(cb_obj.x, cb_obj.y);")

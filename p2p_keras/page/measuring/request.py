@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import PurePath
 from typing import Any, Self
@@ -14,7 +14,7 @@ from p2p_keras.images.targets import IMAGE_OPTIONS
 NUMBERS = ("zero_point", "pixel_scale", "x", "y")
 IN_LINK = (
     "zero_point", "pixel_scale", "band", "hdu", "plane", "ra", "dec", "x", "y", "size", "sky", "fixed", "photometry",
-    "to_ab",
+    "to_ab", "forced", "reference",
 )  # fmt: skip
 """Options that a link to a page holds: those that name no file."""
 
@@ -31,6 +31,12 @@ class Request:
         How to call it on the page and in the command line: a dropped file lies in a folder that goes with the session.
     mask, ellipses : str
         Files.
+    forced : str
+        Several bands, as they are typed and shown: ``g=a.fits r=b.fits``. Then `band` is the one that is shown.
+    reference : str
+        The band whose ellipses count.
+    band_files : tuple of (str, str)
+        Bands and the paths of their files.
     """
 
     path: str = ""
@@ -52,11 +58,32 @@ class Request:
     model: str | None = None
     photometry: bool = False
     to_ab: bool = False
+    forced: str | None = None
+    reference: str | None = None
+    band_files: tuple[tuple[str, str], ...] = ()
 
     def of_file(self, path: str, shown: str) -> Self:
         """Another file, of which nothing is known yet; model and photometry stay as they were chosen."""
         kept = {key: getattr(self, key) for key in ("model", "photometry")}
         return type(self)(path=path, shown=shown, **kept)
+
+    def shown_bands(self) -> dict[str, str]:
+        """How the bands' files are called on the page."""
+        from p2p_keras.measure.bands.inputs import parse_bands
+
+        return parse_bands(shlex.split(self.forced)) if self.forced else {}
+
+    def of_bands(self, words: Sequence[str], files: Mapping[str, str], reference: str, band: str) -> Self:
+        """Several bands of a galaxy, of which `band` is shown; nothing else is known of them yet."""
+        forced = shlex.join(words)
+        several = replace(self, forced=forced)
+        return replace(
+            self.of_file(files[band], several.shown_bands()[band]),
+            forced=forced,
+            reference=reference,
+            band=band,
+            band_files=tuple(files.items()),
+        )
 
     def at(self, x: float | None, y: float | None) -> Self:
         """Another target in the same file: a pixel of the file, or None for its middle."""
@@ -69,15 +96,21 @@ class Request:
 
     def measurer_options(self) -> dict[str, Any]:
         """What `p2p_keras.measure.outputs.measurers.measurer_of` takes of it."""
-        none = dict.fromkeys(("server", "radii", "statistic", "pixels", "forced"))
-        return none | {key: getattr(self, key) for key in ("model", "sky", "photometry", "ellipses", "fixed")}
+        none = dict.fromkeys(("server", "radii", "statistic", "pixels"))
+        return (
+            none
+            | {"forced": bool(self.band_files)}
+            | {key: getattr(self, key) for key in ("model", "sky", "photometry", "ellipses", "fixed")}
+        )
 
     def command_line(self, output: str = "profile.ecsv") -> str:
         """The command that gives the same numbers; files that were made on the page are called as they are saved."""
-        words = ["p2p-keras", "predict", self.shown or self.path]
+        images = shlex.split(self.forced) if self.forced else [self.shown or self.path]
+        words = ["p2p-keras", "predict", *images, *(["--forced"] if self.forced else [])]
+        unsaid = {"path", "shown", "forced", "band_files", *(("band",) if self.forced else ())}
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name in ("path", "shown") or value is None or value is False:
+            if field.name in unsaid or value is None or value is False:
                 continue
             words.append("--" + field.name.replace("_", "-"))
             if value is not True:

@@ -17,6 +17,7 @@ from bokeh.models import (
 from bokeh.plotting import figure
 
 from p2p_keras.page.assets import asset
+from p2p_keras.page.measuring.attention_overlay import AttentionOverlay
 from p2p_keras.page.measuring.measurement import Measurement
 from p2p_keras.page.style import BLUE, GREEN, INK, MASKED, ORANGE, VERMILION, dress, palette
 from p2p_keras.profile.painting import Isophotes
@@ -106,6 +107,7 @@ class SkyImage:
         self.map = ColumnDataSource({k: [] for k in ("index", "shape", "window")})
         self.grid = ColumnDataSource({"file": []})
         self.scale_bar = ColumnDataSource({k: [] for k in ("xs", "ys", "x", "y", "text", "scale")})
+        self.attention = AttentionOverlay()
         self.sky = ColumnDataSource({k: [] for k in ("ra", "dec", "size", "window")})
         self.cursor = Div(text="&nbsp;", css_classes=["cursor"], sizing_mode="stretch_width")
         self.mapper = LinearColorMapper(palette=[MASKED, *palette("Greys")], low=-0.5, high=255.5)
@@ -116,6 +118,7 @@ class SkyImage:
     def _draw(self) -> None:
         fig = self.figure
         fig.image("image", x="x", y="y", dw="dw", dh="dh", color_mapper=self.mapper, source=self.base)
+        self.attention.draw_on(fig)
         fig.multi_line("xs", "ys", color="#888888", line_dash="dotted", source=self.cutout)
         fig.multi_line("xs", "ys", color="color", line_width="width", line_dash="dash", source=self.marks)
         fig.multi_line("xs", "ys", color="white", line_width=5, alpha=0.5, source=self.lit)
@@ -170,6 +173,7 @@ class SkyImage:
             An image on the grid of what was measured, in place of the file's own.
         """
         field = found.field
+        self.attention.clear()
         if field is None:
             for source in (
                 self.base,

@@ -7,7 +7,8 @@ import io
 import pytest
 
 from p2p_keras.core import progress
-from p2p_keras.network.training.epoch_progress import EpochProgress, best_figure, time_left
+from p2p_keras.core.progress import time_left
+from p2p_keras.network.training.epoch_progress import EpochProgress, best_figure
 
 
 def train(shown: EpochProgress, epochs: int, figures: list[float]) -> None:

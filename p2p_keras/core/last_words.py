@@ -1,0 +1,44 @@
+"""How a program ends, in one voice: what was done, where it is, what to do next."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+import click
+
+__all__ = ["say_last", "took"]
+
+_WIDTH = 14
+
+
+def took(number: int, unit: str, seconds: float) -> str:
+    """How long the work took, and its rate: ``12.0 s (3.1 galaxies/s)``."""
+    if seconds < 90:
+        spent = f"{seconds:.1f} s"
+    else:
+        spent = f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    return f"{spent} ({number / seconds:.1f} {unit}/s)" if number and seconds > 0 else spent
+
+
+def say_last(
+    done: str, places: Iterable[tuple[str, str | os.PathLike[str] | None]] = (), *, then: str = "", quiet: bool = False
+) -> None:
+    """Write a program's last words on standard error.
+
+    Parameters
+    ----------
+    done : str
+        What was done, in a sentence without its stop.
+    places : iterable of (str, path)
+        What lies where; None is left out.
+    then : str
+        A command that goes on from there.
+    quiet : bool
+        Say nothing.
+    """
+    if quiet:
+        return
+    lines = [done, *(f"{what:<{_WIDTH}}{os.fspath(where)}" for what, where in places if where is not None)]
+    lines += [f"{'Next':<{_WIDTH}}{then}"] if then else []
+    click.echo("\n".join(lines), err=True)
