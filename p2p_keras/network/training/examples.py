@@ -81,7 +81,7 @@ class HeldOutPictures(keras.callbacks.Callback):
     def __init__(self, folder: Path, data: str, every: int, epochs: int) -> None:
         super().__init__()
         self.folder, self.data, self.every, self.epochs = folder, data, every, epochs
-        self._model: keras.Model | None = None
+        self._finished: keras.Model | None = None  # Keras has a _model of its own
         self._galaxies: list[LabelledGalaxy] = []
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -98,11 +98,11 @@ class HeldOutPictures(keras.callbacks.Callback):
 
         from p2p_keras.profile.plots.style import figure_bytes
 
-        if self._model is None:
-            self._model = finish_model(self.model.whole)
+        if self._finished is None:
+            self._finished = finish_model(self.model.whole)
             self._galaxies = first_galaxies(self.data, "val")
         with self.model.averaged():
-            figure = examples_figure(self._model, self._galaxies, f"Held-out galaxies after epoch {epoch}")
+            figure = examples_figure(self._finished, self._galaxies, f"Held-out galaxies after epoch {epoch}")
         picture = tf.io.decode_png(figure_bytes(figure, kind="png"), channels=3)
         with tf.summary.create_file_writer(str(self.folder / "pictures")).as_default():
             tf.summary.image("held-out galaxies", picture[None], step=epoch)
