@@ -18,7 +18,10 @@ def took(number: int, unit: str, seconds: float) -> str:
         spent = f"{seconds:.1f} s"
     else:
         spent = f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-    return f"{spent} ({number / seconds:.1f} {unit}/s)" if number and seconds > 0 else spent
+    if number < 2 or not seconds > 0:
+        return spent
+    rate = number / seconds
+    return f"{spent} ({rate:.1f} {unit}/s)" if rate >= 1 else f"{spent} ({rate:.2g} {unit}/s)"
 
 
 def say_last(

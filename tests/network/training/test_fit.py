@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from p2p_keras.core.errors import UsageError
-from p2p_keras.network.training.config import FitConfig, parse_assignment
+from p2p_keras.network.training.config import FitConfig, parse_assignment, read_config
 from p2p_keras.network.training.uncertainty import calibration_factors
 
 from .conftest import SMALL, small_config
