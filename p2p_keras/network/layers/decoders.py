@@ -15,6 +15,8 @@ from p2p_keras.network.layers.attention_gru import AttentionGRUCell
 from p2p_keras.network.layers.geometry import longer_side
 from p2p_keras.network.layers.per_backend import rows_of
 
+__all__ = ["START_TOKEN", "has_reached_sky", "CaptionDecoder", "GRUDecoder", "AttentionDecoder", "AlignmentsAt"]
+
 _SKY = physical.caption_from_mu(physical.SKY_MU)
 START_TOKEN = 0.0
 

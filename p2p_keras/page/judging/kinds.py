@@ -6,6 +6,8 @@ from pathlib import Path
 
 from p2p_keras.core.errors import P2PError
 
+__all__ = ["looks_like_results", "is_survey"]
+
 _TABLES = {"ecsv", "csv", "parquet", "prof"}
 """Endings of results that no image has."""
 _BLOCK = 2880

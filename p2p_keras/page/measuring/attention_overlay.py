@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from p2p_keras.measure.attention import Attention
     from p2p_keras.page.measuring.measurement import Measurement, Models
 
+__all__ = ["AttentionOverlay", "squares_of", "read_attention"]
+
 log = logging.getLogger(__name__)
 _FULL = 99.0  # percentile of a radius' weights that is drawn opaque
 _LEAST = 0.02  # of it: fainter samples aren't drawn
