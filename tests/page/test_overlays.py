@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -32,6 +33,7 @@ def bands(made_once):
     def fill(folder):
         write_fits(folder / "r.fits", field_pixels())
         write_fits(folder / "g.fits", 0.6 * field_pixels(0.05))
+        write_fits(folder / "sigma.fits", np.full_like(field_pixels(), 0.03))
 
     return made_once("page-bands", fill)
 
@@ -150,11 +152,28 @@ def test_bands_are_those_of_predict(bands, models, tmp_path, monkeypatch):
 
     options = options_of_text(link)
     other.open_bands(options.pop("forced"), options)
-    assert other.request == page.request
+    assert replace(other.request, own="") == replace(page.request, own="")
     page._typed("forced", "")
     assert page.request.path.endswith("r.fits") and not page.found.bands
     assert not page.plots.figures["colour"].visible
     assert "--forced" not in page.request.command_line()
+
+
+def test_noise_map_and_mask_can_be_named(bands, models):
+    """The noise, which the page tells with its origin, could not be corrected; or any file could be read as a mask."""
+    page = MeasurePage(Places([bands]), models)
+    page.open("r.fits", {"x": 64.0, "y": 63.0})
+    before = page.found.image
+    page._typed("sigma", "sigma.fits")
+    assert page.found.error == ""
+    assert (before.noise_origin, page.found.image.noise_origin) != (before.noise_origin,) * 2
+    assert f"--sigma {bands / 'sigma.fits'}" in page.request.command_line()
+    page._typed("mask", "/etc/passwd")
+    assert "no such file in the folders" in page.controls.error.object
+    assert page.request.mask is None
+    page._typed("sigma", "")
+    assert page.request.sigma is None
+    page.close()
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,8 @@ _TEXTS = {
     "y": "target y [px of the file]",
     "sky": "sky: level, or unknown",
     "size": "size of the cutout [px]",
+    "mask": "mask: a file",
+    "sigma": "noise map, 1 sigma: a file",
     "fixed": "one ellipse: X0,Y0,E,PA",
     "forced": "bands along one's ellipses: g=A.fits r=B.fits",
 }
@@ -32,7 +34,7 @@ _DROP_HERE = (
     ".filepond--panel-root { background: #f3f6f9; border: 1.5px dashed #9aa4ae; }"
     ".filepond--drop-label, .filepond--drop-label label { font-size: 13px; min-height: 3.2em; }"
 )
-_SELDOM = ("plane", "sky", "size", "fixed")
+_SELDOM = ("plane", "sky", "size", "fixed", "mask", "sigma")
 _WIDE = ("forced",)
 _DOWNLOADS = {
     "ecsv": "ECSV",

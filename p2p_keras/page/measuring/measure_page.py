@@ -30,7 +30,7 @@ from p2p_keras.page.measuring.layers import LAYERS, layer_of
 from p2p_keras.page.measuring.measurement import Measurement, Models, measure
 from p2p_keras.page.measuring.numbers import numbers_html, read_html
 from p2p_keras.page.measuring.profile_plots import ProfilePlots
-from p2p_keras.page.measuring.request import Request, options_of_text
+from p2p_keras.page.measuring.request import FILES, Request, options_of_text
 from p2p_keras.page.measuring.sky_image import SkyImage, Stretch
 from p2p_keras.page.places import Places
 from p2p_keras.page.widgets import MAX_UPLOAD, Acts
@@ -62,7 +62,7 @@ class MeasurePage:
         self.folder = Path(self._folder.name).resolve()
         self.own = Places([self.folder])
         self.places, self.models = places, models
-        self.request = Request()
+        self.request = Request(own=str(self.folder))
         self.found = Measurement(self.request)
         self.stretch = Stretch()
         self.sky_image, self.plots = SkyImage(), ProfilePlots()
@@ -124,6 +124,15 @@ class MeasurePage:
         self.request = replace(self.request, path=path, shown=shown, band=band)
         self.measure(same_field=False)
 
+    def _named_file(self, text: str) -> str | None:
+        """A mask or noise map that is typed: ``FILE`` or ``FILE[HDU]``."""
+        from p2p_keras.images.companions import split_file_hdu
+
+        path, hdu = split_file_hdu(text.strip())
+        if not path:
+            return None
+        return f"{self._file_of(path)}" + ("" if hdu is None else f"[{hdu}]")
+
     def _file_of(self, text: str) -> Path:
         """A file of the page's folders, or one that was dropped."""
         try:
@@ -136,7 +145,7 @@ class MeasurePage:
     def show_profile(self, image: GalaxyImage, profile: QTable) -> None:
         """Show a profile that is there already, on its image."""
         on_disk = Path(image.source).is_file()
-        self.request = Request(path=image.source if on_disk else "", shown=image.source)
+        self.request = Request(path=image.source if on_disk else "", shown=image.source, own=str(self.folder))
         self.found = Measurement(self.request, image, image, profile)
         self._show()
 
@@ -221,6 +230,7 @@ class MeasurePage:
             controls.buttons["given mask"].filename = Path(found.request.mask or "mask.fits").name
             for key, widget in controls.texts.items():
                 value = getattr(self.request, key)
+                value = Path(value).name if key in FILES and value else value
                 widget.value = "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
                 widget.placeholder = _read_value(found, key)
             controls.path.value = self.request.shown
@@ -333,7 +343,7 @@ class MeasurePage:
             self.open_bands(text)
             return
         try:
-            value = options_of_text({key: text}).get(key)
+            value = self._named_file(text) if key in FILES else options_of_text({key: text}).get(key)
         except P2PError as error:
             self._say(str(error))
             return

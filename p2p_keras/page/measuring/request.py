@@ -11,8 +11,9 @@ from typing import Any, Self
 from p2p_keras.core.errors import UsageError
 from p2p_keras.images.targets import IMAGE_OPTIONS
 
-__all__ = ["NUMBERS", "Request", "options_of_text"]
+__all__ = ["FILES", "NUMBERS", "Request", "options_of_text"]
 
+FILES = ("mask", "sigma")
 NUMBERS = ("zero_point", "pixel_scale", "x", "y")
 IN_LINK = (
     "zero_point", "pixel_scale", "band", "hdu", "plane", "ra", "dec", "x", "y", "size", "sky", "fixed", "photometry",
@@ -31,7 +32,7 @@ class Request:
         The image.
     shown : str
         How to call it on the page and in the command line: a dropped file lies in a folder that goes with the session.
-    mask, ellipses : str
+    mask, sigma, ellipses : str
         Files.
     forced : str
         Several bands, as they are typed and shown: ``g=a.fits r=b.fits``. Then `band` is the one that is shown.
@@ -39,6 +40,8 @@ class Request:
         The band whose ellipses count.
     band_files : tuple of (str, str)
         Bands and the paths of their files.
+    own : str
+        The session's own folder: what was dropped, drawn or held lies there, and its user saves it by its name.
     """
 
     path: str = ""
@@ -54,6 +57,7 @@ class Request:
     y: float | None = None
     size: int | None = None
     mask: str | None = None
+    sigma: str | None = None
     sky: str | None = None
     fixed: str | None = None
     ellipses: str | None = None
@@ -63,10 +67,11 @@ class Request:
     forced: str | None = None
     reference: str | None = None
     band_files: tuple[tuple[str, str], ...] = ()
+    own: str = ""
 
     def of_file(self, path: str, shown: str) -> Self:
         """Another file, of which nothing is known yet; model and photometry stay as they were chosen."""
-        kept = {key: getattr(self, key) for key in ("model", "photometry")}
+        kept = {key: getattr(self, key) for key in ("model", "photometry", "own")}
         return type(self)(path=path, shown=shown, **kept)
 
     def shown_bands(self) -> dict[str, str]:
@@ -109,27 +114,26 @@ class Request:
         """The command that gives the same numbers; files that were made on the page are called as they are saved."""
         images = shlex.split(self.forced) if self.forced else [self.shown or self.path]
         words = ["p2p-keras", "predict", *images, *(["--forced"] if self.forced else [])]
-        unsaid = {"path", "shown", "forced", "band_files", *(("band",) if self.forced else ())}
+        unsaid = {"path", "shown", "forced", "band_files", "own", *(("band",) if self.forced else ())}
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name in unsaid or value is None or value is False:
                 continue
             words.append("--" + field.name.replace("_", "-"))
             if value is not True:
-                words.append(_word(field.name, value))
+                words.append(self._word(field.name, value))
         return shlex.join([*words, "--output", output])
+
+    def _word(self, name: str, value: Any) -> str:
+        if name in (*FILES, "ellipses") and self.own and PurePath(value).is_relative_to(self.own):
+            return PurePath(value).name
+        return f"{value:.6g}" if isinstance(value, float) else str(value)
 
     def link(self) -> dict[str, str]:
         """The part of it that a link holds, as text; empty where there is no file on disk."""
         values = {key: getattr(self, key) for key in IN_LINK}
         chosen = {key: value for key, value in values.items() if value not in (None, False)}
         return {key: f"{value:.6g}" if isinstance(value, float) else str(value) for key, value in chosen.items()}
-
-
-def _word(name: str, value: Any) -> str:
-    if name in ("mask", "ellipses"):
-        return PurePath(value).name
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def options_of_text(given: Mapping[str, str]) -> dict[str, Any]:
