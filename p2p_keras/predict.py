@@ -244,7 +244,6 @@ def main(
     hush = ExitStack()
     context.call_on_close(hush.close)
     keep_freed_memory()
-
     if options["report"] is not None and options["forced"]:
         raise click.UsageError("--report shows galaxies of one band: it doesn't go with --forced")
     run = PredictionRun(images, options)
@@ -254,8 +253,7 @@ def main(
     writer = ProfileWriter(output, options["table_format"], resume=resume)
     parts = {key: options[key] for key in _PRODUCTS}
     parts["draw_attention"] = attention_drawer(attention, model, options["plot_format"], server)
-    failed = measured = 0
-    interrupted = False
+    failed, measured, interrupted = 0, 0, False
     start = time.perf_counter()
     hush.enter_context(_odd_headers_unsaid())
     bar = Progress("measuring", run.total, quiet=quiet)
@@ -296,19 +294,18 @@ def main(
     if interrupted:
         click.echo("interrupted: what was measured until then is kept; --resume goes on from there", err=True)
     if failed:
-        click.echo(f"{failed} of {max(run.total, failed)} inputs failed", err=True)
+        click.echo(f"{failed} of {total} inputs failed", err=True)
     context.exit(1 if failed or interrupted else 0)
 
 
 def _places(writer: Any, options: Mapping[str, Any]) -> list[tuple[str, str | Path | None]]:
     """What was written, and where."""
-    replaced = " (replaced)" if writer.replaced and not options["resume"] else ""
-    profiles = f"{writer.output}{replaced}" if writer.written else None
-    others = {
-        "Summary": "summary", "Drawings": "plot", "Attention": "attention", "Model images": "model_image",
-        "Masks": "mask_image", "Regions": "regions", "Report": "report",
-    }  # fmt: skip
-    return [("Profiles", profiles), *((what, options[key]) for what, key in others.items())]
+    there = f"{writer.output}{' (replaced)' if writer.replaced and not options['resume'] else ''}"
+    keys = ("summary", "plot", "attention", "model_image", "mask_image", "regions", "report")
+    return [
+        ("Profiles", there if writer.written else None),
+        *((key.replace("_", " ").capitalize(), options[key]) for key in keys),
+    ]
 
 
 @contextmanager

@@ -205,7 +205,7 @@ class _Progress:
         clock = time.monotonic()
         self._start = clock if self._start is None else self._start
         rate = now / (clock - self._start) if clock > self._start else 0.0
-        self._shown.advance(done, rate, f"{failed} failed", total=rows, failed=failed)
+        self._shown.advance(done, rate, f"{failed} failed", total=rows, facts={"failed": failed})
 
 
 if __name__ == "__main__":

@@ -280,8 +280,8 @@ def talking(quiet: bool) -> None:
     with Progress("working", 9, quiet=quiet) as progress:
         progress.say("by the bar")
         progress.advance(3, 1.5)
-        progress.advance(4, 1.5, failed=1)
-        progress.advance(5, float("nan"), failed=2)
+        progress.advance(4, 1.5, facts={"failed": 1})
+        progress.advance(5, float("nan"), facts={"failed": 2})
     click.echo("the answer")
     click.secho("by click", fg="red", err=True)
     raise click.ClickException("what failed")

@@ -62,9 +62,9 @@ class JsonLines:
         self._stream.write(json.dumps(plain, ensure_ascii=False, allow_nan=False) + "\n")
         self._stream.flush()
 
-    def report(self, done: int, total: int | None, **facts: Any) -> None:
+    def report(self, done: int, total: int | None, facts: Mapping[str, Any]) -> None:
         """Tell how far the work is: at its first and last unit, and once a second between."""
-        self._held = {"event": "progress", "done": done, "total": total} | facts
+        self._held = {"event": "progress", "done": done, "total": total, **facts}
         if self._reported is None or done == total or time.monotonic() - self._reported >= _EVERY_S:
             self.report_last()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from p2p_keras.core.json_lines import json_lines
@@ -103,7 +104,15 @@ class Progress:
         self._doing, self._total = doing, total
         self._bar.reset(self._task, description=doing, total=total, rate="", figures="", left="")
 
-    def advance(self, done: int, rate: float, figures: str = "", *, total: int | None = None, **facts: Any) -> None:
+    def advance(
+        self,
+        done: int,
+        rate: float,
+        figures: str = "",
+        *,
+        total: int | None = None,
+        facts: Mapping[str, Any] | None = None,
+    ) -> None:
         """Show how much is done.
 
         Parameters
@@ -116,7 +125,7 @@ class Progress:
         total : int, optional
             Where it has become known, or is another one. It is never less than `done`: a frame's galaxies may turn out
             to be more than the catalogue has rows.
-        **facts
+        facts : mapping, optional
             What else a program should see that reads ``--json``.
         """
         self._total = total if total is not None else self._total
@@ -125,11 +134,14 @@ class Progress:
         total = None if self._total is None else max(done, self._total)
         left = None if total is None or not rate else (total - done) / rate
         if self._lines is not None:
-            told = {"doing": self._doing, "unit": self._unit, "rate": round(rate, 3)}
+            told: dict[str, Any] = {"doing": self._doing, "unit": self._unit, "rate": round(rate, 3)}
             told["seconds_left"] = None if left is None else round(left, 1)
-            self._lines.report(done, total, **(told | facts))
+            self._lines.report(done, total, {**told, **(facts or {})})
             return
-        words = {"rate": f"{rate:.1f} {self._unit}/s" if rate else "", "left": "" if left is None else time_left(left)}
+        words: dict[str, Any] = {
+            "rate": f"{rate:.1f} {self._unit}/s" if rate else "",
+            "left": "" if left is None else time_left(left),
+        }
         if self.shown:
             self._bar.update(self._task, completed=done, total=total, figures=figures, **words)
         elif time.monotonic() - self._said >= _LINE_EVERY_S:

@@ -9,6 +9,7 @@ import csv
 import math
 import time
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -62,7 +63,7 @@ class EpochProgress(keras.callbacks.Callback):
         self._start: float | None = None
         self._shown = 0.0
         self._figures, self._epoch = "", 0
-        self._facts: dict[str, float | None] = {}
+        self._facts: dict[str, Any] = {}
 
     def on_train_begin(self, logs=None):
         """Open the bar; a resumed run calls `fit` twice."""
@@ -126,10 +127,10 @@ class EpochProgress(keras.callbacks.Callback):
             return
         loss = {"loss": float(logs["loss"])} if "loss" in logs else {}
         left = self._left()
-        facts = {"epoch": self._epoch, "epochs": self.epochs, **loss, **self._facts}
+        facts: dict[str, Any] = {"seconds_left": None if left is None else round(left, 1)}
+        facts |= {"epoch": self._epoch, "epochs": self.epochs, **loss, **self._facts}
         total = self.epochs * self.steps_per_epoch * self.batch_size
-        rounded = None if left is None else round(left, 1)
-        self._bar.advance(self.step * self.batch_size, self._rate(), total=total, seconds_left=rounded, **facts)
+        self._bar.advance(self.step * self.batch_size, self._rate(), total=total, facts=facts)
 
     def _rate(self) -> float:
         """Images of this epoch in a second, without its validation and the first step of all; 0 before the second."""

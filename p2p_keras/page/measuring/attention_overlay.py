@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from p2p_keras.measure.attention import Attention
     from p2p_keras.page.measuring.measurement import Measurement, Models
 
-__all__ = ["AttentionOverlay", "squares_of", "read_attention"]
+__all__ = ["AttentionOverlay", "AttentionFollower", "squares_of"]
 
 log = logging.getLogger(__name__)
 _FULL = 99.0  # percentile of a radius' weights that is drawn opaque
@@ -88,31 +88,59 @@ def squares_of(found: Measurement, attention: Attention) -> list[dict[str, Any]]
     return rows
 
 
-def read_attention(found: Measurement, models: Models, then: Callable[[Attention | None, str], object]) -> None:
-    """Read a measurement's attention in the background.
+class AttentionFollower:
+    """Reads the attention of what is measured in the background, and shows it unless the page has gone on.
 
     Parameters
     ----------
-    found : Measurement
+    overlay : AttentionOverlay
     models : Models
-    then : callable
-        Called in another thread with the attention, or None and a sentence on why there is none.
+    say : callable
+        Shows a sentence, '' for none.
+    in_turn : callable
+        Calls a function in the page's turn, from any thread.
     """
-    if found.request.ellipses is not None or found.request.fixed is not None:
-        then(None, "there is no attention: the ellipses were given, and no network measured")
-        return
 
-    def read() -> None:
+    def __init__(
+        self,
+        overlay: AttentionOverlay,
+        models: Models,
+        say: Callable[[str], object],
+        in_turn: Callable[[Callable[[], object]], object],
+    ) -> None:
+        self._overlay, self._models, self._say, self._in_turn = overlay, models, say, in_turn
+        self._found: Measurement | None = None
+
+    def follow(self, found: Measurement | None) -> None:
+        """Show the attention of a measurement; None shows none."""
+        self._found = found
+        self._overlay.clear()
+        self._say("")
+        if found is None or found.profile is None or not len(found.profile):
+            return
+        if found.request.ellipses is not None or found.request.fixed is not None:
+            self._say("there is no attention: the ellipses were given, and no network measured")
+            return
+        self._say("reading the network's attention; the first time this takes some ten seconds")
+        _ONE_BY_ONE.submit(self._read, found)
+
+    def _read(self, found: Measurement) -> None:
+        attention: Attention | None = None
+        said = ""
         try:
             assert found.image is not None
-            attention, said = models.attention(found.request.model)(found.image), ""
+            attention = self._models.attention(found.request.model)(found.image)
         except P2PError as error:
-            attention, said = None, str(error)
+            said = str(error)
         except ModuleNotFoundError as error:
-            attention, said = None, missing_package(error) or str(error)
+            said = missing_package(error) or str(error)
         except Exception as error:  # of a thread nobody would hear
             log.exception("the attention can't be read")
-            attention, said = None, f"the attention can't be read: {type(error).__name__}: {error}"
-        then(attention, said)
+            said = f"the attention can't be read: {type(error).__name__}: {error}"
+        self._in_turn(lambda: self._show(found, attention, said))
 
-    _ONE_BY_ONE.submit(read)
+    def _show(self, found: Measurement, attention: Attention | None, said: str) -> None:
+        if found is self._found:
+            self._say(said)
+            if attention is not None:
+                self._overlay.show(found, attention)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 import panel as pn
@@ -133,6 +134,11 @@ class Controls:
             sizing_mode="stretch_width",
             visible=False,
         )
+
+    def say_of_attention(self, sentence: str) -> None:
+        """Say what becomes of the attention that was asked for."""
+        self.attention_said.object = f"<p class='small'>{escape(sentence)}</p>" if sentence else ""
+        self.attention_said.visible = bool(sentence)
 
     def layout(self, view: SkyImage, plots: ProfilePlots) -> Any:
         """All of it, for a window of any width."""

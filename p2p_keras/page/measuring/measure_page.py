@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shlex
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,21 +13,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-import numpy as np
 import panel as pn
 from bokeh.events import MouseMove, Tap
 from bokeh.models import CustomJS
 
 from p2p_keras.core.atomic_files import safe_name
-from p2p_keras.core.errors import P2PError, UsageError
+from p2p_keras.core.errors import P2PError
 from p2p_keras.page.assets import asset
-from p2p_keras.page.measuring.attention_overlay import read_attention
+from p2p_keras.page.measuring.attention_overlay import AttentionFollower
 from p2p_keras.page.measuring.controls import Controls
 from p2p_keras.page.measuring.downloads import download, file_name
 from p2p_keras.page.measuring.drawn_mask import Drawn
 from p2p_keras.page.measuring.layers import LAYERS, layer_of
 from p2p_keras.page.measuring.measurement import Measurement, Models, measure
-from p2p_keras.page.measuring.numbers import numbers_html, read_html
+from p2p_keras.page.measuring.numbers import numbers_html, read_html, read_value
 from p2p_keras.page.measuring.profile_plots import ProfilePlots
 from p2p_keras.page.measuring.request import FILES, Request, options_of_text
 from p2p_keras.page.measuring.sky_image import SkyImage, Stretch
@@ -40,7 +38,6 @@ if TYPE_CHECKING:
     from astropy.table import QTable
 
     from p2p_keras.images import GalaxyImage
-    from p2p_keras.measure.attention import Attention
 
 __all__ = ["MeasurePage"]
 
@@ -69,8 +66,9 @@ class MeasurePage:
         names = {places.short_name(path): str(path) for path in images}
         self.controls = Controls(names, models.names, self.stretch.percentiles)
         self.acts = Acts()
-        self._location = pn.state.location
-        self._busy = False
+        overlay, say = self.sky_image.attention, self.controls.say_of_attention
+        self.attention = AttentionFollower(overlay, models, say, self.acts.do)
+        self._location, self._busy = pn.state.location, False
         self._wire()
         self._link_pointer()
 
@@ -95,26 +93,14 @@ class MeasurePage:
 
     def open_bands(self, text: str, options: Mapping[str, Any] | None = None) -> None:
         """Measure several files, ``g=a.fits r=b.fits``, along the ellipses of one band; none: the image alone again."""
-        from p2p_keras.measure.bands.inputs import parse_bands
-
         if not text.strip():
             self._open_path(Path(self.request.path), self.request.shown)
             return
-        known = dict(options or {})
         try:
-            words = shlex.split(text)
-            files = {band: str(self._file_of(path)) for band, path in parse_bands(words).items()}
-            if len(files) < 2:
-                raise UsageError("give two bands at least: g=a.fits r=b.fits")
-        except (P2PError, ValueError) as error:  # also a quote that isn't closed
+            self.request = self.request.of_bands(text, self._file_of, options or {})
+        except P2PError as error:
             self._say(str(error))
             return
-        reference = known.pop("reference", None) or self.request.reference
-        if reference not in (*files, "all"):
-            reference = "r" if "r" in files else next(iter(files))
-        band = known.pop("band", None)
-        band = band if band in files else reference if reference in files else next(iter(files))
-        self.request = replace(self.request.of_bands(words, files, reference, band), **known)
         self.sky_image.forget()
         self.measure(same_field=False)
 
@@ -168,7 +154,7 @@ class MeasurePage:
         field = self.found.field
         if field is None or not (-0.5 <= x < field.shape[1] - 0.5 and -0.5 <= y < field.shape[0] - 0.5):
             return
-        if _inside_any(self.sky_image.masked.data, x, y) or _inside_any(self.sky_image.unmasked.data, x, y):
+        if self.sky_image.has_region_at(x, y):
             return  # a region is chosen, to be deleted
         x_file, y_file = field.to_file(x, y)
         self.request = self.request.at(round(float(x_file), 1), round(float(y_file), 1))
@@ -232,7 +218,7 @@ class MeasurePage:
                 value = getattr(self.request, key)
                 value = Path(value).name if key in FILES and value else value
                 widget.value = "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
-                widget.placeholder = _read_value(found, key)
+                widget.placeholder = read_value(found, key)
             controls.path.value = self.request.shown
             if self.request.path in controls.choice.options.values():
                 controls.choice.value = self.request.path
@@ -247,26 +233,8 @@ class MeasurePage:
         self._follow_attention()
 
     def _follow_attention(self) -> None:
-        """Read the attention of what is shown, where it is asked for."""
-        found = self.found
-        self._say_of_attention("")
-        self.sky_image.attention.clear()
-        if not self.controls.attention.value or found.profile is None or not len(found.profile):
-            return
-
-        def show(attention: Attention | None, said: str) -> None:
-            if found is not self.found or not self.controls.attention.value:
-                return  # the page has gone on
-            self._say_of_attention(said)
-            if attention is not None:
-                self.sky_image.attention.show(found, attention)
-
-        self._say_of_attention("reading the network's attention; the first time this takes some ten seconds")
-        read_attention(found, self.models, lambda attention, said: self.acts.do(lambda: show(attention, said)))
-
-    def _say_of_attention(self, sentence: str) -> None:
-        self.controls.attention_said.object = f"<p class='small'>{escape(sentence)}</p>" if sentence else ""
-        self.controls.attention_said.visible = bool(sentence)
+        """Show the attention of what is measured, where it is asked for."""
+        self.attention.follow(self.found if self.controls.attention.value else None)
 
     def _say(self, sentence: str) -> None:
         self.controls.error.object = f"<div class='error' role='alert'>{escape(sentence)}</div>" if sentence else ""
@@ -380,26 +348,3 @@ class MeasurePage:
         on_profile = CustomJS(args=sources, code=code + "\nlight(nearest(cb_obj.x));")
         for figure in plots.figures.values():
             figure.js_on_event(MouseMove, on_profile)
-
-
-def _inside_any(regions: Mapping[str, Any], x: float, y: float) -> bool:
-    from matplotlib.path import Path as Outline
-
-    pairs = zip(regions["xs"], regions["ys"], strict=True)
-    return any(len(xs) > 2 and Outline(np.column_stack([xs, ys])).contains_point((x, y)) for xs, ys in pairs)
-
-
-def _read_value(found: Measurement, key: str) -> str:
-    """What the file says of an option, for the field's placeholder."""
-    image = found.image
-    if image is None:
-        return "needed" if found.missing == key else ""
-    known = {
-        "zero_point": f"{image.zero_point:.4f}",
-        "pixel_scale": f"{image.file_pixel_scale:.4g}",
-        "band": image.band,
-        "hdu": image.hdu,
-        "x": "middle",
-        "y": "middle",
-    }
-    return known.get(key, "")

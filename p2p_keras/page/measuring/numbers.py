@@ -12,7 +12,7 @@ from p2p_keras.measure.outputs.gallery import flags_of, number_in, numbers_of, q
 if TYPE_CHECKING:
     from p2p_keras.page.measuring.measurement import Measurement
 
-__all__ = ["numbers_html", "quality_html", "read_html"]
+__all__ = ["numbers_html", "quality_html", "read_html", "read_value"]
 
 
 def numbers_html(found: Measurement) -> str:
@@ -66,3 +66,19 @@ def read_html(found: Measurement) -> str:
         f"<tr><td>{name}</td><td>{escape(value)}</td><td>{escape(origin)}</td></tr>" for name, value, origin in rows
     )
     return f"<table class='read'>{cells}</table>"
+
+
+def read_value(found: Measurement, option: str) -> str:
+    """What the file says of an option, for its field."""
+    image = found.image
+    if image is None:
+        return "needed" if found.missing == option else ""
+    known = {
+        "zero_point": f"{image.zero_point:.4f}",
+        "pixel_scale": f"{image.file_pixel_scale:.4g}",
+        "band": image.band,
+        "hdu": image.hdu,
+        "x": "middle",
+        "y": "middle",
+    }
+    return known.get(option, "")

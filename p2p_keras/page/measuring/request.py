@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any, Self
 
 from p2p_keras.core.errors import UsageError
@@ -80,16 +80,44 @@ class Request:
 
         return parse_bands(shlex.split(self.forced)) if self.forced else {}
 
-    def of_bands(self, words: Sequence[str], files: Mapping[str, str], reference: str, band: str) -> Self:
-        """Several bands of a galaxy, of which `band` is shown; nothing else is known of them yet."""
-        forced = shlex.join(words)
-        several = replace(self, forced=forced)
+    def of_bands(self, text: str, file_of: Callable[[str], Path], options: Mapping[str, Any]) -> Self:
+        """Several bands of a galaxy, ``g=a.fits r=b.fits``, along the ellipses of one.
+
+        Parameters
+        ----------
+        text : str
+        file_of : callable
+            Gives the path of a file as it is called on the page.
+        options : mapping
+            Of a request; `reference` is by default the present one or r, `band` (which is shown) the reference.
+
+        Raises
+        ------
+        UsageError, InputError
+            Fewer than two bands are named, or a file isn't there.
+        """
+        try:
+            words = shlex.split(text)
+        except ValueError as error:  # a quote that isn't closed
+            raise UsageError(f"{text}: {error}") from error
+        several = replace(self, forced=shlex.join(words))
+        shown = several.shown_bands()
+        files = {band: str(file_of(path)) for band, path in shown.items()}
+        if len(files) < 2:
+            raise UsageError("give two bands at least: g=a.fits r=b.fits")
+        known = dict(options)
+        reference = known.pop("reference", None) or self.reference
+        if reference not in (*files, "all"):
+            reference = "r" if "r" in files else next(iter(files))
+        band = known.pop("band", None)
+        band = band if band in files else reference if reference in files else next(iter(files))
         return replace(
-            self.of_file(files[band], several.shown_bands()[band]),
-            forced=forced,
+            self.of_file(files[band], shown[band]),
+            forced=several.forced,
             reference=reference,
             band=band,
             band_files=tuple(files.items()),
+            **known,
         )
 
     def at(self, x: float | None, y: float | None) -> Self:

@@ -160,6 +160,14 @@ class SkyImage:
         """Take the drawn regions away."""
         self.masked.data, self.unmasked.data = {"xs": [], "ys": []}, {"xs": [], "ys": []}
 
+    def has_region_at(self, x: float, y: float) -> bool:
+        """Whether a pixel of the field lies in a drawn region."""
+        from matplotlib.path import Path as Outline
+
+        sides = (source.data for source in (self.masked, self.unmasked))
+        drawn = [pair for data in sides for pair in zip(data["xs"], data["ys"], strict=True)]
+        return any(len(xs) > 2 and Outline(np.column_stack([xs, ys])).contains_point((x, y)) for xs, ys in drawn)
+
     def colours(self, name: str) -> None:
         """Take another colour map."""
         self.mapper.palette = [MASKED, *palette(name)]
