@@ -278,12 +278,11 @@ def main(
                 progress.advance(failed + measured + run.skipped, measured / (time.perf_counter() - start))
         except KeyboardInterrupt:
             interrupted = True
-    seconds = time.perf_counter() - start
+    seconds, total = time.perf_counter() - start, max(run.total, failed + measured + run.skipped)
     if writer.is_folder:
         write_settings(context, writer.output, "predict")
     for old, new in writer.renamed:
         click.echo(f"note: a second galaxy named {old} is kept as {new}", err=True)
-    total = max(run.total, failed + measured + run.skipped)
     kept = f"; {run.skipped} were there already" if run.skipped else ""
     say_last(
         f"Measured {measured} of {total} galaxies in {took(measured, 'galaxies', seconds)}{kept}",
@@ -302,10 +301,8 @@ def _places(writer: Any, options: Mapping[str, Any]) -> list[tuple[str, str | Pa
     """What was written, and where."""
     there = f"{writer.output}{' (replaced)' if writer.replaced and not options['resume'] else ''}"
     keys = ("summary", "plot", "attention", "model_image", "mask_image", "regions", "report")
-    return [
-        ("Profiles", there if writer.written else None),
-        *((key.replace("_", " ").capitalize(), options[key]) for key in keys),
-    ]
+    others = [(key.replace("_", " ").capitalize(), options[key]) for key in keys]
+    return [("Profiles", there if writer.written else None), *others]
 
 
 @contextmanager
