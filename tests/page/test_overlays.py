@@ -134,6 +134,8 @@ def test_bands_are_those_of_predict(bands, models, tmp_path, monkeypatch):
     assert np.nanmedian(colour) == pytest.approx(-2.5 * np.log10(0.6), abs=0.05)
     assert page.plots.bands.data["band"] == ["g", "r"]
 
+    assert "g-r = " in page.controls.numbers.object
+    page.set_options(align=True)
     monkeypatch.chdir(bands)
     words = shlex.split(page.request.command_line(str(tmp_path / "out")))
     done = CliRunner().invoke(main, words[1:], catch_exceptions=False)
@@ -153,6 +155,8 @@ def test_bands_are_those_of_predict(bands, models, tmp_path, monkeypatch):
     options = options_of_text(link)
     other.open_bands(options.pop("forced"), options)
     assert replace(other.request, own="") == replace(page.request, own="")
+    page._typed("band", "z")
+    assert "the bands are g, r" in page.controls.error.object
     page._typed("forced", "")
     assert page.request.path.endswith("r.fits") and not page.found.bands
     assert not page.plots.figures["colour"].visible

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import panel as pn
 
 from p2p_keras.page.measuring.downloads import ENDINGS
 from p2p_keras.page.measuring.layers import LAYERS
+from p2p_keras.page.measuring.numbers import read_value
 from p2p_keras.page.measuring.profile_plots import ProfilePlots
+from p2p_keras.page.measuring.request import FILES, Request
 from p2p_keras.page.measuring.sky_image import STRETCHES, SkyImage
 from p2p_keras.page.style import COLOUR_MAPS
 from p2p_keras.page.widgets import Dropper, column, html
+
+if TYPE_CHECKING:
+    from p2p_keras.page.measuring.measurement import Measurement
 
 __all__ = ["Controls"]
 
@@ -109,7 +115,8 @@ class Controls:
         self.attention_said = html(visible=False)
         self.band = pn.widgets.Select(name="band shown", width=110, css_classes=["band-shown"])
         self.reference = pn.widgets.Select(name="ellipses of", width=110, css_classes=["reference"])
-        self.bands = pn.FlexBox(self.band, self.reference, gap="0 6px", visible=False)
+        self.align = _check("register them by their light", "align")
+        self.bands = pn.FlexBox(self.band, self.reference, self.align, gap="0 6px", align_items="end", visible=False)
         self.clear = pn.widgets.Button(name="clear regions", button_type="default", align="end")
 
         self.numbers, self.read, self.line = html(), html(), html()
@@ -134,6 +141,24 @@ class Controls:
             sizing_mode="stretch_width",
             visible=False,
         )
+
+    def show_request(self, request: Request, found: Measurement) -> None:
+        """Fill the fields with what was asked for; where nothing was, they say what was read."""
+        for key, widget in self.texts.items():
+            value = getattr(request, key)
+            value = Path(value).name if key in FILES and value else value
+            widget.value = "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+            widget.placeholder = read_value(found, key)
+        self.path.value = request.shown
+        if request.path in self.choice.options.values():
+            self.choice.value = request.path
+        self.bands.visible = bool(request.band_files)
+        if request.band_files:
+            names = [band for band, _ in request.band_files]
+            self.band.param.update(options=names, value=request.band)
+            self.reference.param.update(options=[*names, "all"], value=request.reference)
+        self.align.value, self.photometry.value = request.align, request.photometry
+        self.hold.value = request.ellipses is not None
 
     def say_of_attention(self, sentence: str) -> None:
         """Say what becomes of the attention that was asked for."""

@@ -26,7 +26,7 @@ from p2p_keras.page.measuring.downloads import download, file_name
 from p2p_keras.page.measuring.drawn_mask import Drawn
 from p2p_keras.page.measuring.layers import LAYERS, layer_of
 from p2p_keras.page.measuring.measurement import Measurement, Models, measure
-from p2p_keras.page.measuring.numbers import numbers_html, read_html, read_value
+from p2p_keras.page.measuring.numbers import numbers_html, read_html
 from p2p_keras.page.measuring.profile_plots import ProfilePlots
 from p2p_keras.page.measuring.request import FILES, Request, options_of_text
 from p2p_keras.page.measuring.sky_image import SkyImage, Stretch
@@ -106,7 +106,11 @@ class MeasurePage:
 
     def see_band(self, band: str) -> None:
         """Show another of the bands that were measured."""
-        path, shown = dict(self.request.band_files)[band], self.request.shown_bands()[band]
+        files = dict(self.request.band_files)
+        if band not in files:
+            self._say(f"{band}: the bands are {', '.join(files)}")
+            return
+        path, shown = files[band], self.request.shown_bands()[band]
         self.request = replace(self.request, path=path, shown=shown, band=band)
         self.measure(same_field=False)
 
@@ -214,21 +218,7 @@ class MeasurePage:
             controls.results.visible = found.profile is not None
             controls.buttons["given mask"].visible = found.request.mask is not None
             controls.buttons["given mask"].filename = Path(found.request.mask or "mask.fits").name
-            for key, widget in controls.texts.items():
-                value = getattr(self.request, key)
-                value = Path(value).name if key in FILES and value else value
-                widget.value = "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
-                widget.placeholder = read_value(found, key)
-            controls.path.value = self.request.shown
-            if self.request.path in controls.choice.options.values():
-                controls.choice.value = self.request.path
-            controls.bands.visible = bool(self.request.band_files)
-            if self.request.band_files:
-                names = [band for band, _ in self.request.band_files]
-                controls.band.param.update(options=names, value=self.request.band)
-                controls.reference.param.update(options=[*names, "all"], value=self.request.reference)
-            controls.photometry.value = self.request.photometry
-            controls.hold.value = self.request.ellipses is not None
+            controls.show_request(self.request, found)
         self._remember_in_link()
         self._follow_attention()
 
@@ -292,6 +282,7 @@ class MeasurePage:
         self._watch(controls.hold, self.hold)
         self._watch(controls.attention, lambda on: self._follow_attention())
         self._watch(controls.band, self.see_band)
+        self._watch(controls.align, lambda on: self.set_options(align=on))
         self._watch(controls.reference, lambda band: self.set_options(reference=band))
         self._watch(controls.model, lambda name: self.set_options(model=name))
         self._watch(controls.layer, lambda name: self._restretch())
@@ -314,6 +305,9 @@ class MeasurePage:
             value = self._named_file(text) if key in FILES else options_of_text({key: text}).get(key)
         except P2PError as error:
             self._say(str(error))
+            return
+        if key == "band" and self.request.band_files:
+            self.see_band(str(value))
             return
         if key not in ("x", "y"):
             self.set_options(**{key: value})

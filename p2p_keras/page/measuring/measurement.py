@@ -163,7 +163,7 @@ def _measure_bands(request: Request, measurer: Any) -> dict[str, QTable]:
     options = {key: value for key, value in request.image_options().items() if key != "band"}
     words = [f"{band}={path}" for band, path in request.band_files]
     galaxies = forced_inputs(words, str(request.reference), None, None, **options)
-    one = next(predict_forced(measurer, galaxies, str(request.reference)))
+    one = next(predict_forced(measurer, galaxies, str(request.reference), align=request.align))
     if one.profiles is None:
         raise one.error or P2PError("no band was measured")
     return {band: complete_profile(profile) for band, profile in one.profiles.items()}

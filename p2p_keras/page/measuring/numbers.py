@@ -30,9 +30,29 @@ def numbers_html(found: Measurement) -> str:
         f"<div class='head'><b>{escape(str(meta.get('name', '')))}</b>{band}{quality_html(meta)}</div>",
         f"<div class='numbers'>{''.join(cells)}</div>",
         flags_html(meta),
+        *bands_html(found),
         *(f"<div class='note'>{escape(str(note))}</div>" for note in meta.get("notes") or []),
     ]
     return "".join(parts)
+
+
+def bands_html(found: Measurement) -> list[str]:
+    """Total colours, and what the other bands' flags are, where several were measured."""
+    if not found.bands:
+        return []
+    from p2p_keras.measure.bands.colours import colour_table
+
+    totals = {
+        key.removesuffix("_total"): v for key, v in colour_table(found.bands).meta.items() if key.endswith("_total")
+    }
+    said = ", ".join(f"{name} = {value:.2f}" for name, value in totals.items())
+    parts = [f"<div class='note'>{escape(said)} (all light)</div>"]
+    assert found.profile is not None
+    for band, profile in found.bands.items():
+        others = [word for word in profile.meta.get("flags", []) if word not in found.profile.meta.get("flags", [])]
+        if others:
+            parts.append(f"<div class='note'>{escape(band)}: {escape(', '.join(others).replace('_', ' '))}</div>")
+    return parts
 
 
 def quality_html(meta: Any) -> str:

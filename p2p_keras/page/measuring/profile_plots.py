@@ -54,8 +54,8 @@ class ProfilePlots:
         self.profile = ColumnDataSource({name: [] for name in (*columns, "mu_err")})
         self.row = ColumnDataSource({name: [] for name in (*columns, "mu_err")})
         self.words = Div(text="&nbsp;", css_classes=["cursor"], sizing_mode="stretch_width")
-        self.bands = ColumnDataSource({key: [] for key in ("xs", "ys", "color", "x", "y", "band")})
-        self.colours = ColumnDataSource({key: [] for key in ("xs", "ys", "color", "x", "y", "band")})
+        self.bands = ColumnDataSource({key: [] for key in ("xs", "ys", "color", "band")})
+        self.colours = ColumnDataSource({key: [] for key in ("xs", "ys", "color", "band")})
         self.radius = Range1d(0.5, 50.0)
         self.figures = {name: self._figure(name) for name in ("mu", "colour", *_SHOWN[1:])}
         self.spans: dict[str, list[Span]] = {"r50": [], "r90": []}
@@ -90,16 +90,14 @@ class ProfilePlots:
         fig.min_border_bottom = 40 if last else 2
         fig.min_border_top = 2
         if name == "colour":
-            fig.multi_line("xs", "ys", color="color", line_width=1.8, source=self.colours)
-            _name_lines(fig, self.colours)
+            _lines(fig, self.colours, "bottom_right")
             fig.visible = False
             return fig
         shown = "clear_pa" if name == "pa" else name
         band = {"source": self.profile, "color": BLUE}
         fig.varea("sma", f"{name}_low", f"{name}_high", fill_alpha=0.22, source=self.profile, fill_color=BLUE)
         if name == "mu":
-            fig.multi_line("xs", "ys", color="color", line_width=1.4, source=self.bands)
-            _name_lines(fig, self.bands)
+            _lines(fig, self.bands, "bottom_left")
         if name == "pa":
             fig.line("sma", "pa", line_width=0.8, alpha=0.5, **band)
         if name == "b4":
@@ -200,19 +198,17 @@ class ProfilePlots:
 
 
 def _show_lines(source: ColumnDataSource, lines: Sequence[tuple[np.ndarray, np.ndarray, str, str]]) -> None:
-    """Fill a source of lines: x, y, colour and name of each, which stands where the line ends."""
-    data: dict[str, list[Any]] = {key: [] for key in source.data}
-    for xs, ys, color, name in lines:
-        good = np.flatnonzero(np.isfinite(ys))
-        end = (float(xs[good[-1]]), float(ys[good[-1]])) if good.size else (np.nan, np.nan)
-        for key, value in zip(data, (xs, ys, color, *end, name), strict=True):
-            data[key].append(value)
-    source.data = data
+    """Fill a source of lines: x, y, colour and name of each."""
+    source.data = {key: [line[i] for line in lines] for i, key in enumerate(("xs", "ys", "color", "band"))}
 
 
-def _name_lines(figure: Any, source: ColumnDataSource) -> None:
-    figure.text("x", "y", "band", text_color="color", x_offset=5, text_baseline="middle", source=source,
-                text_font_size="12px")  # fmt: skip
+def _lines(figure: Any, source: ColumnDataSource, place: str) -> None:
+    """Draw the lines of a source, with a legend of their names."""
+    figure.multi_line("xs", "ys", color="color", line_width=1.6, source=source, legend_field="band")
+    legend = figure.legend[0]
+    legend.location, legend.orientation = place, "horizontal"
+    legend.label_text_font_size, legend.glyph_width, legend.padding = "12px", 14, 2
+    legend.border_line_color, legend.background_fill_alpha = None, 0.6
 
 
 def _set(axis: Range1d, values: list[np.ndarray], *, least: float = 0.2, down: bool = False) -> None:

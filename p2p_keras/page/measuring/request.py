@@ -17,7 +17,7 @@ FILES = ("mask", "sigma")
 NUMBERS = ("zero_point", "pixel_scale", "x", "y")
 IN_LINK = (
     "zero_point", "pixel_scale", "band", "hdu", "plane", "ra", "dec", "x", "y", "size", "sky", "fixed", "photometry",
-    "to_ab", "forced", "reference",
+    "to_ab", "forced", "reference", "align",
 )  # fmt: skip
 """Options that a link to a page holds: those that name no file."""
 
@@ -38,6 +38,8 @@ class Request:
         Several bands, as they are typed and shown: ``g=a.fits r=b.fits``. Then `band` is the one that is shown.
     reference : str
         The band whose ellipses count.
+    align : bool
+        Whether bands are registered by the galaxy's light.
     band_files : tuple of (str, str)
         Bands and the paths of their files.
     own : str
@@ -66,6 +68,7 @@ class Request:
     to_ab: bool = False
     forced: str | None = None
     reference: str | None = None
+    align: bool = False
     band_files: tuple[tuple[str, str], ...] = ()
     own: str = ""
 
@@ -177,7 +180,7 @@ def options_of_text(given: Mapping[str, str]) -> dict[str, Any]:
         text = str(text).strip()
         if key not in IN_LINK or not text:
             continue
-        if key in ("photometry", "to_ab"):
+        if key in ("photometry", "to_ab", "align"):
             options[key] = text.lower() in ("1", "true", "yes")
         elif key in NUMBERS or key == "size":
             try:
