@@ -11,7 +11,7 @@ from bokeh.models import ColumnDataSource
 
 from p2p_keras.core.errors import P2PError
 from p2p_keras.core.program import missing_package
-from p2p_keras.page.style import PURPLE
+from p2p_keras.page.style import GREEN
 from p2p_keras.profile.columns import plain_arrays
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class AttentionOverlay:
 
     def draw_on(self, figure: Any) -> None:
         """Add the squares to a figure."""
-        figure.rect("x", "y", "side", "side", source=self.shown, fill_color=PURPLE, fill_alpha="alpha", line_color=None)
+        figure.rect("x", "y", "side", "side", source=self.shown, fill_color=GREEN, fill_alpha="alpha", line_color=None)
 
     def clear(self) -> None:
         """Show none."""

@@ -120,11 +120,11 @@ class SkyImage:
     def _draw(self) -> None:
         fig = self.figure
         fig.image("image", x="x", y="y", dw="dw", dh="dh", color_mapper=self.mapper, source=self.base)
-        self.attention.draw_on(fig)
         fig.multi_line("xs", "ys", color="#888888", line_dash="dotted", source=self.cutout)
         fig.multi_line("xs", "ys", color="color", line_width="width", line_dash="dash", source=self.marks)
         fig.multi_line("xs", "ys", color="white", line_width=5, alpha=0.5, source=self.lit)
         fig.multi_line("xs", "ys", color=VERMILION, line_width=2.4, source=self.lit)
+        self.attention.draw_on(fig)  # above the lit ellipse, which it lies along
         fig.scatter("x", "y", marker="cross", size=11, color=VERMILION, source=self.centre)
         look: dict[str, Any] = {"fill_alpha": 0.25, "line_width": 1.5}
         masked = fig.patches("xs", "ys", color=VERMILION, source=self.masked, **look)
