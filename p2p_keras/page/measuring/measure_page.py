@@ -302,7 +302,7 @@ class MeasurePage:
             self.open_bands(text)
             return
         try:
-            value = self._named_file(text) if key in FILES else options_of_text({key: text}).get(key)
+            value: Any = self._named_file(text) if key in FILES else options_of_text({key: text}).get(key)
         except P2PError as error:
             self._say(str(error))
             return
