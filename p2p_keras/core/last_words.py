@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import click
 
-__all__ = ["say_last", "took"]
+__all__ = ["per_second", "say_last", "took"]
 
 _WIDTH = 14
 
@@ -18,10 +18,12 @@ def took(number: int, unit: str, seconds: float) -> str:
         spent = f"{seconds:.1f} s"
     else:
         spent = f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-    if number < 2 or not seconds > 0:
-        return spent
-    rate = number / seconds
-    return f"{spent} ({rate:.1f} {unit}/s)" if rate >= 1 else f"{spent} ({rate:.2g} {unit}/s)"
+    return f"{spent} ({per_second(number / seconds, unit)})" if number > 1 and seconds > 0 else spent
+
+
+def per_second(rate: float, unit: str) -> str:
+    """A rate in figures that count: ``3.1 galaxies/s``, ``0.092 galaxies/s``."""
+    return f"{rate:.1f} {unit}/s" if rate >= 1 else f"{rate:.2g} {unit}/s"
 
 
 def say_last(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from p2p_keras.core.json_lines import json_lines
+from p2p_keras.core.last_words import per_second
 from p2p_keras.core.log_file import note_in_log, terminal_stream
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ class Progress:
             self._lines.report(done, total, {**told, **(facts or {})})
             return
         words: dict[str, Any] = {
-            "rate": f"{rate:.1f} {self._unit}/s" if rate else "",
+            "rate": per_second(rate, self._unit) if rate else "",
             "left": "" if left is None else time_left(left),
         }
         if self.shown:
