@@ -291,7 +291,7 @@ def main(
         quiet=quiet,
     )
     if interrupted:
-        click.echo("interrupted: what was measured until then is kept; --resume goes on from there", err=True)
+        click.echo("interrupted: the galaxies measured so far are kept, and --resume continues", err=True)
     if failed:
         click.echo(f"{failed} of {total} inputs failed", err=True)
     context.exit(1 if failed or interrupted else 0)

@@ -192,7 +192,7 @@ def nonlinear(profile: ProfileRows, light: Surroundings, pixels: np.ndarray) -> 
 
     A detector's noise never falls with the light, but that of stretched pixels does: of their asinh, logarithm, or a
     small power, as pictures are made. Noise here is what a pixel differs from the mean of its two neighbours in a row.
-    Images of few photons, of coarse steps or of smooth models have none in their sky: nothing is said of them.
+    Images of few photons, of coarse steps or of smooth models have no noise in their sky, and are not judged.
     """
     last = float(profile.sma[-1])
     ours = (light.good > light.other)[:, 1:-1]
