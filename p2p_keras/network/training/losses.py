@@ -82,7 +82,7 @@ def loss_terms(inputs: dict, targets: dict, outputs: dict, likelihood_weight=1.0
     noise = ops.exp(outputs["log_noise"])
     # The level is taken off before the network sees the image: what counts is what is left of it.
     sky_error = ops.abs(outputs["sky"] - targets["sky"]) / noise
-    # By the logarithm: skies that can be known to a hundredth of the noise decide the outskirts, and skies that can't be
+    # By the logarithm: skies that can be known to a hundredth of the noise decide the outskirts. Those that can't be
     # seen, where a galaxy fills the image, would drown them.
     sky_error = _SKY_KNOWN_TO * ops.arcsinh(ops.minimum(sky_error, 2.0) / _SKY_KNOWN_TO)
     terms["sky"] = galaxy_mean(sky_error, ops.cast(targets["sky_known"], "float32"))
