@@ -30,7 +30,7 @@ def run(count: int, arguments: list[str]) -> tuple[float, float, float]:
         command = [sys.executable, "-m", "p2p_keras.simulate", "--count", str(count), "--output", folder, *arguments]
         start = time.perf_counter()
         program = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
         )
         peak = 0
         while program.poll() is None:
@@ -38,10 +38,10 @@ def run(count: int, arguments: list[str]) -> tuple[float, float, float]:
             peak = max(peak, sum(int(line) for line in listed.stdout.split()))
             time.sleep(0.5)
         seconds = time.perf_counter() - start
-        said = program.stdout.read() if program.stdout else ""
+        said = program.stderr.read() if program.stderr else ""
     if program.returncode:
         raise click.ClickException(f"simulate ended with status {program.returncode}")
-    found = re.search(r"\(([\d.]+)/s\)", said)
+    found = re.search(r"\(([\d.]+) galaxies/s\)", said)
     return count / seconds, float(found[1]) if found else float("nan"), peak / 1024.0
 
 

@@ -50,6 +50,12 @@ def take(page: Any, name: str, *, height: int) -> None:
     click.echo(f"{path.name}: {path.stat().st_size / 1000:.0f} kB", err=True)
 
 
+def bands_of(image: Path) -> dict[str, Path]:
+    """Files of the same galaxy, ``NAME-BAND.fits``, from blue to red."""
+    name = image.name.rpartition("-")[0]
+    return {band: path for band in "griz" if (path := image.with_name(f"{name}-{band}.fits")).exists()}
+
+
 @click.command()
 @click.option("--real", type=click.Path(path_type=Path, exists=True), help="Folder of real galaxies, for the pictures.")
 def main(real: Path | None) -> None:
@@ -89,6 +95,29 @@ def main(real: Path | None) -> None:
             page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
             page.get_by_text("--x ").wait_for()
             click.echo(f"from a click to the new profile: {time.perf_counter() - start:.2f} s", err=True)
+
+            page.get_by_text("more", exact=True).click()
+            files = bands_of(image)
+            if len(files) > 1:
+                page.locator(".option-forced input").fill(
+                    " ".join(f"{band}={path.name}" for band, path in files.items())
+                )
+                page.keyboard.press("Enter")
+                page.get_by_text("--forced").wait_for()
+                time.sleep(2)
+                take(page, "view-bands.png", height=920)
+                page.locator(".option-forced input").fill("")
+                page.keyboard.press("Enter")
+                page.get_by_text("--forced").wait_for(state="detached")
+            page.get_by_text("more", exact=True).click()
+            page.get_by_text("attention: which").click()
+            page.wait_for_function(
+                """() => { for (const m of Bokeh.documents[0].all_models) {
+                if (m.name === "attention-every") { return m.data.x.length > 0; } } }"""
+            )
+            page.mouse.move(box["x"] + 0.75 * box["width"], box["y"] + 0.5 * box["height"])
+            time.sleep(1)
+            take(page, "view-attention.png", height=920)
 
         table = Path(folder) / "run.fits"
         words = [sys.executable, "-m", "p2p_keras.predict", str(mocks), "--output", str(table), "--quiet"]

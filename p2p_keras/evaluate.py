@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from itertools import count, islice
 from pathlib import Path
 
 import click
 
+from p2p_keras.core.json_lines import json_option
 from p2p_keras.core.program import Program, quiet_option
 
 __all__ = ["main"]
@@ -51,6 +53,7 @@ __all__ = ["main"]
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of the model.  [default: all cores]")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes for --classical.  [default: all cores]")
 @quiet_option
+@json_option
 @click.pass_context
 def main(
     context: click.Context,
@@ -78,6 +81,7 @@ def main(
     import time
     from contextlib import ExitStack
 
+    from p2p_keras.core.last_words import say_last, took
     from p2p_keras.core.progress import Progress
     from p2p_keras.core.settings_file import write_settings
     from p2p_keras.data.shards import find_shards, read_shards
@@ -92,7 +96,7 @@ def main(
         methods += [Predictor.load(model, threads=threads) for model in models or (None,)]
         if classical:
             methods.append(opened.enter_context(ClassicalMethod(workers or os.cpu_count() or 1)))
-        progress = opened.enter_context(Progress("measuring", limit, quiet=quiet))
+        progress = opened.enter_context(Progress("measuring", _number(shards, limit), quiet=quiet))
         start, done = time.perf_counter(), count(1)
 
         def on_galaxy() -> None:
@@ -105,9 +109,10 @@ def main(
             batch_size=batch_size,
             on_galaxy=on_galaxy,
         )
+    number, seconds = next(done) - 1, time.perf_counter() - start
     summaries = [summarise_evaluation(evaluation) for evaluation in evaluations]
     if output is not None:
-        for path in write_evaluation(
+        write_evaluation(
             evaluations,
             summaries,
             shards,
@@ -117,11 +122,29 @@ def main(
             seed=seed,
             formats=formats,
             about={"data": str(data), "split": split},
-        ):
-            if not quiet:
-                click.echo(f"written {path}", err=True)
+        )
         write_settings(context, output, "evaluate")
     click.echo(text_tables(summaries))
+    several = "1 method" if len(methods) == 1 else f"{len(methods)} methods"
+    say_last(
+        f"Compared {several} with {number} galaxies of known profile in {took(number, 'galaxies', seconds)}",
+        []
+        if output is None
+        else [("Report", output / "report.html"), ("Figures", output), ("Table", output / "galaxies.ecsv")],
+        quiet=quiet,
+    )
+
+
+def _number(shards: Sequence[Path], limit: int | None) -> int | None:
+    """Galaxies to be measured, by what dataset.json says; None where it doesn't."""
+    from p2p_keras.data.shards import read_manifest
+
+    manifests = {folder: read_manifest(folder) for folder in {path.parent for path in shards}}
+    entries = [found.shards.get(path.name) for path in shards if (found := manifests[path.parent]) is not None]
+    if len(entries) < len(shards) or None in entries:
+        return limit
+    number = sum(entry.records for entry in entries if entry is not None)
+    return number if limit is None else min(limit, number)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import shlex
+import time
 from pathlib import Path
 
 import click
 
+from p2p_keras.core.last_words import say_last, took
 from p2p_keras.core.program import Program, quiet_option
 from p2p_keras.core.settings_file import write_settings
 
@@ -37,6 +40,7 @@ def main(context: click.Context, run: Path, name: str, version: int | None, outp
     # SavedModels and ONNX files are made by TensorFlow, whichever backend trained the run.
     os.environ["KERAS_BACKEND"] = "tensorflow"
 
+    start = time.perf_counter()
     from p2p_keras.network.training.run_export import export_run
 
     result = export_run(run, output, name, version)
@@ -44,6 +48,13 @@ def main(context: click.Context, run: Path, name: str, version: int | None, outp
     write_settings(context, result.path.parent, "export")
     for line in [] if quiet else result.check:
         click.echo(line, err=True)
+    folder = result.path.parent
+    say_last(
+        f"Exported {run} in {took(0, '', time.perf_counter() - start)}",
+        [("SavedModel", result.path), ("ONNX", folder / "model.onnx"), ("Model card", folder / "MODEL_CARD.md")],
+        then=f"python -m p2p_keras.predict IMAGE.fits --model {shlex.quote(str(result.path))} --output profile.ecsv",
+        quiet=quiet,
+    )
     click.echo(result.path)
 
 

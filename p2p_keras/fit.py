@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from p2p_keras.core.json_lines import json_option
 from p2p_keras.core.program import Program, quiet_option
 from p2p_keras.core.settings_file import SETTINGS, read_config
 from p2p_keras.network.training.config import CHOICES, FitConfig, parse_assignment
@@ -52,6 +53,7 @@ def _options(command):
 )
 @click.option("--resume", is_flag=True, help="Continue the run in --output from its last checkpoint.")
 @quiet_option
+@json_option
 @_options
 @click.pass_context
 def main(context: click.Context, assignments: tuple[str, ...], resume: bool, quiet: bool, **options: Any) -> None:

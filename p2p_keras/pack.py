@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from p2p_keras.core.json_lines import json_option
 from p2p_keras.core.program import Program, column_option, quiet_option
 
 __all__ = ["main"]
@@ -86,6 +87,7 @@ class _Pack(Program):
     help="Processes that read and measure.  [default: all cores where profiles are measured, else 1]",
 )
 @quiet_option
+@json_option
 @click.pass_context
 def main(
     context: click.Context,
@@ -116,10 +118,12 @@ def main(
     failures.csv, and the others are packed (exit status 1). The split of a galaxy depends only on its name. If
     the same command is started again, it continues.
     """
+    import shlex
     import time
     from itertools import count
 
     from p2p_keras.core.errors import InputError, UsageError
+    from p2p_keras.core.last_words import say_last, took
     from p2p_keras.core.processes import available_cores
     from p2p_keras.core.progress import Progress
     from p2p_keras.core.settings_file import write_settings
@@ -167,10 +171,16 @@ def main(
             on_row=on_row,
             **labelling,
         )
+    seconds = time.perf_counter() - start
     write_settings(context, output, "pack")
+    packed = sum(report.manifest.counts.values())
     counts = ", ".join(f"{count} {split}" for split, count in report.manifest.counts.items())
-    if not quiet:
-        click.echo(f"{output}: {sum(report.manifest.counts.values())} of {len(rows)} images packed ({counts})")
+    say_last(
+        f"Packed {packed} of {len(rows)} images ({counts}) in {took(next(done) - 1, 'images', seconds)}",
+        [("Shards", output)],
+        then=f"python -m p2p_keras.inspect {shlex.quote(str(output))} --picture sheet.png" if packed else "",
+        quiet=quiet,
+    )
     if report.failures:
         click.echo(f"{len(report.failures)} left out, each with its cause in {output / 'failures.csv'}:", err=True)
         for cause, number in report.causes():

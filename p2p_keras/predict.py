@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
+from p2p_keras.core.json_lines import json_option
 from p2p_keras.core.program import Program, quiet_option
 from p2p_keras.measure.outputs.derived_options import DERIVED, derived_options
 from p2p_keras.measure.outputs.isophote_options import isophote_options
@@ -49,7 +51,7 @@ GROUPS = {
     "Several bands": ("forced", "reference", "align", "match_psf"),
     "Photometry along ellipses": ("photometry", "ellipses", "fixed", "radii", "statistic", "pixels"),
     "Derived quantities": DERIVED,
-    "Running": ("model", "server", "batch_size", "readers", "threads", "config", "quiet", "log_file"),
+    "Running": ("model", "server", "batch_size", "readers", "threads", "config", "quiet", "json", "log_file"),
 }
 """All options, as --help-all shows them."""
 
@@ -203,6 +205,7 @@ GROUPS = {
 @click.option("--readers", type=click.IntRange(min=1), default=4, help="Threads that read files.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of the model.  [default: all cores]")
 @quiet_option
+@json_option
 @click.pass_context
 def main(
     context: click.Context,
@@ -228,6 +231,7 @@ def main(
     --resume continues.
     """
     from p2p_keras.core.errors import P2PError
+    from p2p_keras.core.last_words import say_last, took
     from p2p_keras.core.memory import keep_freed_memory
     from p2p_keras.core.progress import Progress
     from p2p_keras.core.settings_file import write_settings
@@ -240,7 +244,6 @@ def main(
     hush = ExitStack()
     context.call_on_close(hush.close)
     keep_freed_memory()
-
     if options["report"] is not None and options["forced"]:
         raise click.UsageError("--report shows galaxies of one band: it doesn't go with --forced")
     run = PredictionRun(images, options)
@@ -250,8 +253,7 @@ def main(
     writer = ProfileWriter(output, options["table_format"], resume=resume)
     parts = {key: options[key] for key in _PRODUCTS}
     parts["draw_attention"] = attention_drawer(attention, model, options["plot_format"], server)
-    failed = measured = 0
-    interrupted = False
+    failed, measured, interrupted = 0, 0, False
     start = time.perf_counter()
     hush.enter_context(_odd_headers_unsaid())
     bar = Progress("measuring", run.total, quiet=quiet)
@@ -276,22 +278,31 @@ def main(
                 progress.advance(failed + measured + run.skipped, measured / (time.perf_counter() - start))
         except KeyboardInterrupt:
             interrupted = True
-    seconds = time.perf_counter() - start
+    seconds, total = time.perf_counter() - start, max(run.total, failed + measured + run.skipped)
     if writer.is_folder:
         write_settings(context, writer.output, "predict")
     for old, new in writer.renamed:
         click.echo(f"note: a second galaxy named {old} is kept as {new}", err=True)
-    if not quiet:
-        where = f" -> {output}" + (" (replaced)" if writer.replaced and not resume else "") if writer.written else ""
-        kept = f", {run.skipped} were there already" if run.skipped else ""
-        rate = f"{seconds:.1f} s ({measured / seconds:.1f}/s)"
-        total = max(run.total, failed + measured + run.skipped)
-        click.echo(f"{measured} of {total} measured in {rate}{kept}{where}", err=True)
+    kept = f"; {run.skipped} were there already" if run.skipped else ""
+    say_last(
+        f"Measured {measured} of {total} galaxies in {took(measured, 'galaxies', seconds)}{kept}",
+        _places(writer, options | {"attention": attention}) if measured else (),
+        then=f"python -m p2p_keras.view {shlex.quote(str(output))}" if writer.written else "",
+        quiet=quiet,
+    )
     if interrupted:
         click.echo("interrupted: the galaxies measured so far are kept, and --resume continues", err=True)
     if failed:
-        click.echo(f"{failed} of {max(run.total, failed)} inputs failed", err=True)
+        click.echo(f"{failed} of {total} inputs failed", err=True)
     context.exit(1 if failed or interrupted else 0)
+
+
+def _places(writer: Any, options: Mapping[str, Any]) -> list[tuple[str, str | Path | None]]:
+    """What was written, and where."""
+    there = f"{writer.output}{' (replaced)' if writer.replaced and not options['resume'] else ''}"
+    keys = ("summary", "plot", "attention", "model_image", "mask_image", "regions", "report")
+    others = [(key.replace("_", " ").capitalize(), options[key]) for key in keys]
+    return [("Profiles", there if writer.written else None), *others]
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from p2p_keras.core.json_lines import json_option
 from p2p_keras.core.program import Program, quiet_option
 
 __all__ = ["main"]
@@ -94,6 +95,7 @@ _OLD = {
     "--picture-count", type=click.IntRange(1, 400), default=48, help="Number of galaxies on the contact sheet."
 )
 @quiet_option
+@json_option
 @click.pass_context
 def main(
     context: click.Context,
@@ -130,8 +132,10 @@ def main(
     are `any` by default, with the other surveys `survey`: what is typical of that survey.
     """
     import os
+    import shlex
 
     from p2p_keras.core.errors import UsageError
+    from p2p_keras.core.last_words import say_last
     from p2p_keras.core.settings_file import write_settings
     from p2p_keras.data.mocks.extras import Extras
     from p2p_keras.data.mocks.generate import generate, preview_job
@@ -170,19 +174,21 @@ def main(
     processes = workers or os.cpu_count() or 1
     if picture:
         preview_job(job, picture, count=picture_count)
-        if not quiet:
-            click.echo(f"drew {picture_count} galaxies: {picture}")
-    if output:
-        sentence = _generate(generate, job, output, processes, quiet)
-        write_settings(context, output, "simulate")
-        if not quiet:
-            click.echo(sentence)
+    if not output:
+        say_last(f"Drew {picture_count} galaxies", [("Picture", picture)], quiet=quiet)
+        return
+    sentence = _generate(generate, job, output, processes, quiet)
+    write_settings(context, output, "simulate")
+    use = "fit" if "train" in job.splits else "evaluate"
+    then = f"python -m p2p_keras.{use} --data {shlex.quote(output)}"
+    say_last(sentence, [("Shards", output), ("Picture", picture)], then=then, quiet=quiet)
 
 
 def _generate(generate, job, output: str, workers: int, quiet: bool) -> str:
     """Run with a progress bar; returns what was made, in a sentence."""
     import time
 
+    from p2p_keras.core.last_words import took
     from p2p_keras.core.progress import Progress
 
     start = time.perf_counter()
@@ -195,7 +201,8 @@ def _generate(generate, job, output: str, workers: int, quiet: bool) -> str:
 
         made = generate(job, output, workers=workers, progress=progress)
     seconds = time.perf_counter() - start
-    return f"{output}: {job.count} galaxies, {made} made now in {seconds:.0f} s ({made / seconds:.1f}/s)"
+    there = f"; {job.count - made} were there already" if made < job.count else ""
+    return f"Made {made} of {job.count} galaxies in {took(made, 'galaxies', seconds)}{there}"
 
 
 if __name__ == "__main__":

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from typing import Any
 
 import click
 
-from p2p_keras.core.log_file import note_in_log
+from p2p_keras.core.json_lines import json_option
 from p2p_keras.core.program import Program, column_option, quiet_option
 
 __all__ = ["main"]
@@ -98,6 +99,7 @@ def _bytes(context: click.Context, parameter: click.Parameter, value: str | None
 )
 @click.option("--overwrite", is_flag=True, help="First remove the result of another run from OUT.")
 @quiet_option
+@json_option
 @click.pass_context
 def main(
     context: click.Context,
@@ -127,6 +129,7 @@ def main(
     Exit status: 0 if all rows are written, 1 if it was interrupted (start it again to continue), 2 for wrong
     usage.
     """
+    from p2p_keras.core.last_words import say_last
     from p2p_keras.core.settings_file import settings_text
     from p2p_keras.sky_survey.place import Place
     from p2p_keras.sky_survey.run import SETTINGS_FILE, run_survey
@@ -160,37 +163,29 @@ def main(
             click.echo("interrupted: the rows measured so far are kept, and the same command continues", err=True)
             context.exit(1)
     Place(settings.output).write(SETTINGS_FILE, settings_text(context).encode())
-    if not quiet:
-        click.echo(report.text(), nl=False)
+    if quiet:
+        return
+    click.echo(report.text(), nl=False)
+    say_last(
+        f"Measured {report.rows} rows, {report.failed} of them without a profile; "
+        f"{report.rows_now} by this run at {report.rate:.1f} rows/s",
+        [("Catalogue", settings.output), ("Report", Place(settings.output).url_of("report/report.md"))],
+        then="" if "://" in settings.output else f"python -m p2p_keras.view {shlex.quote(settings.output)}",
+    )
 
 
 class _Progress:
-    """A bar on standard error where that is a terminal, else a line every half minute."""
-
-    _EVERY_S = 30.0
+    """How far the survey is, by `p2p_keras.core.progress.Progress`, as `run_survey` tells it."""
 
     def __init__(self, quiet: bool) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from p2p_keras.core.progress import Progress
 
-        from p2p_keras.core.progress import terminal_console
-
-        self._console = terminal_console()
+        self._shown = Progress("measuring", None, quiet=quiet, unit="rows")
         self._quiet = quiet
-        columns = (
-            "measuring",
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[failed]} failed"),
-        )
-        self._bar = Progress(*columns, console=self._console, disable=quiet or not self._console.is_terminal)
-        self._task = self._bar.add_task("", total=None, rate="", failed=0)
         self._start: float | None = None
-        self._said = 0.0
 
     def __enter__(self) -> _Progress:
-        self._bar.start()
+        self._shown.__enter__()
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -198,26 +193,19 @@ class _Progress:
 
     def stop(self) -> None:
         """End the bar."""
-        self._bar.stop()
+        self._shown.stop()
 
     def log(self, message: str) -> None:
         """Write a line."""
         if not self._quiet:
-            self._console.print(message)
-            note_in_log(message)
+            self._shown.say(message)
 
     def advance(self, done: int, rows: int, failed: int, now: int) -> None:
         """Show how far it is: rows done of all, failures, and rows that this run has done."""
         clock = time.monotonic()
-        if self._start is None:
-            self._start = self._said = clock
-        seconds = clock - self._start
-        rate = now / seconds if seconds > 0 else 0.0
-        self._bar.update(self._task, completed=done, total=rows, rate=f"{rate:.1f} rows/s", failed=failed)
-        if not self._console.is_terminal and clock - self._said >= self._EVERY_S:
-            self._said = clock
-            left = f"{(rows - done) / rate / 60:.1f} min left" if rate else ""
-            self.log(f"{done} of {rows} rows, {rate:.1f} rows/s, {left}, {failed} failed")
+        self._start = clock if self._start is None else self._start
+        rate = now / (clock - self._start) if clock > self._start else 0.0
+        self._shown.advance(done, rate, f"{failed} failed", total=rows, facts={"failed": failed})
 
 
 if __name__ == "__main__":

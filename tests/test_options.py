@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from p2p_keras import cli
+from p2p_keras.core.json_lines import json_option
 from p2p_keras.core.program import Program, quiet_option
 from p2p_keras.core.progress import terminal_console
 from p2p_keras.core.settings_file import settings_text
@@ -271,12 +273,15 @@ def test_results_have_their_options_beside_them(tmp_path):
 
 @click.command(cls=Program)
 @quiet_option
+@json_option
 def talking(quiet: bool) -> None:
     from p2p_keras.core.progress import Progress
 
     with Progress("working", 9, quiet=quiet) as progress:
         progress.say("by the bar")
-        progress.advance(3, 1.0)
+        progress.advance(3, 1.5)
+        progress.advance(4, 1.5, facts={"failed": 1})
+        progress.advance(5, float("nan"), facts={"failed": 2})
     click.echo("the answer")
     click.secho("by click", fg="red", err=True)
     raise click.ClickException("what failed")
@@ -290,6 +295,59 @@ def test_log_file(tmp_path):
     assert result.stdout == "the answer\n"
     assert [line for line in ("by the bar", "by click", "Error: what failed") if line not in result.stderr] == []
     assert log.read_text(encoding="utf-8").splitlines() == ["by the bar", "by click", "Error: what failed"]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_progress_for_other_programs(tmp_path, order):
+    """A program that starts ours would have to read a bar meant for eyes; or the log file would be JSON."""
+    log = tmp_path / "run.log"
+    words = [["--json"], ["--log-file", str(log)]][::order]
+    result = CliRunner().invoke(talking, [*words[0], *words[1]], color=True)
+    assert (result.exit_code, result.stdout) == (1, "the answer\n")
+    told = [json.loads(line) for line in result.stderr.splitlines()]
+    first = {
+        "event": "progress",
+        "doing": "working",
+        "unit": "galaxies",
+        "done": 3,
+        "total": 9,
+        "rate": 1.5,
+        "seconds_left": 4.0,
+    }
+    last = first | {"done": 5, "rate": None, "seconds_left": None, "failed": 2}  # one a second, and the last
+    assert told == [
+        {"event": "message", "text": "by the bar"},
+        first,
+        last,
+        {"event": "message", "text": "by click"},
+        {"event": "error", "text": "what failed"},
+    ]
+    assert log.read_text(encoding="utf-8").splitlines() == ["by the bar", "by click", "Error: what failed"]
+    quiet = CliRunner().invoke(talking, ["--json", "--quiet"])
+    assert [json.loads(line)["event"] for line in quiet.stderr.splitlines()] == ["message", "message", "error"]
+    wrong = CliRunner().invoke(command_of("simulate"), ["--json", "--count", "many"])
+    assert (wrong.exit_code, json.loads(wrong.stderr)["event"]) == (2, "error")
+
+
+def test_lines_where_there_is_no_terminal(monkeypatch, capsys):
+    """The log of a batch job would say nothing for the night that a run takes."""
+    from p2p_keras.core import progress
+
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    with progress.Progress("measuring", 1000) as shown:
+        for done in range(1, 101):
+            now[0] = float(done)
+            shown.advance(done, 1.0, "2 failed")
+    assert capsys.readouterr().err.splitlines() == [
+        "measuring: 30 of 1000 galaxies, 1.0 galaxies/s, 16 min left, 2 failed",
+        "measuring: 60 of 1000 galaxies, 1.0 galaxies/s, 16 min left, 2 failed",
+        "measuring: 90 of 1000 galaxies, 1.0 galaxies/s, 15 min left, 2 failed",
+    ]
+    with progress.Progress("measuring", 1000, quiet=True) as shown:
+        now[0] += 100.0
+        shown.advance(200, 1.0)
+    assert capsys.readouterr().err == ""
 
 
 def test_no_colour_where_none_is_wanted(monkeypatch):

@@ -9,9 +9,21 @@ from typing import Any, TextIO
 
 import click
 
-__all__ = ["CopiedStream", "log_file_option", "note_in_log", "terminal_stream"]
+__all__ = [
+    "CopiedStream",
+    "log_file_option",
+    "note_in_log",
+    "set_terminal_stream",
+    "terminal_stream",
+    "without_colours",
+]
 
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def without_colours(text: str) -> str:
+    """Take a terminal's colour codes out of a text."""
+    return _COLOURS.sub("", text)
 
 
 class CopiedStream:
@@ -33,7 +45,7 @@ class CopiedStream:
 
     def note(self, text: str) -> None:
         """Write to the log alone."""
-        self._log.write(_COLOURS.sub("", text))
+        self._log.write(without_colours(text))
         self._log.flush()
 
     def __getattr__(self, name: str) -> Any:
@@ -43,6 +55,14 @@ class CopiedStream:
 def terminal_stream() -> TextIO:
     """Standard error without the log file."""
     return getattr(sys.stderr, "terminal", sys.stderr)
+
+
+def set_terminal_stream(stream: TextIO) -> None:
+    """Let standard error go elsewhere; the log file goes on as it is."""
+    if isinstance(sys.stderr, CopiedStream):
+        sys.stderr.terminal = stream
+    else:
+        sys.stderr = stream
 
 
 def note_in_log(line: str) -> None:

@@ -24,6 +24,7 @@ import click
 
 from p2p_keras.core import quiet_tensorflow
 from p2p_keras.core.errors import P2PError, UsageError
+from p2p_keras.core.json_lines import json_lines
 from p2p_keras.core.log_file import log_file_option, note_in_log
 from p2p_keras.core.settings_file import SETTINGS, config_option
 
@@ -142,6 +143,13 @@ def user_errors() -> Iterator[None]:
         raise NotInstalled(sentence) from error
 
 
+def _tell_in_json(error: click.ClickException) -> None:
+    """With ``--json``, tell an error as an object and end with its exit status; else leave it to click."""
+    if lines := json_lines():
+        lines.put({"event": "error", "text": error.format_message()})
+        raise click.exceptions.Exit(error.exit_code) from error
+
+
 _FROM_FILE = click.core.ParameterSource.DEFAULT_MAP
 _SHOW_ALL = "p2p_keras.help_all"
 _HELP = "_click_default_help"  # the name that click gives its own option
@@ -230,7 +238,11 @@ class Program(click.Command):
             given = error.param.name if error.param is not None else None
             if given in ctx.meta.get(SETTINGS, {}) and ctx.get_parameter_source(str(given)) == _FROM_FILE:
                 cause = f"{error.message} (in the configuration file)"
-                raise click.BadParameter(cause, error.ctx, error.param, error.param_hint) from error
+                error = click.BadParameter(cause, error.ctx, error.param, error.param_hint)
+            _tell_in_json(error)
+            raise error from None
+        except click.ClickException as error:
+            _tell_in_json(error)
             raise
         for note in [] if ctx.resilient_parsing or ctx.params.get("quiet") else notes:
             click.echo(note, err=True)
@@ -265,7 +277,10 @@ class Program(click.Command):
                 return super().invoke(ctx)
         except click.ClickException as error:  # shown when the log file is closed already
             note_in_log(f"Error: {error.format_message()}")
+            _tell_in_json(error)
             raise
-        except Exception:
+        except Exception as error:
             note_in_log(format_exc().rstrip())
+            if lines := json_lines():
+                lines.put({"event": "error", "text": f"{type(error).__name__}: {error}"})
             raise

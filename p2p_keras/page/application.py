@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from p2p_keras.core.errors import InputError, P2PError, UsageError
-from p2p_keras.images.inputs import find_images
+from p2p_keras.page.judging.kinds import looks_like_results
 from p2p_keras.page.places import Places
 from p2p_keras.page.server import is_own, start_server
 from p2p_keras.page.token import new_token
@@ -23,7 +23,6 @@ __all__ = ["Application"]
 
 _ABOUT_MEASURING = "click a galaxy to measure it; with a mask tool, drag round what isn't it"
 _KEYS = "keys: ← → galaxies, page up and down, g good, b bad, u undo"
-_TABLE_ENDINGS = (".ecsv", ".fits", ".csv", ".parquet", ".prof")
 
 
 class Application:
@@ -65,13 +64,13 @@ class Application:
         InputError
             The results can't be read.
         """
-        tables = [path for path in paths if _are_results(Path(path).expanduser())]
+        tables = [path for path in paths if looks_like_results(Path(path).expanduser())]
         if len(tables) > 1:
             raise UsageError(f"one table at a time can be judged, not {', '.join(tables)}")
         others = [path for path in paths if path not in tables]
         folders = [Path(path).expanduser() for path in others if Path(path).expanduser().is_dir()]
         if not tables:
-            images = [path.resolve() for path in find_images(paths).paths] if paths else []
+            images = _images(paths)
             if missing := [str(path) for path in images if not path.exists()]:
                 raise UsageError(f"no such file: {', '.join(missing)}")
             return cls(Places([path.parent for path in images] or [Path()]), images, **models)
@@ -104,8 +103,10 @@ class Application:
         options: dict[str, Any] = {}
         with suppress(P2PError):  # a link that was mangled shows the file as it is
             options = options_of_text(asked)
-        if image:
-            page.open(image, options)
+        if "forced" in options:
+            page.open_bands(options.pop("forced"), options)
+        elif image:
+            page.open(image, {key: value for key, value in options.items() if key != "reference"})
         return whole_page(page.layout(), "p2p_keras", _ABOUT_MEASURING)
 
     def judge_page(self) -> Any:
@@ -141,6 +142,8 @@ class Application:
     def warm_up(self) -> None:
         """Load what the first page needs: while the browser starts, and not in a thread, whose imports could meet."""
         from p2p_keras.page.measuring import measure_page  # noqa: F401
+        from p2p_keras.page.measuring.measurement import measure
+        from p2p_keras.page.measuring.request import Request
 
         if self.results is not None:
             from p2p_keras.page.judging import judge_page  # noqa: F401
@@ -148,6 +151,8 @@ class Application:
             return
         with suppress(P2PError):  # it will be said on the page
             self.models.load(self.models.names[0])
+            if self.images:  # what a measurement loads
+                measure(Request(str(self.images[0])), self.models)
 
     def run(self, server: Any) -> None:
         """Serve until Ctrl-C or SIGTERM."""
@@ -161,9 +166,11 @@ class Application:
             server.stop()
 
 
-def _are_results(path: Path) -> bool:
-    if not path.exists() or (path.is_file() and path.suffix.lower() not in _TABLE_ENDINGS):
-        return False
-    from p2p_keras.page.judging.results import looks_like_results
+def _images(paths: Sequence[str]) -> list[Path]:
+    """The images that are named; plain files without astropy, so that the page listens a second earlier."""
+    files = [Path(path).expanduser().resolve() for path in paths]
+    if all(file.is_file() for file in files):
+        return files
+    from p2p_keras.images.inputs import find_images
 
-    return looks_like_results(path)
+    return [path.resolve() for path in find_images(paths).paths]

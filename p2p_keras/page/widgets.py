@@ -56,9 +56,15 @@ def column(*parts: Any, width: str = "420px", grow: float = 1, **options: Any) -
     return pn.Column(*parts, styles=styles, sizing_mode="stretch_width", margin=(0, 10), **options)
 
 
+class _Page(pn.Template):
+    def __repr__(self, depth: int = 0) -> str:
+        """A word: Panel asks for it whenever a part is added, and its own tells every widget."""
+        return "page"
+
+
 def whole_page(parts: Any, heading: str, subtitle: str, page_script: str = "") -> pn.Template:
     """Put a layout into a page of its own, that fits a telephone too."""
-    page = pn.Template(asset("template.html"), location=True)
+    page = _Page(asset("template.html"), location=True)
     page.add_variable("heading", heading)
     page.add_variable("subtitle", subtitle)
     page.add_variable("page_script", page_script)

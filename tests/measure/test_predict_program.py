@@ -36,7 +36,7 @@ def test_one_table_for_all(predict, write_galaxy, tmp_path):
     table = QTable.read(tmp_path / "out.ecsv")
     assert table.colnames[0] == "name"
     assert set(table["name"]) == {"a", "b", "c"}
-    assert "3 of 3 measured" in result.stderr
+    assert "Measured 3 of 3 galaxies in" in result.stderr
 
 
 def test_failures_are_named_and_the_others_written(predict, write_galaxy, tmp_path):

@@ -31,6 +31,7 @@ _RANGES = {
     "devices": (1, math.inf),
     "wobble": (0, 0.2),
     "checkpoint_minutes": (0, math.inf),
+    "pictures_every": (0, math.inf),
 }
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 CHOICES = {"precision": PRECISIONS, "optimizer": ("adamw", "adam"), "schedule": ("cosine", "constant")}
@@ -75,6 +76,9 @@ class FitConfig:
     init: str = _setting("", "Fine-tune: start from this model (isophote: the shipped one) or run folder.")
     part: str = _setting("", "Train only this part of the network (isophote: centre); empty: all of it.")
     checkpoint_minutes: float = _setting(3.0, "Minutes between checkpoints within an epoch.")
+    pictures_every: int = _setting(
+        5, "Epochs from one picture of held-out galaxies in TensorBoard to the next; 0: none."
+    )
     export: bool = _setting(True, "Export SavedModel and ONNX at the end.")
     name: str = _setting("", "Name of the exported model; empty: the preset's.")
     model: dict = field(

@@ -9,12 +9,14 @@ import csv
 import math
 import time
 from pathlib import Path
+from typing import Any
 
 import keras
 
-from p2p_keras.core.progress import Progress
+from p2p_keras.core.json_lines import json_lines
+from p2p_keras.core.progress import Progress, time_left
 
-__all__ = ["EpochProgress", "best_figure", "held_out_figure", "time_left"]
+__all__ = ["EpochProgress", "best_figure", "held_out_figure"]
 
 _EVERY_S = 0.25
 
@@ -36,15 +38,8 @@ def best_figure(path: Path) -> float | None:
     return min((figure[1] for figure in figures if figure is not None and math.isfinite(figure[1])), default=None)
 
 
-def time_left(seconds: float) -> str:
-    """Time as a person says it."""
-    if seconds < 90:
-        return f"{seconds:.0f} s left"
-    return f"{seconds / 60:.0f} min left" if seconds < 5400 else f"{seconds / 3600:.1f} h left"
-
-
 class EpochProgress(keras.callbacks.Callback):
-    """A line for each epoch on standard error, and on a terminal a bar.
+    """A line for each epoch on standard error, and on a terminal a bar; with ``--json`` a report a second.
 
     Parameters
     ----------
@@ -67,11 +62,13 @@ class EpochProgress(keras.callbacks.Callback):
         self._bar: Progress | None = None
         self._start: float | None = None
         self._shown = 0.0
-        self._figures = ""
+        self._figures, self._epoch = "", 0
+        self._facts: dict[str, Any] = {}
 
     def on_train_begin(self, logs=None):
         """Open the bar; a resumed run calls `fit` twice."""
-        self._bar = Progress(f"epoch 1 of {self.epochs}", self.steps_per_epoch, unit="images", time_left=False)
+        doing = f"epoch 1 of {self.epochs}" if json_lines() is None else "training"
+        self._bar = Progress(doing, self.steps_per_epoch, unit="images", own_lines=True)
         self._bar.__enter__()
 
     def on_train_end(self, logs=None):
@@ -87,8 +84,8 @@ class EpochProgress(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         """Begin the bar of this epoch."""
         self._epoch_start, self._epoch_end = time.monotonic(), None
-        self._epoch_first = self.step
-        if self._bar is not None:
+        self._epoch_first, self._epoch = self.step, epoch + 1
+        if self._bar is not None and self._bar.shown:
             self._bar.restart(f"epoch {epoch + 1} of {self.epochs}", self.steps_per_epoch)
             self._bar.advance(self.step % self.steps_per_epoch, 0.0, self._figures)
 
@@ -99,12 +96,10 @@ class EpochProgress(keras.callbacks.Callback):
         if self._start is None:  # the first step also builds TensorFlow's graph, which says nothing of the others
             self._start = self._epoch_start = now
             self._epoch_first = self.first_step = self.step
-        if self._bar is None or not self._bar.shown or now - self._shown < _EVERY_S:
+        if now - self._shown < _EVERY_S:
             return
         self._shown = now
-        done = self.step - (self.step - 1) // self.steps_per_epoch * self.steps_per_epoch
-        loss = f"loss {float(logs['loss']):.3f}  " if logs and "loss" in logs else ""
-        self._bar.advance(done, self._rate(), f"{loss}{self._figures}{self._left()}")
+        self._show(self.step - (self.step - 1) // self.steps_per_epoch * self.steps_per_epoch, logs or {})
 
     def on_epoch_end(self, epoch, logs=None):
         """Write the epoch's line."""
@@ -117,21 +112,43 @@ class EpochProgress(keras.callbacks.Callback):
             unit = " mag" if name.endswith("error") else ""
             best = "none yet" if self.best is None else f"{self.best:.4f}"
             self._figures = f"{name} {value:.4f}{unit} (best {best})  "
-        loss = f"loss {float(logs['loss']):.3f}  " if "loss" in logs else ""
-        line = f"epoch {epoch + 1} of {self.epochs}  {loss}{self._figures}{self._rate():.1f} images/s  {self._left()}"
-        if self._bar is not None:
-            self._bar.advance(self.steps_per_epoch, self._rate(), f"{loss}{self._figures}{self._left()}")
-            self._bar.say(line)
+            self._facts = {name.replace("-", "_").replace(" ", "_"): value, "best": self.best}
+        self._show(self.steps_per_epoch, logs)
+        if self._bar is not None and not self._bar.reports:
+            line = f"epoch {epoch + 1} of {self.epochs}  {_loss(logs)}{self._figures}"
+            self._bar.say(f"{line}{self._rate():.1f} images/s  {self._left_in_words()}")
+
+    def _show(self, done: int, logs: dict) -> None:
+        """Show the present epoch on the bar, or report the whole run."""
+        if self._bar is None:
+            return
+        if not self._bar.reports:
+            self._bar.advance(done, self._rate(), f"{_loss(logs)}{self._figures}{self._left_in_words()}")
+            return
+        loss = {"loss": float(logs["loss"])} if "loss" in logs else {}
+        left = self._left()
+        facts: dict[str, Any] = {"seconds_left": None if left is None else round(left, 1)}
+        facts |= {"epoch": self._epoch, "epochs": self.epochs, **loss, **self._facts}
+        total = self.epochs * self.steps_per_epoch * self.batch_size
+        self._bar.advance(self.step * self.batch_size, self._rate(), total=total, facts=facts)
 
     def _rate(self) -> float:
         """Images of this epoch in a second, without its validation and the first step of all; 0 before the second."""
         seconds = (self._epoch_end or time.monotonic()) - self._epoch_start
         return (self.step - self._epoch_first) * self.batch_size / max(seconds, 1e-6)
 
-    def _left(self) -> str:
-        """Time to the last epoch's end, by the time that this run's steps took, validation included."""
+    def _left(self) -> float | None:
+        """Seconds to the last epoch's end, by the time that this run's steps took, validation included."""
         steps = self.step - self.first_step
-        if not steps or self._start is None:
-            return "0 s left" if self.step >= self.epochs * self.steps_per_epoch else ""
         left = max(0, self.epochs * self.steps_per_epoch - self.step)
-        return time_left((time.monotonic() - self._start) / steps * left)
+        if not left:
+            return 0.0
+        return (time.monotonic() - self._start) / steps * left if steps and self._start is not None else None
+
+    def _left_in_words(self) -> str:
+        left = self._left()
+        return "" if left is None else time_left(left)
+
+
+def _loss(logs: dict) -> str:
+    return f"loss {float(logs['loss']):.3f}  " if "loss" in logs else ""

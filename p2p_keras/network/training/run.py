@@ -36,6 +36,7 @@ from p2p_keras.network.training.checkpoint import (
 )
 from p2p_keras.network.training.config import FitConfig
 from p2p_keras.network.training.epoch_progress import EpochProgress, best_figure
+from p2p_keras.network.training.examples import HeldOutPictures
 from p2p_keras.network.training.optimizer import make_optimizer
 from p2p_keras.network.training.recipes import RECIPES
 from p2p_keras.network.training.run_data import batches, count_galaxies, held_out, held_out_splits, stored_size
@@ -193,6 +194,9 @@ def _train(
     ]
     if find_spec("tensorflow"):  # which Keras writes TensorBoard's files by, on every backend
         callbacks.append(keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False))
+        if config.pictures_every and not config.part:  # a part has no profiles
+            pictures = HeldOutPictures(folder / "tensorboard", config.data, config.pictures_every, config.epochs)
+            callbacks.append(pictures)
     best = best_figure(folder / "metrics.csv") if done_before else None
     shown = EpochProgress(config.epochs, steps, config.batch_size, first_step=done, best=best)
     callbacks += [shown] if verbose else []
@@ -204,8 +208,9 @@ def _train(
     }
     first = done // steps
     with _explained(config, checkpoint), closing(shown):
-        # A run killed within an epoch has done some of its steps: those are not done again.
-        if done % steps:
+        # A run killed within an epoch has done some of its steps: those are not done again. An epoch beyond those that
+        # are asked for now stays as it is.
+        if done % steps and first < config.epochs:
             trainer.fit(train, initial_epoch=first, epochs=first + 1, steps_per_epoch=steps - done % steps, **common)
             first += 1
         if first < config.epochs and not trainer.stop_training:

@@ -8,19 +8,15 @@ import subprocess
 import sys
 import time
 from importlib.util import find_spec
-from itertools import islice
 from pathlib import Path
 
-import click
-import numpy as np
-
 from p2p_keras.core.errors import P2PError
+from p2p_keras.core.last_words import say_last, took
 from p2p_keras.network.training.config import FitConfig
 
-__all__ = ["log", "NUM_EXAMPLES", "train_and_export", "run_card", "draw_examples"]
+__all__ = ["log", "train_and_export", "run_card", "draw_examples"]
 
 log = logging.getLogger(__name__)
-NUM_EXAMPLES = 6
 
 
 def train_and_export(config: FitConfig, *, resume: bool = False, quiet: bool = False) -> Path:
@@ -39,7 +35,6 @@ def train_and_export(config: FitConfig, *, resume: bool = False, quiet: bool = F
 
     started = time.monotonic()
     result = fit(config, resume=resume, verbose=0 if quiet else 1)
-    trained = time.monotonic() - started
     model = load_run_model(result.folder)
     picture = draw_examples(model, config, result.folder / "examples.png")
     exported = None
@@ -55,7 +50,7 @@ def train_and_export(config: FitConfig, *, resume: bool = False, quiet: bool = F
         else:
             exported = _exported_by_tensorflow(result.folder, root, name, version)
     if not quiet:
-        _report(result, picture, exported, trained, time.monotonic() - started)
+        _report(result, picture, exported, time.monotonic() - started)
     return result.folder
 
 
@@ -102,32 +97,12 @@ def run_card(config: FitConfig, metrics: dict) -> dict:
 
 def draw_examples(model, config: FitConfig, path: Path) -> Path:
     """Draw held-out galaxies with true and predicted profiles and their uncertainty."""
-    from keras.ops import convert_to_numpy
-
-    from p2p_keras.data.shards import find_shards, read_shards
-    from p2p_keras.images import GalaxyImage
+    from p2p_keras.network.training.examples import examples_figure, first_galaxies
     from p2p_keras.network.training.run_data import held_out_splits
-    from p2p_keras.profile.plots import comparison_figure, save_figure
-    from p2p_keras.profile.tables.building import profile_table
+    from p2p_keras.profile.plots import save_figure
 
-    entries = []
-    for galaxy in islice(read_shards(find_shards(config.data, held_out_splits(config.data)[-1])), NUM_EXAMPLES):
-        image = GalaxyImage.from_array(
-            galaxy.image,
-            zero_point=galaxy.zero_point,
-            pixel_scale=galaxy.pixel_scale,
-            name=galaxy.name,
-            band=galaxy.band,
-        )
-        inputs = {
-            "image": galaxy.image[None],
-            "zero_point": np.full(1, galaxy.zero_point, "float32"),
-            "pixel_scale": np.full(1, galaxy.pixel_scale, "float32"),
-        }
-        outputs = {name: convert_to_numpy(value)[0] for name, value in model(inputs, training=False).items()}
-        entries.append((image, galaxy, profile_table(outputs, image)))
-    figure = comparison_figure(entries, title="Held-out galaxies: true and predicted profiles")
-    return save_figure(figure, path)
+    galaxies = first_galaxies(config.data, held_out_splits(config.data)[-1])
+    return save_figure(examples_figure(model, galaxies, "Held-out galaxies: true and predicted profiles"), path)
 
 
 def _commit() -> str:
@@ -149,22 +124,23 @@ def _commit() -> str:
         return ""
 
 
-def _report(result, picture: Path, exported: Path | None, trained: float, total: float) -> None:
+def _report(result, picture: Path, exported: Path | None, seconds: float) -> None:
     split = "test" if "test" in result.metrics else "val"
     figures = {name: float("nan") if value is None else value for name, value in result.metrics[split].items()}
-    click.echo(
-        f"Trained {result.epochs} epochs ({result.metrics['steps']} steps) in {trained / 60:.1f} min; "
-        f"{total / 60:.1f} min in all.\n"
+    epochs = f"{result.epochs} {'epoch' if result.epochs == 1 else 'epochs'}"
+    say_last(
+        f"Trained {epochs} ({result.metrics['steps']} steps) in {took(0, '', seconds)}, exports and pictures included\n"
         f"Galaxies of the {split} split: median error {figures['error_bright']:.3f} mag where mu < 26.5 "
         f"(worst tenth from {figures['error_bright_p90']:.3f}), {figures['error_all']:.3f} to the profile's end; "
-        f"{100 * figures['coverage']:.0f} % of truths inside 1 sigma.\n"
-        f"Run folder    {result.folder} (config.json, metrics.csv, metrics.json, tensorboard/)\n"
-        f"Picture       {picture}"
+        f"{100 * figures['coverage']:.0f} % of truths inside 1 sigma",
+        [
+            ("Run folder", f"{result.folder} (config.json, metrics.csv, metrics.json)"),
+            ("Picture", picture),
+            ("Curves", f"tensorboard --logdir {result.folder / 'tensorboard'}"),
+            ("SavedModel", exported),
+            ("ONNX", None if exported is None else exported.parent / "model.onnx"),
+        ],
+        then=f"python -m p2p_keras.predict IMAGE.fits --model {exported} --output profile.ecsv --plot plots"
+        if exported is not None
+        else f"python -m p2p_keras.export {result.folder}",
     )
-    if exported is not None:
-        click.echo(
-            f"SavedModel    {exported}\nONNX          {exported.parent / 'model.onnx'}\n"
-            f"Next          python -m p2p_keras.predict IMAGE.fits --model {exported} "
-            "--output profile.ecsv --plot plots"
-        )
-    click.echo(f"Curves        tensorboard --logdir {result.folder / 'tensorboard'}")

@@ -16,9 +16,10 @@ from p2p_keras.images.inputs import is_fits_name
 from p2p_keras.images.reading import read_image
 from p2p_keras.measure.outputs.gallery import number_in
 from p2p_keras.measure.outputs.summary import read_summary
+from p2p_keras.page.judging.kinds import is_survey
 from p2p_keras.profile.tables.lists import joined
 from p2p_keras.profile.tables.measured import table_of_columns
-from p2p_keras.profile.tables.reading import FORMATS, open_profiles
+from p2p_keras.profile.tables.reading import open_profiles
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
     from p2p_keras.page.places import Places
 
-__all__ = ["ENDINGS", "Results", "image_of", "results_of", "open_results", "looks_like_results"]
+__all__ = ["Results", "image_of", "results_of", "open_results"]
 
 FIRST = (
     "name", "band", "quality", "p_bad", "flags", "mag_total", "r50", "r90", "concentration", "extent", "sersic_n",
@@ -34,7 +35,6 @@ FIRST = (
 )  # fmt: skip
 """Columns that a reader looks for first."""
 
-ENDINGS = FORMATS
 _SURROUNDINGS = 3.4
 _LARGEST = 1024
 _HDU = re.compile(r"HDU (\d+)(?:.*plane (\d+))?")
@@ -179,7 +179,7 @@ def open_results(path: Path) -> Results:
         It is none of these.
     """
     if path.is_dir():
-        if _is_survey(path):
+        if is_survey(path):
             return _survey(path)
         stored = open_profiles(path)
         if not stored:
@@ -197,26 +197,12 @@ def open_results(path: Path) -> Results:
     return results_of(table, path)
 
 
-def looks_like_results(path: Path) -> bool:
-    """Whether a path on the command line is a table or a result's folder, not an image or a folder of images."""
-    if path.is_dir():
-        return _is_survey(path) or any(
-            file.suffix.lower().lstrip(".") in set(ENDINGS) - {"fits"} for file in path.iterdir()
-        )
-    suffix = path.suffix.lower().lstrip(".")
-    return suffix in set(ENDINGS) - {"fits"} or (suffix == "fits" and _is_table(path))
-
-
 def hdu_of(label: str) -> dict[str, int]:
     """Options ``hdu`` and ``plane`` of an image from what a profile's meta says."""
     found = _HDU.match(label)
     if found is None:
         return {}
     return {"hdu": int(found[1])} | ({"plane": int(found[2])} if found[2] else {})
-
-
-def _is_survey(path: Path) -> bool:
-    return (path / "dataset").is_dir() or (path / "hats.properties").is_file()
 
 
 def _row(meta: Mapping[str, Any]) -> dict[str, Any]:
@@ -241,17 +227,6 @@ def _floats(column: Any) -> Any:
     if not np.ma.isMaskedArray(column) or not np.ma.getmaskarray(column).any():
         return np.asarray(column)
     return column.astype(float) if column.dtype.kind in "iubf" else np.asarray(column.filled(""))
-
-
-def _is_table(path: Path) -> bool:
-    """Whether a FITS file has a table and no image before it."""
-    from p2p_keras.images.hdus import axes_of, open_fits
-
-    try:
-        with open_fits(str(path)) as file:
-            return len(file) > 1 and not axes_of(file[0]) and type(file[1]).__name__ == "BinTableHDU"
-    except P2PError:
-        return False
 
 
 def _profiles(path: Path, stored: Sequence[Any]) -> Results:

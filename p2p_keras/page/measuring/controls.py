@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import panel as pn
 
 from p2p_keras.page.measuring.downloads import ENDINGS
 from p2p_keras.page.measuring.layers import LAYERS
+from p2p_keras.page.measuring.numbers import read_value
 from p2p_keras.page.measuring.profile_plots import ProfilePlots
+from p2p_keras.page.measuring.request import FILES, Request
 from p2p_keras.page.measuring.sky_image import STRETCHES, SkyImage
 from p2p_keras.page.style import COLOUR_MAPS
 from p2p_keras.page.widgets import Dropper, column, html
+
+if TYPE_CHECKING:
+    from p2p_keras.page.measuring.measurement import Measurement
 
 __all__ = ["Controls"]
 
@@ -25,13 +32,17 @@ _TEXTS = {
     "y": "target y [px of the file]",
     "sky": "sky: level, or unknown",
     "size": "size of the cutout [px]",
+    "mask": "mask: a file",
+    "sigma": "noise map, 1 sigma: a file",
     "fixed": "one ellipse: X0,Y0,E,PA",
+    "forced": "bands along one's ellipses: g=A.fits r=B.fits",
 }
 _DROP_HERE = (
     ".filepond--panel-root { background: #f3f6f9; border: 1.5px dashed #9aa4ae; }"
     ".filepond--drop-label, .filepond--drop-label label { font-size: 13px; min-height: 3.2em; }"
 )
-_SELDOM = ("plane", "sky", "size", "fixed")
+_SELDOM = ("plane", "sky", "size", "fixed", "mask", "sigma")
+_WIDE = ("forced",)
 _DOWNLOADS = {
     "ecsv": "ECSV",
     "fits": "FITS",
@@ -76,7 +87,11 @@ class Controls:
 
         self.texts = {
             key: pn.widgets.TextInput(
-                name=label, css_classes=[f"option-{key}"], styles={"flex": "1 1 130px"}, width=130, margin=(3, 8, 3, 0)
+                name=label,
+                css_classes=[f"option-{key}"],
+                styles={"flex": "1 1 100%" if key in _WIDE else "1 1 130px"},
+                width=130,
+                margin=(3, 8, 3, 0),
             )
             for key, label in _TEXTS.items()
         }
@@ -96,6 +111,12 @@ class Controls:
             name="percentiles", start=0.0, end=100.0, step=0.1, value=percentiles, width=190
         )
         self.middle = pn.widgets.Button(name="the middle galaxy", button_type="default", align="end")
+        self.attention = _check("attention: which pixels made the radius", "attention")
+        self.attention_said = html(visible=False)
+        self.band = pn.widgets.Select(name="band shown", width=110, css_classes=["band-shown"])
+        self.reference = pn.widgets.Select(name="ellipses of", width=110, css_classes=["reference"])
+        self.align = _check("register them by their light", "align")
+        self.bands = pn.FlexBox(self.band, self.reference, self.align, gap="0 6px", align_items="end", visible=False)
         self.clear = pn.widgets.Button(name="clear regions", button_type="default", align="end")
 
         self.numbers, self.read, self.line = html(), html(), html()
@@ -121,13 +142,37 @@ class Controls:
             visible=False,
         )
 
+    def show_request(self, request: Request, found: Measurement) -> None:
+        """Fill the fields with what was asked for; where nothing was, they say what was read."""
+        for key, widget in self.texts.items():
+            value = getattr(request, key)
+            value = Path(value).name if key in FILES and value else value
+            widget.value = "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+            widget.placeholder = read_value(found, key)
+        self.path.value = request.shown
+        if request.path in self.choice.options.values():
+            self.choice.value = request.path
+        self.bands.visible = bool(request.band_files)
+        if request.band_files:
+            names = [band for band, _ in request.band_files]
+            self.band.param.update(options=names, value=request.band)
+            self.reference.param.update(options=[*names, "all"], value=request.reference)
+        self.align.value, self.photometry.value = request.align, request.photometry
+        self.hold.value = request.ellipses is not None
+
+    def say_of_attention(self, sentence: str) -> None:
+        """Say what becomes of the attention that was asked for."""
+        self.attention_said.object = f"<p class='small'>{escape(sentence)}</p>" if sentence else ""
+        self.attention_said.visible = bool(sentence)
+
     def layout(self, view: SkyImage, plots: ProfilePlots) -> Any:
         """All of it, for a window of any width."""
         files = [self.choice] if self.several_images else []
         seldom = [self.texts[key] for key in _SELDOM]
-        often = [widget for widget in self.texts.values() if widget not in seldom]
+        wide = [self.texts[key] for key in _WIDE]
+        often = [widget for widget in self.texts.values() if widget not in (*seldom, *wide)]
         more = pn.Card(
-            pn.FlexBox(*seldom, *([self.model] if self.several_models else [])),
+            pn.FlexBox(*seldom, *([self.model] if self.several_models else []), *wide),
             self.photometry,
             self.hold,
             self.use_as_mask,
@@ -143,7 +188,9 @@ class Controls:
             view.figure,
             view.cursor,
             pn.FlexBox(self.layer, self.kind, self.colours, self.limits, align_items="end", gap="0 6px"),
-            pn.FlexBox(self.middle, self.clear, gap="0 6px"),
+            self.bands,
+            pn.FlexBox(self.middle, self.clear, self.attention, gap="0 10px", align_items="center"),
+            self.attention_said,
             width="520px",
         )
         middle = column(*plots.figures.values(), plots.words, width="430px")

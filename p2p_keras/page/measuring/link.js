@@ -1,11 +1,15 @@
 // What follows the pointer: a radius lights its ellipse, a pixel says where it is.
 // Sources come as arguments: profile, rings (ellipses of all radii), lit, row, words; of the image also base (pixels),
-// grid (where they lie in the file), map (which radius is nearest), sky, cursor.
+// every and shown (the attention of all radii, and of the lit one), grid (where they lie in the file), map (which radius is nearest), sky, cursor.
 
 function light(k) {
   const p = profile.data, e = rings.data;
   if (k < 0 || k >= p.sma.length || e.xs[k] === undefined) { return; }
   lit.data = {xs: [e.xs[k]], ys: [e.ys[k]]};
+  const all = every.data;
+  if (all.x.length > k) {
+    shown.data = {x: all.x[k], y: all.y[k], alpha: all.alpha[k], side: Array(all.x[k].length).fill(all.side[k])};
+  }
   const one = {};
   for (const name of Object.keys(p)) { one[name] = [p[name][k]]; }
   row.data = one;

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-import numpy as np
 import panel as pn
 from bokeh.events import MouseMove, Tap
 from bokeh.models import CustomJS
@@ -21,6 +20,7 @@ from bokeh.models import CustomJS
 from p2p_keras.core.atomic_files import safe_name
 from p2p_keras.core.errors import P2PError
 from p2p_keras.page.assets import asset
+from p2p_keras.page.measuring.attention_overlay import AttentionFollower
 from p2p_keras.page.measuring.controls import Controls
 from p2p_keras.page.measuring.downloads import download, file_name
 from p2p_keras.page.measuring.drawn_mask import Drawn
@@ -28,7 +28,7 @@ from p2p_keras.page.measuring.layers import LAYERS, layer_of
 from p2p_keras.page.measuring.measurement import Measurement, Models, measure
 from p2p_keras.page.measuring.numbers import numbers_html, read_html
 from p2p_keras.page.measuring.profile_plots import ProfilePlots
-from p2p_keras.page.measuring.request import Request, options_of_text
+from p2p_keras.page.measuring.request import FILES, Request, options_of_text
 from p2p_keras.page.measuring.sky_image import SkyImage, Stretch
 from p2p_keras.page.places import Places
 from p2p_keras.page.widgets import MAX_UPLOAD, Acts
@@ -59,15 +59,16 @@ class MeasurePage:
         self.folder = Path(self._folder.name).resolve()
         self.own = Places([self.folder])
         self.places, self.models = places, models
-        self.request = Request()
+        self.request = Request(own=str(self.folder))
         self.found = Measurement(self.request)
         self.stretch = Stretch()
         self.sky_image, self.plots = SkyImage(), ProfilePlots()
         names = {places.short_name(path): str(path) for path in images}
         self.controls = Controls(names, models.names, self.stretch.percentiles)
         self.acts = Acts()
-        self._location = pn.state.location
-        self._busy = False
+        overlay, say = self.sky_image.attention, self.controls.say_of_attention
+        self.attention = AttentionFollower(overlay, models, say, self.acts.do)
+        self._location, self._busy = pn.state.location, False
         self._wire()
         self._link_pointer()
 
@@ -90,10 +91,51 @@ class MeasurePage:
             return
         self._open_path(path, self.places.short_name(path), options)
 
+    def open_bands(self, text: str, options: Mapping[str, Any] | None = None) -> None:
+        """Measure several files, ``g=a.fits r=b.fits``, along the ellipses of one band; none: the image alone again."""
+        if not text.strip():
+            self._open_path(Path(self.request.path), self.request.shown)
+            return
+        try:
+            self.request = self.request.of_bands(text, self._file_of, options or {})
+        except P2PError as error:
+            self._say(str(error))
+            return
+        self.sky_image.forget()
+        self.measure(same_field=False)
+
+    def see_band(self, band: str) -> None:
+        """Show another of the bands that were measured."""
+        files = dict(self.request.band_files)
+        if band not in files:
+            self._say(f"{band}: the bands are {', '.join(files)}")
+            return
+        path, shown = files[band], self.request.shown_bands()[band]
+        self.request = replace(self.request, path=path, shown=shown, band=band)
+        self.measure(same_field=False)
+
+    def _named_file(self, text: str) -> str | None:
+        """A mask or noise map that is typed: ``FILE`` or ``FILE[HDU]``."""
+        from p2p_keras.images.companions import split_file_hdu
+
+        path, hdu = split_file_hdu(text.strip())
+        if not path:
+            return None
+        return f"{self._file_of(path)}" + ("" if hdu is None else f"[{hdu}]")
+
+    def _file_of(self, text: str) -> Path:
+        """A file of the page's folders, or one that was dropped."""
+        try:
+            return self.places.path_of(text)
+        except P2PError:
+            if (dropped := self.folder / (safe_name(Path(text).name) or "_")).is_file():
+                return dropped
+            raise
+
     def show_profile(self, image: GalaxyImage, profile: QTable) -> None:
         """Show a profile that is there already, on its image."""
         on_disk = Path(image.source).is_file()
-        self.request = Request(path=image.source if on_disk else "", shown=image.source)
+        self.request = Request(path=image.source if on_disk else "", shown=image.source, own=str(self.folder))
         self.found = Measurement(self.request, image, image, profile)
         self._show()
 
@@ -116,7 +158,7 @@ class MeasurePage:
         field = self.found.field
         if field is None or not (-0.5 <= x < field.shape[1] - 0.5 and -0.5 <= y < field.shape[0] - 0.5):
             return
-        if _inside_any(self.sky_image.masked.data, x, y) or _inside_any(self.sky_image.unmasked.data, x, y):
+        if self.sky_image.has_region_at(x, y):
             return  # a region is chosen, to be deleted
         x_file, y_file = field.to_file(x, y)
         self.request = self.request.at(round(float(x_file), 1), round(float(y_file), 1))
@@ -168,7 +210,7 @@ class MeasurePage:
             if found.profile is None:
                 controls.layer.value = LAYERS[0]
             self.sky_image.show(found, self.stretch, layer_of(controls.layer.value, found))
-            self.plots.show(found.profile)
+            self.plots.show(found.profile, found.bands)
             controls.numbers.object = numbers_html(found)
             controls.read.object = read_html(found)
             line = escape(found.request.command_line())
@@ -176,16 +218,13 @@ class MeasurePage:
             controls.results.visible = found.profile is not None
             controls.buttons["given mask"].visible = found.request.mask is not None
             controls.buttons["given mask"].filename = Path(found.request.mask or "mask.fits").name
-            for key, widget in controls.texts.items():
-                value = getattr(self.request, key)
-                widget.value = "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
-                widget.placeholder = _read_value(found, key)
-            controls.path.value = self.request.shown
-            if self.request.path in controls.choice.options.values():
-                controls.choice.value = self.request.path
-            controls.photometry.value = self.request.photometry
-            controls.hold.value = self.request.ellipses is not None
+            controls.show_request(self.request, found)
         self._remember_in_link()
+        self._follow_attention()
+
+    def _follow_attention(self) -> None:
+        """Show the attention of what is measured, where it is asked for."""
+        self.attention.follow(self.found if self.controls.attention.value else None)
 
     def _say(self, sentence: str) -> None:
         self.controls.error.object = f"<div class='error' role='alert'>{escape(sentence)}</div>" if sentence else ""
@@ -195,8 +234,10 @@ class MeasurePage:
         location = self._location
         if location is None or not self.request.path:
             return
-        on_disk = not self.own.holds(Path(self.request.path))
-        asked = {"image": self.request.shown} | self.request.link() if on_disk else {}
+        files = [self.request.path, *(path for _, path in self.request.band_files)]
+        on_disk = not any(self.own.holds(Path(path)) for path in files)
+        image = {} if self.request.forced else {"image": self.request.shown}
+        asked = image | self.request.link() if on_disk else {}
         kept = {key: value for key, value in location.query_params.items() if key == "token"}
         location.search = "?" + urlencode(kept | asked) if kept | asked else ""
 
@@ -239,6 +280,10 @@ class MeasurePage:
             self._watch(widget, partial(self._typed, key))
         self._watch(controls.photometry, lambda on: self.set_options(photometry=on))
         self._watch(controls.hold, self.hold)
+        self._watch(controls.attention, lambda on: self._follow_attention())
+        self._watch(controls.band, self.see_band)
+        self._watch(controls.align, lambda on: self.set_options(align=on))
+        self._watch(controls.reference, lambda band: self.set_options(reference=band))
         self._watch(controls.model, lambda name: self.set_options(model=name))
         self._watch(controls.layer, lambda name: self._restretch())
         self._watch(controls.kind, lambda kind: self._restretch())
@@ -253,10 +298,16 @@ class MeasurePage:
         self.sky_image.figure.on_event(Tap, lambda event: self.click(event.x, event.y))
 
     def _typed(self, key: str, text: str) -> None:
+        if key == "forced":
+            self.open_bands(text)
+            return
         try:
-            value = options_of_text({key: text}).get(key)
+            value: Any = self._named_file(text) if key in FILES else options_of_text({key: text}).get(key)
         except P2PError as error:
             self._say(str(error))
+            return
+        if key == "band" and self.request.band_files:
+            self.see_band(str(value))
             return
         if key not in ("x", "y"):
             self.set_options(**{key: value})
@@ -283,6 +334,7 @@ class MeasurePage:
         sources = {
             "profile": plots.profile, "row": plots.row, "words": plots.words, "rings": view.rings, "lit": view.lit,
             "base": view.base, "map": view.map, "grid": view.grid, "sky": view.sky, "cursor": view.cursor,
+            "every": view.attention.every, "shown": view.attention.shown,
         }  # fmt: skip
         code = asset("measuring/link.js")
         on_image = CustomJS(args=sources, code=code + "\nplace(cb_obj.x, cb_obj.y);")
@@ -290,26 +342,3 @@ class MeasurePage:
         on_profile = CustomJS(args=sources, code=code + "\nlight(nearest(cb_obj.x));")
         for figure in plots.figures.values():
             figure.js_on_event(MouseMove, on_profile)
-
-
-def _inside_any(regions: Mapping[str, Any], x: float, y: float) -> bool:
-    from matplotlib.path import Path as Outline
-
-    pairs = zip(regions["xs"], regions["ys"], strict=True)
-    return any(len(xs) > 2 and Outline(np.column_stack([xs, ys])).contains_point((x, y)) for xs, ys in pairs)
-
-
-def _read_value(found: Measurement, key: str) -> str:
-    """What the file says of an option, for the field's placeholder."""
-    image = found.image
-    if image is None:
-        return "needed" if found.missing == key else ""
-    known = {
-        "zero_point": f"{image.zero_point:.4f}",
-        "pixel_scale": f"{image.file_pixel_scale:.4g}",
-        "band": image.band,
-        "hdu": image.hdu,
-        "x": "middle",
-        "y": "middle",
-    }
-    return known.get(key, "")

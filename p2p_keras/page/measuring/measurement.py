@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from astropy.table import QTable
 
     from p2p_keras.images import GalaxyImage
+    from p2p_keras.measure.attention import AttentionReader
 
 __all__ = ["MAX_PIXELS", "Measurement", "Models", "measure"]
 
@@ -44,6 +46,8 @@ class Measurement:
         The sentence that `predict` would say; '' where there is a profile.
     missing : str
         The option that the error asks for, '' for none.
+    bands : dict of str to QTable
+        Profiles of all bands that were measured along the same ellipses; `profile` is that of ``request.band``.
     """
 
     request: Request
@@ -52,6 +56,7 @@ class Measurement:
     profile: QTable | None = None
     error: str = ""
     missing: str = ""
+    bands: dict[str, QTable] = dataclass_field(default_factory=dict)
 
 
 class Models:
@@ -60,6 +65,7 @@ class Models:
     def __init__(self, names: tuple[str | None, ...] = (None,), threads: int | None = None) -> None:
         self.names, self.threads = names, threads
         self._loaded: dict[str | None, Predictor] = {}
+        self._attention: dict[str | None, AttentionReader] = {}
 
     def load(self, name: str | None = None) -> Predictor:
         """Load a model; one that the page wasn't started with is refused.
@@ -73,6 +79,24 @@ class Models:
         if name not in self._loaded:
             self._loaded[name] = Predictor.load(name, threads=self.threads)
         return self._loaded[name]
+
+    def attention(self, name: str | None = None) -> AttentionReader:
+        """Load what reads a model's attention: its Keras file, by TensorFlow.
+
+        Raises
+        ------
+        UsageError
+            There is no such file, or its network has no attention.
+        ModuleNotFoundError
+            Keras or its backend isn't installed.
+        """
+        from p2p_keras.measure.attention import AttentionReader
+
+        if name not in self.names:
+            raise UsageError(f"--model {name}: the page wasn't started with this model")
+        if name not in self._attention:
+            self._attention[name] = AttentionReader.load(name)
+        return self._attention[name]
 
 
 def measure(
@@ -113,13 +137,36 @@ def measure(
                 field = field or _field(request, None, shape)
                 raise
             measurer = measurer_of(request.measurer_options(), lambda: models.load(request.model))
+            if request.band_files:
+                bands = _measure_bands(request, measurer)
+                return Measurement(request, field, image, bands[str(request.band)], bands=bands)
             found = measurer.measure([image])[0]
             if isinstance(found, P2PError):
                 raise found
             return Measurement(request, field, image, complete_profile(found))
     except P2PError as error:
         said = str(error).replace(request.path, request.shown or request.path) if request.path else str(error)
+        for band, path in request.band_files:
+            said = said.replace(path, request.shown_bands()[band])
         return Measurement(request, field, image, error=said, missing=_missing(error))
+
+
+def _measure_bands(request: Request, measurer: Any) -> dict[str, QTable]:
+    """All bands along the ellipses of the reference, as ``predict --forced``.
+
+    Raises
+    ------
+    P2PError
+    """
+    from p2p_keras.measure.bands import forced_inputs, predict_forced
+
+    options = {key: value for key, value in request.image_options().items() if key != "band"}
+    words = [f"{band}={path}" for band, path in request.band_files]
+    galaxies = forced_inputs(words, str(request.reference), None, None, **options)
+    one = next(predict_forced(measurer, galaxies, str(request.reference), align=request.align))
+    if one.profiles is None:
+        raise one.error or P2PError("no band was measured")
+    return {band: complete_profile(profile) for band, profile in one.profiles.items()}
 
 
 def _missing(error: P2PError) -> str:

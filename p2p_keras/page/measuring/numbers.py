@@ -12,7 +12,7 @@ from p2p_keras.measure.outputs.gallery import flags_of, number_in, numbers_of, q
 if TYPE_CHECKING:
     from p2p_keras.page.measuring.measurement import Measurement
 
-__all__ = ["numbers_html", "quality_html", "read_html"]
+__all__ = ["numbers_html", "quality_html", "read_html", "read_value"]
 
 
 def numbers_html(found: Measurement) -> str:
@@ -30,9 +30,29 @@ def numbers_html(found: Measurement) -> str:
         f"<div class='head'><b>{escape(str(meta.get('name', '')))}</b>{band}{quality_html(meta)}</div>",
         f"<div class='numbers'>{''.join(cells)}</div>",
         flags_html(meta),
+        *bands_html(found),
         *(f"<div class='note'>{escape(str(note))}</div>" for note in meta.get("notes") or []),
     ]
     return "".join(parts)
+
+
+def bands_html(found: Measurement) -> list[str]:
+    """Total colours, and what the other bands' flags are, where several were measured."""
+    if not found.bands:
+        return []
+    from p2p_keras.measure.bands.colours import colour_table
+
+    totals = {
+        key.removesuffix("_total"): v for key, v in colour_table(found.bands).meta.items() if key.endswith("_total")
+    }
+    said = ", ".join(f"{name} = {value:.2f}" for name, value in totals.items())
+    parts = [f"<div class='note'>{escape(said)} (all light)</div>"]
+    assert found.profile is not None
+    for band, profile in found.bands.items():
+        others = [word for word in profile.meta.get("flags", []) if word not in found.profile.meta.get("flags", [])]
+        if others:
+            parts.append(f"<div class='note'>{escape(band)}: {escape(', '.join(others).replace('_', ' '))}</div>")
+    return parts
 
 
 def quality_html(meta: Any) -> str:
@@ -66,3 +86,19 @@ def read_html(found: Measurement) -> str:
         f"<tr><td>{name}</td><td>{escape(value)}</td><td>{escape(origin)}</td></tr>" for name, value, origin in rows
     )
     return f"<table class='read'>{cells}</table>"
+
+
+def read_value(found: Measurement, option: str) -> str:
+    """What the file says of an option, for its field."""
+    image = found.image
+    if image is None:
+        return "needed" if found.missing == option else ""
+    known = {
+        "zero_point": f"{image.zero_point:.4f}",
+        "pixel_scale": f"{image.file_pixel_scale:.4g}",
+        "band": image.band,
+        "hdu": image.hdu,
+        "x": "middle",
+        "y": "middle",
+    }
+    return known.get(option, "")

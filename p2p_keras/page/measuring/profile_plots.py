@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,16 +11,19 @@ from bokeh.plotting import figure
 
 from p2p_keras.page.style import BLUE, FAINT, ORANGE, VERMILION, dress
 from p2p_keras.profile.columns import plain_arrays
+from p2p_keras.profile.plots.bands import band_color
 from p2p_keras.profile.plots.panels import CLEAR_ELLIPTICITY, continuous_angle
+from p2p_keras.profile.plots.style import SERIES
 
 if TYPE_CHECKING:
     from astropy.table import QTable
 
 __all__ = ["ProfilePlots"]
 
-_HEIGHTS = {"mu": 300, "ellipticity": 120, "pa": 120, "growth": 150, "b4": 120}
+_HEIGHTS = {"mu": 300, "colour": 130, "ellipticity": 120, "pa": 120, "growth": 150, "b4": 120}
 _LARGEST_ERROR = 1.0
 _GROWTH_SHOWN = 6.0
+_CLEAR_COLOUR = 0.3
 _SHOWN = ("mu", "ellipticity", "pa", "growth", "b4")
 _ERRORS = {"mu": "mu_err", "ellipticity": "ellipticity_err", "pa": "pa_err", "growth": "growth_err", "b4": "b4_err"}
 _LABELS = {
@@ -28,6 +32,7 @@ _LABELS = {
     "pa": "PA  [°]",
     "growth": "m(< sma)  [mag]",
     "b4": "b₄, a₄",
+    "colour": "colour  [mag]",
 }
 
 
@@ -49,8 +54,10 @@ class ProfilePlots:
         self.profile = ColumnDataSource({name: [] for name in (*columns, "mu_err")})
         self.row = ColumnDataSource({name: [] for name in (*columns, "mu_err")})
         self.words = Div(text="&nbsp;", css_classes=["cursor"], sizing_mode="stretch_width")
+        self.bands = ColumnDataSource({key: [] for key in ("xs", "ys", "color", "band")})
+        self.colours = ColumnDataSource({key: [] for key in ("xs", "ys", "color", "band")})
         self.radius = Range1d(0.5, 50.0)
-        self.figures = {name: self._figure(name) for name in _SHOWN}
+        self.figures = {name: self._figure(name) for name in ("mu", "colour", *_SHOWN[1:])}
         self.spans: dict[str, list[Span]] = {"r50": [], "r90": []}
         for fig in self.figures.values():
             for key, dash in (("r50", "dashed"), ("r90", "dotted")):
@@ -82,9 +89,15 @@ class ProfilePlots:
         fig.xaxis.major_label_text_font_size = "12px" if last else "0px"
         fig.min_border_bottom = 40 if last else 2
         fig.min_border_top = 2
+        if name == "colour":
+            _lines(fig, self.colours, "bottom_right")
+            fig.visible = False
+            return fig
         shown = "clear_pa" if name == "pa" else name
         band = {"source": self.profile, "color": BLUE}
         fig.varea("sma", f"{name}_low", f"{name}_high", fill_alpha=0.22, source=self.profile, fill_color=BLUE)
+        if name == "mu":
+            _lines(fig, self.bands, "bottom_left")
         if name == "pa":
             fig.line("sma", "pa", line_width=0.8, alpha=0.5, **band)
         if name == "b4":
@@ -97,14 +110,15 @@ class ProfilePlots:
         fig.scatter("sma", name, size=9, fill_color=VERMILION, line_color="white", source=self.row)
         return fig
 
-    def show(self, profile: QTable | None) -> None:
-        """Show a profile; nothing for None or for one without radii."""
+    def show(self, profile: QTable | None, bands: Mapping[str, QTable] | None = None) -> None:
+        """Show a profile, beside it those of other bands and the colours; nothing for None or for one without radii."""
         self.row.data = {key: [] for key in self.row.data}
         self.words.text = "&nbsp;"
         if profile is None or not len(profile):
             self.profile.data = {key: [] for key in self.profile.data}
             for span in (*self.spans["r50"], *self.spans["r90"], self.total):
                 span.visible = False
+            self._show_bands({})
             return
         arrays = {name: np.asarray(values) for name, values in plain_arrays(profile).items()}  # no Column for Bokeh
         nothing = np.full(arrays["sma"].shape, np.nan)
@@ -116,6 +130,7 @@ class ProfilePlots:
             width = np.nan_to_num(arrays.get(error, nothing), nan=0.0)
             data[f"{name}_low"], data[f"{name}_high"] = shown[name] - width, shown[name] + width
         self.profile.data = data
+        self._show_bands(bands or {})
         self._ranges(profile, data)
         has_harmonics = bool(np.isfinite(shown["b4"]).any())
         self.figures["b4"].visible = has_harmonics
@@ -129,6 +144,29 @@ class ProfilePlots:
                 span.visible = bool(np.isfinite(value))
                 span.location = value if span.visible else None
 
+    def _show_bands(self, bands: Mapping[str, QTable]) -> None:
+        """Show the surface brightness of all bands, each named at the end of its line, and the colours."""
+        self.figures["colour"].visible = bool(bands)
+        lines = [
+            (plain_arrays(profile)["sma"], plain_arrays(profile)["mu"], band_color(band, number), band)
+            for number, (band, profile) in enumerate(bands.items())
+        ]
+        _show_lines(self.bands, lines)
+        if not bands:
+            _show_lines(self.colours, [])
+            return
+        from p2p_keras.measure.bands.colours import colour_table
+
+        table = colour_table(bands)
+        names = [name for name in table.colnames if f"{name}_err" in table.colnames]
+        sma = np.asarray(table["sma"].value)
+        clear = {}
+        for name in names:
+            value, error = (np.asarray(table[column].value) for column in (name, f"{name}_err"))
+            clear[name] = np.where(error < _CLEAR_COLOUR, value, np.nan)
+        _show_lines(self.colours, [(sma, clear[name], SERIES[i % len(SERIES)], name) for i, name in enumerate(names)])
+        _set(self.figures["colour"].y_range, list(clear.values()))
+
     def _ranges(self, profile: QTable, data: dict[str, Any]) -> None:
         sma = data["sma"]
         low, high = 0.8 * float(sma.min()), 1.3 * float(sma.max())
@@ -140,7 +178,8 @@ class ProfilePlots:
             fig.xaxis.ticker = FixedTicker(ticks=ticks, minor_ticks=minor)
             fig.xaxis.major_label_overrides = labels
         error = np.minimum(np.nan_to_num(data["mu_err"]), _LARGEST_ERROR)
-        _set(self.figures["mu"].y_range, [data["mu"] - error, data["mu"] + error], least=1.0, down=True)
+        others = [np.asarray(ys, dtype=float) for ys in self.bands.data["ys"]]
+        _set(self.figures["mu"].y_range, [data["mu"] - error, data["mu"] + error, *others], least=1.0, down=True)
         top = float(np.nanmax(data["ellipticity"], initial=0.0))
         self.figures["ellipticity"].y_range.update(start=0.0, end=max(0.32, 1.15 * top))
         clear = data["clear_pa"] if np.isfinite(data["clear_pa"]).any() else data["pa"]
@@ -156,6 +195,20 @@ class ProfilePlots:
             outer = sma > 2.0 * float(sma.min())
             reach = float(np.nanpercentile(np.abs(np.r_[data["b4"][outer], data["a4"][outer], 0.02]), 95))
             self.figures["b4"].y_range.update(start=-1.4 * reach, end=1.4 * reach)
+
+
+def _show_lines(source: ColumnDataSource, lines: Sequence[tuple[np.ndarray, np.ndarray, str, str]]) -> None:
+    """Fill a source of lines: x, y, colour and name of each."""
+    source.data = {key: [line[i] for line in lines] for i, key in enumerate(("xs", "ys", "color", "band"))}
+
+
+def _lines(figure: Any, source: ColumnDataSource, place: str) -> None:
+    """Draw the lines of a source, with a legend of their names."""
+    figure.multi_line("xs", "ys", color="color", line_width=1.6, source=source, legend_field="band")
+    legend = figure.legend[0]
+    legend.location, legend.orientation = place, "horizontal"
+    legend.label_text_font_size, legend.glyph_width, legend.padding = "12px", 14, 2
+    legend.border_line_color, legend.background_fill_alpha = None, 0.6
 
 
 def _set(axis: Range1d, values: list[np.ndarray], *, least: float = 0.2, down: bool = False) -> None:

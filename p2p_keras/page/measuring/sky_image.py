@@ -17,6 +17,7 @@ from bokeh.models import (
 from bokeh.plotting import figure
 
 from p2p_keras.page.assets import asset
+from p2p_keras.page.measuring.attention_overlay import AttentionOverlay
 from p2p_keras.page.measuring.measurement import Measurement
 from p2p_keras.page.style import BLUE, GREEN, INK, MASKED, ORANGE, VERMILION, dress, palette
 from p2p_keras.profile.painting import Isophotes
@@ -108,6 +109,7 @@ class SkyImage:
         self.map = ColumnDataSource({k: [] for k in ("index", "shape", "window")})
         self.grid = ColumnDataSource({"file": []})
         self.scale_bar = ColumnDataSource({k: [] for k in ("xs", "ys", "x", "y", "text", "scale")})
+        self.attention = AttentionOverlay()
         self.sky = ColumnDataSource({k: [] for k in ("ra", "dec", "size", "window")})
         self.cursor = Div(text="&nbsp;", css_classes=["cursor"], sizing_mode="stretch_width")
         self.mapper = LinearColorMapper(palette=[MASKED, *palette("Greys")], low=-0.5, high=255.5)
@@ -122,6 +124,7 @@ class SkyImage:
         fig.multi_line("xs", "ys", color="color", line_width="width", line_dash="dash", source=self.marks)
         fig.multi_line("xs", "ys", color="white", line_width=5, alpha=0.5, source=self.lit)
         fig.multi_line("xs", "ys", color=VERMILION, line_width=2.4, source=self.lit)
+        self.attention.draw_on(fig)  # above the lit ellipse, which it lies along
         fig.scatter("x", "y", marker="cross", size=11, color=VERMILION, source=self.centre)
         look: dict[str, Any] = {"fill_alpha": 0.25, "line_width": 1.5}
         masked = fig.patches("xs", "ys", color=VERMILION, source=self.masked, **look)
@@ -157,6 +160,14 @@ class SkyImage:
         """Take the drawn regions away."""
         self.masked.data, self.unmasked.data = {"xs": [], "ys": []}, {"xs": [], "ys": []}
 
+    def has_region_at(self, x: float, y: float) -> bool:
+        """Whether a pixel of the field lies in a drawn region."""
+        from matplotlib.path import Path as Outline
+
+        sides = (source.data for source in (self.masked, self.unmasked))
+        drawn = [pair for data in sides for pair in zip(data["xs"], data["ys"], strict=True)]
+        return any(len(xs) > 2 and Outline(np.column_stack([xs, ys])).contains_point((x, y)) for xs, ys in drawn)
+
     def colours(self, name: str) -> None:
         """Take another colour map."""
         self.mapper.palette = [MASKED, *palette(name)]
@@ -172,6 +183,7 @@ class SkyImage:
             An image on the grid of what was measured, in place of the file's own.
         """
         field = found.field
+        self.attention.clear()
         if field is None:
             for source in (
                 self.base,

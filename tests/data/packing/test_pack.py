@@ -129,7 +129,7 @@ def test_each_broken_input_has_its_message_and_the_rest_is_packed(paper, tmp_pat
     out = tmp_path / "out"
     result = CliRunner().invoke(main, ["--layout", str(paper), "-o", str(out)])
     assert result.exit_code == 1, result.output
-    assert "6 of 16 images packed" in result.output
+    assert "Packed 6 of 16 images (" in result.stderr
     assert "10 left out, each with its cause in" in result.stderr
     assert "the profile ... is missing" in result.stderr.split("left out", 1)[1]
     assert len(packed(out)) == 6

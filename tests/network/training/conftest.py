@@ -41,6 +41,24 @@ def exponential_disc(index: int, side: int = 64) -> LabelledGalaxy:
     )
 
 
+SMALL = {
+    "model.filters": [8, 12, 12, 12],
+    "model.centre_filters": [8, 12],
+    "model.dim": 16,
+    "model.num_heads": 2,
+    "model.sky_blocks": 1,
+    "model.decoder_blocks": 1,
+}
+
+
+def small_config(shards, run, **settings):
+    """Configuration of a network that is built in a moment."""
+    from p2p_keras.network.training.config import FitConfig
+
+    values = {"data": str(shards), "run": str(run), "batch_size": 4, "warmup_steps": 5, "export": False, **SMALL}
+    return FitConfig.from_mapping({**values, **settings}, "test")
+
+
 @pytest.fixture(scope="session")
 def shards(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shards")

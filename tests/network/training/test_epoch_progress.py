@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import io
+import json
+import sys
 
 import pytest
 
 from p2p_keras.core import progress
-from p2p_keras.network.training.epoch_progress import EpochProgress, best_figure, time_left
+from p2p_keras.core.json_lines import JsonLines
+from p2p_keras.core.progress import time_left
+from p2p_keras.network.training.epoch_progress import EpochProgress, best_figure
+
+from .conftest import small_config
 
 
 def train(shown: EpochProgress, epochs: int, figures: list[float]) -> None:
@@ -47,6 +53,46 @@ def test_a_bar_on_a_terminal(monkeypatch):
     assert "epoch 2 of 2" in text and "4/4" in text
     assert "loss 2.500" in text and "images/s" in text
     assert "epoch 2 of 2  loss 2.500  held-out error 0.0400 mag (best 0.0400)" in text  # stays above the bar
+
+
+def test_reports_for_other_programs(monkeypatch):
+    """A program that watches a training would learn nothing of it, or of the present epoch alone."""
+    screen = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", JsonLines(screen))
+    train(EpochProgress(2, 4, 16), 2, [0.05, float("nan")])
+    told = [json.loads(line) for line in screen.getvalue().splitlines()]
+    assert {event["event"] for event in told} == {"progress"}
+    assert (told[0]["doing"], told[0]["unit"], told[0]["total"], told[0]["loss"]) == ("training", "images", 128, 2.5)
+    assert (told[-1]["done"], told[-1]["epoch"], told[-1]["epochs"], told[-1]["seconds_left"]) == (128, 2, 2, 0.0)
+    assert (told[-1]["held_out_error"], told[-1]["best"]) == (None, 0.05)
+
+
+def test_held_out_galaxies_are_seen_in_tensorboard(shards, tmp_path, monkeypatch):
+    """TensorBoard's image tab would be empty, or its pictures would show no galaxies."""
+    from tensorboard.compat.proto.event_pb2 import Event
+
+    from p2p_keras.data.shards import read_records
+    from p2p_keras.network.training import examples
+    from p2p_keras.network.training.run import make_trainer
+
+    drawn = []
+    real = examples.examples_figure
+
+    def figure(model, galaxies, title):
+        drawn.append((len(galaxies), "mu" in model.output))
+        return real(model, galaxies[:1], title)
+
+    monkeypatch.setattr(examples, "examples_figure", figure)
+    pictures = examples.HeldOutPictures(tmp_path, str(shards), every=2, epochs=3)
+    pictures.set_model(make_trainer(small_config(shards, tmp_path), 1))
+    for epoch in range(3):
+        pictures.on_epoch_end(epoch)
+    assert drawn == [(4, True), (4, True)]
+    events = [Event.FromString(bytes(r)) for path in tmp_path.glob("pictures/*") for r in read_records(path)]
+    found = {event.step: value for event in events for value in event.summary.value}
+    assert sorted(found) == [2, 3]
+    width, height, png = (found[3].tensor.string_val[i] for i in range(3))
+    assert int(width) > 200 and int(height) > 400 and len(png) > 20_000  # 9 kB without a galaxy
 
 
 def test_a_resumed_run_knows_its_best(tmp_path, capsys):

@@ -15,24 +15,12 @@ from p2p_keras.core.errors import UsageError
 from p2p_keras.network.training.config import FitConfig, parse_assignment, read_config
 from p2p_keras.network.training.uncertainty import calibration_factors
 
-SMALL = {
-    "model.filters": [8, 12, 12, 12],
-    "model.centre_filters": [8, 12],
-    "model.dim": 16,
-    "model.num_heads": 2,
-    "model.sky_blocks": 1,
-    "model.decoder_blocks": 1,
-}
-
-
-def _config(shards, run, **settings) -> FitConfig:
-    values = {"data": str(shards), "run": str(run), "batch_size": 4, "warmup_steps": 5, "export": False, **SMALL}
-    return FitConfig.from_mapping({**values, **settings}, "test")
+from .conftest import SMALL, small_config
 
 
 def test_overfits_four_galaxies(shards, four, overfit, tmp_path):
     """Something between labels, network and loss would not fit together."""
-    figures = overfit(_config(shards, tmp_path / "run", learning_rate=4e-3), four, 120)
+    figures = overfit(small_config(shards, tmp_path / "run", learning_rate=4e-3), four, 120)
     # Trained with mu off by one ring, components of the ellipse swapped and x and y of the centre swapped, all at once:
     # 0.23 mag, 0.26 and 2.1 px.
     assert figures["mu"] < 0.02
@@ -69,16 +57,35 @@ def test_killed_run_goes_on(shards, tmp_path):
     assert (run / "examples.png").stat().st_size > 10_000
 
 
+@pytest.mark.parametrize(("done", "calls"), [(7, []), (6, []), (5, [(2, 3, 1)]), (3, [(1, 2, 1), (2, 3, 2)])])
+def test_resumed_run_ends_where_it_is_told_to(shards, tmp_path, done, calls):
+    """`fit --resume --epochs 3` would finish a fourth epoch that was begun, and export what it made."""
+    from p2p_keras.network.training import run
+
+    made = []
+
+    class Trainer:
+        steps, stop_training = np.asarray(done), False
+
+        def fit(self, data, *, initial_epoch, epochs, steps_per_epoch, **_):
+            made.append((initial_epoch, epochs, steps_per_epoch))
+
+    config = small_config(shards, tmp_path, epochs=3, steps_per_epoch=2)
+    progress = {"epoch": done // 2, "steps_per_epoch": 2}
+    run._train(config, Trainer(), run.held_out(config, "val", (64,)), progress, (64,), 0)
+    assert made == calls
+
+
 def test_a_part_is_trained_alone(shards, tmp_path):
     """Training the search for the centre would change the rest of a good network, or nothing at all."""
     from p2p_keras.network.training.run import fit, load_run_model, make_trainer
 
-    whole = make_trainer(_config(shards, tmp_path / "whole"), 1).network
+    whole = make_trainer(small_config(shards, tmp_path / "whole"), 1).network
     (tmp_path / "whole").mkdir()
     whole.save_weights(tmp_path / "whole" / "best.weights.h5")
     before = {v.path: np.asarray(v) for v in whole.weights}
     settings = {"part": "centre", "init": str(tmp_path / "whole"), "epochs": 1, "steps_per_epoch": 4}
-    result = fit(_config(shards, tmp_path / "part", **settings), verbose=0)
+    result = fit(small_config(shards, tmp_path / "part", **settings), verbose=0)
     assert np.isfinite(result.metrics["val"]["error_bright"])
     changed = {
         v.path.split("/")[0]
@@ -89,7 +96,7 @@ def test_a_part_is_trained_alone(shards, tmp_path):
     assert {"centre_1", "centre_7", "centre_heat", "fine_heat"} <= changed
     assert {name for name in changed - calibration if not name.startswith(("centre_", "fine_"))} == set()
     with pytest.raises(UsageError, match="part 'sky': isophote has centre"):
-        _config(shards, tmp_path, part="sky")
+        small_config(shards, tmp_path, part="sky")
 
 
 def test_wrong_use_is_said(shards, tmp_path):
@@ -97,17 +104,17 @@ def test_wrong_use_is_said(shards, tmp_path):
     from p2p_keras.network.training.run import fit
 
     with pytest.raises(UsageError, match="learning_rat"):
-        _config(shards, tmp_path, learning_rat=1)
+        small_config(shards, tmp_path, learning_rat=1)
     with pytest.raises(UsageError, match="precision"):
-        _config(shards, tmp_path, precision="float8")
+        small_config(shards, tmp_path, precision="float8")
     with pytest.raises(UsageError, match="epochs"):
-        _config(shards, tmp_path, epochs="many")
+        small_config(shards, tmp_path, epochs="many")
     with pytest.raises(UsageError, match="nowhere"):
-        fit(_config(tmp_path / "nowhere", tmp_path / "run"))
+        fit(small_config(tmp_path / "nowhere", tmp_path / "run"))
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / "last.npz").write_bytes(b"")
     with pytest.raises(UsageError, match="--resume"):
-        fit(_config(shards, tmp_path / "used"))
+        fit(small_config(shards, tmp_path / "used"))
     with pytest.raises(UsageError, match="NAME=VALUE"):
         parse_assignment("dim")
     (tmp_path / "bad.toml").write_text("epochs = ")
