@@ -153,11 +153,9 @@ class ProfileTrainer(keras.Model):
 
     def _with_truth(self, data):
         """A batch with the true captions among its inputs, where a teacher is to be made of them."""
-        inputs, targets, _ = keras.utils.unpack_x_y_sample_weight(data)
-        # PyTorch gets numpy's arrays from `train_on_batch` as they are, which no tensor with a gradient can meet.
-        targets = {name: ops.convert_to_tensor(value) for name, value in targets.items()}
         if self.teaching is None:
-            return inputs, targets
+            return data
+        inputs, targets, _ = keras.utils.unpack_x_y_sample_weight(data)
         return {**inputs, "truth": self.teaching.truth(inputs, targets)}, targets
 
     def _move_averages(self):
@@ -170,6 +168,14 @@ class ProfileTrainer(keras.Model):
     def fit(self, *args, **kwargs):
         """Keras' own; batches come in the order of their dataset, which shuffles."""
         return super().fit(*args, **{"shuffle": False, **kwargs})
+
+    def train_on_batch(self, x, y=None, **kwargs):
+        """Keras' own, which on PyTorch would pass numpy's arrays on as they are."""
+        return super().train_on_batch(*_tensors((x, y)), **kwargs)
+
+    def test_on_batch(self, x, y=None, **kwargs):
+        """Keras' own, which on PyTorch would pass numpy's arrays on as they are."""
+        return super().test_on_batch(*_tensors((x, y)), **kwargs)
 
     def evaluate(self, *args, **kwargs):
         """Evaluate the moving average of the weights."""
@@ -192,6 +198,11 @@ class ProfileTrainer(keras.Model):
         finally:
             for variable, value in zip(self.averaged_variables, kept, strict=True):
                 variable.assign(value)
+
+
+def _tensors(batch):
+    """Arrays of a batch as tensors."""
+    return keras.tree.map_structure(lambda value: None if value is None else ops.convert_to_tensor(value), batch)
 
 
 def _copy(values, variables):
