@@ -5,8 +5,8 @@
 
 Any folder of shards will do: galaxies are grouped by the trouble in their origin, else by their survey. Without --data
 a test bed is made first. FOLDER gets ``troubles.json`` (all figures, and those of each galaxy) and ``troubles.txt``
-(what is printed). Figures count missing profiles as wrong; those of all galaxies leave out the kinds that nobody can
-measure, which have a line of their own.
+(what is printed); ``docs/draw_trust.py`` draws coverage from it. Figures count missing profiles as wrong;
+those of all galaxies leave out the kinds that nobody can measure, which have a line of their own.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ OFF, BAD = 0.5, 0.1
 
 OUTSKIRTS = 0.03, 0.5
 """Intensities, in units of the pixel noise, over which outskirts are compared."""
+
+_GEOMETRY = "sma", "ellipticity", "pa"
 
 P_BAD_EDGES = (0.0, 0.05, 0.15, 0.3, 0.6, 1.0)
 BATCH = 16
@@ -98,12 +100,19 @@ def compare(label, profile) -> dict:
     """Figures of one galaxy; `profile` is None where it was refused, and may have no rows."""
     from p2p_keras.core.accuracy import profile_residuals
     from p2p_keras.core.units import FAINT_MU, intensity_from_mu
-    from p2p_keras.evaluation.galaxy import within_extent
+    from p2p_keras.evaluation.galaxy import annulus_snr_of, geometry_errors, half_light_radius, within_extent
 
     meta = profile.meta if profile is not None else {}
     row = {"name": label.name, "kind": kind_of(label.origin), "error": math.nan, "inside": [0, 0], "outskirts": []}
     row |= {"quality": meta.get("quality", 4), "p_bad": meta.get("p_bad", math.nan), "flags": meta.get("flags", [])}
     row |= {"sky": math.nan, "mag": math.nan, "rows": 0 if profile is None else len(profile)}
+    row |= {
+        "ellipticity": math.nan,
+        "pa": math.nan,
+        "pulls": {},
+        "r50_px": half_light_radius(label) / label.pixel_scale,
+    }
+    row |= {"radii": {"pull": [], "mu_err": [], "snr": []}}
     if profile is None or not len(profile):
         return row
     columns = [np.asarray(getattr(profile[name], "value", profile[name]), float) for name in ("sma", "mu", "mu_err")]
@@ -112,15 +121,32 @@ def compare(label, profile) -> dict:
     if found.residual.size:
         row["error"] = float(np.median(np.abs(found.residual)))
         row["inside"] = [int(np.sum(np.abs(found.residual) <= found.mu_err)), int(found.residual.size)]
+        snr = annulus_snr_of(label, found.sma, found.mu_true)
+        row["radii"] = {"pull": found.residual / found.mu_err, "mu_err": found.mu_err, "snr": snr}
+        row["radii"] = {name: values.tolist() for name, values in row["radii"].items()}
+    measured = {name: np.asarray(getattr(profile[name], "value", profile[name]), float) for name in _GEOMETRY}
+    # Angles of mocks are from +x in truth and table alike: shards have no WCS.
+    row["ellipticity"], row["pa"] = geometry_errors(label, measured)
     every = profile_residuals(label.sma, label.mu, *columns)
     if np.isfinite(label.noise) and label.noise > 0:
         intensity = intensity_from_mu(every.mu_true, label.zero_point, label.pixel_scale) / label.noise
         dim = (intensity > OUTSKIRTS[0]) & (intensity < OUTSKIRTS[1])
         row["outskirts"] = (10.0 ** (-0.4 * every.residual[dim]) - 1.0).tolist()
         if np.isfinite(label.sky):
-            row["sky"] = (float(getattr(meta["sky"], "value", meta["sky"])) - label.sky) / label.noise
-    row["mag"] = float(getattr(meta["mag_total"], "value", meta["mag_total"])) - label.mag_total
+            row["sky"] = (number(meta["sky"]) - label.sky) / label.noise
+    row["mag"] = number(meta["mag_total"]) - label.mag_total
+    truths = {"mag_total": label.mag_total, "r50": half_light_radius(label), "x0": label.x0, "y0": label.y0}
+    row["pulls"] = {
+        name: (number(meta[name]) - truth) / number(meta[f"{name}_err"])
+        for name, truth in truths.items()
+        if f"{name}_err" in meta
+    }
     return row
+
+
+def number(value) -> float:
+    """A number of `meta`, without its unit."""
+    return float(getattr(value, "value", value))
 
 
 def figures(rows: list[dict]) -> dict:
@@ -148,7 +174,42 @@ def figures(rows: list[dict]) -> dict:
         "sky": float(np.median(sky)) if sky.size else math.nan,
         "sky_scatter": median_deviation(sky),
         "mag_total": float(np.nanmedian(total)) if np.isfinite(total).any() else math.nan,
+        "ellipticity": median_of([row["ellipticity"] for row in rows]),
+        "pa": median_of([row["pa"] for row in rows]),
     }
+
+
+def median_of(values) -> float:
+    """Median of what is known; NaN where nothing is."""
+    known = np.asarray(values, dtype=float)
+    known = known[np.isfinite(known)]
+    return float(np.median(known)) if known.size else math.nan
+
+
+def coverage(rows: list[dict]) -> dict:
+    """Shares of truths inside 1 and 2 sigma: of mu in fifths by uncertainty, S/N and size, and of other figures."""
+    radii = {name: np.concatenate([row["radii"][name] for row in rows]) for name in ("pull", "mu_err", "snr")}
+    radii["r50_px"] = np.concatenate([np.full(len(row["radii"]["pull"]), row["r50_px"]) for row in rows])
+    pull = np.abs(radii.pop("pull"))
+    found: dict = {"mu": shares(pull), "fifths": {}}
+    for name, values in radii.items():
+        known = np.isfinite(values) & np.isfinite(pull)
+        order = np.argsort(values[known], kind="stable")
+        parts = [part for part in np.array_split(order, 5) if part.size]
+        found["fifths"][name] = [
+            {"low": float(values[known][part].min()), "high": float(values[known][part].max())}
+            | shares(pull[known][part])
+            for part in parts
+        ]
+    names = dict.fromkeys(name for row in rows for name in row["pulls"])
+    return found | {name: shares(np.abs([row["pulls"].get(name, math.nan) for row in rows])) for name in names}
+
+
+def shares(pull: np.ndarray) -> dict:
+    """Shares of absolute pulls below 1 and below 2, and their number."""
+    known = pull[np.isfinite(pull)]
+    one, two = (float(np.mean(known <= limit)) if known.size else math.nan for limit in (1.0, 2.0))
+    return {"count": int(known.size), "one_sigma": one, "two_sigma": two}
 
 
 def summarise(rows: list[dict]) -> dict:
@@ -167,6 +228,7 @@ def summarise(rows: list[dict]) -> dict:
         "measurable": figures(fair) if fair else {},
         "not_measurable": figures(unfair) if unfair else {},
         "kinds": groups,
+        "coverage": coverage(fair) if fair else {},
         "quality": {
             str(value): {"count": int(at.sum()), "bad": int(wrong[at].sum())}
             for value in (0, 1, 2, 4)
@@ -198,7 +260,7 @@ def reliability(p_bad: np.ndarray, wrong: np.ndarray) -> dict:
 
 _HEAD = (
     f"{'kind':<18}{'n':>5}{'median':>9}{'worst 10th':>12}{'missing':>9}{'off':>6}{'bad':>6}"
-    f"{'1 sigma':>9}{'outskirts':>11}{'sky':>9}{'total':>8}"
+    f"{'1 sigma':>9}{'outskirts':>11}{'sky':>9}{'total':>8}{'e':>8}{'pa':>7}"
 )
 
 
@@ -206,7 +268,7 @@ def _line(kind: str, f: dict) -> str:
     return (
         f"{kind:<18}{f['count']:>5}{f['median']:>9.4f}{f['worst_tenth']:>12.3f}{f['missing']:>9}{f['off']:>6}"
         f"{f['bad']:>6}{100 * f['one_sigma']:>7.0f} %{100 * f['outskirts']:>+9.1f} %{f['sky']:>+9.3f}"
-        f"{f['mag_total']:>+8.3f}"
+        f"{f['mag_total']:>+8.3f}{f['ellipticity']:>8.4f}{f['pa']:>7.2f}"
     )
 
 
@@ -220,6 +282,14 @@ def tables(found: dict) -> str:
     for key, words in (("measurable", "all measurable"), ("not_measurable", "not measurable")):
         if found[key]:
             lines.append(_line(words, found[key]))
+    if found["coverage"]:
+        lines += ["", "inside 1 and 2 sigma, of all that can be measured (mu by fifths: 1 sigma)"]
+        covered = found["coverage"]
+        for name, parts in covered["fifths"].items():
+            lines.append(f"mu by {name:<8}" + "".join(f"{100 * part['one_sigma']:>6.0f} %" for part in parts))
+        for name, part in covered.items():
+            if name != "fifths":
+                lines.append(f"{name:<14}{100 * part['one_sigma']:>6.0f} %{100 * part['two_sigma']:>6.0f} %")
     lines += ["", f"{'quality':<9}{'n':>6}{'bad':>6}"]
     lines += [f"{value:<9}{f['count']:>6}{f['bad']:>6}" for value, f in found["quality"].items()]
     lines.append(f"{100 * found['good_with_quality_0']:.0f} % of those that aren't bad have quality 0")

@@ -18,9 +18,9 @@ __all__ = ["PROGRAMS", "Programs", "info", "completion", "main"]
 PROGRAMS = {
     "fit": "Train a network on TFRecord shards.",
     "predict": "Measure the profiles of galaxies in FITS images.",
-    "view": "Look at galaxies in a browser: measure on a page, or judge a run by it.",
+    "view": "Measure galaxies on a page in the browser, or look through a run.",
     "survey": "Measure the galaxies of a whole survey, on Ray.",
-    "evaluate": "Compare models with galaxies of known profile.",
+    "evaluate": "Compare models on galaxies whose true profiles are known.",
     "export": "Write the SavedModel and ONNX file of a training run.",
     "serve": "Serve a model over gRPC, where TensorFlow Serving can't be run.",
     "simulate": "Make mock galaxies with their true profiles.",

@@ -69,7 +69,7 @@ def main(
     workers: int | None,
     quiet: bool,
 ) -> None:
-    """Measure galaxies of known profile, and print how large the errors of the models are.
+    """Measure galaxies whose true profiles are known, and print the errors of the models.
 
     The error of a profile is the median of |mu_true - mu_pred| over its radii, as in Smith et al. (2021), where
     the true profile exists and mu_true <= 26.5. A galaxy without a predicted profile has an infinite error.

@@ -43,15 +43,21 @@ def _options(command):
 
 
 @click.command(cls=Program, further_settings=("model",))
-@click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Any setting, such as model.dim=96.")
-@click.option("--resume", is_flag=True, help="Go on with the run in --output where its last checkpoint is.")
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Set any setting by its name, such as model.dim=96. May be repeated.",
+)
+@click.option("--resume", is_flag=True, help="Continue the run in --output from its last checkpoint.")
 @quiet_option
 @_options
 @click.pass_context
 def main(context: click.Context, assignments: tuple[str, ...], resume: bool, quiet: bool, **options: Any) -> None:
     """Train a network on shards of galaxies with known profiles, and export it.
 
-    The run folder then holds config.json, metrics.csv, TensorBoard logs, checkpoints, the best weights, the exported
+    The run folder gets config.json, metrics.csv, TensorBoard logs, checkpoints, the best weights, the exported
     SavedModel and ONNX file, and a picture of held-out galaxies with true and predicted profiles. --resume
     continues a run that was interrupted or killed, with its own settings.
     """

@@ -97,7 +97,7 @@ GROUPS = {
 @click.option("--band", help="Name of the filter.  [default: from the header]")
 @click.option(
     "--hdu",
-    help="Number or name of the HDU with the image.  [default: the one that is called an image]",
+    help="Number or name of the HDU with the image.  [default: the one whose name says that it is an image]",
 )
 @click.option(
     "--plane",
@@ -113,7 +113,7 @@ GROUPS = {
     "--mask",
     metavar="FILE[HDU]",
     help="Pixels to ignore: a FITS mask or a DS9 region file. A FITS mask has the shape of the image and "
-    "isn't 0 where a pixel is to be ignored.",
+    "is not 0 at pixels to ignore.",
 )
 @click.option(
     "--mask-bits",
@@ -137,7 +137,7 @@ GROUPS = {
 @click.option(
     "--sky",
     metavar="VALUE|unknown",
-    help="Sky level to subtract, flux per pixel; `unknown`: the image's zero says nothing of its sky.  "
+    help="Sky level to subtract, flux per pixel; `unknown`: the zero level of the image has no meaning.  "
     "[default: the model measures the sky, and trusts a level near 0]",
 )
 @click.option(

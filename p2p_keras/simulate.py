@@ -126,7 +126,7 @@ def main(
     """Make mock galaxies with their true profiles, as TFRecord shards or as a contact sheet.
 
     Each galaxy depends only on the seed and its number. Finished shards are not written again, so the same command
-    continues a run that was killed. With --survey any the options --sky, --masks, --front, --field and --truth
+    continues a run that was killed. With --survey any, the options --sky, --masks, --front, --field and --truth
     are `any` by default, with the other surveys `survey`: what is typical of that survey.
     """
     import os

@@ -87,7 +87,7 @@ def _bytes(context: click.Context, parameter: click.Parameter, value: str | None
     "--object-store-memory",
     callback=_bytes,
     metavar="SIZE",
-    help="Shared memory for images on their way between processes, as 500M or 2G.  [default: 1G; a cluster "
+    help="Shared memory for images that are passed between processes, such as 500M or 2G.  [default: 1G; a cluster "
     "has its own]",
 )
 @click.option(

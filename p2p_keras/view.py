@@ -11,11 +11,17 @@ __all__ = ["main"]
 
 @click.command(cls=Program)
 @click.argument("paths", nargs=-1, metavar="[IMAGE... | RESULTS]")
-@click.option("--host", default="127.0.0.1", help="Address to listen on; others than this machine's need a token.")
+@click.option(
+    "--host", default="127.0.0.1", help="Address to listen on; an address other than this machine's own needs a token."
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port; 0 takes a free one.")
 @click.option("--browser/--no-browser", default=True, help="Open the page in the browser.")
 @click.option(
-    "--model", "models", multiple=True, metavar="DIR", help="Models to choose from.  [default: the shipped one]"
+    "--model",
+    "models",
+    multiple=True,
+    metavar="DIR",
+    help="Model to offer on the page; may be repeated.  [default: the shipped model]",
 )
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of the model.  [default: all cores]")
 @quiet_option
@@ -28,15 +34,15 @@ def main(
     threads: int | None,
     quiet: bool,
 ) -> None:
-    """Look at galaxies on a page in the browser: measure on it, or judge a run by it.
+    """Measure galaxies on a page in the browser, or look through the results of a run.
 
-    IMAGE is a FITS file, a folder of them, a pattern or @list.txt: the page shows image and profile, and measures
-    wherever one clicks. RESULTS is what `predict` or `survey` has written: a table (.ecsv, .fits, .parquet, .csv), or
-    the folder of a survey's catalogue; the page shows it beside pictures and profiles, and keeps verdicts. Images that
-    moved since are looked for in folders that are named too.
+    IMAGE is a FITS file, a folder of them, a pattern or @list.txt. The page shows the image, and measures the galaxy
+    that you click. RESULTS is what `predict` or `survey` has written: a table (.ecsv, .fits, .parquet, .csv), or the
+    folder of a survey's catalogue. The page shows the table with pictures and profiles, and keeps your verdicts. If the
+    images have been moved, name their new folders too.
 
-    The page is for this machine alone unless --host says otherwise; it opens files only in the folders of what is named
-    here. Ctrl-C ends it.
+    Only this machine can open the page, unless --host says otherwise. The page opens only files in the folders of what
+    you name here. Ctrl-C ends it.
     """
     from p2p_keras.page.application import Application
 

@@ -16,11 +16,10 @@ from numpy.typing import ArrayLike
 from p2p_keras.core.units import FAINT_MU
 
 BAD_ERROR = 0.5
-"""mag; a profile that is off by more counts as lost."""
+"""mag arcsec^-2; a profile that is off by more counts as lost: `ErrorSummary.share_bad`."""
 
 BAD_PROFILE = 0.1
-"""mag; a profile that is off by more is bad: what `p_bad` is the probability of."""
-"""An error above this (mag arcsec^-2) counts as a failure: `ErrorSummary.share_bad`."""
+"""mag arcsec^-2; a profile that is off by more is bad: what `p_bad` is the probability of."""
 
 _RANGE_SLACK = 1e-5
 """Relative slack at both ends of the predicted range, so that a grid kept as float32 isn't outside itself."""

@@ -78,5 +78,5 @@ def log_file_option() -> click.Option:
         is_eager=True,
         expose_value=False,
         callback=start,
-        help="Add to this file what is said on standard error, without bars.",
+        help="Also append the messages on standard error to this file, without progress bars.",
     )

@@ -62,12 +62,16 @@ def find_model(model: str | os.PathLike[str] | None = None) -> ModelFiles:
     path = Path(model).expanduser()
     if path.is_file():
         if path.suffix.lower() != ".onnx":
-            raise UsageError(f"{path}: not a model; give a SavedModel's folder (NAME or NAME/VERSION) or an .onnx file")
+            raise UsageError(
+                f"{path}: this is not a model; give the folder of a SavedModel (NAME or NAME/VERSION) or an .onnx file"
+            )
         return ModelFiles("onnx", path, path.resolve().parent.name, "")
     if path.is_dir():
         files = _in_folder(path)
         if files is None:
-            raise UsageError(f"{path}: holds no model (no saved_model.pb, no version folders 1, 2, ..., no .onnx file)")
+            raise UsageError(
+                f"{path}: contains no model (no saved_model.pb, no version folders 1, 2, ..., no .onnx file)"
+            )
         return files
     if path.parent == Path(".") and path.suffix.lower() != ".onnx":
         return _find_by_name(str(model), f"the model {str(model)!r}")
@@ -98,7 +102,9 @@ def keras_file(model: str | os.PathLike[str] | None = None, *, needed_by: str = 
         )
     newest = max((int(p.name) for p in folder.iterdir() if p.name.isdigit()), default=0)
     if files.version and int(files.version) != newest:
-        raise UsageError(f"{path} belongs to version {newest}, not to {files.version}: {needed_by} needs the newest")
+        raise UsageError(
+            f"{path} belongs to version {newest}, not to {files.version}: {needed_by} needs the newest version"
+        )
     return path
 
 

@@ -42,7 +42,9 @@ __all__ = [
 OLD_NAMES_GO = "0.4"
 """Version with which old names of options go."""
 
-quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress, no notes: only errors on standard error.")
+quiet_option = click.option(
+    "-q", "--quiet", is_flag=True, help="Print only errors on standard error, no progress and no notes."
+)
 
 
 def _columns(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -67,7 +69,7 @@ def column_option(keys: str) -> Any:
         multiple=True,
         metavar="KEY=NAME",
         callback=_columns,
-        help=f"The catalogue's column NAME is the KEY: {keys}.  [default: by the usual names]",
+        help=f"Read KEY from the catalogue's column NAME. Keys: {keys}.  [default: by the usual names]",
     )
 
 

@@ -15,7 +15,6 @@ __all__ = [
     "log_step",
     "grid_px",
     "CAPTION_MAX_STEPS",
-    "caption_px",
     "caption_length",
 ]
 
@@ -60,11 +59,6 @@ def grid_px(longer_side_px, xp=np):
 
 CAPTION_MAX_STEPS = 1024
 """Most steps of a caption, the paper's way to write a profile: mu at steps of a pixel, the first at half a pixel."""
-
-
-def caption_px(steps):
-    """Radii of a caption's steps in pixels: 0.5, 1.5, 2.5, ... float32 (steps,)."""
-    return np.arange(steps, dtype="float32") + np.float32(SMA_MIN_PX)
 
 
 def caption_length(longer_side_px, xp=np):

@@ -42,7 +42,7 @@ def read_config(path: str | Path) -> dict[str, Any]:
     except (json.JSONDecodeError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: not a valid configuration file ({error})") from None
     if not isinstance(values, dict):
-        raise UsageError(f"{path}: not a configuration file, which has names and values")
+        raise UsageError(f"{path}: this is not a configuration file: it has no names with values")
     return values
 
 
@@ -65,7 +65,7 @@ def config_option(further: Sequence[str] = ()) -> click.Option:
         is_eager=True,
         expose_value=False,
         callback=read,
-        help="TOML file of options (zero-point = 22.5); the command line wins over it.",
+        help="TOML file of options, such as zero-point = 22.5. The command line overrides it.",
     )
 
 

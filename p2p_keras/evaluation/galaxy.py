@@ -117,7 +117,7 @@ def compare_with_truth(
     sma, mu = within_extent(label)
     residuals = profile_residuals(sma, mu, measured["sma"], measured["mu"], measured["mu_err"])
     true_extent = float(sma[np.isfinite(mu)][-1]) if np.isfinite(mu).any() else _NAN
-    ellipticity_error, pa_error = _geometry_errors(label, measured)
+    ellipticity_error, pa_error = geometry_errors(label, measured)
     x0, y0 = float(outputs["x0"]) + offset[0], float(outputs["y0"]) + offset[1]
     true_r50 = half_light_radius(label)
     r50 = radius_of_light(measured["sma"], measured["growth"], float(outputs["mag_total"]), 0.5)
@@ -142,7 +142,7 @@ def compare_with_truth(
         mu_true=residuals.mu_true,
         residual=residuals.residual,
         mu_err=residuals.mu_err,
-        snr=_annulus_snr(label, residuals.sma, residuals.mu_true),
+        snr=annulus_snr_of(label, residuals.sma, residuals.mu_true),
         measured={} if missing else _kept(outputs, rows),
         failure=(str(outputs.get("failure", "")) or "no radius is valid") if missing else "",
     )
@@ -186,7 +186,7 @@ def half_light_radius(label: LabelledGalaxy) -> float:
     return radius_of_light(sma[good], growth, total, 0.5)
 
 
-def _geometry_errors(label: LabelledGalaxy, measured: Mapping[str, np.ndarray]) -> tuple[float, float]:
+def geometry_errors(label: LabelledGalaxy, measured: Mapping[str, np.ndarray]) -> tuple[float, float]:
     """Medians over radii of the errors of ellipticity and position angle (degrees)."""
     if label.ellipticity is None or label.pa is None or not measured["sma"].size:
         return _NAN, _NAN
@@ -203,7 +203,8 @@ def _geometry_errors(label: LabelledGalaxy, measured: Mapping[str, np.ndarray]) 
     return _median(np.abs(ellipticity - true_ellipticity)[outside]), _median(turn[elliptical])
 
 
-def _annulus_snr(label: LabelledGalaxy, sma: np.ndarray, mu: np.ndarray) -> np.ndarray:
+def annulus_snr_of(label: LabelledGalaxy, sma: np.ndarray, mu: np.ndarray) -> np.ndarray:
+    """Signal-to-noise ratio of annuli of the truth at radii (arcsec) of these mu; NaN where the noise isn't known."""
     if not (np.isfinite(label.noise) and label.noise > 0):
         return np.full(sma.shape, np.nan)
     ellipticity = np.zeros(sma.shape)

@@ -6,9 +6,7 @@ import math
 
 import numpy as np
 
-__all__ = ["LARGEST_BINNING", "binning_for", "binned_flux", "binned_sigma"]
-
-LARGEST_BINNING = 32
+__all__ = ["binning_for", "binned_flux", "binned_sigma"]
 
 
 def binning_for(side: int, largest: int) -> int:

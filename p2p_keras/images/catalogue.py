@@ -104,11 +104,11 @@ def catalogue_inputs(
     has_place = any({"ra", "dec"} <= row.keys() or {"x", "y"} <= row.keys() for row in rows)
     if any("file" in row for row in rows):
         if frames:
-            raise UsageError(f"{path}: the catalogue names its files in a column: give no others")
+            raise UsageError(f"{path}: the catalogue names its files in a column, so don't give other files")
         by_file: dict[str, list[Target]] = {}
         for row in rows:
             if "file" not in row:
-                raise UsageError(f"{path}: row {row['row']} names no file, other rows do")
+                raise UsageError(f"{path}: row {row['row']} names no file, but other rows do")
             target = target_of(row, path, default_name=_default_name(row, bool(has_place)))
             by_file.setdefault(beside(row["file"], path), []).append(target.or_else(options))
         return [InputFile(file, tuple(targets)) for file, targets in by_file.items()]
@@ -117,7 +117,7 @@ def catalogue_inputs(
             f"{path}: the catalogue has no column of files ({', '.join(COLUMNS['file'])}): give the images"
         )
     if not has_place:
-        raise UsageError(f"{path}: neither a file nor a position: it needs a column file, or ra and dec, or x and y")
+        raise UsageError(f"{path}: the catalogue needs a column file, or columns ra and dec, or x and y")
     targets = [target_of(row, path, default_name=f"{Path(path).stem}_{row['row']}") for row in rows]
     placed = tuple(
         target

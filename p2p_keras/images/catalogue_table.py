@@ -134,7 +134,9 @@ class CatalogueTable:
         size_unit = self._source.units.get(self.columns.get("size", ""), "")
         self._size_on_sky = size_unit not in _PIXELS
         if self._size_on_sky and "pixel_scale" not in self.columns:
-            raise UsageError(f"{self.path}: the sizes are in {size_unit}: px are needed, or a column pixel_scale")
+            raise UsageError(
+                f"{self.path}: the sizes are in {size_unit}; they must be in px, or there must be a column pixel_scale"
+            )
 
     def has(self, *keys: str) -> bool:
         """Whether the catalogue has a column for each of these keys."""
@@ -265,7 +267,7 @@ def _factor(path: str, key: str, unit: str | None) -> float:
             return float(u.Unit(unit).to(_UNITS[key]))
     except Exception as error:
         wanted = _UNITS.get(key, "pix")
-        raise UsageError(f"{path}: the column of {key} is in {unit}: {wanted} is needed") from error
+        raise UsageError(f"{path}: the column of {key} is in {unit}; it must be in {wanted}") from error
     return 1.0
 
 

@@ -93,7 +93,7 @@ def choose_image(
     credible = [number for number, role in roles.items() if role in ("", SCIENCE)]
     if not credible:
         raise InputError(
-            source, f"no HDU is an image of the sky by its name or header ({list_hdus(file)}): choose one with --hdu"
+            source, f"no HDU is named or described as an image of the sky ({list_hdus(file)}): choose one with --hdu"
         )
     best = [number for number in credible if roles[number] == SCIENCE] or credible
     best, of_band = _of_band(file, best, plane, band)

@@ -94,7 +94,8 @@ def find_images(arguments: Iterable[str | os.PathLike[str]]) -> FoundInputs:
         raise UsageError(f"no input images ({names}): give FITS files, folders, patterns or @list.txt")
     if not paths:
         raise UsageError(
-            f"no input images: all that was found is named as a companion ({_some(left)}); name one to read it"
+            "no input images: all files found are noise maps, masks or the like by their names "
+            f"({_some(left)}); to read one, name it"
         )
     return FoundInputs(list(paths), _left_out(list(left)))
 
@@ -133,7 +134,7 @@ def _expand(argument: str, lists: tuple[Path, ...]) -> list[tuple[Path, bool]]:
 def _expand_list(list_file: Path, lists: tuple[Path, ...]) -> list[tuple[Path, bool]]:
     list_file = list_file.expanduser()
     if list_file.resolve() in lists:
-        raise UsageError(f"{list_file}: the list of inputs names itself")
+        raise UsageError(f"{list_file}: the list of inputs contains its own name")
     try:
         lines = list_file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -163,8 +163,8 @@ def check_sense(mask: np.ndarray, where: str, source: object, centre: tuple[floa
     if share >= _ALL or (middle.size and middle.mean() > 0.5):
         raise InputError(
             source,
-            f"the mask ({where}) leaves no pixel of the target: it sets {100 * share:.1f} % of them, and what is set "
-            "(not 0) is ignored here; if 1 marks its good pixels, invert it; if its bits mean several things, name the "
+            f"the mask ({where}) leaves no pixel of the target: it is not 0 at {100 * share:.1f} % of them, and "
+            "such pixels are ignored; if 1 marks its good pixels, invert it; if its bits mean several things, name the "
             "bad ones with --mask-bits",
         )
 
@@ -213,7 +213,7 @@ def region_mask(path: str | os.PathLike[str], shape: tuple[int, int], wcs: Any) 
         if isinstance(region, SkyRegion):
             if wcs is None:
                 raise InputError(
-                    path, "has regions on the sky, and the image has no WCS: save them in image coordinates"
+                    path, "has regions in sky coordinates, but the image has no WCS: save them in image coordinates"
                 )
             region = region.to_pixel(wcs)
         try:

@@ -81,8 +81,9 @@ def find_pixel_scale(header: Mapping[str, Any], wcs_scale: float, source: object
             if math.isfinite(second) and abs(second / first - 1.0) > 0.02:
                 raise MissingCalibrationError(
                     source,
-                    f"the pixels aren't square ({keyword} = {first:g}, {_SECOND_AXIS[keyword]} = {second:g}) and there "
-                    "is no celestial WCS to resample them by: resample the image to square pixels first",
+                    f"the pixels aren't square ({keyword} = {first:g}, {_SECOND_AXIS[keyword]} = {second:g}) "
+                    "and there is no celestial WCS, by which they could be resampled: resample the image to "
+                    "square pixels first",
                 )
             return first, keyword
     area = header_number(header, "PIXAR_A2")
@@ -96,7 +97,7 @@ def find_pixel_scale(header: Mapping[str, Any], wcs_scale: float, source: object
     raise MissingCalibrationError(
         source,
         "the pixel scale is unknown: looked for a celestial WCS (CTYPE, CRVAL with CD, PC or CDELT) and "
-        "PIXSCALE, PIXSCAL1, SECPIX, PIXSIZE, SCALE, PIXAR_A2, PIXAR_SR and their like; set it with "
+        "PIXSCALE, PIXSCAL1, SECPIX, PIXSIZE, SCALE, PIXAR_A2, PIXAR_SR and similar keywords; set it with "
         "--pixel-scale (pixel_scale= in Python)",
     )
 

@@ -65,7 +65,7 @@ def clean_pixels(pixels: np.ndarray, mask: np.ndarray | None, source: object) ->
         raise InputError(source, "no pixel has a value (all are NaN, blank or outside the frame)")
     low, high = np.nanmin(out), np.nanmax(out)
     if low == high:
-        raise InputError(source, f"all pixels have the same value ({low:g}): there is no image in it")
+        raise InputError(source, f"all pixels have the same value ({low:g}), so there is no image")
     if mask is not None:
         out[mask != 0] = np.nan
         if not np.isfinite(out).any():

@@ -65,7 +65,6 @@ def _table(*tables: Mapping[str, str]) -> dict[str, str]:
 
 _OF_FILES = _table(WORDS)
 _OF_HDUS = _table(WORDS, _HDU_ONLY)
-_SUFFIXES = tuple(_table({role: WORDS[role] for role in (*NOISE_ROLES, MASK)}))
 _CARDS = ("IMAGETYP", "IMTYPE", "FILETYPE", "IMGTYPE", "HDUCLAS2", "HDUCLAS3", "DATATYPE", "PRODTYPE", "CONTENT")
 
 

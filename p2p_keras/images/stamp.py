@@ -209,9 +209,7 @@ def _make_square(stamp: Stamp, elongation: float, size: int | None, source: str)
     if stamp.jacobian is None:
         return
     if elongation > MOST_ELONGATED:
-        raise InputError(
-            source, f"its WCS makes pixels {elongation:.0f} times longer than wide: no image of the sky has such ones"
-        )
+        raise InputError(source, f"its WCS makes pixels {elongation:.0f} times longer than wide, which can't be right")
     matrix, _ = square_grid(stamp.jacobian)
     old = stamp.pixels.shape
     new = grid_shape(old, matrix) if size is None else (min(size, MAX_SIDE),) * 2

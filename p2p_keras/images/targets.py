@@ -173,7 +173,7 @@ def sky_position(ra: Any, dec: Any, x: Any, y: Any) -> tuple[float, float] | Non
     except ValueError as error:
         raise UsageError(f"RA {ra!r}, Dec {dec!r}: not a position") from error
     if not (-360.0 <= ra_deg <= 360.0 and -90.0 <= dec_deg <= 90.0):
-        raise UsageError(f"RA {ra}, Dec {dec}: not a position (degrees are expected)")
+        raise UsageError(f"RA {ra}, Dec {dec}: this is not a position (in degrees)")
     return float(ra_deg), float(dec_deg)
 
 

@@ -136,10 +136,12 @@ def find_zero_point(
             source, f"the pixels are magnitudes (BUNIT = {unit.text!r}): an image of linear flux is needed"
         )
     if unit.kind == "beam":
-        raise MissingCalibrationError(source, f"BUNIT = {unit.text!r}: a flux per beam has no zero point; {OPTION}")
+        raise MissingCalibrationError(
+            source, f"BUNIT = {unit.text!r}: a flux per beam can't be given a zero point; {OPTION}"
+        )
     if unit.kind == "flux" and math.isnan(unit.zero_point):
         raise MissingCalibrationError(
-            source, f"BUNIT = {unit.text!r} needs PHOTPLAM or a known filter, which isn't there; {OPTION}"
+            source, f"BUNIT = {unit.text!r} needs PHOTPLAM or a known filter, and the header has neither; {OPTION}"
         )
     _refuse_casu(header, unit, source)
     stated = _stated(header, unit, source)
@@ -251,7 +253,7 @@ def _hubble(header: Any, unit: PixelUnit, source: object) -> ZeroPoint | None:
         value, origin = AB_ZERO_POINT_JY - 2.5 * math.log10(photfnu), "PHOTFNU"
     elif photflam > 0:
         raise MissingCalibrationError(
-            source, f"PHOTFLAM is there, but no PHOTPLAM to make it an AB magnitude; {OPTION}"
+            source, f"the header has PHOTFLAM, but not PHOTPLAM, which is needed for an AB magnitude; {OPTION}"
         )
     else:
         return None

@@ -64,7 +64,7 @@ def large_galaxy_atlas(
         by_band = ", ".join(f"{BAND_KEYWORDS_2MASS[b]} = {v:.3f}" for b, v in stated.items())
         raise MissingCalibrationError(
             source,
-            f"the zero point hangs on the band, which the header doesn't name ({by_band}): give --band J, H or Ks",
+            f"the zero point depends on the band, which the header doesn't name ({by_band}): give --band J, H or Ks",
         )
     value, keyword = stated[named], BAND_KEYWORDS_2MASS[named]
     return ZeroPoint(value, keyword, "Vega", named, [vega_note("2MASS images"), *note])

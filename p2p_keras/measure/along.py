@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["AlongSettings", "measure_along", "given_ellipses", "profile_along", "with_photometry", "growth_error"]
+
 _PHOTOMETRY = (
     "n_pix", "n_masked", "a3", "a3_err", "b3", "b3_err", "a4", "a4_err", "b4", "b4_err", "x0_err", "y0_err",
     "ellipticity_err", "pa_err",

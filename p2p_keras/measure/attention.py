@@ -17,6 +17,8 @@ from p2p_keras.core.model_files import keras_file
 if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["Attention", "AttentionReader"]
+
 
 @dataclass(frozen=True)
 class Attention:
@@ -111,7 +113,7 @@ class AttentionReader:
         try:
             loaded = load_network(path)
         except (OSError, TypeError, ValueError) as error:
-            raise UsageError(f"{path}: can't be loaded, so there is no attention to be had ({error})") from error
+            raise UsageError(f"{path}: can't be loaded, so its attention can't be drawn ({error})") from error
         return cls(attention_model(loaded))
 
     def __call__(self, image: GalaxyImage) -> Attention:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
     from p2p_keras.measure.attention import Attention
 
+__all__ = ["attention_figure"]
+
 NUM_PANELS = 6
 _FULL = 99.7  # percentile of a map's pixels that is drawn opaque
 

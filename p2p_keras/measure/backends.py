@@ -16,6 +16,8 @@ from p2p_keras.core.contract import INPUTS, OUTPUTS
 from p2p_keras.core.errors import UsageError
 from p2p_keras.core.model_files import ModelFiles, find_model
 
+__all__ = ["Backend", "load_backend", "onnx_twin", "SavedModelBackend", "OnnxBackend"]
+
 
 class Backend(Protocol):
     """A loaded model."""
@@ -87,8 +89,8 @@ class SavedModelBackend:
             import tensorflow as tf
         except ModuleNotFoundError as error:
             raise UsageError(
-                f"{files.path}: a SavedModel needs TensorFlow, which is not installed; "
-                f"take {files.path.parent / 'model.onnx'}, or pip install tensorflow"
+                f"{files.path}: a SavedModel needs TensorFlow, which is not installed; use "
+                f"{files.path.parent / 'model.onnx'}, or pip install tensorflow"
             ) from error
 
         self.path, self.name, self.version = files.path, files.name, files.version
@@ -158,7 +160,7 @@ def _check_names(path: Path, inputs: Any, outputs: Any) -> None:
     """Refuse a model of another kind with a sentence, not with a KeyError at the first galaxy."""
     missing = [name for name in INPUTS if name not in inputs] + [name for name in OUTPUTS if name not in outputs]
     if missing:
-        raise UsageError(f"{path}: not a profile model, it lacks {', '.join(missing)}")
+        raise UsageError(f"{path}: this is not a profile model: it lacks {', '.join(missing)}")
 
 
 def _first_line(error: Exception) -> str:

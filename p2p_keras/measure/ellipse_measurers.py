@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["AlongEllipses", "WithPhotometry"]
+
 
 class AlongEllipses:
     """Measures images along given ellipses, in the place of a model (`p2p_keras.measure.many_files.Measurer`).

@@ -15,6 +15,8 @@ from p2p_keras.core.model_files import find_model
 from p2p_keras.core.version import __version__
 from p2p_keras.measure.backends import onnx_twin
 
+__all__ = ["describe_installation", "installation_lines"]
+
 _DISTRIBUTIONS = {
     "tensorflow": ("tensorflow", "tensorflow-cpu", "tf-nightly"),
     "keras": ("keras",),

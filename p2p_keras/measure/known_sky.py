@@ -13,6 +13,8 @@ from p2p_keras.core.errors import InputError, P2PError, UsageError
 if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["sky_option", "KnownSky"]
+
 UNKNOWN = "unknown"
 """The zero of the image says nothing of its sky, however near it lies."""
 
@@ -79,7 +81,7 @@ class KnownSky:
                 if self.sky == UNKNOWN and abs(found - _FAR * noise) > _TRUSTED * noise:
                     profile = InputError(
                         image.source or image.name,
-                        "this model takes the zero of an image for its sky: sky=unknown wants version 4 or later",
+                        "this model takes the sky of an image to be 0: sky=unknown needs version 4 or later",
                     )
                 else:
                     profile.meta["sky"] = float(profile.meta["sky"] + level / image.binning**2)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from p2p_keras.images import GalaxyImage, InputFile, Target
 
+__all__ = ["Prediction", "Finish", "Measurer", "ServerMeasurer", "predict_files", "predict_inputs"]
+
 _AHEAD = 2
 """Batches that are measured while another one is written."""
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
     from p2p_keras.profile.tables.measured import MeasuredProfile
 
+__all__ = ["DEFAULT_BATCH_SIZE", "WAITING_PIXELS", "Predictor", "group_by_shape"]
+
 DEFAULT_BATCH_SIZE = 16
 PIXELS_PER_BATCH = 64 * 256 * 256
 """A batch holds no more pixels than this (one image at least): large images would fill the memory."""

@@ -15,6 +15,8 @@ from p2p_keras.core.errors import InputError, UsageError
 if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage, InputFile, Target
 
+__all__ = ["Result", "Cutting", "read_ahead"]
+
 _CHUNK = 8
 """Galaxies of one file that a thread cuts out at a time."""
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from p2p_keras.page.judging.results import Results
     from p2p_keras.page.measuring.measurement import Models
 
+__all__ = ["Application"]
+
 _ABOUT_MEASURING = "click a galaxy to measure it; with a mask tool, drag round what isn't it"
 _KEYS = "keys: ← → galaxies, page up and down, g good, b bad, u undo"
 _TABLE_ENDINGS = (".ecsv", ".fits", ".csv", ".parquet", ".prof")

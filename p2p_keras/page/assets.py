@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cache
 from importlib import resources
 
+__all__ = ["asset", "style_sheet"]
+
 
 @cache
 def asset(name: str) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from p2p_keras.core.errors import InputError
 
+__all__ = ["Places"]
+
 
 class Places:
     """Folders, and single files, that a page may open.

@@ -14,6 +14,8 @@ from p2p_keras.core.errors import UsageError
 from p2p_keras.page.token import TokenAuth
 from p2p_keras.page.widgets import MAX_UPLOAD
 
+__all__ = ["is_own", "start_server"]
+
 _MESSAGE_BYTES = 20 * 2**20
 _IDLE_MS = 15_000
 

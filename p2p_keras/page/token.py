@@ -9,6 +9,8 @@ from typing import Any
 from bokeh.server.auth_provider import AuthProvider
 from tornado.web import RequestHandler
 
+__all__ = ["TokenAuth", "new_token"]
+
 _COOKIE = "p2p_keras_view"
 _PAGE = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>p2p_keras</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">

@@ -9,6 +9,8 @@ import panel as pn
 
 from p2p_keras.page.assets import asset, style_sheet
 
+__all__ = ["MAX_UPLOAD", "Acts", "html", "column", "whole_page", "Dropper"]
+
 MAX_UPLOAD = 64 * 2**20
 """Bytes that a session may drop on its page, all files together at a time."""
 

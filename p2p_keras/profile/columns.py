@@ -16,13 +16,32 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from p2p_keras.core.accuracy import interpolate_log_sma
 from p2p_keras.core.ellipse import half_turn
 from p2p_keras.core.padded import at_index
 from p2p_keras.core.units import SB_UNIT
 
 if TYPE_CHECKING:
     from astropy.table import QTable
+
+__all__ = [
+    "COLUMN_UNITS",
+    "ERROR_COLUMN_UNITS",
+    "HARMONICS",
+    "ALL_COLUMN_UNITS",
+    "COLUMN_DESCRIPTIONS",
+    "META_KEYS",
+    "ERROR_META",
+    "TEXT_KEYS",
+    "ISOPHOTE_MU",
+    "valid_rows",
+    "unit_of",
+    "isophotal_radius",
+    "isophotal_radii",
+    "plain_arrays",
+    "extinction_corrected",
+    "pa_from_x",
+    "whole_or_float",
+]
 
 COLUMN_UNITS = {"sma": "arcsec", "mu": SB_UNIT, "mu_err": SB_UNIT, "ellipticity": "", "pa": "deg", "growth": "mag"}
 """Columns of a profile in their order, with their units ('' for a plain number)."""
@@ -204,12 +223,6 @@ def extinction_corrected(meta: Mapping[str, Any]) -> float:
     value = meta.get("extinction")
     number = 0.0 if value in (None, "") else float(value)
     return number if np.isfinite(number) else 0.0
-
-
-def surface_brightness_at(profile: QTable, sma: np.ndarray) -> np.ndarray:
-    """Surface brightness of a profile at other radii (arcsec), linear in ln(sma); NaN outside its range."""
-    arrays = plain_arrays(profile)
-    return interpolate_log_sma(sma, arrays["sma"], arrays["mu"])
 
 
 def pa_from_x(pa: Any, meta: Mapping[str, Any]) -> np.ndarray:

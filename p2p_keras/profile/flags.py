@@ -19,10 +19,19 @@ from p2p_keras.core.growth import radii_of_light
 from p2p_keras.core.padded import at_index, interpolated, medians, packed
 from p2p_keras.core.robust import SIGMA_PER_DEVIATION
 from p2p_keras.core.units import MAG_PER_RELATIVE_ERROR, intensity_from_mu
-from p2p_keras.profile.surroundings import ProfileRows, Surroundings, bright_neighbour, surroundings, uneven_sky
+from p2p_keras.profile.surroundings import (
+    ProfileRows,
+    Surroundings,
+    bright_neighbour,
+    nonlinear,
+    surroundings,
+    uneven_sky,
+)
 
 if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
+
+__all__ = ["Flag", "FLAGS", "LOW_SNR", "MIN_ROWS", "quality_of", "find_flags", "flags_of_many"]
 
 
 class Flag(NamedTuple):
@@ -38,7 +47,7 @@ FLAGS = {
         "another source outshines the target's centre, or sources within 1.5 times the profile's last ellipse hold "
         "more than a fifth of the target's light",
     ),
-    "near_edge": Flag(1, "less than 95 % of the ellipse of half the extent is on the image (off it or masked)"),
+    "near_edge": Flag(1, "more than 5 % of the ellipse at half the extent is off the image or masked"),
     "truncated": Flag(
         1,
         "the galaxy is larger than the image, its sky uncertain: less than 80 % of the last ellipse is on the image; "
@@ -59,6 +68,11 @@ FLAGS = {
         2,
         "unlike what the model was made for: a centre further from the middle than a quarter of the image's shorter "
         "side, or a profile that rises outward by more than 1 mag",
+    ),
+    "nonlinear": Flag(
+        2,
+        "the noise is less than half as large where the galaxy is bright as in its sky, which no linear image has: the "
+        "pixels were stretched (asinh, logarithm, a picture's levels), so that their mu means nothing",
     ),
     "masked_rings": Flag(
         1,
@@ -82,7 +96,7 @@ STILL_BRIGHT_SNR = 16.0
 P_BAD_LIMITS = (0.05, 0.3)
 """Below the first a profile is good, below the second suspect, else bad."""
 
-HARD_FACTS = ("masked_centre", "misaligned", "no_profile")
+HARD_FACTS = ("masked_centre", "nonlinear", "misaligned", "no_profile")
 """Words that decide the quality whatever `p_bad` says: what isn't there can't be measured."""
 
 
@@ -308,6 +322,7 @@ def _flags_of_surroundings(
         "truncated": whole < 0.80 or (beyond < 0.80 and light is not None and _still_bright(shape, rings, light)),
         "bright_neighbour": light is not None and bright_neighbour(shape, light),
         "uneven_sky": light is not None and uneven_sky(shape, light),
+        "nonlinear": light is not None and nonlinear(shape, light, pixels),
     }
     return {word for word, is_set in found.items() if is_set}
 

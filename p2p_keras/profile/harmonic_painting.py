@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["with_harmonics"]
+
 
 def with_harmonics(painted: Painted, profile: QTable, image: GalaxyImage) -> Painted:
     """Add a profile's third and fourth harmonics to what was painted along its ellipses.

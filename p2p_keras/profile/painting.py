@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["Isophotes", "Painted", "paint", "painted_intensity", "outer_slope", "deviating_pixels", "quiet_noise"]
+
 _ITERATIONS = 12
 DEVIATION_SIGMA = 4.0
 """A pixel deviates when it exceeds the profile by so many times the scatter along its ellipse ..."""

@@ -16,6 +16,8 @@ from p2p_keras.core.robust import SIGMA_PER_DEVIATION
 if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["SKY_RING", "ProfileRows", "Surroundings", "surroundings", "bright_neighbour", "uneven_sky", "median"]
+
 NEIGHBOUR_SHARE = 0.2
 NEIGHBOUR_REACH = 1.5
 SKY_RING = (1.25, 2.5)
@@ -173,6 +175,40 @@ def uneven_sky(profile: ProfileRows, light: Surroundings) -> bool:
     levels = np.array([median(part) for part in parts])
     error = 1.25 * light.noise / math.sqrt(min(part.size for part in parts))
     return bool(levels.max() - levels.min() > max(float(profile.intensity[-1]), 8.0 * error))
+
+
+NONLINEAR_RATIO = 0.5
+"""Noise where the galaxy is bright over that of the sky, below which an image isn't linear. On 800 linear mocks of all
+surveys and troubles and 12 real galaxies it was never below 0.87; on the same with pixels replaced by their asinh or
+logarithm it was below 0.5 in nine of ten."""
+
+_BRIGHT_SIGMA = 3.0
+_FEWEST = 100
+
+
+def nonlinear(profile: ProfileRows, light: Surroundings, pixels: np.ndarray) -> bool:
+    """Look for noise that is smaller where the galaxy is bright.
+
+    A detector's noise never falls with the light, but that of stretched pixels does: of their asinh, logarithm, or a
+    small power, as pictures are made. Noise here is what a pixel differs from the mean of its two neighbours in a row.
+    Images of few photons, of coarse steps or of smooth models have none in their sky: nothing is said of them.
+    """
+    last = float(profile.sma[-1])
+    ours = (light.good > light.other)[:, 1:-1]
+    inside = light.square[:, 1:-1] <= last * last
+    value = pixels[:, 1:-1] - pixels.dtype.type(profile.sky)
+    with np.errstate(invalid="ignore"):
+        bright = ours & inside & (value > _BRIGHT_SIGMA * light.noise)
+    values = value[bright]
+    if values.size < 2 * _FEWEST:
+        return False
+    bright &= value >= _median(values)  # the brighter half
+    step = np.abs(pixels[:, 1:-1] - 0.5 * (pixels[:, :-2] + pixels[:, 2:]))
+    sky, core = step[ours > inside], step[bright]
+    sky, core = sky[np.isfinite(sky)], core[np.isfinite(core)]
+    if min(sky.size, core.size) < _FEWEST:
+        return False
+    return 0.0 < median(core) < NONLINEAR_RATIO * median(sky)
 
 
 _SAMPLED = 1024

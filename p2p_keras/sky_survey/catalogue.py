@@ -49,8 +49,8 @@ class Catalogue(CatalogueTable):
         super().__init__(path, columns, keys=(*TEXTS, *NUMBERS))
         if not self.has("ra") and not self.has("file"):
             raise UsageError(
-                f"{path}: neither positions nor files: it needs columns ra and dec, or file (--column ra=NAME); "
-                f"it has {', '.join(self._source.names)}"
+                f"{path}: it needs the columns ra and dec, or file (--column ra=NAME gives another name); it "
+                f"has {', '.join(self._source.names)}"
             )
 
     def _open(self) -> Source:

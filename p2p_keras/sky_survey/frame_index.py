@@ -69,7 +69,7 @@ class FrameIndex:
             table = pq.read_table(BytesIO(content))
             return cls(table.select(SCHEMA.names).cast(SCHEMA))
         except (pa.ArrowException, KeyError, ValueError) as error:
-            raise UsageError(f"{source}: not a footprint index ({error})") from error
+            raise UsageError(f"{source}: this is not an index of footprints ({error})") from error
 
     def to_bytes(self) -> bytes:
         """The index as a Parquet file."""

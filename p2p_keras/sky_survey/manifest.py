@@ -39,7 +39,7 @@ class Manifest:
             record = json.loads(output.read(FILE))
             if record.get("identity") != json.loads(json.dumps(identity)):
                 raise UsageError(
-                    f"{output.url}: holds another run ({_difference(record.get('identity') or {}, identity)}); "
+                    f"{output.url}: contains another run ({_difference(record.get('identity') or {}, identity)}); "
                     "name another output, or give --overwrite"
                 )
             self.done = {entry["file"]: Done(**entry) for entry in record["partitions"]}

@@ -93,9 +93,11 @@ class ShippedModel:
             files = dict(zip(table["file"].to_pylist(), table["content"].to_pylist(), strict=True))
             model = cls(name, {str(file): bytes(data) for file, data in files.items()})
         except (pa.ArrowException, KeyError, TypeError) as error:
-            raise InputError(source, "isn't the model that this run left there: something else wrote it") from error
+            raise InputError(
+                source, "is not the model that this run wrote: something else has overwritten it"
+            ) from error
         if model.sha256 != sha256:
-            raise InputError(source, "holds another model than this run's: another run writes to the same output")
+            raise InputError(source, "contains another model than this run's: another run writes to the same output")
         return model
 
     @property

@@ -20,7 +20,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from p2p_keras.images.cutout import DEFAULT_SIDE
-from p2p_keras.sky_survey.catalogue import SCHEMA as ROW
 from p2p_keras.sky_survey.catalogue import Catalogue
 from p2p_keras.sky_survey.frame_index import FrameIndex
 from p2p_keras.sky_survey.healpix import (
@@ -35,10 +34,7 @@ from p2p_keras.sky_survey.place import Place
 from p2p_keras.sky_survey.row_frames import with_frames
 from p2p_keras.sky_survey.settings import SurveySettings
 
-__all__ = ["PLANNED", "Part", "WORK", "PLAN", "PARTS", "Plan", "make_plan", "load_plan", "rows_of", "bucket_file"]
-
-PLANNED = ROW.append(pa.field("cell", pa.int64())).append(pa.field("bucket", pa.int64()))
-"""A planned row: the catalogue's, its cell of order 29 (-1: no position), and the cell of its frame."""
+__all__ = ["Part", "WORK", "PLAN", "PARTS", "Plan", "make_plan", "load_plan", "rows_of", "bucket_file"]
 
 _ROWS_IN_MEMORY = 2_000_000
 _PIXELS_PER_PART = 24_000_000

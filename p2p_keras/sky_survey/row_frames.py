@@ -23,9 +23,11 @@ ON_NO_FRAME = "lies on none of the frames"
 
 
 def with_frames(catalogue: Catalogue, index: FrameIndex | None, settings: SurveySettings) -> Iterator[pa.Table]:
-    """Yield the catalogue's rows (`plan.PLANNED`), one a galaxy and band.
+    """Yield the rows of the plan: the catalogue's, one for each galaxy and band, each with its frame.
 
-    ``file`` and ``hdu`` name the frame, ``size`` is the cutout's side (0 where the first look decides).
+    ``file`` and ``hdu`` name the frame, ``size`` is the cutout's side (0 where the first look decides). To the columns
+    of the catalogue come ``cell``, the galaxy's HEALPix cell of order 29 (-1 without a position), and ``bucket``, the
+    cell of its frame, both int64.
 
     Parameters
     ----------

@@ -160,7 +160,7 @@ def _index(
     log(f"reading footprints of the frames (once: {place.url_of(name)})")
     files = _named_files(catalogue, settings) if named else find_frames(images)
     if not files:
-        raise UsageError(f"{images.url}: no FITS images in it")
+        raise UsageError(f"{images.url}: there are no FITS images in it")
     band = settings.bands[0] if len(settings.bands) == 1 else None
     index = build_index(images, files, engine.map, band=band)
     for file, problem in list(index.problems.items())[:20]:

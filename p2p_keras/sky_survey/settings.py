@@ -77,7 +77,7 @@ class SurveySettings:
             if value is not None and not MIN_SIDE <= value <= MAX_SIDE:
                 raise UsageError(f"--{name.replace('_', '-')} {value}: a cutout's side is {MIN_SIDE} to {MAX_SIDE} px")
         if self.size is not None and self.first_look:
-            raise UsageError("--size and --first-look: one of them says how large a cutout is")
+            raise UsageError("give either --size or --first-look: both set the size of the cutouts")
 
     def deciding(self) -> dict[str, Any]:
         """Settings that decide the bytes of the result: all but where things are."""

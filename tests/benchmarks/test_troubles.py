@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from pathlib import Path
@@ -26,7 +27,9 @@ def profile_of(label, shift=0.0, sky=0.0, **meta):
     from astropy.table import Table
 
     columns = {"sma": label.sma, "mu": label.mu + shift, "mu_err": np.full(label.sma.size, 0.05)}
+    columns |= {"ellipticity": label.ellipticity + 0.01, "pa": label.pa}
     found = {"sky": label.sky + sky * label.noise, "mag_total": label.mag_total + shift, "quality": 0, "flags": []}
+    found |= {"mag_total_err": 0.05, "r50": 1.0}
     return Table(columns, meta=found | meta)
 
 
@@ -40,7 +43,14 @@ def test_figures_are_those_of_known_errors(troubles):
     assert found["median"] == pytest.approx(0.2, abs=1e-5) and math.isinf(found["worst_tenth"])
     assert found["one_sigma"] == pytest.approx(0.5)
     assert found["sky"] == pytest.approx(0.02, rel=1e-3)
+    covered = troubles.summarise(rows)["coverage"]
+    assert covered["mag_total"] == {"count": 2, "one_sigma": 0.5, "two_sigma": 0.5}
+    assert covered["mu"]["one_sigma"] == covered["mu"]["two_sigma"] == pytest.approx(0.5)
+    fifths = covered["fifths"]["snr"]
+    assert [part["count"] for part in fifths] == pytest.approx([covered["mu"]["count"] / 5] * 5, abs=1)
+    assert all(low["high"] <= high["low"] for low, high in itertools.pairwise(fifths))
     one = troubles.summarise(rows[:1])["kinds"]["sky 20"]
+    assert one["ellipticity"] == pytest.approx(0.01, rel=1e-3)
     assert one["outskirts"] == pytest.approx(10 ** (-0.4 * 0.02) - 1, rel=1e-3)
     assert one["mag_total"] == pytest.approx(0.02, rel=1e-3)
 

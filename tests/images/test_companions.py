@@ -267,6 +267,9 @@ def test_zeros_that_are_values_and_zeros_that_are_none(tmp_path, rng):
         image = read_image(write(tmp_path / f"{name}.fits", (pixels, cards, "")))
         assert np.isnan(image.pixels).sum() == missing, name
         assert any("exactly 0" in note for note in image.notes) == bool(missing), name
+        array = GalaxyImage.from_array(pixels, zero_point=22.5, pixel_scale=0.4)
+        assert np.isnan(array.pixels).sum() == missing, f"{name}, an array"
+        assert any("exactly 0" in note for note in array.notes) == bool(missing), f"{name}, an array"
 
 
 def test_noise_of_arrays():

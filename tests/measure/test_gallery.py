@@ -47,4 +47,4 @@ def test_report_wants_html(write_galaxy, fake_models, tmp_path):
     ]
     done = CliRunner().invoke(main, words)
     assert done.exit_code == 2
-    assert "ending in .html" in done.output
+    assert "end in .html" in done.output

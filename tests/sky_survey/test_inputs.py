@@ -70,7 +70,7 @@ def test_a_cell_that_is_no_number_spoils_its_row_only(tmp_path):
     ("text", "columns", "words"),
     [
         ("id,ra\na,1\n", {}, "none for dec"),
-        ("id,mag\na,1\n", {}, "neither positions nor files"),
+        ("id,mag\na,1\n", {}, "it needs the columns ra and dec, or file"),
         ("id,ra,dec\na,1,1\n", {"ra": "RAJ2000"}, "has no column 'RAJ2000'"),
         ("id,ra,dec\na,1,1\n", {"color": "id"}, "there is no 'color'"),
     ],

@@ -46,7 +46,7 @@ def test_a_file_in_the_output_runs_no_code(model, tmp_path):
     """Whoever may write to a shared store could run commands on every worker."""
     output = Place(tmp_path / "out")
     output.write(MODEL, pickle.dumps(Trap(tmp_path / "ran")))
-    with pytest.raises(InputError, match="isn't the model"):
+    with pytest.raises(InputError, match="is not the model"):
         ModelWorker(job_of(model, output))
     assert not (tmp_path / "ran").exists()
 

@@ -149,7 +149,7 @@ def _prepare(path: Path, name: str, cache: Path) -> Frame:
     distance = away[::_STEP, ::_STEP]
     rows, columns = np.nonzero(distance > BLANK_PX)
     if rows.size == 0:
-        raise InputError(path, f"has no place without a source within {BLANK_PX:.0f} pixels")
+        raise InputError(path, f"has no position that is free of sources within {BLANK_PX:.0f} pixels")
     np.save(cache / f"{name}.pixels.npy", np.where(bad, np.float32(np.nan), pixels))
     np.save(cache / f"{name}.sky.npy", sky[::_STEP, ::_STEP].astype(np.float32))
     np.save(cache / f"{name}.places.npy", np.stack([rows, columns], axis=1).astype(np.int32) * _STEP)

@@ -134,10 +134,12 @@ def _claim(folder: Path, job: Job) -> None:
             existing = json.loads(path.read_text())
             if existing != content:
                 other = sorted(key for key in existing.keys() | content.keys() if existing.get(key) != content.get(key))
-                raise UsageError(f"{folder}: holds mocks made with another {', '.join(other)}; give another --output")
+                raise UsageError(
+                    f"{folder}: contains mocks that were made with another {', '.join(other)}; give another --output"
+                )
             return
         if any(folder.glob("*.tfrecord*")):
-            raise UsageError(f"{folder}: holds shards that aren't of this program; give another --output")
+            raise UsageError(f"{folder}: contains shards that another program made; give another --output")
         path.write_text(json.dumps(content, indent=1) + "\n")
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: {error}") from None

@@ -77,7 +77,7 @@ class Job:
             raise UsageError(f"size is {self.size}; troubles need images of at least {MIN_TROUBLE_SIZE} pixels")
         if self.troubles and (self.backgrounds or self.templates or self.near_star_share):
             raise UsageError(
-                "troubles are made in mock fields, of drawn galaxies: no backgrounds, templates, near stars"
+                "--troubles uses mock fields and mock galaxies: it doesn't go with backgrounds, templates or near stars"
             )
 
     def settings(self) -> dict[str, Any]:

@@ -101,7 +101,7 @@ def _prepare(path: Path, name: str, cache: Path) -> Template:
     pixels = np.ascontiguousarray(image.pixels, dtype=np.float32)
     bad = ~np.isfinite(pixels)
     if bad.mean() > 0.2:
-        raise InputError(path, "more than a fifth of its pixels are masked; it can't be a template")
+        raise InputError(path, "more than a fifth of its pixels are masked, so it can't be a template")
     border = np.ones(pixels.shape, dtype=bool)
     edge = max(min(pixels.shape) // 12, 4)
     border[edge:-edge, edge:-edge] = False
@@ -119,7 +119,7 @@ def _prepare(path: Path, name: str, cache: Path) -> Template:
     near = np.hypot(x - middle[0], y - middle[1]) < 0.1 * min(height, width)
     row, column = np.unravel_index(np.argmax(np.where(near, bright, -np.inf)), light.shape)
     if bright[row, column] < 10.0 * noise:
-        raise InputError(path, "no galaxy stands out of the noise in its middle; it can't be a template")
+        raise InputError(path, "there is no galaxy above the noise in its middle, so it can't be a template")
     radius = np.hypot(x - column, y - row)
     foreign = np.zeros(light.shape, dtype=bool)
     for number, source in enumerate(sources, start=1):
@@ -132,7 +132,7 @@ def _prepare(path: Path, name: str, cache: Path) -> Template:
     # Half a turn about the centre gives what the galaxy has on the other side.
     half = int(min(row, column, height - 1 - row, width - 1 - column))
     if half < 48:
-        raise InputError(path, "the galaxy isn't near the middle of the image; it can't be a template")
+        raise InputError(path, "the galaxy isn't near the middle of the image, so it can't be a template")
     window = (slice(row - half, row + half + 1), slice(column - half, column + half + 1))
     light, foreign, radius = light[window].astype(float), foreign[window], radius[window]
     opposite, opposite_foreign = light[::-1, ::-1], foreign[::-1, ::-1]
@@ -143,7 +143,9 @@ def _prepare(path: Path, name: str, cache: Path) -> Template:
     growth = np.cumsum(light.ravel()[order])
     r50 = float(radius.ravel()[order][np.searchsorted(growth, 0.5 * total)])
     if r50 < 12.0:
-        raise InputError(path, f"half its light lies within {r50:.1f} pixels: too small to shrink")
+        raise InputError(
+            path, f"half of its light is within {r50:.1f} pixels: the galaxy is too small to be a template"
+        )
     scale = float(image.pixel_scale)
     if 2 * half + 1 > SIDE:
         factor = -(-(2 * half + 1) // SIDE)

@@ -28,7 +28,6 @@ __all__ = [
     "DEBLEND_CONTRAST",
     "MIN_RADII",
     "MAX_ELLIPTICITY",
-    "METHODS",
     "StartEllipse",
     "measure_galaxy",
     "mask_of_others",
@@ -43,7 +42,6 @@ MAX_ELLIPTICITY = 0.9
 _CLIP_SIGMA = 4.0
 
 
-METHODS = ("own", "photutils")
 StartEllipse = Shape
 Fit = Callable[..., Isophotes | None]
 
@@ -150,7 +148,7 @@ def _detect(image: GalaxyImage) -> tuple[float, float, np.ndarray, int]:
     for _ in range(3):  # sky from where no source is, then sources above that sky
         _, sky, noise = sigma_clipped_stats(pixels, mask=bad | sources, sigma=3.0, maxiters=10)
         if not noise > 0:
-            raise InputError(image.source, "the image has no noise: a sky can't be told from sources")
+            raise InputError(image.source, "the image has no noise, so sky and sources can't be distinguished")
         try:
             detections, labels = sep.extract(
                 pixels - sky,
@@ -162,7 +160,7 @@ def _detect(image: GalaxyImage) -> tuple[float, float, np.ndarray, int]:
                 segmentation_map=True,
             )
         except Exception as error:  # sep raises bare exceptions, such as for too many overlapping sources
-            raise InputError(image.source, f"its sources can't be told apart ({error})") from None
+            raise InputError(image.source, f"its sources can't be separated ({error})") from None
         if not len(detections):
             raise InputError(image.source, "no source was detected")
         grown = _grown(labels > 0, 8)

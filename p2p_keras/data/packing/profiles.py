@@ -151,7 +151,7 @@ def _own_profile(path: Path) -> Any:
     except InputError:
         return None
     if len(profiles) != 1:
-        raise InputError(path, f"holds {len(profiles)} galaxies; a label is read from a file of its own")
+        raise InputError(path, f"holds {len(profiles)} galaxies; each galaxy needs a file of its own")
     return profiles[0]
 
 
@@ -201,7 +201,8 @@ def _from_columns(
         )
     raise InputError(
         path,
-        f"is no known profile: expected columns sma, mu or sma, intens or R, SB or R, I; it has {', '.join(columns)}",
+        "is not a profile of a known kind: expected the columns sma and mu, sma and intens, R and SB, or R and "
+        f"I; it has {', '.join(columns)}",
     )
 
 

@@ -228,7 +228,7 @@ def _finished(folder: Path, fingerprint: str, overwrite: bool) -> dict[str, list
     manifest = None if overwrite else read_manifest(folder)
     if not overwrite:
         made = f" made by {manifest.program}" if manifest else ""
-        raise UsageError(f"{folder}: has {len(present)} shards{made} already; name an empty folder or give --overwrite")
+        raise UsageError(f"{folder}: has {len(present)} shards{made} already; give an empty folder, or --overwrite")
     for path in present:
         path.unlink()
     return {}

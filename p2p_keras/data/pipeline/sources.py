@@ -71,7 +71,9 @@ def _check(paths: list[Path]) -> None:
         check_sizes(folder)
     first = next(read_records(paths[0]), None)
     if first is None and (len(paths) == 1 or records_in(paths) == 0):
-        raise UsageError(f"{paths[0].parent}: split {split_of_shard(paths[0])!r} is empty; give it a larger fraction")
+        raise UsageError(
+            f"{paths[0].parent}: split {split_of_shard(paths[0])!r} is empty; make it again with a larger fraction"
+        )
     if first is not None:
         try:
             decode_example(first, f"{paths[0]}: record 0")

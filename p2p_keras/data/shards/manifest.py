@@ -126,7 +126,9 @@ def read_manifest(folder: str | os.PathLike) -> Manifest | None:
         content["shards"] = {name: ShardEntry(**entry) for name, entry in content["shards"].items()}
         manifest = Manifest(**content)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{path}: not a description of shards ({error}); make it again with the shards") from None
+        raise UsageError(
+            f"{path}: this is not a description of shards ({error}); make it again with the shards"
+        ) from None
     if manifest.schema_version != SCHEMA_VERSION:
         raise UsageError(
             f"{path}: shards have schema version {manifest.schema_version}, this software reads {SCHEMA_VERSION}: "

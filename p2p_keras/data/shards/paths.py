@@ -76,7 +76,7 @@ def _check_complete(folder: Path, shards: list[Path]) -> None:
         if len(runs) > 1:
             raise UsageError(
                 f"{folder}: split {split!r} mixes shards of several runs (of {' and '.join(map(str, sorted(runs)))}); "
-                "keep one run a folder"
+                "keep each run in a folder of its own"
             )
         (count, present), *_ = runs.items()
         if folder.is_dir() and len(present) < count:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from p2p_keras.measure.bands.places import PlaceMap
     from p2p_keras.profile.painting import Isophotes
 
+__all__ = ["REACH", "shift_of_light"]
+
 REACH = 20
 """Shifts are looked for up to so many pixels."""
 

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["measure_bands"]
+
 MISALIGNED_PX = 1.5
 """From this shift between the light of two bands (px of the reference) on, their images aren't registered."""
 

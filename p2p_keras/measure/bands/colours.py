@@ -13,6 +13,8 @@ from p2p_keras.profile.columns import plain_arrays
 if TYPE_CHECKING:
     from astropy.table import QTable
 
+__all__ = ["colour_table"]
+
 
 def colour_table(profiles: Mapping[str, QTable], name: str = "") -> QTable:
     """Colours of neighbouring bands against radius.

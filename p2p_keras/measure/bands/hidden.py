@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from p2p_keras.measure.bands.photometry import BandPixels
 
+__all__ = ["with_hidden_light", "flags_of_band"]
+
 _NEIGHBOURS = 3
 """Measured radii at an end of the profile whose mean colour stands for what lies beyond them."""
 

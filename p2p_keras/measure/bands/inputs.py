@@ -17,6 +17,8 @@ from p2p_keras.measure.bands.stack import ALL
 if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["ForcedGalaxy", "forced_inputs", "read_bands"]
+
 
 @dataclass(frozen=True)
 class ForcedGalaxy:
@@ -110,7 +112,7 @@ def forced_inputs(
             if key.startswith(("file_", "image_"))
         }
         if files and bands:
-            raise UsageError(f"{catalogue}: names files in columns: give no others")
+            raise UsageError(f"{catalogue}: the catalogue names its files in columns, so don't give other files")
         files = files or bands
         _check_bands(files, reference)
         default = _common_stem([stem_of(file) for file in files.values()]) or f"galaxy_{row['row']}"
@@ -170,7 +172,7 @@ def _of_one_file(path: str, reference: str, options: Mapping[str, Any]) -> Force
         with open_frame(path) as frame:
             arrays = frame.bands()
         if len(arrays) < 2:
-            raise InputError(path, "holds no bands by name: give BAND=FILE, or a cube whose header names its bands")
+            raise InputError(path, "its header names no bands: give BAND=FILE, or a cube whose header names its bands")
         if reference not in arrays and short_band(reference) not in arrays:
             raise InputError(path, f"the reference band {reference!r} isn't among its bands {', '.join(arrays)}")
     except InputError as error:
@@ -181,7 +183,7 @@ def _of_one_file(path: str, reference: str, options: Mapping[str, Any]) -> Force
 
 def _check_bands(files: Mapping[str, str], reference: str) -> None:
     if len(files) < 2:
-        raise UsageError("--forced needs two bands at least: g=a.fits r=b.fits")
+        raise UsageError("--forced needs at least two bands: g=a.fits r=b.fits")
     if reference != ALL and reference not in files:
         raise UsageError(f"the reference band {reference!r} isn't among the bands {', '.join(files)}")
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from p2p_keras.measure.bands.photometry import BandPixels
     from p2p_keras.profile.painting import Isophotes
 
+__all__ = ["ring_noise"]
+
 
 def ring_noise(pixels: BandPixels, isophotes: Isophotes) -> np.ndarray:
     """1-sigma error of each ring's mean flux per pixel by the noise of its pixels; 0 where none of it is known.

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from p2p_keras.measure.bands.places import PlaceMap
     from p2p_keras.profile.painting import Isophotes
 
+__all__ = ["BandPixels", "ring_medians", "intensities"]
+
 RING_MIN_SMA = 6.0
 """Rings of pixels from this semi-major axis (px of the band) on; inside, points along the ellipse."""
 

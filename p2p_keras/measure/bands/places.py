@@ -12,6 +12,8 @@ from p2p_keras.core.errors import InputError
 if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["PlaceMap"]
+
 _SAME_SCALE = 1e-3
 _NODES = 24
 
@@ -46,7 +48,7 @@ class PlaceMap:
             return
         if start.wcs is None or end.wcs is None:
             lacking = start if start.wcs is None else end
-            raise InputError(lacking.source, "has no WCS, the other bands have: they can't be brought together")
+            raise InputError(lacking.source, "has no WCS, but the other bands have one, so they can't be aligned")
         from astropy.wcs.utils import pixel_to_skycoord, skycoord_to_pixel
         from scipy.interpolate import RectBivariateSpline
 

@@ -14,6 +14,8 @@ from p2p_keras.profile.derived.psf import Psf, psf_of
 if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["parse_band_psfs", "match_psfs", "matching_kernel"]
+
 _SAME = 0.02
 """PSFs whose FWHM differ by less are left as they are."""
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["ForcedPrediction", "predict_forced"]
+
 
 @dataclass(frozen=True)
 class ForcedPrediction:

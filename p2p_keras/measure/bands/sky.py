@@ -10,6 +10,8 @@ from p2p_keras.core.robust import clipped_mean, median_deviation
 from p2p_keras.measure.bands.photometry import BandPixels
 from p2p_keras.profile.painting import Isophotes, painted_intensity
 
+__all__ = ["SKY_RING", "Sky", "rough_sky", "band_sky"]
+
 SKY_RING = (1.4, 2.0)
 """The ring of the sky, in units of the profile's last radius, along its last ellipse."""
 

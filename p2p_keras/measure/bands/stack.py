@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["ALL", "stacked_image"]
+
 ALL = "all"
 """What ``--reference`` calls it."""
 

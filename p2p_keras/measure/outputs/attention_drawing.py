@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["attention_drawer"]
+
 
 def attention_drawer(
     folder: Path | None, model: str | None, plot_format: str, server: str | None = None
@@ -30,7 +32,7 @@ def attention_drawer(
         return None
     if server is not None:
         raise UsageError(
-            "--attention needs the model's Keras file, and a server gives only profiles: leave out --server"
+            "--attention needs the model's Keras file, and a server returns only profiles: leave out --server"
         )
     reader = AttentionReader.load(model)
     from p2p_keras.measure.attention_figure import attention_figure

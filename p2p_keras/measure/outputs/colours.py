@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from astropy.table import QTable
 
+__all__ = ["ColourWriter", "read_colours"]
+
 ENDING = "-colours"
 
 

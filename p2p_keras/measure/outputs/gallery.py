@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["NUMBERS", "Number", "numbers_of", "quality_word", "flags_of", "number_in", "GalleryWriter"]
+
 MAX_GALAXIES = 1000
 """Cards beyond this would make a file that no mail takes and no browser scrolls."""
 
@@ -100,7 +102,7 @@ class GalleryWriter:
     def __init__(self, path: Path) -> None:
         self.path = path.expanduser()
         if self.path.suffix.lower() not in (".html", ".htm"):
-            raise UsageError(f"--report {path}: the report is a page, ending in .html")
+            raise UsageError(f"--report {path}: the report is a page, so its name must end in .html")
         self._cards: list[dict[str, Any]] = []
         self._more = 0
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["write_model_image", "write_mask_image", "implied_mask"]
+
 
 def write_model_image(image: GalaxyImage, profile: QTable, painted: Painted, path: Path) -> None:
     """Write the two-dimensional model and the residual image, with the WCS of the cutout.

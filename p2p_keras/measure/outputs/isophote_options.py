@@ -10,6 +10,8 @@ import click
 
 from p2p_keras.core.errors import UsageError
 
+__all__ = ["OPTIONS", "isophote_options", "along_ellipses", "parse_radii"]
+
 OPTIONS = (
     click.option(
         "--ellipses",
@@ -108,12 +110,12 @@ def along_ellipses(options: Mapping[str, Any]) -> Any:
                 raise UsageError(f"--{name} goes with --ellipses or --fixed: a model has its own radii")
         return None
     if len(given) == 2:
-        raise UsageError("--ellipses and --fixed contradict each other: give one of them")
+        raise UsageError("give either --ellipses or --fixed, not both")
     for name, option in (("model", "--model"), ("server", "--server"), ("forced", "--forced")):
         if options.get(name):
             raise UsageError(f"{given[0]} measures without a network: it doesn't go with {option}")
     if options.get("sky") == "unknown":
-        raise UsageError(f"{given[0]} subtracts the --sky that is given, or none: unknown is for a model")
+        raise UsageError(f"{given[0]} subtracts a --sky that you give as a number; `unknown` is only for a model")
     from p2p_keras.measure.along import AlongSettings
     from p2p_keras.measure.ellipse_measurers import AlongEllipses
 

@@ -8,6 +8,8 @@ from typing import Any
 from p2p_keras.measure.known_sky import KnownSky, sky_option
 from p2p_keras.measure.outputs.isophote_options import along_ellipses
 
+__all__ = ["measurer_of"]
+
 
 def measurer_of(options: Mapping[str, Any], load: Callable[[], Any]) -> Any:
     """What measures for these options; the model, or the connection to a server, is loaded only where it is needed.

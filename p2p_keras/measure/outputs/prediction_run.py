@@ -23,6 +23,8 @@ from p2p_keras.profile.derived.complete import complete_profiles
 from p2p_keras.profile.derived.distance import DEFAULT_COSMOLOGY, cosmology_named
 from p2p_keras.profile.derived.extinction import parse_extinction
 
+__all__ = ["PredictionRun", "numbers"]
+
 
 class PredictionRun:
     """From the options of `predict` to its galaxies: plain files, a catalogue, or forced bands.

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from p2p_keras.images import GalaxyImage, Target
 
+__all__ = ["Products", "own_quantities"]
+
 
 class Products:
     """Writes what a run was asked for; a context manager that finishes the tables, also after an interrupt.

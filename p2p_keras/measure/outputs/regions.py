@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["write_ellipse_regions", "write_mask_regions", "write_polygon_regions"]
+
 MAX_ELLIPSES = 24
 _HEAD = (
     "# Region file format: DS9 version 4.1",

@@ -22,6 +22,8 @@ from p2p_keras.profile.tables.text import to_fits, unescaped_columns
 if TYPE_CHECKING:
     from astropy.table import QTable, Table
 
+__all__ = ["SummaryWriter", "read_summary"]
+
 _HOW: dict[str, dict[str, Any]] = {
     "ecsv": {"format": "ascii.ecsv"},
     "csv": {"format": "ascii.csv"},
@@ -49,7 +51,7 @@ class SummaryWriter:
         self.path = Path(path).expanduser()
         kind = format_of(self.path)
         if kind not in TABLE_FORMATS:
-            raise UsageError(f"{path}: the summary is a table, ending in .{', .'.join(TABLE_FORMATS)}")
+            raise UsageError(f"{path}: the summary is a table, so its name must end in .{', .'.join(TABLE_FORMATS)}")
         self.format = kind
         self.path.parent.mkdir(parents=True, exist_ok=True)
         folder = self.path.with_name(f".{self.path.name}.spool")

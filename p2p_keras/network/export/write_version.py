@@ -127,10 +127,10 @@ def _refuse(model: keras.Model, folder: Path, name: str, version: int) -> None:
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
         raise UsageError(f"a version is a positive whole number, not {version!r}")
     if (folder / str(version)).exists():
-        raise UsageError(f"{folder / str(version)} exists already, and versions are never overwritten: take another")
+        raise UsageError(f"{folder / str(version)} exists already, and versions are never overwritten: choose another")
     newest = max(versions_of(folder), default=0)
     if newest > version:
-        raise UsageError(f"{folder} has version {newest}, and servers take the newest: give a version above it")
+        raise UsageError(f"{folder} has version {newest}, and servers use the newest: give a version above it")
     wanted_outputs = OUTPUTS | (outputs_of(model.output) if isinstance(model.output, dict) else {})
     for kind, given, wanted in (("inputs", model.input, INPUTS), ("outputs", model.output, wanted_outputs)):
         if not isinstance(given, dict) or set(given) != set(wanted):
@@ -138,7 +138,7 @@ def _refuse(model: keras.Model, folder: Path, name: str, version: int) -> None:
             raise UsageError(f"the model's {kind} are {have}, expected a dict of {sorted(wanted)}")
     mixed = sorted({layer.compute_dtype for layer in model._flatten_layers() if "16" in str(layer.compute_dtype)})
     if mixed:
-        raise UsageError(f"the model computes in {mixed[0]}; export a float32 twin with the same weights")
+        raise UsageError(f"the model computes in {mixed[0]}; export a float32 copy with the same weights")
 
 
 def _modules_of(model: keras.Model) -> list[str]:

@@ -7,6 +7,8 @@ from keras import layers, ops
 
 from p2p_keras.network.layers.geometry import _Float32Layer
 
+__all__ = ["AngularAttention", "RadialTransformer"]
+
 _MASKED = -1e4  # logit of a masked sample: its weight underflows to exactly 0 in float32
 
 

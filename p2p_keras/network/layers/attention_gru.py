@@ -5,6 +5,8 @@ from __future__ import annotations
 import keras
 from keras import layers, ops
 
+__all__ = ["AttentionGRUCell"]
+
 _MASKED = -1e9  # score of a masked position: its weight underflows to exactly 0
 
 

@@ -8,6 +8,8 @@ from keras import ops
 from p2p_keras.core import units
 from p2p_keras.network.layers.geometry import _Float32Layer
 
+__all__ = ["OneEllipse", "NoiseIntensity", "RingsCovered", "StopGradient", "Constant"]
+
 _LARGEST = 0.92  # as `EllipseCorrection`
 _REACH = 0.25  # of the image's longer side: how far from the middle a centre may be
 

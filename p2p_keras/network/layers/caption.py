@@ -9,6 +9,8 @@ from p2p_keras.core import radii, units
 from p2p_keras.network.layers.geometry import _Float32Layer
 from p2p_keras.network.layers.per_backend import gathered
 
+__all__ = ["smooth_radius", "CaptionToGrid"]
+
 _CORE_PX = 2.0
 
 
@@ -26,7 +28,7 @@ def smooth_radius(radius):
 class CaptionToGrid(_Float32Layer):
     """A caption's surface brightness at the radii of the contract.
 
-    Inputs: caption (batch, steps), normalised as `units.caption_from_mu`, of the radii `radii.caption_px`; length
+    Inputs: caption (batch, steps), normalised as `units.caption_from_mu`, at 0.5, 1.5, 2.5, ... px; length
     (batch,), steps before the sky; sma (batch, K) in pixels.
     Outputs: mu (batch, K) in mag arcsec^-2; inside (batch, K), 1 where the caption reaches the radius before it ends,
     else 0.

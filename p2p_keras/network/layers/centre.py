@@ -10,6 +10,8 @@ from p2p_keras.core import ellipse
 from p2p_keras.network.layers.geometry import _Float32Layer, longer_side
 from p2p_keras.network.layers.per_backend import greatest
 
+__all__ = ["WindowOffsets", "LocalSoftArgmax", "MovedCentre", "CentreJitter"]
+
 _JITTER_RANGE = 20.0  # largest over smallest distance
 
 

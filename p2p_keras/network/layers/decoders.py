@@ -14,6 +14,8 @@ from p2p_keras.core import units as physical
 from p2p_keras.network.layers.attention_gru import AttentionGRUCell
 from p2p_keras.network.layers.geometry import longer_side
 
+__all__ = ["START_TOKEN", "has_reached_sky", "CaptionDecoder", "GRUDecoder", "AttentionDecoder", "AlignmentsAt"]
+
 _SKY = physical.caption_from_mu(physical.SKY_MU)
 START_TOKEN = 0.0
 

@@ -10,6 +10,8 @@ from typing import Any
 
 from keras import ops
 
+__all__ = ["SHOWN_WEIGHT", "filled"]
+
 FILL_WEIGHT = 1e-3
 """Weight of a filled pixel beside that of a good one, where what fills it is as near as can be."""
 

@@ -8,6 +8,16 @@ from keras import ops
 
 from p2p_keras.core import ellipse, radii
 
+__all__ = [
+    "angle_terms",
+    "longer_side",
+    "RadialGrid",
+    "EllipsePoints",
+    "HarmonicPool",
+    "IntensityHarmonics",
+    "EllipseCorrection",
+]
+
 _TWO_PI = 2.0 * np.pi
 
 

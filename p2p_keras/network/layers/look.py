@@ -7,6 +7,8 @@ from keras import ops
 
 from p2p_keras.network.layers.geometry import _Float32Layer
 
+__all__ = ["LookFeatures"]
+
 _SCALE = 4.0  # brings asinh of signal-to-noise ratios (0 to 12) near one
 
 

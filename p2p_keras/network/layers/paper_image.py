@@ -9,6 +9,8 @@ from p2p_keras.core import units
 from p2p_keras.network.layers.geometry import _Float32Layer
 from p2p_keras.network.layers.per_backend import gathered
 
+__all__ = ["PaperImage", "AsinhImage"]
+
 _CLIPPED_SHARE = 1e-3  # pixels above the 99.9th percentile (Smith et al. 2021, sec. 2.2)
 _LIMIT = 6e4  # float16 ends at 65504; no galaxy's surface is as bright as this (mu = 8.5)
 _NO_PIXEL = -3e38

@@ -12,6 +12,18 @@ from p2p_keras.core import extent, growth, radii, units
 from p2p_keras.core.contract import ERROR_OUTPUTS
 from p2p_keras.network.layers.geometry import _Float32Layer
 
+__all__ = [
+    "ONE_SIGMA_SHARE",
+    "LAPLACE_ONE_SIGMA",
+    "CALIBRATION_KNOTS",
+    "SNR_KNOTS",
+    "SCALE_KNOTS",
+    "PhysicalProfile",
+    "interpolated",
+    "log_flux_inside",
+    "ValidProfile",
+]
+
 ONE_SIGMA_SHARE = 0.6827
 LAPLACE_ONE_SIGMA = -float(np.log(1.0 - ONE_SIGMA_SHARE))
 """68.27 % of a Laplace distribution lies within 1.148 of its scale."""

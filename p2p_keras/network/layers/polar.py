@@ -9,6 +9,8 @@ from __future__ import annotations
 import keras
 from keras import layers, ops
 
+__all__ = ["PolarConv2D", "PolarResidual", "PolarDown", "PolarUp"]
+
 
 class _Composite(keras.layers.Layer):
     """Base of layers made of others: sublayers inherit the dtype policy, `filters` comes back from the config."""

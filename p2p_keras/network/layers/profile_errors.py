@@ -11,6 +11,8 @@ from p2p_keras.network.layers.geometry import _Float32Layer, longer_side
 from p2p_keras.network.layers.physical import LAPLACE_ONE_SIGMA, interpolated
 from p2p_keras.network.layers.radial import CopiedFeatures
 
+__all__ = ["RANDOM_PA_ERROR", "ERROR_KNOTS", "FIRST_GUESS", "ProfileErrors", "TrustFeatures"]
+
 RANDOM_PA_ERROR = 61.4
 """68.27 % of random position angles lie within this many degrees of any given one."""
 

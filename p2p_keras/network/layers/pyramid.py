@@ -8,6 +8,8 @@ from keras import ops
 from p2p_keras.network.layers.geometry import _Float32Layer
 from p2p_keras.network.layers.per_backend import gathered
 
+__all__ = ["NUM_LEVELS", "padded_size", "level_table", "ImagePyramid"]
+
 NUM_LEVELS = 7
 """Pixels of 1 to 64: the largest serves radii of a thousand pixels (images of 2048)."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from keras import ops
 
+__all__ = ["NOISE_LEVEL", "quiet_noise", "ranked_value"]
+
 NOISE_LEVEL = 2
 """Noise is read off means of 4 x 4 pixels: resampling correlates neighbours over 1 or 2 pixels only."""
 

@@ -10,6 +10,19 @@ from keras import ops
 
 from p2p_keras.network.layers.geometry import _Float32Layer
 
+__all__ = [
+    "Circles",
+    "SumVectors",
+    "MeanOverAngle",
+    "GatedVectors",
+    "RingPool",
+    "RadialPosition",
+    "PositionBias",
+    "CopiedFeatures",
+    "RadialPool",
+    "MendedIntensity",
+]
+
 
 @keras.saving.register_keras_serializable(package="p2p_keras")
 class Circles(_Float32Layer):

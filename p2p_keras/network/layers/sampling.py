@@ -10,6 +10,8 @@ from p2p_keras.network.layers.geometry import _Float32Layer
 from p2p_keras.network.layers.per_backend import gathered
 from p2p_keras.network.layers.pyramid import NUM_LEVELS, level_table
 
+__all__ = ["PyramidSampler"]
+
 _MIN_COVERAGE = 0.25  # a sample with less good area than this under its kernel counts as masked
 
 

@@ -7,6 +7,8 @@ from keras import ops
 
 from p2p_keras.network.layers.geometry import _Float32Layer
 
+__all__ = ["SkyLevel"]
+
 _OUTER_PRIOR = 3.0
 
 

@@ -6,6 +6,8 @@ from keras import ops
 
 from p2p_keras.network.layers.quiet_noise import ranked_value
 
+__all__ = ["BLOCK_LEVEL", "FLAT_LEVEL", "border_level", "lower_level", "flat_blocks"]
+
 BLOCK_LEVEL = 3
 """Blocks of 8 x 8 pixels: the median of their means along a border of 256 px is known to 0.01 of the pixel noise."""
 

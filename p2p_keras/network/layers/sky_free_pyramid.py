@@ -11,6 +11,8 @@ from p2p_keras.network.layers.pyramid import NUM_LEVELS, padded_size
 from p2p_keras.network.layers.quiet_noise import NOISE_LEVEL, quiet_noise
 from p2p_keras.network.layers.sky_blocks import BLOCK_LEVEL, FLAT_LEVEL, border_level, flat_blocks, lower_level
 
+__all__ = ["SkyFreePyramid", "share_taken_off"]
+
 FRAME_KNOWS = 1.0
 """Up to so many noise units the level stays in: the frame's zero is what its survey's own sky subtraction found."""
 

@@ -11,6 +11,8 @@ from keras import layers, ops
 from p2p_keras.core import radii
 from p2p_keras.network.layers.geometry import _Float32Layer
 
+__all__ = ["ImageTokens", "RadiusQueries", "CrossAttention", "AddUpsampled", "AddToAll", "ParallelAnswer"]
+
 _WAVELENGTHS = 2.0 ** np.arange(4, 13, dtype="float32")  # px: 16 to 4096
 _WAVES = 16
 _MASKED = -1e9

@@ -16,6 +16,8 @@ import keras
 from p2p_keras.core.contract import ERROR_OUTPUTS
 from p2p_keras.core.errors import UsageError
 
+__all__ = ["PRESETS", "build_network", "finish_model", "build_model"]
+
 PRESETS = {
     "isophote": "p2p_keras.network.models.isophote",
     "pix2prof": "p2p_keras.network.models.paper.pix2prof",

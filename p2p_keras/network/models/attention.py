@@ -14,6 +14,8 @@ from p2p_keras.core.errors import UsageError
 from p2p_keras.network import layers as p2p
 from p2p_keras.network.models.paper.pix2prof_attention import STRIDE
 
+__all__ = ["attention_model"]
+
 
 def attention_model(model: keras.Model) -> keras.Model:
     """A model with its attention besides its outputs, sharing its weights.

@@ -9,6 +9,8 @@ from keras import layers
 
 from p2p_keras.network import layers as p2p
 
+__all__ = ["contract_inputs", "shape_head", "physical_outputs"]
+
 _RAW_LOG_SCALE = math.log(0.05)  # of a network that says nothing of its error: calibration alone makes mu_err
 _NUM_ANGLES = 32
 

@@ -6,6 +6,8 @@ from keras import layers
 
 from p2p_keras.network import layers as p2p
 
+__all__ = ["find_centre"]
+
 CENTRE_PRIOR_CELLS = 2.0
 """1-sigma of the prior on the target's place, in cells of 1/64 of the image's longer side: 8 px of 256."""
 

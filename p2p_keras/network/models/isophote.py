@@ -23,6 +23,8 @@ from p2p_keras.network import layers as p2p
 from p2p_keras.network.models.beside_mu import contract_inputs
 from p2p_keras.network.models.centre import find_centre
 
+__all__ = ["NUM_ANGLES", "polar_unet", "displacements", "profile_errors", "sampled_image", "build_network"]
+
 NUM_ANGLES = 32
 
 

@@ -30,7 +30,7 @@ def caption_targets(targets: dict, image) -> tuple[Any, Any]:
     Returns
     -------
     caption : float32 (batch, steps)
-        Normalised as `units.caption_from_mu`, at the radii of `radii.caption_px`: the label up to the last radius of
+        Normalised as `units.caption_from_mu`, at 0.5, 1.5, 2.5, ... px: the label up to the last radius of
         the grid within the extent, `units.SKY_MU` from there on.
     known : bool (batch, steps)
         False where the label says nothing.

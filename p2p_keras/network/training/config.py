@@ -49,9 +49,9 @@ class FitConfig:
     preset: str = _setting("isophote", "Network to train.")
     run: str = _setting("runs/first", "Folder that the run writes: checkpoints, metrics, logs, exported model.")
     epochs: int = _setting(30, "Epochs to train for; 0, with --init: only calibrate its weights on this data.")
-    steps_per_epoch: int = _setting(0, "Steps of an epoch; 0: all training galaxies once.")
-    batch_size: int = _setting(16, "Galaxies in a step.")
-    accumulate: int = _setting(1, "Steps whose gradients are averaged before weights change.")
+    steps_per_epoch: int = _setting(0, "Steps per epoch; 0: all training galaxies once.")
+    batch_size: int = _setting(16, "Galaxies per step.")
+    accumulate: int = _setting(1, "Batches whose gradients are averaged before the weights are changed.")
     precision: str = _setting("float32", f"Precision policy: {', '.join(PRECISIONS)}.")
     optimizer: str = _setting("adamw", "Optimizer: adamw or adam.")
     schedule: str = _setting("cosine", "Learning rate after the warm-up: a cosine down to 1 %, or constant.")
@@ -64,16 +64,16 @@ class FitConfig:
         default_factory=list,
         metadata={"help": "Sides of training images in px, one drawn for each batch; empty: as stored."},
     )
-    augment: bool = _setting(True, "Wobble the centre, flip and turn training images.")
+    augment: bool = _setting(True, "Shift, mirror and rotate training images at random.")
     wobble: float = _setting(
-        10.0 / 256.0, "1-sigma shift of the centre in x and in y, as a share of the image's side (the paper's)."
+        10.0 / 256.0, "Random shift of the centre in x and in y: its 1 sigma, as a fraction of the image's side."
     )
     flip: bool = _setting(True, "Mirror half of the training images too.")
     patience: int = _setting(0, "Stop after this many epochs without a better validation error; 0: never.")
     devices: int = _setting(1, "Devices that share each batch (JAX: KERAS_BACKEND=jax).")
-    seed: int = _setting(0, "Seed of weights, order and augmentation.")
+    seed: int = _setting(0, "Random seed of weights, order and augmentation.")
     init: str = _setting("", "Fine-tune: start from this model (isophote: the shipped one) or run folder.")
-    part: str = _setting("", "Train this part of the network alone (isophote: centre); empty: all of it.")
+    part: str = _setting("", "Train only this part of the network (isophote: centre); empty: all of it.")
     checkpoint_minutes: float = _setting(3.0, "Minutes between checkpoints within an epoch.")
     export: bool = _setting(True, "Export SavedModel and ONNX at the end.")
     name: str = _setting("", "Name of the exported model; empty: the preset's.")

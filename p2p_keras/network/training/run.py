@@ -82,9 +82,9 @@ def fit(config: FitConfig, *, resume: bool = False, verbose: int = 1) -> RunResu
     """
     folder = Path(config.run)
     if (folder / LAST).exists() and not resume:
-        raise UsageError(f"{folder} holds a run already: go on with --resume, or choose another --run")
+        raise UsageError(f"{folder} contains a run already: continue it with --resume, or choose another --run")
     if not config.epochs and not config.init:
-        raise UsageError("0 epochs calibrate given weights: name them by --init")
+        raise UsageError("with 0 epochs only the calibration is fitted: give the weights by --init")
     _share_among_devices(config)
     keras.utils.set_random_seed(config.seed)
     seen = "train" if config.epochs else "val"
@@ -219,7 +219,7 @@ def _explained(config: FitConfig, checkpoint: Checkpoint) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         checkpoint.save()
-        raise UsageError(f"interrupted; {config.run} goes on where it was with --resume") from None
+        raise UsageError(f"interrupted; {config.run} can be continued with --resume") from None
     except LossIsNaN as error:
         cause = f"the loss became NaN; {LAST} is from before it: go on with --resume and a lower --learning-rate"
         raise InputError(config.run, cause) from error

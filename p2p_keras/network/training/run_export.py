@@ -41,7 +41,7 @@ def export_run(run: Path, saved_models: Path, name: str, version: int | None = N
     newest = max(versions_of(Path(saved_models) / name), default=0)
     version = newest + 1 if version is None else version
     if (Path(saved_models) / name / str(version)).exists():  # refused before the minute that loading takes
-        raise UsageError(f"{Path(saved_models) / name / str(version)} exists already: take another version")
+        raise UsageError(f"{Path(saved_models) / name / str(version)} exists already: choose another version")
     metrics = _read_json(Path(run) / "metrics.json")
     config = _read_json(Path(run) / "config.json")
 
@@ -63,7 +63,7 @@ def export_run(run: Path, saved_models: Path, name: str, version: int | None = N
 def _read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UsageError(
-            f"{path.parent} is no finished run: it has no {path.name}; train one with python -m p2p_keras.fit"
+            f"{path.parent} is not a finished run: it has no {path.name}; train one with python -m p2p_keras.fit"
         )
     try:
         return json.loads(path.read_text(encoding="utf-8"))

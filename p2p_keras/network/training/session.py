@@ -72,7 +72,7 @@ def _exported_by_tensorflow(run: Path, root: Path, name: str, version: int) -> P
     command = [sys.executable, "-m", "p2p_keras.export", str(run), "--name", name, "--version", str(version)]
     ended = subprocess.run([*command, "--output", str(root), "--quiet"], stdout=subprocess.PIPE, text=True, check=False)
     if ended.returncode:
-        raise P2PError(f"{run} was trained, but exporting it failed; `p2p-keras export {run}` says it again")
+        raise P2PError(f"{run} was trained, but exporting it failed; `p2p-keras export {run}` tries it again")
     return Path(ended.stdout.strip())
 
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from p2p_keras.page.judging.verdicts import Verdict, Verdicts
     from p2p_keras.page.places import Places
 
+__all__ = ["PER_PAGE", "Cards", "grid"]
+
 PER_PAGE = 12
 _KEPT = 600
 _SIDE = 176

@@ -9,6 +9,8 @@ import pandas as pd
 
 from p2p_keras.core.errors import UsageError
 
+__all__ = ["HINT", "chosen_rows"]
+
 _CONDITION = re.compile(r"^\s*(\w+)\s*(<=|>=|!=|==|=|<|>|has|lacks)\s*(.*?)\s*$")
 HINT = "r50 > 5, quality = 0, flags has near_edge, name has NGC"
 

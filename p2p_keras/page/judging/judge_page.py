@@ -22,6 +22,8 @@ from p2p_keras.page.judging.verdicts import Verdict, Verdicts
 from p2p_keras.page.places import Places
 from p2p_keras.page.widgets import Acts, column, html
 
+__all__ = ["JudgePage"]
+
 _TABLE_ROWS = 12
 _DEGREES = ("ra", "dec", "target_ra", "target_dec")
 _WIDTHS = {"name": 160, "band": 80, "quality": 90, "flags": 200, "verdict": 80, "note": 160, "source": 240}

@@ -14,6 +14,8 @@ from p2p_keras.page.style import BLUE, FAINT, GREEN, ORANGE, VERMILION, dress
 if TYPE_CHECKING:
     from p2p_keras.page.judging.results import Results
 
+__all__ = ["TablePlots"]
+
 _COLOURS = {0: GREEN, 1: ORANGE, 2: VERMILION, 4: FAINT}
 _DOWNWARD = ("mag", "mu_", "sersic_mu", "disc_mu", "central_mu")
 _TOOLS = "pan,wheel_zoom,box_select,lasso_select,tap,reset,save"

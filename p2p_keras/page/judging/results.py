@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
     from p2p_keras.page.places import Places
 
+__all__ = ["ENDINGS", "Results", "image_of", "results_of", "open_results", "looks_like_results"]
+
 FIRST = (
     "name", "band", "quality", "p_bad", "flags", "mag_total", "r50", "r90", "concentration", "extent", "sersic_n",
     "ra", "dec", "redshift",

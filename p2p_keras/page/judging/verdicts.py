@@ -11,6 +11,8 @@ from pathlib import Path
 from p2p_keras.core.atomic_files import write_content
 from p2p_keras.core.errors import InputError
 
+__all__ = ["WORDS", "Verdict", "Verdicts"]
+
 WORDS = ("good", "bad", "")
 _COLUMNS = ("name", "band", "verdict", "note")
 _WRITING = threading.Lock()

@@ -13,6 +13,8 @@ from p2p_keras.page.measuring.sky_image import STRETCHES, SkyImage
 from p2p_keras.page.style import COLOUR_MAPS
 from p2p_keras.page.widgets import Dropper, column, html
 
+__all__ = ["Controls"]
+
 _TEXTS = {
     "zero_point": "zero point [AB mag]",
     "pixel_scale": "pixel scale [arcsec]",

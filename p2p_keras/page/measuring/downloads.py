@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["ENDINGS", "file_name", "download"]
+
 TABLES = ("ecsv", "fits", "csv", "prof")
 ENDINGS = {
     **{kind: f".{kind}" for kind in TABLES},

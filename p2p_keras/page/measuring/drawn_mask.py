@@ -15,6 +15,8 @@ from p2p_keras.measure.outputs.regions import write_polygon_regions
 if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["Drawn"]
+
 
 @dataclass(frozen=True)
 class Drawn:

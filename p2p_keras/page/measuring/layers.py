@@ -12,6 +12,8 @@ from p2p_keras.profile.painting import paint
 if TYPE_CHECKING:
     from p2p_keras.page.measuring.measurement import Measurement
 
+__all__ = ["LAYERS", "layer_of"]
+
 LAYERS = ("image", "model", "residual", "ignored")
 
 

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["MeasurePage"]
+
 
 class MeasurePage:
     """One user's page; nothing of it is shared with another session but the models.

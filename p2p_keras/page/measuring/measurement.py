@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["MAX_PIXELS", "Measurement", "Models", "measure"]
+
 MAX_PIXELS = 20_000 * 20_000
 """Images beyond this size aren't opened: their reading would hold up everybody else on the page."""
 

@@ -12,6 +12,8 @@ from p2p_keras.measure.outputs.gallery import flags_of, number_in, numbers_of, q
 if TYPE_CHECKING:
     from p2p_keras.page.measuring.measurement import Measurement
 
+__all__ = ["numbers_html", "quality_html", "read_html"]
+
 
 def numbers_html(found: Measurement) -> str:
     """The galaxy's numbers with their errors, its quality, and each flag in words."""

@@ -15,6 +15,8 @@ from p2p_keras.profile.plots.panels import CLEAR_ELLIPTICITY, continuous_angle
 if TYPE_CHECKING:
     from astropy.table import QTable
 
+__all__ = ["ProfilePlots"]
+
 _HEIGHTS = {"mu": 300, "ellipticity": 120, "pa": 120, "growth": 150, "b4": 120}
 _LARGEST_ERROR = 1.0
 _GROWTH_SHOWN = 6.0

@@ -11,6 +11,8 @@ from typing import Any, Self
 from p2p_keras.core.errors import UsageError
 from p2p_keras.images.targets import IMAGE_OPTIONS
 
+__all__ = ["NUMBERS", "Request", "options_of_text"]
+
 NUMBERS = ("zero_point", "pixel_scale", "x", "y")
 IN_LINK = (
     "zero_point", "pixel_scale", "band", "hdu", "plane", "ra", "dec", "x", "y", "size", "sky", "fixed", "photometry",

@@ -25,6 +25,8 @@ from p2p_keras.profile.plots.image_panel import SMALLEST_SHOWN, marked_ellipses,
 if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["STRETCHES", "Stretch", "SkyImage"]
+
 STRETCHES = ("asinh", "log", "linear")
 _SKY_GRID = 9
 _RING_GRID = 200

@@ -23,6 +23,8 @@ from p2p_keras.profile.tables.measured import MeasuredProfile
 if TYPE_CHECKING:
     from astropy.table import QTable
 
+__all__ = ["DerivedSettings", "complete_profile", "OwnQuantities", "complete_profiles"]
+
 _LENGTHS = ("r50", "r90", "extent", "sersic_re", "disc_h")
 
 
@@ -92,7 +94,7 @@ def complete_profile(
         old one stays. With a redshift, which stays likewise, there are a column ``sma_kpc`` and ``r50_kpc``,
         ``kpc_per_arcsec``, ``distance_modulus``, ... in meta. ``mag_total_err`` and the like:
         `p2p_keras.profile.derived.derived_quantities`; ``sersic_n`` and the like:
-        `p2p_keras.profile.derived.fits.fit_laws`.
+        `p2p_keras.profile.derived.fits.laws_of_many`.
 
     Raises
     ------

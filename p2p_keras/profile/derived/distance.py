@@ -8,6 +8,8 @@ import numpy as np
 
 from p2p_keras.core.errors import UsageError
 
+__all__ = ["DEFAULT_COSMOLOGY", "cosmology_named", "distances"]
+
 DEFAULT_COSMOLOGY = "Planck18"
 
 

@@ -15,6 +15,8 @@ import functools
 
 import numpy as np
 
+__all__ = ["CORRELATION_LENGTH", "SHARED", "NUM_DRAWS", "correlation", "draw_profiles", "bounded", "unit_draws"]
+
 CORRELATION_LENGTH = 0.75
 """In ln(sma): a factor of two in radius."""
 

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from p2p_keras.core.errors import UsageError
 from p2p_keras.images.bands import short_band
 
+__all__ = ["COEFFICIENTS", "parse_extinction", "extinction_of", "extinction_in_band"]
+
 COEFFICIENTS: Mapping[str, Mapping[str, float]] = {
     "sdss": {"u": 4.239, "g": 3.303, "r": 2.285, "i": 1.698, "z": 1.263},
     "panstarrs": {"g": 3.172, "r": 2.271, "i": 1.682, "z": 1.322, "y": 1.087},

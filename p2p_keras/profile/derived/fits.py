@@ -21,6 +21,8 @@ from p2p_keras.core.padded import at_index, interpolated, packed
 from p2p_keras.core.units import MAG_PER_RELATIVE_ERROR
 from p2p_keras.profile.derived.draws import bounded, unit_draws
 
+__all__ = ["STRUCTURE", "MIN_RADII", "N_LIMITS", "inner_limit", "laws_of_many", "sersic_mu", "one_step"]
+
 STRUCTURE = 0.05
 """Scatter (mag) of real profiles about any smooth law."""
 
@@ -44,34 +46,30 @@ def inner_limit(pixel_scale: float, psf_fwhm: float | None = None) -> float:
     return float(psf_fwhm) if psf_fwhm is not None else DEFAULT_INNER_PX * pixel_scale
 
 
-def fit_laws(arrays: Mapping[str, np.ndarray], r50: float, inner: float, *, seed: int = 0) -> dict[str, float]:
-    """Sersic and exponential fits of one profile.
-
-    Parameters
-    ----------
-    arrays : mapping of arrays
-        ``sma`` (arcsec), ``mu``, ``mu_err``.
-    r50 : float
-        Half-light radius (arcsec): the disc is fitted from there outward. NaN: no disc fit.
-    inner : float
-        Radii inside (arcsec) are left out.
-
-    Returns
-    -------
-    dict
-        ``sersic_n``, ``sersic_re`` (arcsec, along the major axis), ``sersic_mu_e`` (mag arcsec^-2 at re), ``disc_h``
-        (scale length, arcsec), ``disc_mu0`` (central), all with ``_err``; ``sersic_rms``, ``disc_rms`` (mag): scatter
-        about the law; ``fit_sma_min`` (arcsec). NaN where there are fewer than `MIN_RADII` radii, or the fit ends at a
-        limit (n of 0.4 to 10, re of more than ten times the last radius).
-    """
-    columns = {key: np.asarray(arrays[key], dtype=float)[None] for key in ("sma", "mu", "mu_err")}
-    return laws_of_many(columns, np.array([r50], dtype=float), np.array([inner], dtype=float), seed=seed)[0]
-
-
 def laws_of_many(
     columns: Mapping[str, np.ndarray], r50: np.ndarray, inner: np.ndarray, *, seed: int = 0
 ) -> list[dict[str, float]]:
-    """`fit_laws` of several profiles: columns (B, K), NaN behind the end of each, r50 and inner (B,)."""
+    """Sersic and exponential fits of several profiles.
+
+    Parameters
+    ----------
+    columns : mapping of arrays (B, K)
+        ``sma`` (arcsec), ``mu`` and ``mu_err`` (mag arcsec^-2), NaN behind the end of each profile.
+    r50 : array (B,)
+        Half-light radii (arcsec): discs are fitted from there outward. NaN: no disc fit.
+    inner : array (B,)
+        Radii inside (arcsec) are left out.
+    seed : int
+        Seed of the random draws that give the uncertainties.
+
+    Returns
+    -------
+    list of dict
+        One for each profile: ``sersic_n``, ``sersic_re`` (arcsec, along the major axis), ``sersic_mu_e`` (mag arcsec^-2
+        at re), ``disc_h`` (scale length, arcsec), ``disc_mu0`` (central), all with ``_err``; ``sersic_rms``,
+        ``disc_rms`` (mag): scatter about the law; ``fit_sma_min`` (arcsec). NaN where there are fewer than `MIN_RADII`
+        radii, or the fit ends at a limit (n of 0.4 to 10, re of more than ten times the last radius).
+    """
     keys = [key + end for key in (*SERSIC_KEYS, *DISC_KEYS) for end in ("", "_err")] + ["sersic_rms", "disc_rms"]
     found = [dict.fromkeys(keys, _NAN) | {"fit_sma_min": limit} for limit in inner.tolist()]
     with np.errstate(invalid="ignore"):

@@ -20,6 +20,8 @@ from p2p_keras.profile.isophotes.given import Ellipses
 from p2p_keras.profile.isophotes.harmonics import fit_harmonics
 from p2p_keras.profile.isophotes.sampling import ReadImage, points_along
 
+__all__ = ["REACH_FWHM", "Psf", "read_psf", "psf_of", "dimming", "seen_through"]
+
 MOFFAT_BETA = 3.5
 """Of a PSF of which the FWHM alone is known: ground-based stars have 2.5 to 4.8 (Trujillo et al. 2001)."""
 
@@ -75,11 +77,13 @@ class Psf:
         """
         kernel = np.nan_to_num(np.asarray(kernel, dtype=float))
         if kernel.ndim != 2 or min(kernel.shape) < 3:
-            raise InputError(source, f"a PSF is an image of 3 x 3 px at least, this has the shape {kernel.shape}")
+            raise InputError(
+                source, f"a PSF must be an image of at least 3 x 3 px, but this has the shape {kernel.shape}"
+            )
         border = np.concatenate([kernel[0], kernel[-1], kernel[:, 0], kernel[:, -1]])
         kernel = np.clip(kernel - np.median(border), 0.0, None)
         if not kernel.sum() > 0:
-            raise InputError(source, "no PSF: it has no light above its edge")
+            raise InputError(source, "this is not a PSF: it has no light above the level of its edge")
         # The area above half of the maximum is that of a circle of the FWHM.
         area = _area_above(kernel, 0.5 * kernel.max())
         return cls(kernel / kernel.sum(), float(pixel_scale), float(2.0 * np.sqrt(area / np.pi) * pixel_scale))
@@ -137,7 +141,7 @@ def read_psf(text: str, pixel_scale: float | None = None) -> Psf:
         with fits.open(path) as hdus:
             hdu = next((hdu for hdu in hdus if hdu.data is not None and np.ndim(hdu.data) == 2), None)
             if hdu is None:
-                raise InputError(path, "no PSF: it has no two-dimensional image")
+                raise InputError(path, "this is not a PSF: it has no two-dimensional image")
             data, header = np.array(hdu.data, dtype=float), hdu.header
     except OSError as error:
         raise InputError(path, f"can't be read as FITS ({error})") from None

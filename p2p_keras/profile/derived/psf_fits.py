@@ -12,6 +12,8 @@ from p2p_keras.profile.derived.draws import draw_profiles
 from p2p_keras.profile.derived.fits import MIN_RADII, N_LIMITS, STRUCTURE, one_step, sersic_mu
 from p2p_keras.profile.derived.psf import REACH_FWHM, Psf, dimming, seen_through
 
+__all__ = ["fit_with_psf"]
+
 _NAN = float("nan")
 _SHAPE_SCATTER = 0.02
 """Of the second harmonics of real isophotes about those of one shape."""
@@ -37,9 +39,10 @@ def fit_with_psf(arrays: Mapping[str, np.ndarray], r50: float, psf: Psf, *, seed
     -------
     dict
         ``sersic_n``, ``sersic_re``, ``sersic_mu_e``, ``sersic_rms``, ``disc_h``, ``disc_mu0``, ``disc_rms`` and errors,
-        as `p2p_keras.profile.derived.fits.fit_laws` gives them, of the galaxy before the PSF; ``sersic_ellipticity`` of
-        it; ``r50_psf_free`` (arcsec), the half-light radius times what the PSF does to that of the fitted law;
-        ``psf_fwhm`` (arcsec) and ``fit_sma_min``. NaN where there are too few radii or a fit ends at a limit.
+        as `p2p_keras.profile.derived.fits.laws_of_many` gives them, of the galaxy before the PSF; its
+        ``sersic_ellipticity``; ``r50_psf_free`` (arcsec), the half-light radius times what the PSF does to that of the
+        fitted law; ``psf_fwhm`` (arcsec) and ``fit_sma_min``. NaN where there are too few radii or a fit ends at a
+        limit.
     """
     usable = np.isfinite(arrays["mu"]) & (arrays["sma"] >= 0.2 * psf.fwhm)
     sma, mu, shapes = arrays["sma"][usable], arrays["mu"][usable], arrays["ellipticity"][usable]

@@ -20,6 +20,8 @@ from p2p_keras.profile.columns import isophotal_radii
 from p2p_keras.profile.derived.draws import NUM_DRAWS, bounded, unit_draws
 from p2p_keras.profile.painting import outer_slope
 
+__all__ = ["derived_quantities", "quantities_of_many", "quantity_units"]
+
 EXTRAPOLATION_ERROR = 1.2
 """1-sigma of the light beyond the last radius, as a share of it or of what an exponential continuation of the profile
 holds, whichever is more ..."""

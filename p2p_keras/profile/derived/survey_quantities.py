@@ -19,6 +19,8 @@ from p2p_keras.core.units import MAG_PER_RELATIVE_ERROR
 from p2p_keras.profile.derived.draws import draw_profiles
 from p2p_keras.profile.painting import outer_slope
 
+__all__ = ["KEYS", "survey_quantities", "bar_of", "inclination_of", "more_quantities"]
+
 PETROSIAN_RATIO = 0.2
 PETROSIAN_APERTURE = 2.0
 KRON_APERTURE = 2.5

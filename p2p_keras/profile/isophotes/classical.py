@@ -18,6 +18,8 @@ from p2p_keras.profile.isophotes.fitting import capped, stiffness_matrix
 from p2p_keras.profile.isophotes.given import Ellipses
 from p2p_keras.profile.isophotes.sampling import ReadImage
 
+__all__ = ["STIFFNESS", "Shape", "Isophotes", "radii_to", "fit_isophotes"]
+
 SECTORS = 64
 """An ellipse is read as so many sectors; longer ones are averaged over more points each."""
 

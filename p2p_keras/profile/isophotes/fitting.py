@@ -18,6 +18,19 @@ import numpy as np
 from p2p_keras.core import ellipse
 from p2p_keras.profile.isophotes.sampler import GalaxySampler
 
+__all__ = [
+    "MAX_ELLIPTICITY",
+    "NUM_ANGLES",
+    "STIFFNESS",
+    "LIGHT_END",
+    "fit_ellipses",
+    "harmonics",
+    "gradient",
+    "stiffness_matrix",
+    "capped",
+    "level_moments",
+]
+
 MAX_ELLIPTICITY = 0.95
 MAX_MODULUS = MAX_ELLIPTICITY / (2.0 - MAX_ELLIPTICITY)
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+__all__ = ["STEP", "Ellipses", "ring_edges"]
+
 STEP = 0.1
 """Growth of the semi-major axis between rings without edges of their own, and to where a gradient is measured."""
 

@@ -19,6 +19,8 @@ import numpy as np
 from p2p_keras.profile.isophotes.given import Ellipses
 from p2p_keras.profile.isophotes.sampling import EllipsePoints
 
+__all__ = ["Harmonics", "fit_harmonics", "shape_errors", "deviations"]
+
 ORDERS = 4
 MAX_PA_ERROR = 180.0 / np.sqrt(12.0)
 """Degrees: the scatter of an angle of which nothing is known."""

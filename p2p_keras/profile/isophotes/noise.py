@@ -15,6 +15,8 @@ import numpy as np
 
 from p2p_keras.core.robust import lower_deviation
 
+__all__ = ["REACH", "PixelNoise", "measure_noise"]
+
 REACH = 3
 """Correlations are looked for up to so many pixels along each axis."""
 

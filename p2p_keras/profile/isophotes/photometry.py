@@ -19,6 +19,8 @@ from p2p_keras.profile.isophotes.noise import PixelNoise, measure_noise
 from p2p_keras.profile.isophotes.rings import ring_pixels
 from p2p_keras.profile.isophotes.sampling import EllipsePoints, ReadImage, points_along
 
+__all__ = ["Statistic", "Pixels", "IsophotePhotometry", "measure_ellipses"]
+
 Statistic = Literal["mean", "median", "clipped"]
 Pixels = Literal["sampled", "exact"]
 STATISTICS, PIXELS = ("mean", "median", "clipped"), ("sampled", "exact")

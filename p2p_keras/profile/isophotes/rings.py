@@ -11,6 +11,8 @@ import numpy as np
 
 from p2p_keras.profile.isophotes.given import Ellipses
 
+__all__ = ["ring_pixels", "ellipse_pixels"]
+
 
 def ring_pixels(
     shape: tuple[int, int], ellipses: Ellipses, i: int, inner: float, outer: float

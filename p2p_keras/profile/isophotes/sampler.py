@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+__all__ = ["GalaxySampler", "bilinear"]
+
 CORE_RADIUS = 12.0
 """Within this many pixels of the centre the image is read by a cubic spline, beyond it bilinearly."""
 

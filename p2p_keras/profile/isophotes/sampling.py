@@ -14,6 +14,8 @@ import numpy as np
 
 from p2p_keras.profile.isophotes.given import Ellipses
 
+__all__ = ["EllipsePoints", "points_along", "ReadImage", "spline_values"]
+
 _MIN_POINTS = 32
 
 

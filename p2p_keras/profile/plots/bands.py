@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+__all__ = ["plot_bands", "plot_colors", "bands_figure", "band_color"]
+
 
 @styled
 def plot_bands(profiles: Mapping[str, QTable], ax: Axes | None = None, *, radius: str = "log") -> dict[str, Any]:

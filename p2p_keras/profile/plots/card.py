@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["picture_svg", "profile_svg"]
+
 _LOOK = {
     "isophotes": (BLUE, 0.8, ""),
     "extent": (VERMILION, 1.5, ""),

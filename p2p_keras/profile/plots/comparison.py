@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["PANELS", "comparison_figure"]
+
 PANELS = {"image": 1.15, "profile": 1.0, "residual": 0.4}
 """Panels of a galaxy from top to bottom, with their heights relative to one another."""
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["galaxy_figure"]
+
 
 @styled
 def galaxy_figure(image: GalaxyImage, profile: QTable, *, truth: Any = None) -> Figure:

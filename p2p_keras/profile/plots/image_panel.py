@@ -18,6 +18,17 @@ if TYPE_CHECKING:
 
     from p2p_keras.images import GalaxyImage
 
+__all__ = [
+    "PixelGeometry",
+    "pixel_geometry",
+    "plot_image",
+    "draw_image",
+    "shown_window",
+    "stretched",
+    "marked_ellipses",
+    "SMALLEST_SHOWN",
+]
+
 _HALF_SIDE_EXTENTS = 1.5
 """Half the side of what is shown, in units of the profile's extent."""
 

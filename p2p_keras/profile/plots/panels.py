@@ -29,6 +29,16 @@ if TYPE_CHECKING:
     from astropy.table import QTable
     from matplotlib.axes import Axes
 
+__all__ = [
+    "CLEAR_ELLIPTICITY",
+    "plot_profile",
+    "plot_ellipticity",
+    "plot_position_angle",
+    "continuous_angle",
+    "plot_growth",
+    "plot_residual",
+]
+
 CLEAR_ELLIPTICITY = 0.05
 """Below it the position angle of an ellipse means nothing, and is drawn faintly."""
 

@@ -19,6 +19,30 @@ from p2p_keras.core.errors import InputError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+__all__ = [
+    "BLUE",
+    "ORANGE",
+    "GREEN",
+    "VERMILION",
+    "PURPLE",
+    "BLACK",
+    "PREDICTION",
+    "TRUTH",
+    "GUIDE",
+    "SERIES",
+    "BAND_COLORS",
+    "MU_LABEL",
+    "SMA_LABEL",
+    "STYLE",
+    "styled",
+    "new_figure",
+    "log_radius_axis",
+    "RADIUS_SCALES",
+    "radius_axis",
+    "figure_bytes",
+    "save_figure",
+]
+
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY_BLUE, YELLOW, BLACK = (
     "#0072B2",
     "#E69F00",

@@ -9,6 +9,8 @@ import numpy as np
 
 from p2p_keras.profile.columns import plain_arrays
 
+__all__ = ["label_arrays"]
+
 
 def label_arrays(truth: Any) -> tuple[np.ndarray, np.ndarray]:
     """Semi-major axes (arcsec) and surface brightness (mag arcsec^-2) of a truth, up to its extent where it has one.

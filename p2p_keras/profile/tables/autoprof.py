@@ -16,6 +16,8 @@ import numpy as np
 from p2p_keras.profile.tables.lists import SENTENCES, joined, split
 from p2p_keras.profile.tables.text import printable
 
+__all__ = ["write_prof", "read_prof", "prof_columns", "prof_centre", "read_comments"]
+
 _UNITS = {
     "R": "arcsec",
     "SB": "mag*arcsec^-2",
@@ -108,12 +110,12 @@ def prof_columns(path: Path) -> dict[str, np.ndarray]:
     """
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip() and line[0] != "#"]
     if len(lines) < 2:
-        raise ValueError("is no AutoProf profile: it needs a line of names and rows")
+        raise ValueError("is not an AutoProf profile, which has a line of names and then rows")
     names = [name.strip() for name in lines[0].split(",")]
     first_is_row = np.isfinite(_number(lines[1].split(",")[0]))
     rows = [[_number(cell) for cell in line.split(",")] for line in lines[1 if first_is_row else 2 :]]
     if any(len(row) != len(names) for row in rows):
-        raise ValueError(f"a row hasn't the {len(names)} columns that the first line names: cut off?")
+        raise ValueError(f"a row doesn't have the {len(names)} columns that the first line names; is the file cut off?")
     table = np.array(rows, dtype=float).reshape(len(rows), len(names))
     found = dict(zip(names, table.T, strict=True))
     # Angles and radii may well be above 99.999: only magnitudes beyond it, and the very number elsewhere, are missing.

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
     from p2p_keras.profile.tables.profile_object import Profile
 
+__all__ = ["profile_table", "measured_profiles", "sky_position_angle"]
+
 
 def profile_table(
     outputs: Mapping[str, Any], image: GalaxyImage, *, model: str = "", model_version: str | int = ""

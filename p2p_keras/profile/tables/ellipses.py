@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["GivenEllipses", "pa_on_image", "read_ellipses", "ellipses_for"]
+
 SGA_PIXEL_SCALE = 0.262
 """Arcsec per pixel of the Legacy Surveys' coadds, where an SGA table doesn't say."""
 
@@ -268,8 +270,8 @@ def _of_table(table: Table, source: Any, band: str) -> list[GivenEllipses]:
         ]  # fmt: skip
     raise InputError(
         source,
-        "is no table of ellipses: expected sma, ellipticity (or eps) and pa; R, ellip and pa; or diam, ba and pa; it "
-        f"has {', '.join(table.colnames)}",
+        "is not a table of ellipses: expected sma, ellipticity (or eps) and pa; R, ellip and pa; or diam, ba and "
+        f"pa; it has {', '.join(table.colnames)}",
     )
 
 

@@ -122,8 +122,8 @@ class ProfileWriter:
         lines = folder / "galaxies.jsonl"
         if lines.exists() and lines.stat().st_size and not resume:
             raise UsageError(
-                f"{self.output}: an earlier run was killed before it could write this table, and left {folder}: go on "
-                "with --resume (resume=True), or delete that folder"
+                f"{self.output}: an earlier run was killed before it could write this table, and left {folder}: "
+                "continue with --resume (resume=True), or delete that folder"
             )
         self._left_over = folder.exists()
         try:

@@ -10,6 +10,8 @@ from typing import Any
 
 from p2p_keras.profile.tables.text import name_key, printable, yaml_unquoted
 
+__all__ = ["FinishedGalaxies", "FinishedFiles"]
+
 _SOURCE_LINES = {
     "ecsv": re.compile(rb'^# - \{"source": (".*")\}$', re.MULTILINE),
     "prof": re.compile(rb"^# source: (.*)$", re.MULTILINE),

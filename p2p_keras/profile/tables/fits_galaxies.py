@@ -14,6 +14,8 @@ import numpy as np
 from p2p_keras.profile.tables.lists import joined
 from p2p_keras.profile.tables.text import to_fits
 
+__all__ = ["write_galaxies_hdu"]
+
 _BLOCK = 1024
 
 

@@ -21,6 +21,8 @@ from p2p_keras.profile.tables.measured import MeasuredProfile
 from p2p_keras.profile.tables.text import to_fits, yaml_quoted
 from p2p_keras.profile.tables.text_lengths import length_key
 
+__all__ = ["GALAXIES", "Galaxies", "ListedGalaxies", "write_galaxies", "meta_table"]
+
 GALAXIES = "galaxies"
 """Key of a table's meta, and name of the second HDU, that holds the meta of each galaxy."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+__all__ = ["SENTENCES", "joined", "split"]
+
 SENTENCES = ("notes",)
 """Keys whose lists hold sentences; all others hold words."""
 

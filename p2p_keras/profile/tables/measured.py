@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from p2p_keras.profile.tables.profile_object import Profile
 
+__all__ = ["MeasuredProfile", "as_table", "as_plain", "table_of_columns", "plain_meta"]
+
 
 @dataclass(frozen=True, eq=False)
 class MeasuredProfile:

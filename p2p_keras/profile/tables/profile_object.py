@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from p2p_keras.images import GalaxyImage
 
+__all__ = ["Profile"]
+
 
 EXPLORER = "p2p_keras.page"
 """Package whose ``explore`` shows a profile: named, not imported, since a table stands without any page."""

@@ -19,6 +19,8 @@ from p2p_keras.profile.tables.text import unescaped_columns
 if TYPE_CHECKING:
     from astropy.table import QTable, Table
 
+__all__ = ["TABLE_FORMATS", "FORMATS", "format_of", "read_profiles", "open_profiles", "StoredProfiles"]
+
 TABLE_FORMATS = ("ecsv", "fits", "csv", "parquet")
 """Formats of a table of many galaxies, which are also the endings of its file."""
 
@@ -40,7 +42,7 @@ def format_of(path: str | os.PathLike[str]) -> str | None:
     if suffix in FORMATS:
         return suffix
     if suffix in ("txt", "dat", "json", "hdf5", "h5", "votable", "xml", "fit", "gz") and not Path(path).is_dir():
-        raise UsageError(f"{path}: unknown kind of table; use .{', .'.join(FORMATS)} or a folder")
+        raise UsageError(f"{path}: unknown kind of table; give a folder, or a name that ends in .{', .'.join(FORMATS)}")
     return None
 
 

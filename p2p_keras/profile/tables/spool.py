@@ -19,6 +19,8 @@ import numpy as np
 from p2p_keras.core.errors import InputError
 from p2p_keras.profile.tables.measured import MeasuredProfile
 
+__all__ = ["Spool"]
+
 
 class Spool:
     """Appends galaxies to a folder and reads them back one by one.

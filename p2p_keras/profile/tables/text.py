@@ -7,6 +7,8 @@ import re
 import unicodedata
 from typing import Any
 
+__all__ = ["printable", "plain_name", "name_key", "to_fits", "unescaped_columns", "yaml_quoted", "yaml_unquoted"]
+
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 """Control characters, breaks of lines, and the halves of pairs by which Python holds a file name that isn't UTF-8."""
 

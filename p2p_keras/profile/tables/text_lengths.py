@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pyarrow as pa
 
+__all__ = ["length_key", "text_lengths"]
+
 
 def length_key(column: str) -> str:
     """Key in the file's metadata."""

@@ -159,7 +159,7 @@ class ModelServer:
         except OSError as error:
             raise UsageError(f"TLS file {error.filename}: {error.strerror}") from error
         except RuntimeError as error:
-            raise UsageError(f"{address} can't be opened: is the port taken?") from error
+            raise UsageError(f"{address} can't be opened: is the port in use?") from error
 
     def _model_changed(self, name: str, served: bool) -> None:
         if self._stopping:

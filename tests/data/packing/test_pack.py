@@ -347,7 +347,7 @@ def test_photutils_table(tmp_path):
 def test_a_table_of_something_else(tmp_path):
     """A wrong file would be packed as a profile."""
     QTable({"wavelength": [1.0, 2.0]}).write(tmp_path / "a.ecsv")
-    with pytest.raises(InputError, match=r"no known profile.*wavelength"):
+    with pytest.raises(InputError, match=r"not a profile of a known kind.*wavelength"):
         read(tmp_path / "a.ecsv")
 
 
@@ -398,7 +398,7 @@ def test_shards_of_another_run_are_not_touched(paper, tmp_path):
     out = tmp_path / "out"
     pack_rows(rows_of_paper_layout(paper), out)
     before = {path: path.read_bytes() for path in find_shards(out)}
-    with pytest.raises(UsageError, match="already; name an empty folder or give --overwrite"):
+    with pytest.raises(UsageError, match="already; give an empty folder, or --overwrite"):
         pack_rows(rows_of_paper_layout(paper)[:2], out)
     assert {path: path.read_bytes() for path in find_shards(out)} == before
     pack_rows(rows_of_paper_layout(paper)[:2], out, overwrite=True)

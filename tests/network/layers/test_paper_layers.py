@@ -30,7 +30,7 @@ def test_caption_and_grid_agree():
     grid = radii.grid_px(SIDE)
     caption, known = (np.asarray(v) for v in caption_targets(targets(), IMAGE))
     last = grid[grid <= 50].max()
-    steps = radii.caption_px(caption.shape[1])
+    steps = np.arange(caption.shape[1], dtype="float32") + radii.SMA_MIN_PX
     assert caption.shape[1] == radii.caption_length(SIDE) + SKY_STEPS and known.all()
     np.testing.assert_allclose(
         units.mu_from_caption(caption[0][steps <= last]), profile(steps[steps <= last]), atol=0.01
@@ -48,7 +48,7 @@ def test_unknown_labels_are_not_taught():
     given = targets()
     given["known"][0, :30] = False
     caption, known = (np.asarray(v) for v in caption_targets(given, IMAGE))
-    steps = radii.caption_px(caption.shape[1])
+    steps = np.arange(caption.shape[1], dtype="float32") + radii.SMA_MIN_PX
     np.testing.assert_array_equal(known[0], steps >= radii.grid_px(SIDE)[30])
 
 

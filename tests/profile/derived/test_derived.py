@@ -15,7 +15,7 @@ from p2p_keras.profile.columns import isophotal_radii, plain_arrays
 from p2p_keras.profile.derived import DerivedSettings, complete_profile, derived_quantities
 from p2p_keras.profile.derived.draws import NUM_DRAWS, correlation, draw_profiles
 from p2p_keras.profile.derived.extinction import extinction_of, parse_extinction
-from p2p_keras.profile.derived.fits import _sersic_slopes, fit_laws, sersic_mu
+from p2p_keras.profile.derived.fits import _sersic_slopes, laws_of_many, sersic_mu
 from p2p_keras.profile.tables.measured import table_of_columns
 
 ZERO = 22.5
@@ -33,10 +33,16 @@ def sersic_profile(n=1.0, re=8.0, mu_e=22.0, *, mu_err=0.02, last=40.0, q=0.7, b
     return profile
 
 
+def laws_of(arrays):
+    """Fits of one profile with a half-light radius of 8 arcsec, from 1.2 arcsec outward."""
+    [found] = laws_of_many({key: values[None] for key, values in arrays.items()}, np.array([8.0]), np.array([1.2]))
+    return found
+
+
 @pytest.mark.parametrize("n", [0.7, 1.0, 2.5, 4.0])
 def test_sersic_law_is_found_again(n):
     """Indices, radii and surface brightnesses of every galaxy would be wrong."""
-    found = fit_laws(plain_arrays(sersic_profile(n)), 8.0, 1.2)
+    found = laws_of(plain_arrays(sersic_profile(n)))
     assert found["sersic_n"] == pytest.approx(n, rel=1e-3)
     assert found["sersic_re"] == pytest.approx(8.0, rel=1e-3)
     assert found["sersic_mu_e"] == pytest.approx(22.0, abs=1e-3)
@@ -64,7 +70,7 @@ def test_slopes_of_sersics_law(n):
 
 def test_exponential_disc_is_found_again():
     """Scale lengths would be off by the b_n of Sersic's law, or by 2.5 / ln 10."""
-    found = fit_laws(plain_arrays(sersic_profile(1.0)), 8.0, 1.2)
+    found = laws_of(plain_arrays(sersic_profile(1.0)))
     assert found["disc_h"] == pytest.approx(8.0 / 1.67835, rel=1e-3)
     assert found["disc_mu0"] == pytest.approx(22.0 - 1.0857 * 1.67835, abs=2e-3)
 
@@ -73,8 +79,8 @@ def test_a_law_that_does_not_fit_is_nan():
     """A fit at the limit of its range would be reported as a measurement."""
     arrays = plain_arrays(sersic_profile())
     arrays["mu"] = 20.0 + 0.3 * np.sin(5 * arrays["sma"])
-    assert np.isnan(fit_laws(arrays, 8.0, 1.2)["sersic_n"])
-    assert np.isnan(fit_laws({k: v[:5] for k, v in arrays.items()}, 8.0, 1.2)["disc_h"])
+    assert np.isnan(laws_of(arrays)["sersic_n"])
+    assert np.isnan(laws_of({k: v[:5] for k, v in arrays.items()})["disc_h"])
 
 
 def test_draws_have_the_errors_and_correlations_that_are_assumed():

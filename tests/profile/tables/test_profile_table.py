@@ -166,6 +166,8 @@ def with_hole(pixels):
         ("masked_centre", lambda: with_hole(paint((96, 96))), {"x0": 51.0, "y0": 49.0}),
         ("truncated", lambda: paint((96, 96), h=20), {"last": 40.0, "h": 20, "e": 0.0}),
         ("bright_neighbour", lambda: paint((96, 96)) + neighbour(300, 80, 70), {"last": 30.0}),
+        ("nonlinear", lambda: np.arcsinh(paint((96, 96)) / 0.1) * 0.1, {}),
+        ("nonlinear", lambda: np.log10(np.maximum(paint((96, 96)) + 0.1, 0.02)), {"sky": -1.0}),
         ("no_profile", lambda: paint((96, 96)), {"last": 0.51}),
     ],
 )
@@ -213,6 +215,7 @@ def test_plain_arrays_convert_units():
         (["bright_neighbour"], 0.29, 1),
         ([], 0.3, 2),
         (["masked_centre"], 0.01, 2),
+        (["nonlinear"], 0.01, 2),
         (["no_profile"], 0.01, 4),
         (["near_edge"], float("nan"), 1),
         (["near_edge"], None, 1),

@@ -19,6 +19,8 @@ from p2p_keras.network import layers as p2p
 from p2p_keras.network.models.beside_mu import contract_inputs, physical_outputs, shape_head
 from p2p_keras.network.models.paper.resnet import STAGES, resnet18, scaled
 
+__all__ = ["build_network"]
+
 
 def build_network(*, width=1.0, num_layers=3, dropout=0.2, window=100, tolerance=0.01, dtype="float32"):
     """Functional model that writes a profile from an image alone.

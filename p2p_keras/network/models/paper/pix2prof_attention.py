@@ -17,6 +17,8 @@ from p2p_keras.network import layers as p2p
 from p2p_keras.network.models.beside_mu import contract_inputs, physical_outputs, shape_head
 from p2p_keras.network.models.paper.resnet import STAGES, resnet18, scaled
 
+__all__ = ["STRIDE", "image_memory", "build_network"]
+
 STRIDE = 16
 
 

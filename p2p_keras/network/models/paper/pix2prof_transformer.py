@@ -18,6 +18,8 @@ from p2p_keras.network.models.beside_mu import contract_inputs, physical_outputs
 from p2p_keras.network.models.paper.pix2prof_attention import image_memory
 from p2p_keras.network.models.paper.resnet import STAGES, resnet18, scaled
 
+__all__ = ["build_network"]
+
 
 def build_network(*, width=1.0, blocks=4, num_heads=8, dtype="float32"):
     """Functional model that reads all radii off the image at once.

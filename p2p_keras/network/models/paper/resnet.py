@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from keras import layers
 
+__all__ = ["STAGES", "scaled", "resnet18"]
+
 STAGES = (64, 128, 256, 512)
 """Channels of the four stages at full width."""
 
