@@ -173,9 +173,10 @@ def training(found, keep, options):
 
     data = mocks(options, 512 if options.gpu else 24)
     curves: dict[str, list[float]] = {}
-    share = options.seconds / len(PRECISIONS)
+    precisions = PRECISIONS[-1:] if options.small else PRECISIONS
+    share = options.seconds / len(precisions)
     network = {f"model.{name}": value for name, value in (SMALL if options.small else {}).items()}
-    for precision in PRECISIONS:
+    for precision in precisions:
         began = time.perf_counter()
         for batch in options.training_batches:
             keras.utils.clear_session()
@@ -380,7 +381,7 @@ def main() -> None:
     device = jax.devices()[0]
     options.gpu = device.platform == "gpu"
     options.side = options.side or (256 if options.gpu else 64)
-    options.batches = (1, 16, 64, 256, 1024) if options.gpu else (1, 16)
+    options.batches = (1, 16, 64, 256, 1024) if options.gpu else (2,) if options.small else (1, 16)
     options.training_batches = (64, 256, 1024) if options.gpu else (8,)
     options.slice_s = 0.05 if options.small else 2.0 if options.gpu else 0.5
     options.steps = 4 if options.small else 500
