@@ -288,7 +288,7 @@ def main(
         total = max(run.total, failed + measured + run.skipped)
         click.echo(f"{measured} of {total} measured in {rate}{kept}{where}", err=True)
     if interrupted:
-        click.echo("interrupted: what was measured until then is kept; --resume goes on from there", err=True)
+        click.echo("interrupted: the galaxies measured so far are kept, and --resume continues", err=True)
     if failed:
         click.echo(f"{failed} of {max(run.total, failed)} inputs failed", err=True)
     context.exit(1 if failed or interrupted else 0)

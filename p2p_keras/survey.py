@@ -157,7 +157,7 @@ def main(
             )
         except KeyboardInterrupt:
             progress.stop()
-            click.echo("interrupted: what is measured is kept, the same command goes on", err=True)
+            click.echo("interrupted: the rows measured so far are kept, and the same command continues", err=True)
             context.exit(1)
     Place(settings.output).write(SETTINGS_FILE, settings_text(context).encode())
     if not quiet:

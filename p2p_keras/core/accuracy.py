@@ -115,14 +115,21 @@ def profile_residuals(
 def profile_error(
     sma_true: ArrayLike, mu_true: ArrayLike, sma_pred: ArrayLike, mu_pred: ArrayLike, *, faintest: float | None = None
 ) -> float:
-    """Compute the paper's error of one profile: the median over radii of ``|mu_true - mu_pred|`` (mag arcsec^-2).
+    """Compute the paper's error of one profile: the median over radii of ``|mu_true - mu_pred|``.
 
-    Parameters as in `profile_residuals`; ``faintest=units.FAINT_MU`` (26.5) gives the paper's second figure.
+    Parameters
+    ----------
+    sma_true, mu_true : array (N,)
+        Truth: arcsec and mag arcsec^-2. NaN entries are left out.
+    sma_pred, mu_pred : array (M,)
+        Prediction, valid radii only, in the same units. M may be 0.
+    faintest : float, optional
+        Use only radii where ``mu_true <= faintest``. `units.FAINT_MU` (26.5) gives the paper's second figure.
 
     Returns
     -------
     float
-        NaN where truth and prediction have no radius in common.
+        In mag arcsec^-2. NaN if truth and prediction have no radius in common.
     """
     common = profile_residuals(sma_true, mu_true, sma_pred, mu_pred, faintest=faintest)
     return float(np.median(np.abs(common.residual))) if common.residual.size else float("nan")

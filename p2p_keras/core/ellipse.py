@@ -137,6 +137,17 @@ def angles_from_vector(e1, e2):
 
 
 def half_turn(angle_deg: Any) -> np.ndarray:
-    """Bring an axis's angle to [0, 180)."""
+    """Bring the angle of an axis to [0, 180).
+
+    Parameters
+    ----------
+    angle_deg : float or array of any shape
+        Degrees. NaN stays NaN.
+
+    Returns
+    -------
+    float array of the same shape
+        Degrees.
+    """
     turned = np.asarray(angle_deg, dtype=float) % 180.0
     return np.where(turned >= 180.0, 0.0, turned)  # -1e-17 % 180 is 180 in floating point

@@ -18,7 +18,17 @@ __all__ = ["ellipse_area", "curve_of_growth", "radius_of_light", "radii_of_light
 
 
 def ellipse_area(sma, ellipticity):
-    """Area of ellipses, in the unit of `sma` squared. Any array type."""
+    """Area of ellipses.
+
+    Parameters
+    ----------
+    sma, ellipticity : float, array or tensor
+        Semi-major axis, and 1 - b/a. NaN stays NaN.
+
+    Returns
+    -------
+    the same type, in the unit of `sma` squared
+    """
     return math.pi * sma * sma * (1.0 - ellipticity)
 
 
@@ -93,13 +103,37 @@ def radii_of_light(sma: np.ndarray, growth: np.ndarray, mag_total: np.ndarray, f
 
 
 def shares_of_light(growth: np.ndarray, mag_total: np.ndarray) -> np.ndarray:
-    """Share of the total light inside each ellipse, never falling outward: growth (..., N), mag_total (...)."""
+    """Share of the total light inside each ellipse, which never falls outward.
+
+    Parameters
+    ----------
+    growth : array (..., N)
+        Magnitudes inside the ellipses, from the centre outward.
+    mag_total : array (...)
+        Total magnitudes.
+
+    Returns
+    -------
+    float array (..., N)
+    """
     share = flux_from_mag(growth, mag_total[..., None])
     return accumulate(np.maximum, share)  # sky noise can make the curve of growth fall in the outskirts
 
 
 def radii_of_shares(sma: np.ndarray, share: np.ndarray, fraction: float) -> np.ndarray:
-    """`radii_of_light` from what `shares_of_light` gives."""
+    """The same as `radii_of_light`, from the shares that `shares_of_light` gives.
+
+    Parameters
+    ----------
+    sma : array (..., N), increasing
+    share : array (..., M, N)
+    fraction : float in (0, 1)
+
+    Returns
+    -------
+    float array (..., M)
+        In the unit of `sma`. NaN where the profile ends before it.
+    """
     i = np.argmax(share >= fraction, axis=-1)
     before = np.maximum(i - 1, 0)
     low, high = at_index(share, before), at_index(share, i)

@@ -29,7 +29,7 @@ class ProcessKilledError(P2PError):
 
     def __init__(self) -> None:
         super().__init__(
-            "a worker process was ended from outside (was memory short?); finished shards are kept, so run the same "
+            "a worker process was killed (did the memory run out?); finished shards are kept, so run the same "
             "command again, with fewer --workers"
         )
 

@@ -122,7 +122,7 @@ def missing_package(error: ModuleNotFoundError) -> str | None:
     if package in EXTRA_OF_PACKAGE:
         return f"this needs the package {package!r}: pip install 'p2p-keras[{EXTRA_OF_PACKAGE[package]}]'"
     if package in REQUIRED:
-        return f"this needs {REQUIRED[package]}, not installed here: pip install p2p-keras brings what is missing"
+        return f"this needs {REQUIRED[package]}, which is not installed: pip install p2p-keras adds what is missing"
     return None
 
 

@@ -148,18 +148,47 @@ def log_noise_units_from_mu(mu, log_noise, zero_point, pixel_scale, xp=np):
 
 
 def mag_error_from_log(sigma_log):
-    """1-sigma in mag of a 1-sigma in natural log of intensity."""
+    """Uncertainty in mag from an uncertainty of the natural logarithm of an intensity.
+
+    Parameters
+    ----------
+    sigma_log : float, array or tensor
+        1 sigma of ln intensity.
+
+    Returns
+    -------
+    the same type, in mag
+    """
     return _LOG10_FACTOR * sigma_log
 
 
 def caption_from_mu(mu):
-    """Surface brightness (mag arcsec^-2) as the paper's networks have it: 0 at mu = 2, 1 at 30. Any array type."""
+    """Normalise surface brightness as the paper's networks have it: 0 at mu = 2, 1 at mu = 30.
+
+    Parameters
+    ----------
+    mu : float, array or tensor
+        mag arcsec^-2. NaN stays NaN.
+
+    Returns
+    -------
+    the same type
+    """
     low, high = _CAPTION_RANGE
     return (mu - low) / (high - low)
 
 
 def mu_from_caption(caption):
-    """Surface brightness (mag arcsec^-2) of the paper's normalised one. Any array type."""
+    """Surface brightness from the paper's normalised one; the inverse of `caption_from_mu`.
+
+    Parameters
+    ----------
+    caption : float, array or tensor
+
+    Returns
+    -------
+    the same type, in mag arcsec^-2
+    """
     low, high = _CAPTION_RANGE
     return low + (high - low) * caption
 

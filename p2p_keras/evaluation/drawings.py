@@ -44,7 +44,7 @@ class DrawnGalaxy(NamedTuple):
 
 
 def random_galaxies(evaluations: Sequence[Evaluation], count: int, seed: int = 0) -> list[int]:
-    """Places of galaxies chosen by chance, the same for the same set, in the set's order."""
+    """Indices of randomly chosen galaxies, the same for the same set, in the order of the set."""
     total = len(evaluations[0].results) if evaluations else 0
     chosen = np.random.default_rng(seed).choice(total, min(count, total), replace=False)
     return sorted(int(number) for number in chosen)

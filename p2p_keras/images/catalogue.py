@@ -131,7 +131,7 @@ def catalogue_inputs(
 def asked_rows(
     rows: Sequence[dict[str, Any]], columns: Mapping[str, str] | None, extinction_columns: bool
 ) -> list[dict[str, Any]]:
-    """Rows of `read_catalogue` without columns of extinction that nobody asked to correct by.
+    """Rows of `read_catalogue`, with columns of extinction only if a correction was asked for.
 
     Parameters
     ----------

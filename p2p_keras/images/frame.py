@@ -232,7 +232,18 @@ class Frame:
     def shape(
         self, hdu: int | str | None = None, plane: int | str | None = None, band: str | None = None
     ) -> tuple[int, int]:
-        """(H, W) of the image that `image` would cut from, in pixels of the file, without reading any."""
+        """Shape of the image that `image` would cut from, without reading a pixel.
+
+        Parameters
+        ----------
+        hdu, plane, band
+            As those of `image`.
+
+        Returns
+        -------
+        (int, int)
+            Height and width in pixels of the file.
+        """
         with self._lock, reading_errors(self.source):
             return self._plane(choose_image(self._file, hdu, None, self.source, plane=plane, band=band)).shape
 
@@ -309,10 +320,14 @@ class Frame:
 def open_frame(path: str | os.PathLike[str]) -> Iterator[Frame]:
     """Open a FITS file (plain, ``.gz``, ``.bz2``, ``.fz``) to cut galaxies out of it.
 
+    Parameters
+    ----------
+    path : path
+
     Raises
     ------
     InputError
-        It can't be read; also from within the block, where pixels turn out to be missing.
+        It can't be read. This may also be raised within the block, if pixels turn out to be missing.
     """
     source = os.fspath(path)
     with open_fits(source) as file:

@@ -87,7 +87,7 @@ class FramePlane:
         Raises
         ------
         MissingCalibrationError
-            The zero point can't be known.
+            The zero point is unknown.
         """
         if self.zero_point is not None and band == self.band:
             return self.zero_point

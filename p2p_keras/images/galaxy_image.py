@@ -217,18 +217,30 @@ class GalaxyImage:
         return self.pixel_scale / self.binning
 
     def to_file(self, x: Any, y: Any) -> tuple[Any, Any]:
-        """Place in the file of pixel (x, y) of `pixels`."""
+        """Position in the file of a position in `pixels`.
+
+        Parameters
+        ----------
+        x, y : float or array
+            Column and row in `pixels`, from 0 at the centre of the first pixel; returned in those of the file.
+        """
         if self.file_matrix is None:
             return x + self.x_offset, y + self.y_offset
         a, b, c, d = self.file_matrix
         return a * x + b * y + self.x_offset, c * x + d * y + self.y_offset
 
     def from_file_flux(self, flux: float) -> float:
-        """Flux per pixel of `pixels` of a flux per pixel of the file."""
+        """Flux per pixel of `pixels` from a flux per pixel of the file."""
         return flux * self.binning**2
 
     def from_file(self, x: Any, y: Any) -> tuple[Any, Any]:
-        """Place in `pixels` of pixel (x, y) of the file."""
+        """Position in `pixels` of a position in the file; the inverse of `to_file`.
+
+        Parameters
+        ----------
+        x, y : float or array
+            Column and row in the file, from 0.
+        """
         x, y = x - self.x_offset, y - self.y_offset
         if self.file_matrix is None:
             return x, y
@@ -237,9 +249,12 @@ class GalaxyImage:
         return (d * x - b * y) / determinant, (a * y - c * x) / determinant
 
     def pixel_to_sky(self, x: Any, y: Any) -> tuple[Any, Any]:
-        """ICRS right ascension and declination in degrees of pixel (x, y) of `pixels`; NaN without WCS.
+        """ICRS right ascension and declination (degrees) of a position in `pixels`; NaN without a WCS.
 
-        Floats for floats, arrays for arrays.
+        Parameters
+        ----------
+        x, y : float or array
+            Pixels, from 0. Floats give floats, arrays give arrays.
         """
         wcs, x_start, y_start = self.sky_wcs
         if wcs is None:
@@ -251,10 +266,21 @@ class GalaxyImage:
         return (float(ra), float(dec)) if np.ndim(ra) == 0 else (ra, dec)
 
     def pa_to_sky(self, pa_from_x_deg: Any, x: float, y: float) -> Any:
-        """Position angle by `pa_reference`, in [0, 180), of an axis given counter-clockwise from +x in degrees.
+        """Position angle by `pa_reference` of an axis of the image.
 
         With a WCS the angle is east of north on the sky at pixel (x, y), whatever the image's rotation or flip.
-        Floats for floats, arrays for arrays; NaN stays NaN.
+
+        Parameters
+        ----------
+        pa_from_x_deg : float or array
+            Degrees counter-clockwise from +x. NaN stays NaN.
+        x, y : float
+            Where, in pixels of `pixels`.
+
+        Returns
+        -------
+        float or array
+            Degrees, in [0, 180).
         """
         from p2p_keras.core.ellipse import half_turn
         from p2p_keras.images.sky_geometry import sky_position_angle

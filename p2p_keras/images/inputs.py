@@ -45,7 +45,22 @@ class FoundInputs:
 
 
 def find_inputs(arguments: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """Expand the arguments of a program to image files, as `find_images` does; what was left out isn't said."""
+    """Expand the arguments of a program to image files; `find_images` also says what was left out.
+
+    Parameters
+    ----------
+    arguments : iterable of str or path
+        Files, folders, patterns or ``@list.txt``, see `find_images`.
+
+    Returns
+    -------
+    list of Path
+
+    Raises
+    ------
+    UsageError
+        There are no images, or a list can't be read.
+    """
     return find_images(arguments).paths
 
 

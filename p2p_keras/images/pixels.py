@@ -101,7 +101,8 @@ def missing_zeros(pixels: np.ndarray) -> tuple[np.ndarray | None, list[str]]:
     if not (noise_about_zero or pedestal):
         return None, []
     return zeros, [
-        f"{100 * share:.0f} % of the pixels are exactly 0, where noise makes that unlikely: taken as without data"
+        f"{100 * share:.0f} % of the pixels are exactly 0, which the noise makes unlikely for measured values: "
+        "they are taken as missing"
     ]
 
 

@@ -138,13 +138,13 @@ def _header(start: bytes) -> tuple[PlainHeader, int]:
 
 def _read(card: str) -> tuple[str, Any, str]:
     """Keyword, value and comment of one card."""
-    found = _VALUE.fullmatch(card)
-    if found is None:
+    match = _VALUE.fullmatch(card)
+    if match is None:
         keyword = card[:8].rstrip()
         if keyword in _COMMENTARY and card[8:10] != "= ":
             return keyword, card[8:].rstrip(), ""
         raise _NotPlain
-    keyword, text, logical, whole, number, comment = found.groups()
+    keyword, text, logical, whole, number, comment = match.groups()
     if card[8:10] != "= " or keyword in _UNUSUAL or keyword in _COMMENTARY:
         raise _NotPlain
     comment = (comment or "").rstrip()

@@ -85,7 +85,7 @@ def read_image(
     Raises
     ------
     MissingCalibrationError
-        The zero point or pixel scale can't be known; the message names the keywords looked for and the option to set.
+        The zero point or pixel scale is unknown; the message names the keywords looked for and the option to set.
     InputError
         The file can't be read as an image, or the target isn't on it.
     UsageError
@@ -138,7 +138,7 @@ def as_galaxy_image(image: Any, *, index: int = 0, **options: Unpack[ImageOption
     InputError
         It can't be used: unreadable, not an image, or with no pixel left.
     MissingCalibrationError
-        Zero point or pixel scale can't be known.
+        Zero point or pixel scale is unknown.
     """
     given: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
     if isinstance(image, (str, os.PathLike)):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Unpack
 
 from p2p_keras.core.errors import UsageError
-from p2p_keras.images.image_options import TargetOptions
+from p2p_keras.images.image_options import FileOptions, TargetOptions
 
 __all__ = ["Target", "IMAGE_OPTIONS", "TARGET_FIELDS", "InputFile", "files_as_inputs", "check_position", "sky_position"]
 
@@ -60,7 +60,17 @@ class Target:
     problem: str = ""
 
     def or_else(self, defaults: Mapping[str, Any]) -> Target:
-        """Fill what this target leaves open; one position of the defaults never mixes with another of the target."""
+        """Fill in what this target leaves open.
+
+        Parameters
+        ----------
+        defaults : mapping
+            Values by field. If the target has a position, that of the defaults isn't used, not even one coordinate.
+
+        Returns
+        -------
+        Target
+        """
         placed = any(getattr(self, key) is not None for key in ("ra", "dec", "x", "y"))
         skipped = ("ra", "dec", "x", "y") if placed else ()
         return replace(
@@ -73,26 +83,7 @@ class Target:
         return {key: getattr(self, key) for key in IMAGE_OPTIONS}
 
 
-IMAGE_OPTIONS = (
-    "name",
-    "ra",
-    "dec",
-    "x",
-    "y",
-    "size",
-    "hdu",
-    "plane",
-    "zero_point",
-    "pixel_scale",
-    "band",
-    "mask",
-    "mask_bits",
-    "sigma",
-    "variance",
-    "weight",
-    "companions",
-    "to_ab",
-)
+IMAGE_OPTIONS = tuple(FileOptions.__annotations__)
 TARGET_FIELDS = tuple(field.name for field in fields(Target))
 
 

@@ -90,7 +90,7 @@ _PER_SECOND = re.compile(
 )
 _CASU = ("CASUVERS", "APCOR3", "APCORPK")
 _LOOKED_FOR = (
-    f"BUNIT, {', '.join(ZERO_POINT_KEYWORDS[:8])} and their like (docs/surveys.md), {', '.join(FLUX_KEYWORDS)}, "
+    f"BUNIT, {', '.join(ZERO_POINT_KEYWORDS[:8])} and similar keywords (docs/surveys.md), {', '.join(FLUX_KEYWORDS)}, "
     "PhotoCalib, JMAGZP (HMAGZP, KMAGZP), FPA.ZP with EXPTIME, PHOTMJSR, PHOTFLAM with PHOTPLAM, SURVEY"
 )
 

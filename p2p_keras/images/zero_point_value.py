@@ -53,7 +53,7 @@ class ZeroPoint:
 
 
 def vega_note(why: str) -> str:
-    """What is said of a zero point that is a Vega magnitude; `why` names what told so."""
+    """The note on a zero point that is a Vega magnitude; `why` names the evidence."""
     return f"the zero point is a Vega magnitude ({why}), and so is mu; --to-ab converts it"
 
 

@@ -58,7 +58,9 @@ def large_galaxy_atlas(
     elif not named and noise is not None:
         named = _band_of_noise(header, noise())
         note = [
-            f"its band was taken to be {named} by the noise of the pixels ({_NOISE_2MASS.get(named)}): --band says so"
+            f"the band was taken to be {named}, since its noise in the header ({_NOISE_2MASS.get(named)}) is "
+            "that of the "
+            "pixels; --band overrides this"
         ]
     if named not in stated:
         by_band = ", ".join(f"{BAND_KEYWORDS_2MASS[b]} = {v:.3f}" for b, v in stated.items())

@@ -23,12 +23,12 @@ from p2p_keras.core.units import (
 from p2p_keras.core.version import __version__
 from p2p_keras.images.image_options import ImageOptions
 from p2p_keras.images.reading import as_galaxy_image
-from p2p_keras.profile.columns import ISOPHOTE_MU, isophotal_radius, pa_from_x, plain_arrays, whole_or_float
+from p2p_keras.profile.columns import ISOPHOTE_MU, isophotal_radius, pa_from_x, plain_arrays
 from p2p_keras.profile.flags import quality_of
 from p2p_keras.profile.isophotes.given import Ellipses, ring_edges
 from p2p_keras.profile.isophotes.photometry import IsophotePhotometry, Pixels, Statistic, measure_ellipses
 from p2p_keras.profile.isophotes.rings import ellipse_pixels
-from p2p_keras.profile.tables.building import sky_position_angle
+from p2p_keras.profile.tables.building import meta_of_image, sky_position_angle
 from p2p_keras.profile.tables.ellipses import GivenEllipses, ellipses_for, read_ellipses
 from p2p_keras.profile.tables.measured import table_of_columns
 
@@ -314,16 +314,7 @@ def _meta(
         "sky": sky,
         "flags": flags,
         "quality": quality_of(flags),
-        "source": str(image.source or ""),
-        "x_offset": whole_or_float(image.x_offset),
-        "y_offset": whole_or_float(image.y_offset),
-        "binning": int(image.binning),
-        "hdu": str(image.hdu),
-        "photometric_system": str(image.photometric_system),
-        "zero_point_origin": str(image.zero_point_origin),
-        "pixel_scale_origin": str(image.pixel_scale_origin),
-        "noise_origin": str(image.noise_origin),
-        "notes": [str(note) for note in image.notes],
+        **meta_of_image(image),
         "model": "given ellipses",
         "model_version": "",
         "software_version": __version__,

@@ -38,13 +38,13 @@ class AlongEllipses:
 
     def measure(self, images: Sequence[GalaxyImage]) -> list[QTable | P2PError]:
         """Profiles of images, or why there is none."""
-        found: list[QTable | P2PError] = []
+        profiles: list[QTable | P2PError] = []
         for image in images:
             try:
-                found.append(profile_along(image, self._of(image), self.settings))
+                profiles.append(profile_along(image, self._of(image), self.settings))
             except P2PError as error:
-                found.append(error)
-        return found
+                profiles.append(error)
+        return profiles
 
     def _of(self, image: GalaxyImage) -> GivenEllipses:
         if not isinstance(self._ellipses, (str, os.PathLike)):
@@ -66,6 +66,6 @@ class WithPhotometry:
     def measure(self, images: Sequence[GalaxyImage]) -> list[QTable | P2PError]:
         """Profiles of images of one shape."""
         return [
-            found if isinstance(found, P2PError) else with_photometry(as_table(found), image)
-            for found, image in zip(self.measurer.measure(images), images, strict=True)
+            profile if isinstance(profile, P2PError) else with_photometry(as_table(profile), image)
+            for profile, image in zip(self.measurer.measure(images), images, strict=True)
         ]

@@ -71,35 +71,35 @@ def _shipped_model(packages: dict[str, str | None]) -> dict[str, str | None]:
     """The shipped model, and what would run it; see `describe_installation`."""
     described: dict[str, str | None] = dict.fromkeys(("name", "version", "folder", "file", "backend", "error"))
     try:
-        found = find_model()
-        described |= {"name": found.name, "version": found.version, "folder": str(found.path), "file": str(found.path)}
-        twin = onnx_twin(None, found, None)
+        model = find_model()
+        described |= {"name": model.name, "version": model.version, "folder": str(model.path), "file": str(model.path)}
+        twin = onnx_twin(None, model, None)
     except UsageError as error:
         return described | {"error": str(error)}
     if twin is not None:
         return described | {"file": str(twin.path), "backend": "onnxruntime"}
     if packages["tensorflow"]:
         return described | {"backend": "tensorflow"}
-    cause = "can't be run: neither ONNX Runtime with its model.onnx nor TensorFlow is here (pip install p2p-keras)"
-    return described | {"error": f"{found.path} {cause}"}
+    cause = "can't be run: neither ONNX Runtime with its model.onnx nor TensorFlow is installed (pip install p2p-keras)"
+    return described | {"error": f"{model.path} {cause}"}
 
 
 def _backends(packages: dict[str, str | None], gpus: list[str]) -> dict[str, list[str]]:
     """Devices of each installed backend."""
-    found = {}
+    versions = {}
     if packages["onnxruntime"]:
         import onnxruntime
 
         providers = onnxruntime.get_available_providers()
-        found["onnxruntime"] = ["CPU", *(["CUDA"] if gpus and "CUDAExecutionProvider" in providers else [])]
+        versions["onnxruntime"] = ["CPU", *(["CUDA"] if gpus and "CUDAExecutionProvider" in providers else [])]
     if packages["tensorflow"]:
-        found["tensorflow"] = ["CPU"]
+        versions["tensorflow"] = ["CPU"]
         if gpus:
             os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
             import tensorflow as tf
 
-            found["tensorflow"] += [device.name for device in tf.config.list_physical_devices("GPU")]
-    return found
+            versions["tensorflow"] += [device.name for device in tf.config.list_physical_devices("GPU")]
+    return versions
 
 
 def _cores() -> int:

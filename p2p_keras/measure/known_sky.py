@@ -77,8 +77,8 @@ class KnownSky:
         answers: list[Any] = []
         for image, (level, noise), profile in zip(images, levels, self.measurer.measure(shifted), strict=True):
             if not isinstance(profile, P2PError):
-                found = image.from_file_flux(profile.meta["sky"])
-                if self.sky == UNKNOWN and abs(found - _FAR * noise) > _TRUSTED * noise:
+                subtracted = image.from_file_flux(profile.meta["sky"])
+                if self.sky == UNKNOWN and abs(subtracted - _FAR * noise) > _TRUSTED * noise:
                     profile = InputError(
                         image.source or image.name,
                         "this model takes the sky of an image to be 0: sky=unknown needs version 4 or later",

@@ -194,13 +194,33 @@ class Predictor:
         return [results[i] for i in range(number + 1)]
 
     def measure(self, images: Sequence[GalaxyImage]) -> list[MeasuredProfile]:
-        """Profiles of images that all have one shape, in one run of the model; `MeasuredProfile.table` makes tables."""
+        """Measure images that all have one shape, in one run of the model.
+
+        Parameters
+        ----------
+        images : sequence of GalaxyImage
+
+        Returns
+        -------
+        list of MeasuredProfile
+            In the same order; `MeasuredProfile.table` makes tables.
+        """
         from p2p_keras.profile.tables.building import measured_profiles
 
         return measured_profiles(self.run(images), images, model=self.model_name, model_version=self.model_version)
 
     def run(self, images: Sequence[GalaxyImage]) -> dict[str, np.ndarray]:
-        """Raw outputs (`p2p_keras.core.contract`) of images that all have one shape, with a batch axis."""
+        """Raw outputs of the model for images that all have one shape.
+
+        Parameters
+        ----------
+        images : sequence of GalaxyImage
+
+        Returns
+        -------
+        dict of arrays
+            The outputs of `p2p_keras.core.contract`, with a batch axis: (B,) or (B, K).
+        """
         inputs = (
             np.stack([np.asarray(image.pixels, dtype=np.float32) for image in images]),
             np.array([image.zero_point for image in images], dtype=np.float32),

@@ -194,7 +194,15 @@ def isophotal_radii(sma: np.ndarray, mu: np.ndarray, level: float) -> np.ndarray
 def plain_arrays(profile: QTable) -> dict[str, np.ndarray]:
     """Columns of a profile as plain float arrays in the units of `ALL_COLUMN_UNITS`.
 
-    A column without units (a table read from .csv) is taken to be in them already.
+    Parameters
+    ----------
+    profile : QTable
+        A column without a unit (of a table read from .csv) is taken to be in those units already.
+
+    Returns
+    -------
+    dict of float arrays (N,)
+        By column name. Masked values are NaN.
     """
     from astropy import units as u
 

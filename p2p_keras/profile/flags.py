@@ -50,13 +50,14 @@ FLAGS = {
     "near_edge": Flag(1, "more than 5 % of the ellipse at half the extent is off the image or masked"),
     "truncated": Flag(
         1,
-        "the galaxy is larger than the image, its sky uncertain: less than 80 % of the last ellipse is on the image; "
-        "or of 1.4 times the last ellipse, while the light still stands 16 times above the noise of its annulus",
+        "the galaxy is larger than the image, so its sky is uncertain: less than 80 % of the last ellipse is on "
+        "the image; or less than 80 % of one 1.4 times as large, and the last light is still 16 times the noise "
+        "of its annulus",
     ),
     "uneven_sky": Flag(
         1,
-        "the sky around the galaxy differs from side to side by more than the light of the last radius: a gradient, "
-        "the halo of a neighbour or of a star",
+        "the sky around the galaxy differs from one side to the other by more than the light of the last radius: "
+        "a gradient, the halo of a neighbour or of a star",
     ),
     "unresolved": Flag(1, "the half-light radius is below 2.5 px: it can't be told from a star"),
     "low_snr": Flag(1, "the median signal-to-noise ratio of the profile's radii is below 5 (mu_err above 0.22 mag)"),
@@ -71,13 +72,13 @@ FLAGS = {
     ),
     "nonlinear": Flag(
         2,
-        "the noise is less than half as large where the galaxy is bright as in its sky, which no linear image has: the "
-        "pixels were stretched (asinh, logarithm, a picture's levels), so that their mu means nothing",
+        "the noise is less than half as large where the galaxy is bright as in its sky, which can't be so in a "
+        "linear image: the pixels were stretched (asinh, logarithm, levels of a picture), so mu has no meaning",
     ),
     "masked_rings": Flag(
         1,
-        "(forced bands) less than three tenths of some ellipse are unmasked in this band: it has no mu there, and its "
-        "curve of growth the reference's light at the colour of the neighbouring radii",
+        "(forced bands) less than 30 % of some ellipse is unmasked in this band: there is no mu at that radius, "
+        "and the curve of growth uses the reference's light there, with the colour of the neighbouring radii",
     ),
     "misaligned": Flag(
         2, "(forced bands) the light of this band lies more than 1.5 px from where its WCS puts it on the reference"
@@ -138,11 +139,22 @@ def find_flags(outputs: Mapping[str, Any], image: GalaxyImage) -> list[str]:
 
 
 def flags_of_many(outputs: Mapping[str, Any], images: Sequence[GalaxyImage]) -> list[list[str]]:
-    """`find_flags` of several galaxies, whose outputs have a first axis of galaxies."""
+    """Flags of several galaxies, see `find_flags`.
+
+    Parameters
+    ----------
+    outputs : mapping of arrays
+        Raw outputs with a first axis of galaxies: (B,) or (B, K).
+    images : sequence of B GalaxyImage
+
+    Returns
+    -------
+    list of B lists of str
+    """
     zero_point, scale = (np.array([getattr(i, key) for i in images], float) for key in ("zero_point", "pixel_scale"))
     shapes = _Shapes.of(outputs, zero_point, scale)
     measured = shapes.length >= MIN_ROWS
-    found = {
+    by_word = {
         "no_profile": ~measured,
         "out_of_distribution": _out_of_distribution(shapes, images),
         "low_snr": measured & (medians(shapes.snr) < LOW_SNR),
@@ -154,7 +166,7 @@ def flags_of_many(outputs: Mapping[str, Any], images: Sequence[GalaxyImage]) -> 
         pixels = np.asarray(image.pixels)
         pixels = pixels if pixels.dtype.kind == "f" else pixels.astype(float)
         good = np.isfinite(pixels)
-        one = {word for word, which in found.items() if which[i]}
+        one = {word for word, which in by_word.items() if which[i]}
         x0, y0 = float(shapes.x0[i]), float(shapes.y0[i])
         if math.isfinite(x0) and math.isfinite(y0):
             around = _Disc.of(pixels, x0, y0)
@@ -317,14 +329,14 @@ def _flags_of_surroundings(
     """Flags that need the ellipses and the light around them."""
     half, whole, beyond = rings.shares(good)
     light = surroundings(shape, rings.shape, pixels, good, image)
-    found = {
+    by_word = {
         "near_edge": half < 0.95,
         "truncated": whole < 0.80 or (beyond < 0.80 and light is not None and _still_bright(shape, rings, light)),
         "bright_neighbour": light is not None and bright_neighbour(shape, light),
         "uneven_sky": light is not None and uneven_sky(shape, light),
         "nonlinear": light is not None and nonlinear(shape, light, pixels),
     }
-    return {word for word, is_set in found.items() if is_set}
+    return {word for word, is_set in by_word.items() if is_set}
 
 
 def _still_bright(shape: ProfileRows, rings: _Rings, light: Surroundings) -> bool:

@@ -55,34 +55,71 @@ class Isophotes:
 
     @classmethod
     def of(cls, profile: QTable, image: GalaxyImage) -> Isophotes:
-        """Ellipses of a profile that was measured on this image."""
+        """Ellipses of a profile that was measured on this image.
+
+        Parameters
+        ----------
+        profile : QTable
+        image : GalaxyImage
+        """
         arrays = plain_arrays(profile)
         e1, e2 = vector_from_angles(arrays["ellipticity"], pa_from_x(arrays["pa"], profile.meta))
         x0, y0 = image.from_file(profile.meta["x0"], profile.meta["y0"])
         return cls(float(x0), float(y0), arrays["sma"] / image.pixel_scale, e1, e2)
 
     def shape_at(self, sma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Ellipse vectors at any semi-major axes (px), linear in ln(sma), constant beyond both ends."""
+        """Ellipse vectors at any radii, linear in ln(sma) and constant beyond both ends.
+
+        Parameters
+        ----------
+        sma : array of any shape
+            Semi-major axes, px.
+
+        Returns
+        -------
+        e1, e2 : arrays of the same shape
+        """
         log_r, known = np.log(np.maximum(sma, 1e-9)), np.log(self.sma)
         return np.interp(log_r, known, self.e1), np.interp(log_r, known, self.e2)
 
     def radius_of(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Semi-major axis (px) of the ellipse through each point, shapes changing with radius.
+        """Semi-major axis of the ellipse through each point, where shapes change with radius.
 
-        The ellipse's shape is that at its own radius, found by iteration; where ellipses cross, by the one that the
-        iteration leads to.
+        The ellipse's shape is that at its own radius, found by iteration. Where ellipses cross, the result is the one
+        to which the iteration leads.
+
+        Parameters
+        ----------
+        x, y : arrays of one shape
+            Pixels, from 0.
+
+        Returns
+        -------
+        float array of the same shape
+            px.
         """
         dx, dy = np.asarray(x, dtype=float) - self.x0, np.asarray(y, dtype=float) - self.y0
         radius = np.hypot(dx, dy)
         for _ in range(_ITERATIONS):
             e1, e2 = self.shape_at(radius)
-            found = _radius(dx, dy, e1, e2)
+            estimate = _radius(dx, dy, e1, e2)
             # Halfway: steep twists would make the plain iteration swing.
-            radius = np.sqrt(np.maximum(radius * found, 0.0))
+            radius = np.sqrt(np.maximum(radius * estimate, 0.0))
         return _radius(dx, dy, *self.shape_at(radius))
 
     def radius_map(self, shape: tuple[int, int]) -> np.ndarray:
-        """`radius_of` every pixel of an image of this shape."""
+        """Semi-major axis of the ellipse through every pixel of an image, see `radius_of`.
+
+        Parameters
+        ----------
+        shape : (int, int)
+            Height and width of the image.
+
+        Returns
+        -------
+        float array (H, W)
+            px.
+        """
         y, x = np.mgrid[: shape[0], : shape[1]]
         return self.radius_of(x, y)
 
@@ -136,7 +173,20 @@ def paint(profile: QTable, image: GalaxyImage) -> Painted | None:
 
 
 def painted_intensity(sma: np.ndarray, intensity: np.ndarray, radius: np.ndarray) -> np.ndarray:
-    """Intensity of a profile at each radius, see `paint`."""
+    """Intensity of a profile at given radii, as `paint` uses it.
+
+    Parameters
+    ----------
+    sma, intensity : arrays (N,)
+        The profile: px, increasing, and flux per pixel.
+    radius : array of any shape
+        px.
+
+    Returns
+    -------
+    float array of the shape of `radius`
+        Flux per pixel: linear in the logarithms inside, exponential beyond the last radius.
+    """
     log_i = np.log(np.maximum(intensity, 1e-30))
     inside = np.interp(np.log(np.maximum(radius, sma[0])), np.log(sma), log_i)
     return np.exp(inside + outer_slope(sma, log_i) * np.maximum(radius - sma[-1], 0.0))
@@ -204,7 +254,18 @@ def deviating_pixels(image: GalaxyImage, painted: Painted, sky: float) -> np.nda
 
 
 def quiet_noise(outside: np.ndarray, everything: np.ndarray) -> float:
-    """Noise per pixel from the lower half of the residuals, which other sources don't reach."""
+    """Noise per pixel from the lower half of the residuals, which other sources don't reach.
+
+    Parameters
+    ----------
+    outside, everything : arrays
+        Residuals beyond the profile, and in the whole image; the latter are used if the former are too few.
+
+    Returns
+    -------
+    float
+        In the unit of the residuals.
+    """
     sample = outside if outside.size > 200 else everything
     if not sample.size:
         return 0.0

@@ -184,6 +184,7 @@ logarithm it was below 0.5 in nine of ten."""
 
 _BRIGHT_SIGMA = 3.0
 _FEWEST = 100
+_FEWEST_LEVELS = 4.0
 
 
 def nonlinear(profile: ProfileRows, light: Surroundings, pixels: np.ndarray) -> bool:
@@ -191,7 +192,7 @@ def nonlinear(profile: ProfileRows, light: Surroundings, pixels: np.ndarray) -> 
 
     A detector's noise never falls with the light, but that of stretched pixels does: of their asinh, logarithm, or a
     small power, as pictures are made. Noise here is what a pixel differs from the mean of its two neighbours in a row.
-    Images of few photons, of coarse steps or of smooth models have none in their sky: nothing is said of them.
+    Images of few photons, of coarse steps or of smooth models have no noise in their sky, and are not judged.
     """
     last = float(profile.sma[-1])
     ours = (light.good > light.other)[:, 1:-1]
@@ -208,7 +209,10 @@ def nonlinear(profile: ProfileRows, light: Surroundings, pixels: np.ndarray) -> 
     sky, core = sky[np.isfinite(sky)], core[np.isfinite(core)]
     if min(sky.size, core.size) < _FEWEST:
         return False
-    return 0.0 < median(core) < NONLINEAR_RATIO * median(sky)
+    noise = median(sky)
+    if noise < _FEWEST_LEVELS * sky[sky > 0.0].min(initial=np.inf):
+        return False  # values come in steps as coarse as the noise
+    return median(core) < NONLINEAR_RATIO * noise
 
 
 _SAMPLED = 1024

@@ -1,8 +1,8 @@
 """Whole surveys on Ray: a catalogue and frames in, a HEALPix-partitioned Parquet data set of profiles out.
 
-The way of the data: `catalogue` (rows, lazily) -> `frame_index` (which frame) -> `plan` (parts: rows that are read
+The flow of data: `catalogue` (rows, lazily) -> `frame_index` (which frame) -> `plan` (parts: rows that are read
 together) -> `cutouts` (pixels) -> `measuring` (the model) -> part files -> `assembly` (partitions by HEALPix). `engine`
-puts it on Ray; `run` does it all and goes on where it was; `reading` gives profiles back.
+puts it on Ray; `run` does all of it, and continues an interrupted run; `reading` gives profiles back.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ _META_UNITS = {
     "r_iso25": ("arcsec", "semi-major axis where mu = 25"),
     "extent": ("arcsec", "last semi-major axis of the profile"),
     "sky": ("", "sky level removed, flux per pixel"),
-    "flags": ("", "words of warning, separated by blanks"),
+    "flags": ("", "flags, separated by spaces"),
     "quality": ("", "0 good, 1 suspect, 2 bad, 4 no profile"),
     "source": ("", "the frame"),
     "p_bad": ("", "probability that the profile is off by more than 0.1 mag; null: the model doesn't say"),

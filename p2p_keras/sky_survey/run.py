@@ -43,7 +43,7 @@ def run_survey(
     log: Log = lambda text: None,
     advance: Advance = lambda done, rows, failed, now: None,
 ) -> SurveyReport:
-    """Measure a catalogue's galaxies in their frames; see the package's head for the way of the data.
+    """Measure a catalogue's galaxies in their frames; the package's docstring describes the flow of data.
 
     Parameters
     ----------
@@ -218,7 +218,7 @@ def _measure(
     failed = sum(done.failed for done in manifest.done.values())
     before = rows - sum(plan.parts[i].rows for i in todo)
     if before:
-        log(f"going on: {before} of {rows} rows are measured already")
+        log(f"continuing: {before} of {rows} rows have been measured already")
     advance(before, rows, failed, 0)
     for number in sorted(open_partitions):
         if not missing[number]:

@@ -130,5 +130,5 @@ def test_killed_driver_goes_on(sky, many, cluster, tmp_path):
     with driver(many, cluster, output) as process:
         _, errors = process.communicate(timeout=2 * PATIENCE)
         assert process.returncode == 0, errors
-        assert "rows are measured already" in errors
+        assert "rows have been measured already" in errors
     assert sky.result_of(output) == sky.result_of(Path(many.output))

@@ -6,27 +6,25 @@ workers map into memory together.
 
 from __future__ import annotations
 
-import json
 import os
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from p2p_keras.core.errors import InputError, UsageError
+from p2p_keras.core.errors import InputError
 from p2p_keras.core.robust import median_deviation
+from p2p_keras.data.mocks.frame_cache import prepare_folder, prepared
 from p2p_keras.data.mocks.streams import Stream, generator
 
-__all__ = ["BLANK_PX", "Frame", "Cutout", "prepare_backgrounds", "unique_names", "Backgrounds"]
+__all__ = ["BLANK_PX", "Frame", "Cutout", "prepare_backgrounds", "Backgrounds"]
 
 BLANK_PX = 14.0
 """No detected source comes closer to the middle of a cutout than this."""
 _CLEAR_PX = 4.0
 """Pixels nearer to a detected source hold its light."""
 _STEP = 4
-_INDEX = "frames.json"
 
 
 @dataclass(frozen=True)
@@ -90,36 +88,7 @@ def prepare_backgrounds(folder: str | os.PathLike, cache: str | os.PathLike) -> 
     UsageError
         When no frame can be used.
     """
-    from p2p_keras.images.inputs import find_inputs
-
-    cache = Path(cache)
-    if (cache / _INDEX).exists():
-        return []
-    cache.mkdir(parents=True, exist_ok=True)
-    frames, errors = [], []
-    for path, name in unique_names(find_inputs([folder])).items():
-        try:
-            frames.append(_prepare(path, name, cache))
-        except InputError as error:
-            errors.append(error)
-    if not frames:
-        reason = f": {errors[0]}" if errors else ""
-        raise UsageError(f"{folder}: no frame to use as background{reason}")
-    temporary = cache / (_INDEX + ".part")
-    temporary.write_text(json.dumps([frame.__dict__ for frame in frames], indent=1))
-    os.replace(temporary, cache / _INDEX)
-    return errors
-
-
-def unique_names(paths: Sequence[Path]) -> dict[Path, str]:
-    """A name for each file, none twice: its own without the endings of FITS, and all of it where two share that.
-
-    A name may hold dots (``rings.v3.skycell.1234.stk.g``): what stands before the first of them is no name.
-    """
-    from p2p_keras.images.inputs import stem_of
-
-    stems = Counter(stem_of(path) for path in paths)
-    return {path: stem_of(path) if stems[stem_of(path)] == 1 else path.name for path in paths}
+    return prepare_folder(folder, cache, _prepare, "background")
 
 
 def _prepare(path: Path, name: str, cache: Path) -> Frame:
@@ -227,8 +196,7 @@ class Backgrounds:
 
     def __init__(self, cache: str | os.PathLike) -> None:
         self.cache = Path(cache)
-        content = json.loads((self.cache / _INDEX).read_text())
-        self.frames: Sequence[Frame] = [Frame(**frame) for frame in content]
+        self.frames: Sequence[Frame] = prepared(self.cache, Frame)
         self._places: dict[tuple[str, int], np.ndarray] = {}
 
     def choose(self, seed: int, index: int, band: str) -> Frame:
@@ -238,7 +206,7 @@ class Backgrounds:
         return frames[int(rng.random() * len(frames))]
 
     def cutout(self, frame: Frame, seed: int, index: int, size: int) -> Cutout:
-        """A cutout around an empty place, turned and mirrored at random; never the same twice but by chance."""
+        """A cutout around a place without sources, rotated and mirrored at random."""
         rng = generator(seed, index, Stream.BACKGROUND)
         rng.random()  # the draw of `choose`
         where, turn, mirror = rng.random(), int(rng.integers(0, 4)), rng.random() < 0.5

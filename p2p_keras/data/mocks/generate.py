@@ -145,31 +145,20 @@ def _claim(folder: Path, job: Job) -> None:
         raise UsageError(f"{path}: {error}") from None
 
 
-def preview_job(
-    job: Job,
-    path: str | os.PathLike,
-    *,
-    count: int = 48,
-    columns: int = 8,
-    cell_inches: float = 1.6,
-    dpi: int = 100,
-    ellipses: bool = True,
-) -> None:
+def preview_job(job: Job, path: str | os.PathLike, *, count: int = 48) -> None:
     """Draw a contact sheet of the first galaxies of a job.
 
     Parameters
     ----------
     job : Job
     path : path
-        The PNG file, replaced whole.
+        The PNG file, which is replaced once the picture is finished.
     count : int
-        Galaxies on it.
-    columns, cell_inches, dpi, ellipses
-        See `p2p_keras.data.mocks.preview.draw_contact_sheet`.
+        Number of galaxies on it.
     """
     from p2p_keras.data.mocks.preview import draw_contact_sheet
 
     with TemporaryDirectory() as folder:
         start_worker(prepare(job, Path(folder)))
         galaxies = [simulate_index(index)[0] for index in range(count)]
-        draw_contact_sheet(galaxies, path, columns=columns, cell_inches=cell_inches, dpi=dpi, ellipses=ellipses)
+        draw_contact_sheet(galaxies, path)

@@ -1,7 +1,7 @@
-"""Which telescope takes a mock: a preset, or one that nobody has, so that a network meets all there could be.
+"""The telescope of a mock: a preset, or an invented one, so that a network is trained on all that may occur.
 
-`mixed` is what version 3 was trained on, five wide optical surveys and what lies around them; `any` adds telescopes in
-space and in the infrared, single exposures, stamps in counts, and images of few photons.
+`mixed` is what version 3 was trained on: five wide optical surveys, and similar ones. `any` adds telescopes in space
+and in the infrared, single exposures, stamps in counts, and images of few photons.
 """
 
 from __future__ import annotations

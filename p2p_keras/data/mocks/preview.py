@@ -8,57 +8,45 @@ from pathlib import Path
 
 import numpy as np
 
+from p2p_keras.core.atomic_files import write_whole
 from p2p_keras.data.labelled import LabelledGalaxy
 
 __all__ = ["draw_contact_sheet"]
 
 
-def draw_contact_sheet(
-    galaxies: Sequence[LabelledGalaxy],
-    path: str | os.PathLike,
-    *,
-    columns: int = 8,
-    cell_inches: float = 1.6,
-    dpi: int = 100,
-    ellipses: bool = True,
-) -> None:
+_COLUMNS = 8
+_CELL_INCHES, _CELL_HEIGHT = 1.6, 1.55  # its height in units of its width: the image, and the profile below
+_DPI = 100
+
+
+def draw_contact_sheet(galaxies: Sequence[LabelledGalaxy], path: str | os.PathLike) -> None:
     """Draw galaxies with their true ellipses (at r50-like radii and the extent) and profiles into a PNG file.
 
     Parameters
     ----------
     galaxies : sequence of LabelledGalaxy
     path : path
-        The file, replaced whole.
-    columns : int
-    cell_inches, dpi : float, int
-        Size of a galaxy's cell and pixels per inch.
-    ellipses : bool
-        Draw the ellipses and the profile; without them one sees what a telescope shows.
+        The file, which is replaced once the picture is finished.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    rows = -(-len(galaxies) // columns)
-    height = 1.55 if ellipses else 1.0
-    figure = Figure(figsize=(columns * cell_inches, rows * cell_inches * height), dpi=dpi)
+    rows = -(-len(galaxies) // _COLUMNS)
+    figure = Figure(figsize=(_COLUMNS * _CELL_INCHES, rows * _CELL_INCHES * _CELL_HEIGHT), dpi=_DPI)
     FigureCanvasAgg(figure)
+    width, image_height = 1.0 / _COLUMNS, 1.0 / rows / _CELL_HEIGHT
     for place, galaxy in enumerate(galaxies):
-        column, row = place % columns, place // columns
-        left, bottom = column / columns, 1.0 - (row + 1.0 / height) / rows
-        axes = figure.add_axes((left, bottom, 0.985 / columns, 0.985 / rows / height))
-        _draw_image(axes, galaxy, ellipses)
-        if ellipses:
-            lower = 1.0 - (row + 0.985) / rows
-            profile = figure.add_axes((left + 0.012, lower, 0.965 / columns - 0.012, (1.0 - 1.08 / height) / rows))
-            _draw_profile(profile, galaxy)
+        row, left = place // _COLUMNS, place % _COLUMNS / _COLUMNS
+        bottom = 1.0 - (row + 1.0 / _CELL_HEIGHT) / rows
+        _draw_image(figure.add_axes((left, bottom, 0.985 * width, 0.985 * image_height)), galaxy)
+        lower, profile_height = 1.0 - (row + 0.985) / rows, (1.0 - 1.08 / _CELL_HEIGHT) / rows
+        _draw_profile(figure.add_axes((left + 0.012, lower, 0.965 * width - 0.012, profile_height)), galaxy)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part.png")
-    figure.savefig(temporary)
-    os.replace(temporary, path)
+    write_whole(path, lambda temporary: figure.savefig(temporary, format="png"))
 
 
-def _draw_image(axes, galaxy: LabelledGalaxy, ellipses: bool) -> None:
+def _draw_image(axes, galaxy: LabelledGalaxy) -> None:
     """Asinh-stretched image, NaN in red, the true ellipses at a third, two thirds and all of the extent."""
     from matplotlib import colormaps
     from matplotlib.patches import Ellipse
@@ -80,7 +68,7 @@ def _draw_image(axes, galaxy: LabelledGalaxy, ellipses: bool) -> None:
     text = f"{kind.get('survey', '')} {galaxy.band} {kind.get('kind', galaxy.name)} {galaxy.mag_total:.1f}"
     text = trouble_of(galaxy.origin) or text
     axes.text(0.02, 0.98, text, transform=axes.transAxes, va="top", fontsize=5, color="tab:blue")
-    if not ellipses or galaxy.ellipticity is None or galaxy.pa is None:
+    if galaxy.ellipticity is None or galaxy.pa is None:
         return
     for share in (1 / 3, 2 / 3, 1.0):
         row = int(np.argmin(np.abs(galaxy.sma - share * galaxy.extent)))

@@ -28,7 +28,7 @@ PLANE = 0.3, 10.0
 def draw_left_sky(
     side: int, x0: float, y0: float, noise: float, rng: np.random.Generator, kind: str = "any"
 ) -> tuple[np.ndarray, float]:
-    """A sky that nobody has subtracted.
+    """Draw a sky that was left in the image.
 
     Parameters
     ----------

@@ -75,7 +75,7 @@ class Conditions:
     sky_electrons: float | None = None
 
     def counting(self, flux: float) -> Conditions:
-        """The same, photon-starved, where the survey is.
+        """The same conditions with few photons, if the survey counts few photons.
 
         The exposure is such that the sky leaves `sky_electrons`, or longer for a target of that flux to leave
         `MIN_PHOTONS`.
@@ -86,7 +86,7 @@ class Conditions:
         return replace(self, gain=float(gain), noise=float(np.sqrt(self.sky_electrons) / gain), saturation=np.inf)
 
     def psf(self, u: float = 0.0, v: float = 0.0) -> PSF:
-        """The PSF at a place, from -1 to 1 across the image; the target's is that in the middle."""
+        """The PSF at a position, from -1 to 1 across the image; the target has the PSF of the middle."""
         fwhm = self.fwhm * max(1.0 + self.fwhm_slope[0] * u + self.fwhm_slope[1] * v, 0.7)
         return PSF(
             fwhm,

@@ -7,7 +7,6 @@ measured on the result as on any mock.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from dataclasses import dataclass
@@ -15,15 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from p2p_keras.core.errors import InputError, UsageError
+from p2p_keras.core.errors import InputError
 from p2p_keras.core.robust import median_deviation
-from p2p_keras.data.mocks.backgrounds import unique_names
+from p2p_keras.data.mocks.frame_cache import prepare_folder, prepared
 from p2p_keras.data.mocks.psf import PSF
 from p2p_keras.data.mocks.rendering import PAD_PX, Canvas, Rendered
 
 __all__ = ["SIDE", "TYPICAL_FWHM", "MIN_SHRINK", "COLOUR_GRADIENT", "Template", "prepare_templates", "Templates"]
 
-_INDEX = "templates.json"
 SIDE = 512
 """Templates are kept at this side at most."""
 TYPICAL_FWHM = 1.2
@@ -68,25 +66,7 @@ def prepare_templates(folder: str | os.PathLike, cache: str | os.PathLike) -> li
     UsageError
         When none can be used.
     """
-    from p2p_keras.images.inputs import find_inputs
-
-    cache = Path(cache)
-    if (cache / _INDEX).exists():
-        return []
-    cache.mkdir(parents=True, exist_ok=True)
-    templates, errors = [], []
-    for path, name in unique_names(find_inputs([folder])).items():
-        try:
-            templates.append(_prepare(path, name, cache))
-        except InputError as error:
-            errors.append(error)
-    if not templates:
-        reason = f": {errors[0]}" if errors else ""
-        raise UsageError(f"{folder}: no image to use as template{reason}")
-    temporary = cache / (_INDEX + ".part")
-    temporary.write_text(json.dumps([template.__dict__ for template in templates], indent=1))
-    os.replace(temporary, cache / _INDEX)
-    return errors
+    return prepare_folder(folder, cache, _prepare, "template")
 
 
 def _prepare(path: Path, name: str, cache: Path) -> Template:
@@ -204,7 +184,7 @@ class Templates:
 
     def __init__(self, cache: str | os.PathLike) -> None:
         self.cache = Path(cache)
-        self.templates = [Template(**item) for item in json.loads((self.cache / _INDEX).read_text())]
+        self.templates = prepared(self.cache, Template)
         self._images: dict[str, np.ndarray] = {}
         self._bands: dict[str, list[Template]] = {}
         for template in self.templates:

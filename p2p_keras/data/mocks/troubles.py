@@ -1,8 +1,8 @@
-"""A test bed of one named trouble a galaxy: plain mocks, each with one thing that goes wrong in users' images.
+"""A test bed of troubles: plain mocks, each with one named problem of users' images.
 
-The kind stands in the galaxy's `origin` as ``trouble=KIND``, so that an evaluation can group by it (`trouble_of`). Some
-kinds nobody can measure well (a brighter companion on top of it, the middle masked, no galaxy at all): they are here to
-see whether a model says so.
+The kind is in the galaxy's `origin` as ``trouble=KIND``, so that an evaluation can group by it (`trouble_of`). Some
+kinds can't be measured well by any method (a brighter companion on the galaxy, a masked middle, no galaxy at all): they
+show whether a model says so.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Trouble:
     preset : callable, optional
         The survey made into another one.
     measurable : bool
-        False: nobody can measure that well.
+        False if no method can measure such a galaxy well.
     """
 
     extras: Extras = PLAIN
@@ -171,7 +171,7 @@ TROUBLES: Mapping[str, Trouble] = {
     "large": Trouble(wish=Wish(r50_px=(60.0, 110.0))),
     "off centre": Trouble(wish=Wish(offset_px=30.0)),
     "faint": Trouble(wish=Wish(snr=(20.0, 40.0))),
-    # What nobody can measure well.
+    # What no method can measure well.
     "companion on it": _front("companion on it", measurable=False),
     "star on nucleus": _front("nucleus star", measurable=False),
     "40 bright stars": _front("40 bright stars", measurable=False),

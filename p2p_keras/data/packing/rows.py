@@ -80,7 +80,7 @@ def rows_of_paper_layout(folder: str | os.PathLike, names: str | os.PathLike | N
     folder : path
         Holds ``gals`` and ``sbs``.
     names : path, optional
-        Text file, a galaxy's name a line; blank lines and ``#`` are skipped. Default: the only ``.txt`` file in
+        Text file with one galaxy name per line; blank lines and ``#`` are skipped. Default: the only ``.txt`` file in
         `folder`, or all images where there is none.
 
     Raises

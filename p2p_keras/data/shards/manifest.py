@@ -76,7 +76,17 @@ def sha256_of(path: str | os.PathLike) -> str:
 
 
 def describe_shard(path: str | os.PathLike) -> ShardEntry:
-    """Count, size and checksum of one shard; InputError where a record is damaged or cut off."""
+    """Count the records of a shard, and take its size and checksum.
+
+    Parameters
+    ----------
+    path : path
+
+    Raises
+    ------
+    InputError
+        A record is damaged or cut off.
+    """
     return ShardEntry(records=sum(1 for _ in read_records(path)), bytes=os.path.getsize(path), sha256=sha256_of(path))
 
 
@@ -111,12 +121,21 @@ def write_manifest(
 
 
 def read_manifest(folder: str | os.PathLike) -> Manifest | None:
-    """Read the manifest of a folder; None where it has none.
+    """Read the manifest of a folder.
+
+    Parameters
+    ----------
+    folder : path
+
+    Returns
+    -------
+    Manifest or None
+        None if the folder has none.
 
     Raises
     ------
     UsageError
-        When it can't be read or the shards are of another schema.
+        It can't be read, or the shards have another schema.
     """
     path = Path(folder) / FILE_NAME
     if not path.is_file():
@@ -138,12 +157,16 @@ def read_manifest(folder: str | os.PathLike) -> Manifest | None:
 
 
 def check_sizes(folder: str | os.PathLike) -> None:
-    """Compare the shards' sizes with the manifest, which costs nothing: a shard cut in the middle is found at once.
+    """Compare the sizes of shards with the manifest. This is fast, and finds a shard that was cut off.
+
+    Parameters
+    ----------
+    folder : path
 
     Raises
     ------
     InputError
-        Naming the first shard whose size is another.
+        Names the first shard that has another size.
     """
     manifest = read_manifest(folder)
     for name, entry in manifest.shards.items() if manifest else ():
@@ -153,7 +176,22 @@ def check_sizes(folder: str | os.PathLike) -> None:
 
 
 def verify_checksums(folder: str | os.PathLike) -> list[InputError]:
-    """Compare every shard with the manifest's checksums; one error for each shard that is missing or differs."""
+    """Compare every shard with the checksums of the manifest.
+
+    Parameters
+    ----------
+    folder : path
+
+    Returns
+    -------
+    list of InputError
+        One for each shard that is missing or differs.
+
+    Raises
+    ------
+    UsageError
+        The folder has no manifest.
+    """
     manifest = read_manifest(folder)
     if manifest is None:
         raise UsageError(f"{folder}: has no {FILE_NAME}, so there are no checksums to compare with")

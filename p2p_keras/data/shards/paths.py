@@ -17,7 +17,16 @@ _log = logging.getLogger(__name__)
 
 
 def shard_name(split: str, index: int, count: int, *, gzip: bool = False) -> str:
-    """File name of one shard, e.g. ``train-00000-of-00016.tfrecord``."""
+    """File name of one shard, such as ``train-00000-of-00016.tfrecord``.
+
+    Parameters
+    ----------
+    split : str
+    index, count : int
+        Number of the shard, from 0, and of all shards of the split.
+    gzip : bool
+        Whether it is compressed.
+    """
     return f"{split}-{index:05d}-of-{count:05d}.tfrecord" + (".gz" if gzip else "")
 
 

@@ -16,10 +16,14 @@ __all__ = ["read_shards", "find_damage"]
 def read_shards(paths: str | os.PathLike | Iterable[str | os.PathLike]) -> Iterator[LabelledGalaxy]:
     """Yield the galaxies of one or several shards, in their order.
 
+    Parameters
+    ----------
+    paths : path or iterable of paths
+
     Raises
     ------
     InputError
-        Naming the file and the number (from 0) of the first record that can't be used.
+        Names the file and the number (from 0) of the first record that can't be used.
     """
     for path in [paths] if isinstance(paths, (str, os.PathLike)) else paths:
         for number, record in enumerate(read_records(path)):
@@ -27,9 +31,18 @@ def read_shards(paths: str | os.PathLike | Iterable[str | os.PathLike]) -> Itera
 
 
 def find_damage(paths: Iterable[str | os.PathLike]) -> InputError | None:
-    """Read everything and return the first error, or None.
+    """Read all records, and return the first error.
 
     A training run whose input stops with a bare "corrupted record" calls it to name the file.
+
+    Parameters
+    ----------
+    paths : iterable of paths
+
+    Returns
+    -------
+    InputError or None
+        None if no record is damaged.
     """
     try:
         for _ in read_shards(paths):

@@ -73,7 +73,17 @@ MAX_SIDE = 16384
 
 
 def check_galaxy(galaxy: LabelledGalaxy) -> None:
-    """Raise InputError, with the galaxy's name and the cause, unless it can be stored and trained on."""
+    """Check that a galaxy can be stored and trained on.
+
+    Parameters
+    ----------
+    galaxy : LabelledGalaxy
+
+    Raises
+    ------
+    InputError
+        Names the galaxy and the cause: a wrong shape, or a value that is missing or impossible.
+    """
     source = galaxy.name or galaxy.origin or "galaxy without a name"
 
     def fail(cause: str) -> None:
@@ -106,10 +116,14 @@ def check_galaxy(galaxy: LabelledGalaxy) -> None:
 def encode_example(galaxy: LabelledGalaxy) -> bytes:
     """Serialize a galaxy as a tf.Example of this schema; the same bytes for the same galaxy.
 
+    Parameters
+    ----------
+    galaxy : LabelledGalaxy
+
     Raises
     ------
     InputError
-        When the image or the profile has a wrong shape or value.
+        The image or the profile has a wrong shape or value.
     """
     check_galaxy(galaxy)
     example = _example_of_image(galaxy.image)

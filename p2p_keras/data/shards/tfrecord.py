@@ -66,12 +66,17 @@ class TFRecordFile:
 
 
 def read_records(path: str | os.PathLike) -> Iterator[bytes]:
-    """Yield the records of a file, their checksums verified.
+    """Yield the records of a file, and verify their checksums.
+
+    Parameters
+    ----------
+    path : path
+        Compressed if its name ends in ``.gz``.
 
     Raises
     ------
     InputError
-        Naming the file and the number (from 0) of the first record that is damaged or cut off.
+        Names the file and the number (from 0) of the first record that is damaged or cut off.
     """
     number = 0
     try:

@@ -168,8 +168,8 @@ def _looked_up(foreign: np.ndarray, place: PlaceMap, image: GalaxyImage) -> np.n
     x, y = place(x.ravel().astype(float), y.ravel().astype(float))
     if not place.identical:
         foreign = ndimage.binary_dilation(foreign, structure=np.ones((3, 3)))
-    found = ndimage.map_coordinates(foreign.astype(np.uint8), [y, x], order=0, mode="constant", cval=0)
-    return found.reshape(image.shape) > 0
+    values = ndimage.map_coordinates(foreign.astype(np.uint8), [y, x], order=0, mode="constant", cval=0)
+    return values.reshape(image.shape) > 0
 
 
 def _profile(reference: QTable, image: GalaxyImage, intensity: np.ndarray, error: np.ndarray) -> QTable:

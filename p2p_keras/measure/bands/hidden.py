@@ -69,16 +69,16 @@ def flags_of_band(profile: QTable, pixels: BandPixels, centre: tuple[float, floa
     whole = {key: float(meta[key]) for key in ("extent", "mag_total")}
     shown = np.isfinite(columns["mu"]) & np.isfinite(columns["mu_err"])
     outputs = columns | place | whole | {"pa": pa_from_x(columns["pa"], meta), "valid": shown}
-    found = {word for word in find_flags(outputs, image) if word not in _OF_THE_NETWORK}
+    flags = {word for word in find_flags(outputs, image) if word not in _OF_THE_NETWORK}
     # What stood out as another source's light was left out too: a star on the centre hides it as a mask does.
     left_out = replace(image, pixels=np.where(pixels.ignored, np.float32(np.nan), image.pixels))
-    found |= {"masked_centre"} & set(find_flags(outputs, left_out))
+    flags |= {"masked_centre"} & set(find_flags(outputs, left_out))
     measured = np.isfinite(columns["intensity"])
     if not measured.all():
-        found.add("masked_rings")
+        flags.add("masked_rings")
     if measured.sum() < MIN_ROWS:
-        found.add("no_profile")
+        flags.add("no_profile")
     # Over all radii: those where the light is lost in the noise have no mu, and would be missing above.
     elif np.median((columns["intensity"] / columns["intensity_err"])[measured]) < LOW_SNR:
-        found.add("low_snr")
-    return [word for word in FLAGS if word in found]
+        flags.add("low_snr")
+    return [word for word in FLAGS if word in flags]

@@ -56,12 +56,14 @@ class Number:
 
 def numbers_of(meta: Any) -> list[Number]:
     """The galaxy's numbers that there are."""
-    found = []
+    numbers = []
     for key, name, unit, digits in NUMBERS:
         value, error = number_in(meta, key), number_in(meta, f"{key}_err")
         if np.isfinite(value):
-            found.append(Number(name, f"{value:.{digits}f}", f"{error:.{digits}f}" if np.isfinite(error) else "", unit))
-    return found
+            numbers.append(
+                Number(name, f"{value:.{digits}f}", f"{error:.{digits}f}" if np.isfinite(error) else "", unit)
+            )
+    return numbers
 
 
 def quality_word(meta: Any) -> str:

@@ -30,11 +30,11 @@ def measurer_of(options: Mapping[str, Any], load: Callable[[], Any]) -> Any:
     given = along_ellipses({**options, "sky": sky})
     if given is not None:
         return given
-    found = load()
+    measurer = load()
     if sky is not None:
-        found = KnownSky(found, sky)
+        measurer = KnownSky(measurer, sky)
     if options["photometry"] and not options["forced"]:
         from p2p_keras.measure.ellipse_measurers import WithPhotometry
 
-        found = WithPhotometry(found)
-    return found
+        measurer = WithPhotometry(measurer)
+    return measurer

@@ -13,7 +13,7 @@ from p2p_keras.images.companions import split_file_hdu
 from p2p_keras.images.cutout import check_size
 from p2p_keras.images.image_companions import asked_companions
 from p2p_keras.images.inputs import find_images, stem_of
-from p2p_keras.images.targets import files_as_inputs
+from p2p_keras.images.targets import IMAGE_OPTIONS, files_as_inputs
 from p2p_keras.measure.bands import forced_inputs, predict_forced
 from p2p_keras.measure.bands.psf_matching import parse_band_psfs
 from p2p_keras.measure.many_files import predict_inputs
@@ -77,26 +77,7 @@ class PredictionRun:
             raise UsageError("--forced and --reference BAND belong together")
         if not images and options["catalogue"] is None:
             raise UsageError("no input images: give FITS files, folders, patterns, @list.txt or --catalogue")
-        keys = (
-            "zero_point",
-            "pixel_scale",
-            "band",
-            "hdu",
-            "plane",
-            "ra",
-            "dec",
-            "x",
-            "y",
-            "size",
-            "mask",
-            "mask_bits",
-            "sigma",
-            "variance",
-            "weight",
-            "companions",
-            "to_ab",
-        )
-        target = {key: options[key] for key in keys if options[key] is not None}
+        target = {key: options[key] for key in IMAGE_OPTIONS if options.get(key) is not None}
         _check_companions(target)
         self.notes: list[str] = []
         columns = dict(column_of(text) for text in options["columns"])
@@ -122,9 +103,9 @@ class PredictionRun:
         return sum(len(file.targets or ()) for file in self.inputs) or len(self.inputs[0].candidates)
 
     def _images(self, arguments: Sequence[str]) -> list[Path]:
-        found = find_images(arguments)
-        self.notes += found.notes
-        return found.paths
+        inputs = find_images(arguments)
+        self.notes += inputs.notes
+        return inputs.paths
 
     def done(self, predictor: Any, writer: Any) -> Iterator[tuple[Any, list[str], Any]]:
         """Of each galaxy: its error or None, notes for the user, and what writes it."""

@@ -189,5 +189,5 @@ def _title_of_bands(name: str, profiles: Mapping[str, QTable]) -> str:
     for band, profile in profiles.items():
         for word in profile.meta.get("flags", []):
             bands.setdefault(word, []).append(band)
-    said = ", ".join(f"{word.replace('_', ' ')} ({' '.join(where)})" for word, where in bands.items())
-    return f"{name}\nflags: {said}" if said else name
+    flags = ", ".join(f"{word.replace('_', ' ')} ({' '.join(where)})" for word, where in bands.items())
+    return f"{name}\nflags: {flags}" if flags else name

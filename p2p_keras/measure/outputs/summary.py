@@ -62,7 +62,12 @@ class SummaryWriter:
                 self._spool.add(row, {"sma": np.empty(0)})
 
     def add(self, profile: QTable | MeasuredProfile) -> None:
-        """Take the meta of a profile."""
+        """Add a row: the `meta` of a profile.
+
+        Parameters
+        ----------
+        profile : QTable or MeasuredProfile
+        """
         if self._spool is not None:
             self._spool.add(MeasuredProfile.of(profile).meta, {"sma": np.empty(0)})
 
@@ -83,6 +88,15 @@ class SummaryWriter:
 
 def read_summary(path: str | os.PathLike[str]) -> Table:
     """Read a summary that `SummaryWriter` wrote.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    Table
+        One row per galaxy.
 
     Raises
     ------

@@ -127,7 +127,7 @@ class MovedCentre(_Float32Layer):
 
 @keras.saving.register_keras_serializable(package="p2p_keras")
 class CentreJitter(_Float32Layer):
-    """While training, some centres are put off, so that moving them back is learned; else nothing is done.
+    """During training some centres are displaced, so that the network learns to move them back.
 
     Inputs: centre (batch, 2) in pixels; image (batch, height, width), for its shape. Output: centre (batch, 2).
 

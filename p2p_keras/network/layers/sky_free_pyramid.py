@@ -14,10 +14,10 @@ from p2p_keras.network.layers.sky_blocks import BLOCK_LEVEL, FLAT_LEVEL, border_
 __all__ = ["SkyFreePyramid", "share_taken_off"]
 
 FRAME_KNOWS = 1.0
-"""Up to so many noise units the level stays in: the frame's zero is what its survey's own sky subtraction found."""
+"""Up to this level (noise units) nothing is subtracted: the survey has subtracted the sky already."""
 
 FRAME_KNOWS_NOTHING = 3.0
-"""From so many noise units on all of the level is taken off: nobody subtracted a sky from such a frame."""
+"""From this level (noise units) on it is subtracted completely: the sky was left in the image."""
 
 _OFF_LEVEL = 2.0  # noise units from the level beyond which blocks of exactly one value are no data
 

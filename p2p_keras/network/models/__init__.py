@@ -92,5 +92,20 @@ _GALAXY_OUTPUTS = ("x0", "y0", "mag_total", "sky")
 
 
 def build_model(preset: str, *, return_attention: bool = False, **settings: Any) -> keras.Model:
-    """Untrained model of a preset with the outputs of the serving contract, in float32."""
+    """Untrained model of a preset with the outputs of the serving contract, in float32.
+
+    Parameters
+    ----------
+    preset : str
+        A key of `PRESETS`.
+    return_attention : bool
+        Also return which pixels made each radius, see `p2p_keras.network.models.attention`.
+    **settings
+        Arguments of the preset's own ``build_network``.
+
+    Raises
+    ------
+    UsageError
+        For an unknown preset or setting, or for attention of a preset that has none.
+    """
     return finish_model(build_network(preset, **settings), attention=return_attention)

@@ -112,14 +112,14 @@ def look_along_ellipses(image, centre, sample, filters, depths, dtype, *, sky_fr
         `value`, `attention` (batch, K, samples), `intensity`, `number`, `covered`, `on_image`, `level` (batch, K) and
         `harmonics` (batch, K, 3, 2); `half_ring` (batch, K, channels), what the second U-Net knows of each ring.
     """
-    found = p2p.CentreJitter(name="centre_jitter")(centre, image)
+    jittered = p2p.CentreJitter(name="centre_jitter")(centre, image)
     sma = p2p.RadialGrid(name="grid")(image)
     look_features = p2p.LookFeatures(name="look")
 
     # First look, along circles: an ellipse for every radius, and where the rings say that the centre is.
     circle = p2p.Circles(name="circles")(sma)
     points = p2p.EllipsePoints(NUM_ANGLES, name="points")
-    x, y, width = points(found, sma, circle)
+    x, y, width = points(jittered, sma, circle)
     value, good, level, shown = sample(x, y, width)
     features, half = polar_unet(look_features(value, shown, level, sma), filters, depths, "first", dtype)
     maps = layers.Conv2D(2, 1, dtype=dtype, name="first_geometry")(features)
@@ -127,7 +127,7 @@ def look_along_ellipses(image, centre, sample, filters, depths, dtype, *, sky_fr
     e_first = p2p.EllipseCorrection(name="first_ellipse")(circle, p2p.SumVectors(name="first_sum")(vectors))
     dipoles = p2p.SumVectors(name="first_shift")(displacements(features, "first", dtype))
     trust = layers.Dense(1, dtype=dtype, name="first_say")(p2p.RingPool(name="first_ring_pool")(half))
-    moved = p2p.MovedCentre(name="first_centre")(found, sma, circle, dipoles, trust)
+    moved = p2p.MovedCentre(name="first_centre")(jittered, sma, circle, dipoles, trust)
 
     # Second look, along those ellipses: attention over angle and the classical correction of ellipses and centre.
     x, y, width = points(moved, sma, e_first)

@@ -22,7 +22,7 @@ WEIGHTS = {
     "ellipse": 6.0,
     **CENTRE_WEIGHTS,
     "moved": 0.5,
-    "sky": 2.0,
+    "sky": 10.0,
     "mag": 4.0,
     "errors": 0.25,
     "bad": 0.5,
@@ -30,6 +30,7 @@ WEIGHTS = {
 """Factor of every term of the loss."""
 
 _BEYOND = 0.1  # weight of radii beyond the extent: enough that growth and total magnitude extrapolate sanely
+_SKY_KNOWN_TO = 0.03  # noise units: up to here an error of the sky counts in full
 _FAINTEST_LOG = -6.0  # ln intensity in noise units under which nothing can be learned
 
 
@@ -81,7 +82,10 @@ def loss_terms(inputs: dict, targets: dict, outputs: dict, likelihood_weight=1.0
     noise = ops.exp(outputs["log_noise"])
     # The level is taken off before the network sees the image: what counts is what is left of it.
     sky_error = ops.abs(outputs["sky"] - targets["sky"]) / noise
-    terms["sky"] = galaxy_mean(ops.minimum(sky_error, 2.0), ops.cast(targets["sky_known"], "float32"))
+    # By the logarithm: skies that can be known to a hundredth of the noise decide the outskirts. Those that can't be
+    # seen, where a galaxy fills the image, would drown them.
+    sky_error = _SKY_KNOWN_TO * ops.arcsinh(ops.minimum(sky_error, 2.0) / _SKY_KNOWN_TO)
+    terms["sky"] = galaxy_mean(sky_error, ops.cast(targets["sky_known"], "float32"))
     mag_error = ops.minimum(ops.abs(outputs["mag_total"] - targets["mag_total"]), 1.0)
     terms["mag"] = galaxy_mean(mag_error, ops.cast(targets["mag_known"], "float32"))
     terms["errors"], terms["bad"] = error_terms(targets, outputs, e_true, e_weight, error)

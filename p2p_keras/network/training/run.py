@@ -221,7 +221,7 @@ def _explained(config: FitConfig, checkpoint: Checkpoint) -> Iterator[None]:
         checkpoint.save()
         raise UsageError(f"interrupted; {config.run} can be continued with --resume") from None
     except LossIsNaN as error:
-        cause = f"the loss became NaN; {LAST} is from before it: go on with --resume and a lower --learning-rate"
+        cause = f"the loss became NaN; {LAST} is from before: continue with --resume and a lower --learning-rate"
         raise InputError(config.run, cause) from error
     except Exception as error:
         if type(error).__name__ != "DataLossError":  # TensorFlow's, which needn't be there

@@ -71,20 +71,20 @@ def laws_of_many(
         radii, or the fit ends at a limit (n of 0.4 to 10, re of more than ten times the last radius).
     """
     keys = [key + end for key in (*SERSIC_KEYS, *DISC_KEYS) for end in ("", "_err")] + ["sersic_rms", "disc_rms"]
-    found = [dict.fromkeys(keys, _NAN) | {"fit_sma_min": limit} for limit in inner.tolist()]
+    laws = [dict.fromkeys(keys, _NAN) | {"fit_sma_min": limit} for limit in inner.tolist()]
     with np.errstate(invalid="ignore"):
         usable = np.isfinite(columns["mu"]) & (columns["sma"] >= inner[:, None])
     rows, count = packed({key: columns[key] for key in ("sma", "mu", "mu_err")}, usable)
     enough = np.flatnonzero(count >= MIN_RADII)
     if not enough.size:
-        return found
+        return laws
     points = _Points.of({key: values[enough] for key, values in rows.items()}, count[enough], inner[enough], seed)
     fits = _fit_sersic(points, r50[enough])
     with np.errstate(invalid="ignore"):
         outer = points.used & (points.sma >= r50[enough][:, None])
     for i, sersic, disc in zip(enough.tolist(), fits, _fit_disc(points, outer), strict=True):
-        found[i] |= sersic | disc
-    return found
+        laws[i] |= sersic | disc
+    return laws
 
 
 @dataclass(frozen=True)
@@ -177,10 +177,10 @@ def _fit_sersic(points: _Points, r50: np.ndarray) -> list[dict[str, float]]:
         x[i], converged[i] = _by_minpack(sma[i, :n], mu[i, :n], weight[i, :n], start[i])
     good = converged & _within_limits(x, end)
     n, re = _laws(x)
-    found: list[dict[str, float]] = [{} for _ in good]
+    laws: list[dict[str, float]] = [{} for _ in good]
     index = np.flatnonzero(good)
     if not index.size:
-        return found
+        return laws
     x, n, re, mu, sma, weight, used = (values[index] for values in (x, n, re, mu, sma, weight, used))
     slopes = weight[..., None] * _sersic_slopes(sma, n, re)
     some = replace(points, errors=[points.errors[i] for i in index])
@@ -191,8 +191,8 @@ def _fit_sersic(points: _Points, r50: np.ndarray) -> list[dict[str, float]]:
     values = (n, n * errors[:, 2], re, re * errors[:, 1], x[:, 0], errors[:, 0], rms)
     names = [f"{key}{what}" for key in SERSIC_KEYS for what in ("", "_err")] + ["sersic_rms"]
     for i, numbers in zip(index, np.stack(values, axis=1).tolist(), strict=True):
-        found[i] = dict(zip(names, numbers, strict=True))
-    return found
+        laws[i] = dict(zip(names, numbers, strict=True))
+    return laws
 
 
 def _within_limits(x: np.ndarray, last: np.ndarray) -> np.ndarray:
@@ -267,7 +267,7 @@ def _by_minpack(sma: np.ndarray, mu: np.ndarray, weight: np.ndarray, start: floa
 
 def _fit_disc(points: _Points, outer: np.ndarray) -> list[dict[str, float]]:
     """mu = mu0 + 1.086 sma / h: a straight line through the radii of `outer` (B, N), where there are `MIN_RADII`."""
-    found: list[dict[str, float]] = [{} for _ in outer]
+    laws: list[dict[str, float]] = [{} for _ in outer]
     weight = np.where(outer, points.weight, 0.0)
     square = weight * weight
     enough = outer.sum(axis=1) >= MIN_RADII
@@ -279,7 +279,7 @@ def _fit_disc(points: _Points, outer: np.ndarray) -> list[dict[str, float]]:
         slope = (square * beside * (mu - middle[1])).sum(axis=1) / (square * beside * beside).sum(axis=1)
     index = np.flatnonzero(enough & (slope > 0))
     if not index.size:
-        return found
+        return laws
     slope, mu0 = slope[index], middle[1][index, 0] - slope[index] * middle[0][index, 0]
     line = np.stack([np.ones_like(r[index]), r[index]], axis=2)
     some = replace(points, errors=[points.errors[i] for i in index])
@@ -289,8 +289,8 @@ def _fit_disc(points: _Points, outer: np.ndarray) -> list[dict[str, float]]:
     values = (1.0 / slope, errors[:, 1] / slope**2, mu0, errors[:, 0], rms)
     names = [f"{key}{what}" for key in DISC_KEYS for what in ("", "_err")] + ["disc_rms"]
     for i, numbers in zip(index, np.stack(values, axis=1).tolist(), strict=True):
-        found[i] = dict(zip(names, numbers, strict=True))
-    return found
+        laws[i] = dict(zip(names, numbers, strict=True))
+    return laws
 
 
 def one_step(jacobian: np.ndarray, weight: np.ndarray, changes: np.ndarray) -> np.ndarray:

@@ -194,10 +194,10 @@ def seen_through(
         Its second cosine over intensity and slope: to first order half of what its isophote's b/a lies below theirs.
     """
     step, _ = psf.grid
-    found, thinner = np.zeros((2, *sma.shape))
+    dimmed, thinner = np.zeros((2, *sma.shape))
     near = np.flatnonzero(sma < REACH_FWHM * psf.fwhm)
     if near.size < 2:
-        return found, thinner
+        return dimmed, thinner
     half = _HALF - 1 + _HALF // 2
     law = _drawn(n, re / step, ellipticity, half)
     seen = psf.convolved(law)
@@ -209,10 +209,10 @@ def seen_through(
     slope = -np.gradient(np.log(mean), np.log(sma[near]))
     thinner[near] = np.nan_to_num(harmonics[:, 4] / mean / np.maximum(slope, 0.2))
     bare = _sersic(ellipses.sma * step / re, n)
-    found[near] = -2.5 * np.log10(mean / bare)
+    dimmed[near] = -2.5 * np.log10(mean / bare)
     # The law along ellipses of another shape isn't the law at their major axis: that belongs to the PSF only near it.
     edge = np.clip((REACH_FWHM - sma / psf.fwhm) / (0.25 * REACH_FWHM), 0.0, 1.0)
-    return found * edge, thinner
+    return dimmed * edge, thinner
 
 
 def _sersic(radius: np.ndarray, n: float) -> np.ndarray:

@@ -47,31 +47,31 @@ def fit_with_psf(arrays: Mapping[str, np.ndarray], r50: float, psf: Psf, *, seed
     usable = np.isfinite(arrays["mu"]) & (arrays["sma"] >= 0.2 * psf.fwhm)
     sma, mu, shapes = arrays["sma"][usable], arrays["mu"][usable], arrays["ellipticity"][usable]
     mu_err = np.nan_to_num(arrays["mu_err"][usable], nan=1.0)
-    found = {f"{key}{end}": _NAN for key in (*PSF_KEYS, "disc_h", "disc_mu0") for end in ("", "_err")}
-    found |= {
+    quantities = {f"{key}{end}": _NAN for key in (*PSF_KEYS, "disc_h", "disc_mu0") for end in ("", "_err")}
+    quantities |= {
         "sersic_rms": _NAN,
         "disc_rms": _NAN,
         "r50_psf_free": _NAN,
         "sersic_ellipticity": _NAN,
         "psf_fwhm": psf.fwhm,
     }
-    found["fit_sma_min"] = float(sma[0]) if sma.size else _NAN
+    quantities["fit_sma_min"] = float(sma[0]) if sma.size else _NAN
     if sma.size < MIN_RADII:
-        return found
+        return quantities
     # The shape before the PSF is that of where the PSF no longer rounds it.
     shape_at = min(max(2.0 * np.nan_to_num(r50, nan=sma[-1]), 3.0 * psf.fwhm), float(sma[-1]))
     ellipticity = float(np.interp(shape_at, sma, shapes))
     weight = np.sqrt(np.minimum(np.gradient(sma) / psf.fwhm, 1.0)) / np.hypot(mu_err, STRUCTURE)
     draws = draw_profiles(sma, mu, mu_err, seed=seed)
 
-    found |= _fit(sma, mu, weight, draws, r50, psf, shapes, ellipticity)
-    ellipticity = float(np.nan_to_num(found["sersic_ellipticity"], nan=ellipticity))
-    if np.isfinite(found["sersic_n"]) and np.isfinite(r50):
-        found["r50_psf_free"] = r50 * _shrinking(sma, shapes, ellipticity, psf, found)
+    quantities |= _fit(sma, mu, weight, draws, r50, psf, shapes, ellipticity)
+    ellipticity = float(np.nan_to_num(quantities["sersic_ellipticity"], nan=ellipticity))
+    if np.isfinite(quantities["sersic_n"]) and np.isfinite(r50):
+        quantities["r50_psf_free"] = r50 * _shrinking(sma, shapes, ellipticity, psf, quantities)
     outer = sma >= np.nan_to_num(r50, nan=np.inf)
     if outer.sum() >= MIN_RADII:
-        found |= _fit_disc(sma, mu, weight, draws, outer, psf, ellipticity, shapes)
-    return found
+        quantities |= _fit_disc(sma, mu, weight, draws, outer, psf, ellipticity, shapes)
+    return quantities
 
 
 def _fit(
@@ -161,9 +161,9 @@ def _fit_disc(
     }
 
 
-def _shrinking(sma: np.ndarray, shapes: np.ndarray, ellipticity: float, psf: Psf, found: Mapping[str, float]) -> float:
+def _shrinking(sma: np.ndarray, shapes: np.ndarray, ellipticity: float, psf: Psf, fit: Mapping[str, float]) -> float:
     """Half-light radius of the fitted law before the PSF over that after it, both inside the last radius."""
-    n, re = found["sersic_n"], found["sersic_re"]
+    n, re = fit["sersic_n"], fit["sersic_re"]
     radius = np.geomspace(min(0.02 * re, 0.1 * psf.fwhm), max(sma[-1], 3.0 * re), 200)
     bare = sersic_mu(radius, n, re, 0.0)
     shape_seen = np.interp(radius, sma, shapes)

@@ -70,15 +70,15 @@ def quantities_of_many(
         keys += [f"{kind}_iso{level:g}{end}" for kind in ("r", "mag") for end in ("", "_err")]
     usable = np.isfinite(columns["mu"]) & np.isfinite(columns["growth"])
     rows, count = packed({key: columns[key] for key in _COLUMNS}, usable)
-    found: list[dict[str, float]] = [dict.fromkeys(keys, _NAN) for _ in range(len(count))]
+    quantities: list[dict[str, float]] = [dict.fromkeys(keys, _NAN) for _ in range(len(count))]
     for part in _parts(np.flatnonzero(count >= 3)):
         width = int(count[part].max())
         some = {key: values[part, :width] for key, values in rows.items()}
         values = _quantities(some, count[part], mag_total[part], isophotes, seed)
         plain = [column.tolist() for column in values.values()]
         for i, numbers in zip(part, zip(*plain, strict=True), strict=True):
-            found[i].update(zip(values, numbers, strict=True))
-    return found
+            quantities[i].update(zip(values, numbers, strict=True))
+    return quantities
 
 
 def _parts(index: np.ndarray) -> list[np.ndarray]:

@@ -66,25 +66,25 @@ def survey_quantities(
         et al. 2000, AJ 119, 2645). ``mu_mean_r50`` (mag arcsec^-2): half of the total light over the area of its
         ellipse. NaN where it can't be had.
     """
-    found = {f"{key}{end}": _NAN for key in KEYS for end in ("", "_err")}
+    quantities = {f"{key}{end}": _NAN for key in KEYS for end in ("", "_err")}
     usable = np.isfinite(arrays["mu"]) & np.isfinite(arrays["ellipticity"]) & (arrays["sma"] > 0)
     sma, mu, shapes = arrays["sma"][usable], arrays["mu"][usable], arrays["ellipticity"][usable]
     if sma.size < 3:
-        return found
+        return quantities
     mu_err = np.nan_to_num(arrays["mu_err"][usable], nan=1.0)
     drawn = np.concatenate([mu[None], draw_profiles(sma, mu, mu_err, seed=seed)])
-    quantities = _quantities(sma, drawn, shapes)
-    for key, values in quantities.items():
-        found[key] = float(values[0])
+    samples = _quantities(sma, drawn, shapes)
+    for key, values in samples.items():
+        quantities[key] = float(values[0])
         known = values[1:][np.isfinite(values[1:])]
         if np.isfinite(values[0]) and known.size >= 0.5 * (len(values) - 1):
             low, high = np.percentile(known, [15.87, 84.13])
-            found[f"{key}_err"] = float(0.5 * (high - low))
+            quantities[f"{key}_err"] = float(0.5 * (high - low))
     if np.isfinite(mag_total) and np.isfinite(r50):
         q = 1.0 - float(np.interp(np.log(r50), np.log(sma), shapes))
-        found["mu_mean_r50"] = mag_total + 2.5 * math.log10(2.0 * math.pi * r50 * r50 * q)
-        found["mu_mean_r50_err"] = float(np.median(mu_err[sma <= max(r50, sma[0])]))
-    return found
+        quantities["mu_mean_r50"] = mag_total + 2.5 * math.log10(2.0 * math.pi * r50 * r50 * q)
+        quantities["mu_mean_r50_err"] = float(np.median(mu_err[sma <= max(r50, sma[0])]))
+    return quantities
 
 
 def _quantities(sma: np.ndarray, mu: np.ndarray, shapes: np.ndarray) -> dict[str, np.ndarray]:
@@ -174,7 +174,7 @@ def bar_of(arrays: Mapping[str, np.ndarray], inner: float) -> dict[str, float]:
     inner : float
         Radii inside (arcsec) are left out: the PSF rounds them.
     """
-    found = dict.fromkeys(("bar_radius", "bar_ellipticity", "bar_pa", "bar_strength"), _NAN)
+    bar = dict.fromkeys(("bar_radius", "bar_ellipticity", "bar_pa", "bar_strength"), _NAN)
     usable = np.isfinite(arrays["ellipticity"]) & np.isfinite(arrays["pa"]) & (arrays["sma"] >= inner)
     sma, shapes, pa = arrays["sma"][usable], arrays["ellipticity"][usable], arrays["pa"][usable]
     for i in range(1, sma.size - 1):
@@ -191,7 +191,7 @@ def bar_of(arrays: Mapping[str, np.ndarray], inner: float) -> dict[str, float]:
             q = 1.0 - e
             strength = 2.0 / math.pi * (math.atan(q**-0.5) - math.atan(q**0.5))
             return {"bar_radius": float(sma[i]), "bar_ellipticity": e, "bar_pa": float(pa[i]), "bar_strength": strength}
-    return found
+    return bar
 
 
 def inclination_of(ellipticity: float, thickness: float = DISC_THICKNESS) -> float:
@@ -208,16 +208,16 @@ def more_quantities(
 
     The inclination is that of the outer disc: the median ellipticity of the outer third of the radii.
     """
-    found = survey_quantities(arrays, float(meta["mag_total"]), float(meta["r50"])) | bar_of(arrays, inner)
+    quantities = survey_quantities(arrays, float(meta["mag_total"]), float(meta["r50"])) | bar_of(arrays, inner)
     if thickness is not None:
         sma, shapes = arrays["sma"], arrays["ellipticity"]
         outer = shapes[sma >= sma[-1] * 2.0 / 3.0] if sma.size else shapes
         outer = outer[np.isfinite(outer)]
         middle = float(np.median(outer)) if outer.size else _NAN
         spread = median_deviation(outer, middle) / np.sqrt(outer.size) if outer.size else _NAN
-        found["inclination"] = inclination_of(middle, thickness)
+        quantities["inclination"] = inclination_of(middle, thickness)
         # A disc that isn't round by a few per cent, and the scatter of its ellipses.
         error = float(np.hypot(spread, 0.03))
         ends = [inclination_of(min(max(middle + sign * error, 0.0), 0.999), thickness) for sign in (-1, 1)]
-        found["inclination_err"] = 0.5 * abs(ends[1] - ends[0])
-    return found
+        quantities["inclination_err"] = 0.5 * abs(ends[1] - ends[0])
+    return quantities

@@ -54,10 +54,20 @@ def plot_bands(profiles: Mapping[str, QTable], ax: Axes | None = None, *, radius
 def plot_colors(profiles: Mapping[str, QTable], ax: Axes | None = None, *, radius: str = "log") -> dict[str, Any]:
     """Draw colour profiles of neighbouring bands (g-r, r-i, ...) with their 1-sigma bands.
 
-    Colours mean something only along the same ellipses: measure the bands with ``predict --forced``, and see to it that
-    their images have like PSFs, or leave out the inner two arcsec.
+    Colours are meaningful only along the same ellipses. Measure the bands with ``predict --forced``, and make sure that
+    their images have similar PSFs, or leave out the inner two arcsec.
 
-    Parameters and result as of `plot_bands`; the keys are as ``"g-r"``.
+    Parameters
+    ----------
+    profiles : mapping of str to QTable
+        By band, from blue to red.
+    ax : Axes, optional
+    radius : {"log", "linear", "r^1/4"}
+
+    Returns
+    -------
+    dict
+        ``axes``, ``legend``, and the artists of each colour by its name, such as ``"g-r"``.
     """
     ax = ax or new_figure(5.0, 2.6).add_subplot()
     artists: dict[str, Any] = {"axes": ax}
@@ -86,7 +96,19 @@ def plot_colors(profiles: Mapping[str, QTable], ax: Axes | None = None, *, radiu
 
 @styled
 def bands_figure(profiles: Mapping[str, QTable], *, radius: str = "log", title: str = "") -> Figure:
-    """Draw all bands above their colours, on one radius axis."""
+    """Draw all bands above their colours, on one radius axis.
+
+    Parameters
+    ----------
+    profiles : mapping of str to QTable
+        By band, from blue to red.
+    radius : {"log", "linear", "r^1/4"}
+    title : str
+
+    Returns
+    -------
+    Figure
+    """
     figure = new_figure(5.2, 5.2)
     mu_ax, colour_ax = figure.subplots(2, 1, sharex=True, height_ratios=[2.0, 1.0])
     plot_bands(profiles, mu_ax, radius=radius)

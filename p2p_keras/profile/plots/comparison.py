@@ -91,8 +91,8 @@ def _draw_cell(
     leading, profile = next(iter(predictions.items()))
     error = profile_error(sma_true, mu_true, arrays[leading]["sma"], arrays[leading]["mu"])
     band = f" {profile.meta['band']}" if profile.meta.get("band") else ""
-    said = f"{error:.3f} mag" if np.isfinite(error) else "no profile"
-    axes[panels[0]].set_title(f"{profile.meta.get('name', '')}{band}: {said}", fontsize=9)
+    result = f"{error:.3f} mag" if np.isfinite(error) else "no profile"
+    axes[panels[0]].set_title(f"{profile.meta.get('name', '')}{band}: {result}", fontsize=9)
 
     if "image" in axes:
         draw_image(axes["image"], image, profile)
@@ -140,12 +140,12 @@ def _draw_residuals(
     ax.axhline(0.0, color=TRUTH, lw=0.8, ls=(0, (4, 2)))
     reach, most = _RESIDUAL_RANGE
     for color, arrays in zip(_colors(predictions), predictions.values(), strict=True):
-        found = profile_residuals(sma_true, mu_true, arrays["sma"], arrays["mu"], arrays["mu_err"])
-        low, high = found.residual - found.mu_err, found.residual + found.mu_err
-        ax.fill_between(found.sma, low, high, color=color, alpha=0.25, lw=0)
-        ax.plot(found.sma, found.residual, color=color, lw=1.2)
-        if found.residual.size and np.median(np.abs(found.residual)) > 0.8 * _RESIDUAL_RANGE[0]:
-            reach = max(reach, min(1.3 * float(np.max(np.abs(found.residual))), most))
+        residuals = profile_residuals(sma_true, mu_true, arrays["sma"], arrays["mu"], arrays["mu_err"])
+        low, high = residuals.residual - residuals.mu_err, residuals.residual + residuals.mu_err
+        ax.fill_between(residuals.sma, low, high, color=color, alpha=0.25, lw=0)
+        ax.plot(residuals.sma, residuals.residual, color=color, lw=1.2)
+        if residuals.residual.size and np.median(np.abs(residuals.residual)) > 0.8 * _RESIDUAL_RANGE[0]:
+            reach = max(reach, min(1.3 * float(np.max(np.abs(residuals.residual))), most))
     ax.set_ylim(reach, -reach)
 
 

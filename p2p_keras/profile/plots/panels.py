@@ -210,17 +210,17 @@ def plot_residual(
     """
     ax, used = _axes(ax)
     arrays = plain_arrays(profile)
-    found = profile_residuals(*label_arrays(truth), arrays["sma"], arrays["mu"], arrays.get("mu_err"))
-    low, high = found.residual - found.mu_err, found.residual + found.mu_err
+    residuals = profile_residuals(*label_arrays(truth), arrays["sma"], arrays["mu"], arrays.get("mu_err"))
+    low, high = residuals.residual - residuals.mu_err, residuals.residual + residuals.mu_err
     artists: dict[str, Any] = {
         "axes": ax,
         "zero": ax.axhline(0.0, color="black", lw=0.8, ls=_DASHED),
-        "band": ax.fill_between(found.sma, low, high, color=color, alpha=0.25, lw=0),
-        "line": ax.plot(found.sma, found.residual, color=color, lw=1.2, label=label)[0],
+        "band": ax.fill_between(residuals.sma, low, high, color=color, alpha=0.25, lw=0),
+        "line": ax.plot(residuals.sma, residuals.residual, color=color, lw=1.2, label=label)[0],
     }
     ax.set_ylim(reach, -reach)
     ax.set_ylabel(r"$\Delta\mu$")
-    radius_axis(ax, radius, *_radius_range(ax, found.sma, radius, used))
+    radius_axis(ax, radius, *_radius_range(ax, residuals.sma, radius, used))
     ax.set_xlabel(SMA_LABEL)
     return artists
 

@@ -164,12 +164,24 @@ def figure_bytes(figure: Figure, *, dpi: int = 150, kind: str = "png") -> bytes:
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str], *, dpi: int = 160) -> Path:
-    """Write a figure as its ending says (.png, .pdf, .svg), under a temporary name that is then replaced.
+    """Write a figure in the format of the file's ending (.png, .pdf, .svg).
+
+    Parameters
+    ----------
+    figure : Figure
+    path : path
+        Replaced once the file is complete.
+    dpi : int
+        Dots per inch, for .png.
+
+    Returns
+    -------
+    Path
 
     Raises
     ------
     InputError
-        The disk refuses.
+        The file can't be written.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.part{path.suffix}")

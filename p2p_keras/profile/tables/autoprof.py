@@ -90,9 +90,9 @@ def write_prof(meta: Mapping[str, Any], columns: Mapping[str, np.ndarray], path:
 
 def read_prof(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Read what `write_prof` wrote: meta (see `read_comments`) and columns; angles from +x."""
-    meta, found = read_comments(path), prof_columns(path)
+    meta, columns = read_comments(path), prof_columns(path)
     meta["pa_reference"] = "+x"
-    out = {ours: found[theirs] for ours, theirs in _OURS.items() if theirs in found}
+    out = {ours: columns[theirs] for ours, theirs in _OURS.items() if theirs in columns}
     out["pa"] = (out["pa"] + 90.0) % 180.0
     return meta, out
 
@@ -117,12 +117,12 @@ def prof_columns(path: Path) -> dict[str, np.ndarray]:
     if any(len(row) != len(names) for row in rows):
         raise ValueError(f"a row doesn't have the {len(names)} columns that the first line names; is the file cut off?")
     table = np.array(rows, dtype=float).reshape(len(rows), len(names))
-    found = dict(zip(names, table.T, strict=True))
+    columns = dict(zip(names, table.T, strict=True))
     # Angles and radii may well be above 99.999: only magnitudes beyond it, and the very number elsewhere, are missing.
-    for name, values in found.items():
+    for name, values in columns.items():
         missing = values > _MISSING - 1e-3 if name.startswith(("SB", "totmag")) else np.abs(values - _MISSING) < 1e-6
         values[missing & (name != "R")] = np.nan
-    return found
+    return columns
 
 
 def prof_centre(path: Path) -> tuple[float, float]:
@@ -132,8 +132,8 @@ def prof_centre(path: Path) -> tuple[float, float]:
     """
     aux = path.with_suffix(".aux")
     text = aux.read_text(encoding="utf-8") if aux.is_file() else ""
-    found = re.search(r"^center x:\s*([-+.\deE]+)\s*pix, y:\s*([-+.\deE]+)", text, re.MULTILINE)
-    return (float(found[1]), float(found[2])) if found else (float("nan"), float("nan"))
+    match = re.search(r"^center x:\s*([-+.\deE]+)\s*pix, y:\s*([-+.\deE]+)", text, re.MULTILINE)
+    return (float(match[1]), float(match[2])) if match else (float("nan"), float("nan"))
 
 
 def read_comments(path: Path) -> dict[str, Any]:

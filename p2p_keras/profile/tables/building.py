@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
     from p2p_keras.profile.tables.profile_object import Profile
 
-__all__ = ["profile_table", "measured_profiles", "sky_position_angle"]
+__all__ = ["profile_table", "measured_profiles", "meta_of_image", "sky_position_angle"]
 
 
 def profile_table(
@@ -160,6 +160,19 @@ def _meta(
         "sky": sky / image.binning**2,
         "flags": flags,
         "quality": quality_of(flags, p_bad),
+        **meta_of_image(image),
+        **origin,
+    }
+
+
+def meta_of_image(image: GalaxyImage) -> dict[str, Any]:
+    """What a profile's `meta` says of the image: its file, what was cut out, and where the calibration is from.
+
+    Parameters
+    ----------
+    image : GalaxyImage
+    """
+    return {
         "source": str(image.source or ""),
         "x_offset": whole_or_float(image.x_offset),
         "y_offset": whole_or_float(image.y_offset),
@@ -170,7 +183,6 @@ def _meta(
         "pixel_scale_origin": str(image.pixel_scale_origin),
         "noise_origin": str(image.noise_origin),
         "notes": [str(note) for note in image.notes],
-        **origin,
     }
 
 

@@ -159,27 +159,27 @@ def read_ellipses(table: str | os.PathLike[str] | Table, *, band: str = "") -> l
         if not path.is_file():
             raise InputError(path, "there is no such table of ellipses")
         try:
-            found = _of_file(path, band)
+            tables = _of_file(path, band)
         except InputError:
             raise
         except Exception as error:  # whatever the many table readers raise
             raise InputError(path, f"can't be read as a table of ellipses ({error})") from None
     else:
         source = "the table of ellipses"
-        found = _of_table(table, source, band)
-    found = [_usable(ellipses) for ellipses in found]
-    found = [ellipses for ellipses in found if ellipses.sma.size]
-    if not found:
+        tables = _of_table(table, source, band)
+    tables = [_usable(ellipses) for ellipses in tables]
+    tables = [ellipses for ellipses in tables if ellipses.sma.size]
+    if not tables:
         raise InputError(source, "has no ellipse with a radius, an ellipticity and a position angle")
-    return found
+    return tables
 
 
-def ellipses_for(found: list[GivenEllipses], name: str) -> GivenEllipses | None:
+def ellipses_for(given: list[GivenEllipses], name: str) -> GivenEllipses | None:
     """Those of a galaxy by its name; of one galaxy alone they are anybody's. None where there are none."""
-    if len(found) == 1:
-        return found[0]
+    if len(given) == 1:
+        return given[0]
     wanted = name.strip().casefold()
-    return next((ellipses for ellipses in found if ellipses.name.strip().casefold() == wanted), None)
+    return next((ellipses for ellipses in given if ellipses.name.strip().casefold() == wanted), None)
 
 
 def _of_file(path: Path, band: str) -> list[GivenEllipses]:

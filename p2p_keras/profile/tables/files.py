@@ -149,12 +149,36 @@ class ProfileWriter:
         self.close()
 
     def holds(self, source: str, name: str) -> bool:
-        """Whether the output had this galaxy of this file before (with `resume`)."""
+        """Whether the output had this galaxy before, with `resume`.
+
+        Parameters
+        ----------
+        source : str
+            The galaxy's file.
+        name : str
+        """
         name = safe_name(plain_name(name)) if self.is_folder else plain_name(name)
         return self._finished is not None and self._finished.holds(source, name)
 
     def add(self, profile: QTable | MeasuredProfile) -> str:
-        """Take one profile; returns the name under which it is kept."""
+        """Add one profile.
+
+        Parameters
+        ----------
+        profile : QTable or MeasuredProfile
+
+        Returns
+        -------
+        str
+            The name under which it is kept. A second galaxy of the same name gets another one.
+
+        Raises
+        ------
+        UsageError
+            A second galaxy for a ``.prof`` file, which holds one.
+        InputError
+            The file can't be written.
+        """
         profile = MeasuredProfile.of(profile)
         wanted = plain_name(str(profile.meta.get("name", ""))) or "galaxy"
         if self.is_folder:
@@ -163,8 +187,8 @@ class ProfileWriter:
         if name != profile.meta.get("name"):
             meta = profile.meta | {"name": name}
             if profile.meta.get("name") == wanted:  # not for the letters of a file's name alone
-                said = f"a second galaxy named {wanted} is kept as {name}"
-                meta["notes"] = [*profile.meta.get("notes", []), said]
+                note = f"a second galaxy named {wanted} is kept as {name}"
+                meta["notes"] = [*profile.meta.get("notes", []), note]
             profile = MeasuredProfile(meta, profile.columns)
         if self._spool is not None:
             self._spool.add(profile.meta, profile.columns)
@@ -213,7 +237,24 @@ class ProfileWriter:
 def write_profiles(
     profiles: Iterable[QTable | MeasuredProfile], output: str | os.PathLike[str], table_format: str | None = None
 ) -> list[Path]:
-    """Write profiles to one table or to a folder, see `ProfileWriter`; returns the files written."""
+    """Write profiles to one table, or to a folder with a table for each.
+
+    Parameters
+    ----------
+    profiles : iterable of QTable or MeasuredProfile
+    output, table_format
+        As those of `ProfileWriter`.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+
+    Raises
+    ------
+    UsageError, InputError
+        As those of `ProfileWriter`.
+    """
     with ProfileWriter(output, table_format) as writer:
         for profile in profiles:
             writer.add(profile)
@@ -221,12 +262,19 @@ def write_profiles(
 
 
 def write_table(profile: QTable | MeasuredProfile, path: str | os.PathLike[str], table_format: str) -> None:
-    """Write the table of one galaxy under a temporary name and rename it.
+    """Write the table of one galaxy, under a temporary name that is then renamed.
+
+    Parameters
+    ----------
+    profile : QTable or MeasuredProfile
+    path : path
+    table_format : str
+        One of `FORMATS`.
 
     Raises
     ------
     InputError
-        The disk refuses.
+        The file can't be written.
     """
     galaxy = MeasuredProfile.of(profile)
     if table_format == "prof":

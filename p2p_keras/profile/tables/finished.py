@@ -35,12 +35,12 @@ class FinishedGalaxies:
 
     def holds(self, source: str, name: str) -> bool:
         """Whether the galaxy of this name and file is there, be it as NAME_2 because of a namesake."""
-        found, number = name_key(name), 1
-        while found in self._sources:
-            if _same_file(self._sources[found], source):
+        key, number = name_key(name), 1
+        while key in self._sources:
+            if _same_file(self._sources[key], source):
                 return True
             number += 1
-            found = f"{name_key(name)}_{number}"
+            key = f"{name_key(name)}_{number}"
         return False
 
 
@@ -65,12 +65,12 @@ class FinishedFiles:
 
     def holds(self, source: str, name: str) -> bool:
         """See `FinishedGalaxies.holds`."""
-        found, number = name_key(name), 1
-        while found in self._paths:
-            if _same_file(self._source_of(self._paths[found]), source):
+        key, number = name_key(name), 1
+        while key in self._paths:
+            if _same_file(self._source_of(self._paths[key]), source):
                 return True
             number += 1
-            found = f"{name_key(name)}_{number}"
+            key = f"{name_key(name)}_{number}"
         return False
 
     def _source_of(self, path: Path) -> str:

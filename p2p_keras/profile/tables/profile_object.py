@@ -37,7 +37,14 @@ class Profile(QTable):
     """
 
     def plot(self, ax: Axes | None = None, **options: Any) -> dict[str, Any]:
-        """Draw surface brightness against radius; see `p2p_keras.profile.plots.plot_profile` for options and result."""
+        """Draw surface brightness against radius.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+        **options
+            Those of `p2p_keras.profile.plots.plot_profile`, which also says what is returned.
+        """
         from p2p_keras.profile.plots import plot_profile
 
         return plot_profile(self, ax, **options)

@@ -49,10 +49,14 @@ def format_of(path: str | os.PathLike[str]) -> str | None:
 def read_profiles(path: str | os.PathLike[str]) -> list[QTable]:
     """Read the profiles of a file or folder that `write_profiles` wrote.
 
+    Parameters
+    ----------
+    path : path
+
     Returns
     -------
     list of QTable
-        One per galaxy, in the order of the file (of the names in a folder), with units, and ``meta`` as far as the
+        One per galaxy, in the order of the file (of the names in a folder), with units, and with ``meta`` as far as the
         format keeps it. Galaxies without a single radius come back too, as empty tables, except from ``.csv``.
 
     Raises

@@ -15,7 +15,7 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uf
 
 def printable(text: str) -> str:
     r"""Text without characters that no text file can hold: ``\u2028`` and the like in their place."""
-    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def plain_name(name: str) -> str:
@@ -61,8 +61,8 @@ def yaml_quoted(text: str) -> str:
     JSON's, but for characters beyond ``\uffff``, whose two halves of JSON aren't joined by readers of YAML.
     """
 
-    def escaped(found: re.Match[str]) -> str:
-        code = ord(found[0])
+    def escaped(match: re.Match[str]) -> str:
+        code = ord(match[0])
         return f"\\U{code:08x}" if code > 0xFFFF else f"\\u{code:04x}"
 
     return re.sub("[^\x20-\x7e]", escaped, json.dumps(text, ensure_ascii=False))
@@ -70,7 +70,7 @@ def yaml_quoted(text: str) -> str:
 
 def yaml_unquoted(text: str) -> str:
     """What `yaml_quoted` was made of; the text itself where it isn't of that kind."""
-    wide = re.sub(r"(?<!\\)((?:\\\\)*)\\U([0-9a-f]{8})", lambda found: found[1] + chr(int(found[2], 16)), text)
+    wide = re.sub(r"(?<!\\)((?:\\\\)*)\\U([0-9a-f]{8})", lambda match: match[1] + chr(int(match[2], 16)), text)
     try:
         return str(json.loads(wide))
     except ValueError:

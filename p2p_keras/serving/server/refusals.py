@@ -70,5 +70,5 @@ def from_exception(error: BaseException) -> Refusal:
     if isinstance(error, tf.errors.InvalidArgumentError):
         return invalid(sentence_of_tensorflow(str(error.message)))
     if isinstance(error, tf.errors.ResourceExhaustedError | MemoryError):
-        return exhausted("the server has not the memory to run this request")
+        return exhausted("the server doesn't have enough memory to run this request")
     return Refusal(grpc.StatusCode.INTERNAL, f"the model failed on this request ({type(error).__name__})")

@@ -246,7 +246,7 @@ class Repository:
             if keep:
                 self._retire(name, version)
             elif not version.error:
-                version.error = "deleted from disk; served on, since there is no other version"
+                version.error = "deleted from disk; still served, since there is no other version"
                 log("version deleted", level=logging.WARNING, model=name, version=number, note=version.error)
 
     async def _try_load(self, name: str, version: Version) -> bool:

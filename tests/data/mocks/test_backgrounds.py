@@ -159,7 +159,7 @@ def test_unusable_frames_are_named(tmp_path):
     assert sorted(str(error).split(":")[0].rsplit("/", 1)[-1] for error in errors) == ["broken.fits", "tiny.fits"]
     assert [frame.name for frame in Backgrounds(tmp_path / "cache").frames] == ["good"]
     (frames / "good.fits").unlink()
-    with pytest.raises(UsageError, match="no frame to use"):
+    with pytest.raises(UsageError, match="no image can be used as background"):
         prepare_backgrounds(frames, tmp_path / "other")
 
 

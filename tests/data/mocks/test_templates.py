@@ -163,7 +163,7 @@ def test_unusable_images_are_named(tmp_path):
     images.mkdir()
     write_galaxy(images / "empty.fits", flux=0.0)
     write_galaxy(images / "small.fits", scale=3.0)
-    with pytest.raises(UsageError, match=r"no image to use as template.*there is no galaxy above the noise"):
+    with pytest.raises(UsageError, match=r"no image can be used as template.*there is no galaxy above the noise"):
         prepare_templates(images, tmp_path / "cache")
     write_galaxy(images / "good.fits")
     errors = prepare_templates(images, tmp_path / "cache")

@@ -178,6 +178,14 @@ def test_flag_is_set(word, pixels, settings):
     assert meta["quality"] >= FLAGS[word].quality
 
 
+@pytest.mark.parametrize("step", [0.0, 0.02, 0.05, 0.1])
+def test_linear_images_are_not_called_nonlinear(step):
+    """Images of counts, or compressed in coarse steps, would be refused as pictures."""
+    pixels = paint((96, 96))
+    pixels = np.round(pixels / step) * step if step else pixels
+    assert "nonlinear" not in profile_table(exponential_outputs((96, 96)), image_of(pixels)).meta["flags"]
+
+
 @pytest.mark.parametrize("h", [1.42, 1.46, 1.5, 1.54])
 def test_unresolved_means_the_half_light_radius_of_the_meta(h):
     """A star whose r50 is 2.4 px would pass for a galaxy, since the grid's next radius lies beyond the limit."""

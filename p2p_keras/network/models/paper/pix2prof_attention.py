@@ -17,7 +17,7 @@ from p2p_keras.network import layers as p2p
 from p2p_keras.network.models.beside_mu import contract_inputs, physical_outputs, shape_head
 from p2p_keras.network.models.paper.resnet import STAGES, resnet18, scaled
 
-__all__ = ["STRIDE", "image_memory", "build_network"]
+__all__ = ["STRIDE", "image_memory", "encoded_image", "build_network"]
 
 STRIDE = 16
 
@@ -45,6 +45,30 @@ def image_memory(image, fine, coarse, units, dtype):
     return layers.LayerNormalization(dtype="float32", name="memory")(memory), mask
 
 
+def encoded_image(image, zero_point, pixel_scale, width, dtype):
+    """What a decoder with attention gets of an image.
+
+    Parameters
+    ----------
+    image : tensor (batch, height, width)
+    zero_point, pixel_scale : tensors (batch,)
+    width : float
+        Channels and units over those of `pix2prof`.
+    dtype : str
+        Precision policy of the encoder.
+
+    Returns
+    -------
+    z (batch, units) float32, memory (batch, positions, units) float32, mask (batch, positions)
+    """
+    units = scaled(STAGES[-1], width)
+    x = p2p.AsinhImage(name="asinh")(image, zero_point, pixel_scale)
+    fine, coarse = resnet18(x, width, dtype)
+    pooled = layers.GlobalAveragePooling2D(dtype="float32", name="pool")(coarse)
+    z = layers.Dense(units, dtype="float32", name="z")(pooled)
+    return z, *image_memory(image, fine, coarse, units, dtype)
+
+
 def build_network(*, width=1.0, dropout=0.2, window=100, tolerance=0.01, dtype="float32"):
     """Functional model that writes a profile from an image, looking at it at every step.
 
@@ -67,11 +91,7 @@ def build_network(*, width=1.0, dropout=0.2, window=100, tolerance=0.01, dtype="
     # === Encoder ===
     image, zero_point, pixel_scale = contract_inputs()
     units = scaled(STAGES[-1], width)
-    x = p2p.AsinhImage(name="asinh")(image, zero_point, pixel_scale)
-    fine, coarse = resnet18(x, width, dtype)
-    pooled = layers.GlobalAveragePooling2D(dtype="float32", name="pool")(coarse)
-    z = layers.Dense(units, dtype="float32", name="z")(pooled)
-    memory, mask = image_memory(image, fine, coarse, units, dtype)
+    z, memory, mask = encoded_image(image, zero_point, pixel_scale, width, dtype)
 
     # === Decoder ===
     decoder = p2p.AttentionDecoder(

@@ -15,8 +15,8 @@ from keras import layers
 
 from p2p_keras.network import layers as p2p
 from p2p_keras.network.models.beside_mu import contract_inputs, physical_outputs, shape_head
-from p2p_keras.network.models.paper.pix2prof_attention import image_memory
-from p2p_keras.network.models.paper.resnet import STAGES, resnet18, scaled
+from p2p_keras.network.models.paper.pix2prof_attention import encoded_image
+from p2p_keras.network.models.paper.resnet import STAGES, scaled
 
 __all__ = ["build_network"]
 
@@ -42,11 +42,7 @@ def build_network(*, width=1.0, blocks=4, num_heads=8, dtype="float32"):
     # === Encoder ===
     image, zero_point, pixel_scale = contract_inputs()
     units = scaled(STAGES[-1], width)
-    x = p2p.AsinhImage(name="asinh")(image, zero_point, pixel_scale)
-    fine, coarse = resnet18(x, width, dtype)
-    pooled = layers.GlobalAveragePooling2D(dtype="float32", name="pool")(coarse)
-    z = layers.Dense(units, dtype="float32", name="z")(pooled)
-    memory, mask = image_memory(image, fine, coarse, units, dtype)
+    z, memory, mask = encoded_image(image, zero_point, pixel_scale, width, dtype)
 
     # === Decoder: all radii in parallel ===
     sma = p2p.RadialGrid(name="grid")(image)
