@@ -80,17 +80,22 @@ test-addons: venv ## the tensorflow-addons lane: shipped model and attention ste
 	$(VENV_ADDONS)/bin/python -m pytest --override-ini minversion=7 tests/addons
 
 # The tests marked `backends`: other files import TensorFlow.
-BACKEND_TESTS = tests/network/backends tests/network/layers/test_layer_contract.py
-test-jax: venv ## layers, presets and the shipped model on JAX, against TensorFlow's numbers
-	KERAS_BACKEND=jax $(PY) -m pytest -n 0 $(BACKEND_TESTS)
+BACKEND_TESTS ?= tests/network/backends tests/network/layers/test_layer_contract.py tests/network/training/test_every_backend.py
+# The networks are tiny: to optimize what is compiled takes longer than to run it.
+UNOPTIMIZED = --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true
+test-jax: venv ## layers, presets, training and the shipped model on JAX, against TensorFlow's numbers
+	KERAS_BACKEND=jax XLA_FLAGS="$(UNOPTIMIZED) $(XLA_FLAGS)" $(PY) -m pytest $(PYTEST_ARGS) $(BACKEND_TESTS)
 
 # PyTorch's wheel on PyPI brings 3 GB of CUDA: an environment of its own, without TensorFlow, for the CPU build.
 VENV_TORCH ?= .venv-torch
 TORCH ?= torch
 test-torch: venv ## the same on PyTorch, without TensorFlow (TORCH=a requirement or wheel of the CPU build)
-	[ -x $(VENV_TORCH)/bin/python ] || { $(PY) -m venv $(VENV_TORCH); $(VENV_TORCH)/bin/python -m pip install $(PIP_QUIET) \
-	$(TORCH) $$(grep -hE '^(click|google-crc32c|h5py|keras|protobuf|pytest|rich|scipy)==' requirements.lock); }
 	@mkdir -p build
+	@{ echo "$(TORCH)"; grep -hE '^(click|google-crc32c|h5py|keras|protobuf|pytest|rich|scipy)==' requirements.lock; } > build/requirements-torch.txt
+	@cmp -s build/requirements-torch.txt $(VENV_TORCH)/requirements-torch.txt || { \
+	[ -x $(VENV_TORCH)/bin/python ] || $(PY) -m venv $(VENV_TORCH); \
+	$(VENV_TORCH)/bin/python -m pip install $(PIP_QUIET) -r build/requirements-torch.txt; \
+	cp build/requirements-torch.txt $(VENV_TORCH)/; }
 	$(PY) tests/network/backends/reference.py build/backends.npz
 	KERAS_BACKEND=torch P2P_BACKENDS_REFERENCE=$(CURDIR)/build/backends.npz PYTHONPATH=$(CURDIR) \
 	$(VENV_TORCH)/bin/python -m pytest $(BACKEND_TESTS)

@@ -3,7 +3,7 @@
     python benchmarks/backend_operations.py
 
 Prints processor time per call in a compiled graph, the sizes being those of the third look of a batch of 16 images of
-256 px, and of a step of a caption's decoder.
+256 px.
 """
 
 from __future__ import annotations
@@ -23,11 +23,9 @@ def main() -> None:
     from p2p_keras.network.layers import per_backend
 
     pixels, places = tf.random.normal((16, 87381)), tf.random.uniform((16, 64 * 64 * 4), 0, 87381, tf.int32)
-    steps, step = tf.random.normal((1024, 16)), tf.constant(512)
     heat = tf.random.normal((16, 1024))
     cases = {
         "gathered": (per_backend.gathered, lambda x, i: ops.take_along_axis(x, i, axis=1), (pixels, places), 200),
-        "rows_of": (per_backend.rows_of, lambda x, i: ops.take(x, i, axis=0), (steps, step), 2000),
         "greatest": (per_backend.greatest, lambda x: ops.argmax(x, axis=-1), (heat,), 2000),
     }
     for name, (ours, kerases, arguments, calls) in cases.items():

@@ -9,6 +9,8 @@ smaller batches.
 
 `--bundle FOLDER` makes a copy of the package and of the few packages that it needs, below 60 MB, for a machine that has
 only Python, numpy, scipy and JAX: there, ``python FOLDER/gpu.py --minutes 10``.
+
+`--small` tries the script itself in a minute on a CPU, with tiny networks and few steps.
 """
 
 from __future__ import annotations
@@ -33,6 +35,8 @@ os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # so that the m
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 SETTINGS = {"sky_free": True, "errors": True}  # of the shipped model
+SMALL = {"filters": [4, 8], "depths": [0, 1], "centre_filters": [4, 8], "dim": 16, "num_heads": 2}
+SMALL |= {"sky_blocks": 1, "decoder_blocks": 1}
 BUNDLED = """absl click google_crc32c google/protobuf google/_upb h5py h5py.libs keras markdown_it mdurl ml_dtypes namex
 optree packaging pygments rich typing_extensions.py"""
 
@@ -59,16 +63,17 @@ def images(batch: int, side: int):
     return {"image": image, **numbers}
 
 
-def network_of(precision: str):
-    """The shipped model's network and weights in a precision."""
+def network_of(precision: str, small: bool):
+    """The shipped model's network and weights in a precision, or a tiny one as it begins."""
     import keras
 
     from p2p_keras.network.models import build_network
     from p2p_keras.network.training.run import load_initial
 
     keras.utils.clear_session()
-    network = build_network("isophote", dtype=precision, **SETTINGS)
-    load_initial(network, str(model_file()))
+    network = build_network("isophote", dtype=precision, **SETTINGS, **(SMALL if small else {}))
+    if not small:
+        load_initial(network, str(model_file()))
     return network
 
 
@@ -103,15 +108,17 @@ def compare(found, keep, options):
     import numpy as np
 
     from p2p_keras.network import load_network
+    from p2p_keras.network.models import finish_model
 
-    run, weights = as_function(load_network(model_file()), ("mu", "valid"))
+    model = finish_model(network_of("float32", True)) if options.small else load_network(model_file())
+    run, weights = as_function(model, ("mu", "valid"))
     inputs, cpu = images(16, options.side), jax.devices("cpu")[0]
     true = jax.device_get(run(*jax.device_put((weights, inputs), cpu)))
     for precision in ("highest", "tensorfloat32", "bfloat16") if options.gpu else ("highest",):
         with jax.default_matmul_precision(precision):
             here = jax.device_get(run(*jax.device_put((weights, inputs), jax.devices()[0])))
         both = true["valid"] & here["valid"]
-        difference = float(np.abs(true["mu"] - here["mu"])[both].max())
+        difference = float(np.abs(true["mu"] - here["mu"])[both].max(initial=0.0))
         found[f"largest difference of mu (mag), matrix units: {precision}"] = difference
         found[f"radii valid in one alone: {precision}"] = int((true["valid"] != here["valid"]).sum())
         keep()
@@ -134,7 +141,8 @@ def inference(found, keep, options):
     networks = {}
     for precision, batch in cases:
         if precision not in networks:
-            networks[precision] = as_function(network_of(precision), ("mu", "mu_err", "ellipticity", "pa", "growth"))
+            network = network_of(precision, options.small)
+            networks[precision] = as_function(network, ("mu", "mu_err", "ellipticity", "pa", "growth"))
         run, weights = networks[precision]
         inputs = images(batch, options.side)
         there = jax.device_put(inputs)
@@ -165,24 +173,26 @@ def training(found, keep, options):
 
     data = mocks(options, 512 if options.gpu else 24)
     curves: dict[str, list[float]] = {}
-    share = options.seconds / len(PRECISIONS)
-    for precision in PRECISIONS:
+    precisions = PRECISIONS[-1:] if options.small else PRECISIONS
+    share = options.seconds / len(precisions)
+    network = {f"model.{name}": value for name, value in (SMALL if options.small else {}).items()}
+    for precision in precisions:
         began = time.perf_counter()
         for batch in options.training_batches:
             keras.utils.clear_session()
             keras.utils.set_random_seed(1)
-            settings = {"precision": precision, "batch_size": batch, "warmup_steps": 50}
+            settings = {"precision": precision, "batch_size": batch, "warmup_steps": 50, **network}
             trainer = make_trainer(FitConfig.from_mapping(settings, "benchmark"), 500)
             held = ShardBatches(data, "train", batch_size=batch, image_sizes=(options.side,), shuffle=True, seed=1)
             batches = [b for _, b in zip(range(8), held.repeat(), strict=False)]
             losses = curves.setdefault(f"{precision}, batch {batch}", [])
-            steps = 500 if batch == options.training_batches[0] else 20
+            steps = options.steps if batch == options.training_batches[0] else 20
             timed = 0.0
             for step in range(steps):
                 start = time.perf_counter()
                 losses.append(float(trainer.train_on_batch(*batches[step % len(batches)], return_dict=True)["loss"]))
                 timed += (time.perf_counter() - start) * (step > 0)
-                if step > 2 and time.perf_counter() - began > share * (0.7 if steps == 500 else 1.0):
+                if step > 2 and time.perf_counter() - began > share * (0.7 if steps == options.steps else 1.0):
                     break
             found[f"{precision}, batch {batch} (images/s)"] = batch * (len(losses) - 1) / timed
             found[f"{precision}, batch {batch}: loss, last of {len(losses)} steps"] = float(np.mean(losses[-8:]))
@@ -202,7 +212,7 @@ def pipeline(found, keep, options):
         data, "train", batch_size=16, image_sizes=(options.side,), shuffle=True, augment=True, seed=1
     )
     endless = iter(batches.repeat())
-    rate = 16 / until(min(10.0, options.seconds / 2), lambda: next(endless))
+    rate = 16 / until(min(20 * options.slice_s, options.seconds / 2), lambda: next(endless))
     found[f"without TensorFlow, {os.cpu_count()} cores (images/s)"] = rate
     keep()
     trained = [v for name, v in known(options, "training").items() if name.startswith("float32") and "images/s" in name]
@@ -224,15 +234,18 @@ def simulation(found, keep, options):
 
 def longer(found, keep, options):
     """6. With the time that is left: isophote from the shipped weights, then pix2prof at the paper's full size."""
-    data = mocks(options, 512 if options.gpu else 24)
+    data, steps = mocks(options, 512 if options.gpu else 24), 50 if options.gpu else 2
     runs = {"isophote": ["--init", str(model_file()), "--learning-rate", "3e-4"], "pix2prof": []}
-    if not options.gpu:
+    if options.small:
+        runs = {"isophote": [f"--set=model.{name}={json.dumps(value)}" for name, value in SMALL.items()]}
+    elif not options.gpu:
         runs = {"isophote": runs["isophote"]}
     for preset, further in runs.items():
         folder = options.output / f"run_{preset}"
         shutil.rmtree(folder, ignore_errors=True)
         command = [sys.executable, "-m", "p2p_keras.fit", "--data", str(data), "--preset", preset, *further]
-        command += ["--epochs", "1000", "--steps-per-epoch", "50" if options.gpu else "2", "--no-export", "--quiet"]
+        command += ["--epochs", "2" if options.small else "1000", "--no-export", "--quiet"]
+        command += ["--steps-per-epoch", str(steps)]
         batch = "64" if options.gpu else "4"
         command += ["--run", str(folder), "--image-sizes", str(options.side), "--batch-size", batch]
         stopped(command, (options.seconds - 20.0) / len(runs))
@@ -240,7 +253,7 @@ def longer(found, keep, options):
         rows = table.read_text().splitlines() if table.exists() else []
         if len(rows) > 1:
             row = dict(zip(rows[0].split(","), rows[-1].split(","), strict=True))
-            found[f"{preset}: epochs of 50 steps"] = len(rows) - 1
+            found[f"{preset}: epochs of {steps} steps"] = len(rows) - 1
             found[f"{preset}: held-out error (mag)"] = float(row["val_error_bright"])
         keep()
 
@@ -352,6 +365,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--output", type=Path, default=Path("gpu"))
     parser.add_argument("--side", type=int, help="Side of the images in px [default: 256; 64 on a CPU].")
+    parser.add_argument("--small", action="store_true", help="Tiny networks, few steps: tries the script alone.")
     parser.add_argument("--bundle", type=Path, metavar="FOLDER", help="Make a copy for a bare machine, and stop.")
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS))
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
@@ -367,9 +381,10 @@ def main() -> None:
     device = jax.devices()[0]
     options.gpu = device.platform == "gpu"
     options.side = options.side or (256 if options.gpu else 64)
-    options.batches = (1, 16, 64, 256, 1024) if options.gpu else (1, 16)
+    options.batches = (1, 16, 64, 256, 1024) if options.gpu else (2,) if options.small else (1, 16)
     options.training_batches = (64, 256, 1024) if options.gpu else (8,)
-    options.slice_s = 2.0 if options.gpu else 0.5
+    options.slice_s = 0.05 if options.small else 2.0 if options.gpu else 0.5
+    options.steps = 4 if options.small else 500
     if options.part:
         found: dict = {}
         keep = lambda: (options.output / f"{options.part}.json").write_text(json.dumps(found, indent=1))  # noqa: E731
@@ -387,7 +402,7 @@ def main() -> None:
         left -= PARTS[part][1]
         (options.output / f"{part}.json").unlink(missing_ok=True)
         command = [sys.executable, __file__, "--part", part, "--seconds", f"{seconds:.0f}"]
-        command += ["--output", str(options.output), "--side", str(options.side)]
+        command += ["--output", str(options.output), "--side", str(options.side), *["--small"] * options.small]
         ended = stopped(command, seconds)
         result["parts"][part] = {**known(options, part), "ended": ended}
         (options.output / "gpu.json").write_text(json.dumps(result, indent=1) + "\n")

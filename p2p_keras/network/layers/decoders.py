@@ -13,7 +13,6 @@ from p2p_keras.core import radii
 from p2p_keras.core import units as physical
 from p2p_keras.network.layers.attention_gru import AttentionGRUCell
 from p2p_keras.network.layers.geometry import longer_side
-from p2p_keras.network.layers.per_backend import rows_of
 
 __all__ = ["START_TOKEN", "has_reached_sky", "CaptionDecoder", "GRUDecoder", "AttentionDecoder", "AlignmentsAt"]
 
@@ -98,7 +97,7 @@ class CaptionDecoder(keras.layers.Layer):
         def step(i, carried):
             token, caption, *state = carried
             output, state = advance(token, tuple(state), i)
-            given = ops.reshape(rows_of(by_step, i), (batch, 1))
+            given = ops.reshape(ops.take(by_step, i, axis=0), (batch, 1))
             return ops.where(ops.isfinite(given), given, output), ops.where(place == i, output, caption), *state
 
         first = ops.full((batch, 1), START_TOKEN, "float32"), ops.full((batch, steps), _SKY, "float32"), *state
@@ -202,7 +201,7 @@ class GRUDecoder(CaptionDecoder):
         dropped = self._dropped(teacher, ops.shape(z)[0], training, self.num_layers - 1)
 
         def advance(token, state, i):
-            masks = None if dropped is None else [rows_of(dropped[n], i) for n in range(self.num_layers - 1)]
+            masks = None if dropped is None else [ops.take(dropped[n], i, axis=0) for n in range(self.num_layers - 1)]
             return self.step(token, state, masks)
 
         return self._write((z,) * self.num_layers, advance, image, teacher)
@@ -268,7 +267,7 @@ class AttentionDecoder(CaptionDecoder):
         nothing = ops.zeros((batch, memory.shape[2]))
 
         def advance(token, state, i):
-            factors = None if dropped is None else rows_of(dropped[0], i)
+            factors = None if dropped is None else ops.take(dropped[0], i, axis=0)
             output, state, _ = self.step(token, state, memory, keys, mask, factors)
             return output, state
 
@@ -315,7 +314,7 @@ class AlignmentsAt(keras.layers.Layer):
         def body(i, token, found, attention, hidden):
             _, (attention, hidden), alignments = self.decoder.step(token, (attention, hidden), memory, keys, mask)
             found = ops.where(ops.expand_dims(at == i, -1), ops.expand_dims(alignments, 1), found)
-            return i + 1, ops.reshape(rows_of(by_step, i), (batch, 1)), found, attention, hidden
+            return i + 1, ops.reshape(ops.take(by_step, i, axis=0), (batch, 1)), found, attention, hidden
 
         first = (
             ops.convert_to_tensor(0, "int32"),

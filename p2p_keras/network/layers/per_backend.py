@@ -1,4 +1,4 @@
-"""The few operations that ``keras.ops`` lacks, or that it does slowly on TensorFlow: a function each, per backend.
+"""The two operations that ``keras.ops`` lacks, or that it does slowly on TensorFlow: a function each, per backend.
 
 Everything else of the network is written in ``keras.ops``. `benchmarks/backend_operations.py` measures what is here.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-__all__ = ["gathered", "rows_of", "greatest"]
+__all__ = ["gathered", "greatest"]
 
 if keras.config.backend() == "tensorflow":
     import tensorflow as tf
@@ -17,11 +17,6 @@ if keras.config.backend() == "tensorflow":
         """``values[b, index[b, j]]`` of values (batch, n) and index (batch, m), which must lie in 0 ... n - 1."""
         # `ops.take_along_axis` takes 1.08 times as long: it looks for negative numbers and broadcasts both first.
         return tf.gather(values, index, batch_dims=1)
-
-    def rows_of(table, index):
-        """``table[index]``, along the first axis; `index`, of any shape, must lie in 0 ... n - 1."""
-        # `ops.take` looks for negative numbers: alone as fast, but more nodes in a loop of a thousand steps.
-        return tf.gather(table, index)
 
     def greatest(values):
         """Index (int32) of the greatest of values (batch, n); of equal ones the first."""
@@ -33,10 +28,6 @@ else:
     def gathered(values, index):
         """``values[b, index[b, j]]`` of values (batch, n) and index (batch, m), which must lie in 0 ... n - 1."""
         return ops.take_along_axis(values, index, axis=1)
-
-    def rows_of(table, index):
-        """``table[index]``, along the first axis; `index`, of any shape, must lie in 0 ... n - 1."""
-        return ops.take(table, index, axis=0)
 
     def greatest(values):
         """Index (int32) of the greatest of values (batch, n); of equal ones the first."""

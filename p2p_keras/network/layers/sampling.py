@@ -7,7 +7,7 @@ from keras import ops
 
 from p2p_keras.network.layers.filling import SHOWN_WEIGHT
 from p2p_keras.network.layers.geometry import _Float32Layer
-from p2p_keras.network.layers.per_backend import gathered, rows_of
+from p2p_keras.network.layers.per_backend import gathered
 from p2p_keras.network.layers.pyramid import NUM_LEVELS, level_table
 
 __all__ = ["PyramidSampler"]
@@ -42,7 +42,7 @@ class PyramidSampler(_Float32Layer):
         # Rounded down (in log) a little more often than up: a mean over too wide a pixel biases steep profiles.
         log2_width = ops.log(ops.maximum(width, 1.0)) * 1.4426950
         level = ops.clip(ops.cast(ops.floor(log2_width + 0.4), "int32"), 0, NUM_LEVELS - 1)
-        rows = rows_of(table, level)  # (batch, radii, 3)
+        rows = ops.take(table, level, axis=0)  # (batch, radii, 3)
         start, height, row_width = (ops.expand_dims(rows[..., i], -1) for i in range(3))
         scale = ops.expand_dims(ops.power(2.0, ops.cast(level, "float32")), -1)
         u = (x + 0.5) / scale - 0.5

@@ -10,7 +10,6 @@ from keras import ops
 from p2p_keras.core import radii, units
 from p2p_keras.network.layers.caption import smooth_radius
 from p2p_keras.network.layers.geometry import longer_side
-from p2p_keras.network.layers.per_backend import rows_of
 
 __all__ = ["SKY_STEPS", "caption_targets"]
 
@@ -40,7 +39,7 @@ def caption_targets(targets: dict, image) -> tuple[Any, Any]:
     radius = ops.cast(ops.arange(_steps(image), dtype="int32"), "float32") + radii.SMA_MIN_PX
     left = ops.searchsorted(grid, radius, side="right") - 1
     left = ops.clip(left, 0, radii.NUM_RADII - 2)
-    low, high = (smooth_radius(rows_of(grid, left + i)) for i in (0, 1))
+    low, high = (smooth_radius(ops.take(grid, left + i, axis=0)) for i in (0, 1))
     weight = ops.clip((smooth_radius(radius) - low) / (high - low), 0.0, 1.0)
     mu = [ops.take(targets["mu"], left + i, axis=1) for i in (0, 1)]
     known = [ops.take(targets["known"], left + i, axis=1) for i in (0, 1)]

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from p2p_keras.network.layers.per_backend import gathered, rows_of
+from p2p_keras.network.layers.per_backend import gathered
 
 __all__ = ["masked_median", "GalaxyQuantile"]
 
@@ -57,9 +57,9 @@ class GalaxyQuantile(keras.metrics.Metric):
         cumulative = ops.cumsum(counts)
         rank = self.quantile * cumulative[-1]
         index = ops.minimum(ops.searchsorted(cumulative, ops.reshape(rank, (1,)))[0], len(_EDGES))
-        low, high = (rows_of(ops.convert_to_tensor(edges), index) for edges in (_LOWER, _UPPER))
-        here = rows_of(counts, index)
-        inside = (rank - (rows_of(cumulative, index) - here)) / ops.maximum(here, 1.0)
+        low, high = (ops.take(ops.convert_to_tensor(edges), index, axis=0) for edges in (_LOWER, _UPPER))
+        here = ops.take(counts, index, axis=0)
+        inside = (rank - (ops.take(cumulative, index, axis=0) - here)) / ops.maximum(here, 1.0)
         value = low + inside * (high - low)
         return ops.where(cumulative[-1] > 0.0, value, float("nan"))
 

@@ -169,6 +169,14 @@ class ProfileTrainer(keras.Model):
         """Keras' own; batches come in the order of their dataset, which shuffles."""
         return super().fit(*args, **{"shuffle": False, **kwargs})
 
+    def train_on_batch(self, x, y=None, **kwargs):
+        """Keras' own, which on PyTorch would pass numpy's arrays on as they are."""
+        return super().train_on_batch(*_tensors((x, y)), **kwargs)
+
+    def test_on_batch(self, x, y=None, **kwargs):
+        """Keras' own, which on PyTorch would pass numpy's arrays on as they are."""
+        return super().test_on_batch(*_tensors((x, y)), **kwargs)
+
     def evaluate(self, *args, **kwargs):
         """Evaluate the moving average of the weights."""
         # Devices share batches evenly, which the last one of a split can't be: each of them does it all.
@@ -190,6 +198,11 @@ class ProfileTrainer(keras.Model):
         finally:
             for variable, value in zip(self.averaged_variables, kept, strict=True):
                 variable.assign(value)
+
+
+def _tensors(batch):
+    """Arrays of a batch as tensors."""
+    return keras.tree.map_structure(lambda value: None if value is None else ops.convert_to_tensor(value), batch)
 
 
 def _copy(values, variables):
