@@ -13,6 +13,7 @@ from p2p_keras.images.planes import CubePlane
 
 __all__ = [
     "MIN_SIDE",
+    "BINNED_SIDE",
     "MAX_SIDE",
     "MAX_CUTOUT",
     "DEFAULT_SIDE",
@@ -24,6 +25,9 @@ __all__ = [
 
 MIN_SIDE = 48
 MAX_SIDE = 2048
+BINNED_SIDE = 1100
+"""Largest side of an image that has to be binned, since its galaxy needs more than `MAX_SIDE`. The network was trained
+on up to 448 px: a galaxy of 5,000 px is measured with errors of 0.03 mag at 2,000 px, and of 0.02 mag at 1,000 px."""
 MAX_CUTOUT = 2048 * 32
 """Largest side of what is cut out of a file; above `MAX_SIDE` it is binned."""
 

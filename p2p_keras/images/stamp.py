@@ -12,7 +12,7 @@ from astropy.wcs import WCS
 
 from p2p_keras.core.errors import InputError
 from p2p_keras.images.binning import binned_flux, binned_sigma, binning_for
-from p2p_keras.images.cutout import MAX_SIDE, MIN_SIDE, Window, target_window, whole_window
+from p2p_keras.images.cutout import BINNED_SIDE, MAX_SIDE, MIN_SIDE, Window, target_window, whole_window
 from p2p_keras.images.first_look import side_of_large
 from p2p_keras.images.noise import correlation
 from p2p_keras.images.pixels import clean_pixels
@@ -130,7 +130,9 @@ def cut_stamp(
             stamp.jacobian, stamp.wcs_scale = None, math.nan
     stamp.pixels = clean_pixels(stamp.pixels, stamp.hidden, source)
     elongation = _elongation(stamp.jacobian)
-    if (size is None and x is None and max(pixels.shape) > MAX_SIDE) or (size is not None and size > MAX_SIDE):
+    if size is None and x is None and max(pixels.shape) > MAX_SIDE:
+        _bin(stamp, binning_for(max(stamp.pixels.shape), BINNED_SIDE), source)
+    elif size is not None and size > MAX_SIDE:
         _bin(stamp, binning_for(max(stamp.pixels.shape), MAX_SIDE), source)
     if elongation > LARGEST_ELONGATION:
         _make_square(stamp, elongation, size, source)
@@ -149,7 +151,7 @@ def _window(
     if side is None:
         return whole_window(shape, size)
     # As many pixels as a block holds: no row or column is lost by binning.
-    factor = binning_for(round(min(side, max(shape))), MAX_SIDE)
+    factor = binning_for(round(min(side, max(shape))), BINNED_SIDE)
     return whole_window(shape, None, max(math.ceil(side / factor) * factor, MAX_SIDE))
 
 
