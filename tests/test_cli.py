@@ -115,7 +115,11 @@ def test_shell_completion(shell):
         (InputError("a.fits", "is empty"), 1, "a.fits: is empty"),
         (ModuleNotFoundError("No module named 'sep'", name="sep"), 2, "pip install 'p2p-keras[pack]'"),
         (ModuleNotFoundError("No module named 'x'", name="grpc.aio"), 2, "pip install 'p2p-keras[serve]'"),
-        (ModuleNotFoundError("No module named 'x'", name="keras"), 2, "TensorFlow with Keras, not installed here: pip"),
+        (
+            ModuleNotFoundError("No module named 'x'", name="keras"),
+            2,
+            "TensorFlow with Keras, which is not installed: pip",
+        ),
         (ModuleNotFoundError("No module named 'x'", name="google_crc32c"), 2, "google-crc32c"),
         (ModuleNotFoundError("No module named 'x'", name="google.protobuf"), 2, "protobuf"),
         (ModuleNotFoundError("No module named 'x'", name="tf2onnx"), 2, "pip install p2p-keras"),

@@ -25,7 +25,7 @@ __all__ = [
 
 MIN_SIDE = 48
 MAX_SIDE = 2048
-BINNED_SIDE = 1100
+BINNED_SIDE = 1500
 """Largest side of an image that has to be binned, since its galaxy needs more than `MAX_SIDE`. The network was trained
 on up to 448 px: a galaxy of 5,000 px is measured with errors of 0.03 mag at 2,000 px, and of 0.02 mag at 1,000 px."""
 MAX_CUTOUT = 2048 * 32

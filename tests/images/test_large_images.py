@@ -96,7 +96,7 @@ def test_profile_of_a_galaxy_of_5000_px(tmp_path, side, scale_px):
     assert profile.meta["x0"] == pytest.approx((side - 1) / 2, abs=4)
     assert profile.meta["pixel_scale"] == pytest.approx(0.36)
     start = photutils.EllipseGeometry(x0=(side - 1) / 2, y0=(side - 1) / 2, sma=400, eps=0.3, pa=0.0, fix_center=True)
-    ellipse = photutils.Ellipse(pixels.astype(float), start)
+    ellipse = photutils.Ellipse(pixels.astype(float), geometry=start)
     wrong = []
     for sma in (30.0, 100.0, 300.0, 800.0, 1500.0, 2000.0):
         intensity = ellipse.fit_isophote(sma, maxrit=0.5 * sma).intens

@@ -36,7 +36,6 @@ from p2p_keras.network.training.checkpoint import (
 )
 from p2p_keras.network.training.config import FitConfig
 from p2p_keras.network.training.epoch_progress import EpochProgress, best_figure
-from p2p_keras.network.training.examples import HeldOutPictures
 from p2p_keras.network.training.optimizer import make_optimizer
 from p2p_keras.network.training.recipes import RECIPES
 from p2p_keras.network.training.run_data import batches, count_galaxies, held_out, held_out_splits, stored_size
@@ -195,6 +194,8 @@ def _train(
     if find_spec("tensorflow"):  # which Keras writes TensorBoard's files by, on every backend
         callbacks.append(keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False))
         if config.pictures_every and not config.part:  # a part has no profiles
+            from p2p_keras.network.training.examples import HeldOutPictures  # with astropy, which a bare copy lacks
+
             pictures = HeldOutPictures(folder / "tensorboard", config.data, config.pictures_every, config.epochs)
             callbacks.append(pictures)
     best = best_figure(folder / "metrics.csv") if done_before else None
