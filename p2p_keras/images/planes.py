@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -50,8 +51,10 @@ def plane_bands(header: Mapping[str, Any], count: int) -> list[str]:
     """
     for key in _NUMBERED:
         for first in (0, 1):
-            values = [header.get(f"{key}{first + i}") for i in range(count)]
-            if all(isinstance(value, str) and value.strip() for value in values):
+            numbered = (header.get(f"{key}{first + i}") for i in range(count))
+            # Up to the first that is missing: a damaged header may tell of 10^12 planes.
+            values = list(takewhile(lambda value: isinstance(value, str) and value.strip(), numbered))
+            if len(values) == count:
                 return [short_band(str(value)) for value in values]
     for key in _LISTS:
         value = header.get(key)

@@ -193,6 +193,16 @@ def test_a_plane_of_a_cube(tmp_path, plane, number, band):
     )
 
 
+def test_a_damaged_number_of_planes_ends(tmp_path):
+    """A header of 10^12 planes would keep the program busy for hours."""
+    path = legacy_cutout(tmp_path)
+    raw = path.read_bytes()
+    here = raw.index(b"NAXIS3  =")
+    path.write_bytes(raw[:here] + b"NAXIS3  =        1000000000000".ljust(80) + raw[here + 80 :])
+    with pytest.raises(InputError, match="legacy"):
+        read_image(path)
+
+
 def test_a_cube_without_choice_lists_its_planes(tmp_path):
     """The user wouldn't know which option picks a band."""
     path = legacy_cutout(tmp_path)

@@ -37,6 +37,9 @@ def test_one_table_for_all(predict, write_galaxy, tmp_path):
     assert table.colnames[0] == "name"
     assert set(table["name"]) == {"a", "b", "c"}
     assert "Measured 3 of 3 galaxies in" in result.stderr
+    words = {0: "good", 1: "suspect", 2: "bad", 4: "no profile"}
+    qualities = [words[int(meta["quality"])] for meta in table.meta["galaxies"]]
+    assert all(f"{qualities.count(word)} {word}" in result.stderr for word in set(qualities))
 
 
 def test_failures_are_named_and_the_others_written(predict, write_galaxy, tmp_path):

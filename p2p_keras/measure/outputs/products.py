@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from p2p_keras.core.atomic_files import safe_name
 from p2p_keras.core.errors import P2PError
 from p2p_keras.measure.outputs.colours import ColourWriter
-from p2p_keras.measure.outputs.gallery import GalleryWriter
+from p2p_keras.measure.outputs.gallery import GalleryWriter, quality_word
 from p2p_keras.measure.outputs.summary import SummaryWriter
 from p2p_keras.profile.derived import DerivedSettings
 from p2p_keras.profile.derived.complete import OwnQuantities, complete_profiles
@@ -74,6 +75,7 @@ class Products:
             writer.close()  # leaves nothing behind of a run that never began
             raise
         self.colours: ColourWriter | None = None
+        self.qualities: Counter[str] = Counter()
         for folder in (plot, model_image, mask_image, regions):
             if folder is not None:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -175,6 +177,8 @@ class Products:
             profile = MeasuredProfile(profile.meta | {"name": name}, profile.columns)
         if self.summary is not None:
             self.summary.add(profile)
+        if "quality" in profile.meta:
+            self.qualities[quality_word(profile.meta)] += 1
         return profile, name
 
 
