@@ -284,10 +284,8 @@ def main(
     for old, new in writer.renamed:
         click.echo(f"note: a second galaxy named {old} is kept as {new}", err=True)
     kept = f"; {run.skipped} were there already" if run.skipped else ""
-    judged = ", ".join(f"{count} {word}" for word, count in products.qualities.most_common())
     say_last(
-        f"Measured {measured} of {total} galaxies in {took(measured, 'galaxies', seconds)}{kept}"
-        f"{': ' + judged if judged else ''}",
+        f"Measured {measured} of {total} galaxies in {took(measured, 'galaxies', seconds)}{kept}{products.judged()}",
         _places(writer, options | {"attention": attention}) if measured else (),
         then=f"python -m p2p_keras.view {shlex.quote(str(output))}" if writer.written else "",
         quiet=quiet,

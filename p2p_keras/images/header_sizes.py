@@ -16,6 +16,7 @@ from p2p_keras.core.errors import InputError
 __all__ = ["check_header_sizes"]
 
 _BLOCK = 2880
+_SIZE_IN_WORDS = re.compile(rb"(NAXIS\d*|BITPIX|[PG]COUNT) *= *'([^']{0,68})")
 _SIZE_CARD = re.compile(rb"(Z?NAXIS\d{0,3}|ZTILE\d{1,3}|BITPIX|PCOUNT|GCOUNT|TFIELDS|ZPCOUNT|ZGCOUNT) *= *([-+]?\d+)")
 _CODEC_NAME = re.compile(rb"ZNAME(\d{1,2}) *= *'(BLOCKSIZE|BYTEPIX) *'")
 _CODEC_VALUE = re.compile(rb"ZVAL(\d{1,2}) *= *([-+]?\d+)")
@@ -55,6 +56,10 @@ def _walk(stream: BinaryIO, source: str) -> None:
         header = _header(stream)
         if header is None:
             return
+        for card in _SIZE_IN_WORDS.finditer(header):
+            if card.start() % 80 == 0:  # astropy would repeat the word as often as the next size says
+                words = f"{card[1].decode()} = '{card[2].decode('latin-1').strip()}'"
+                raise InputError(source, f"not a FITS file, or its header is damaged (HDU {number}: {words})")
         sizes = {card[1].decode(): int(card[2]) for card in _SIZE_CARD.finditer(header) if card.start() % 80 == 0}
         for key, value in sizes.items():
             if (

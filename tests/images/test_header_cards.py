@@ -221,6 +221,19 @@ def test_damaged_sizes_end(tmp_path, key, size, packed):
         read_image(path, zero_point=22.5, pixel_scale=0.4)
 
 
+def test_a_size_in_words_ends(tmp_path):
+    """A word in the place of a size, times a size of 10^12, would fill the memory."""
+    path = tmp_path / "words.fits"
+    fits.writeto(path, np.ones((60, 60), "f4"))
+    raw = path.read_bytes()
+    for key, card in ((b"NAXIS1  =", b"NAXIS1  =        1000000000000"), (b"NAXIS2  =", b"NAXIS2  = 'mag     '")):
+        here = raw.index(key)
+        raw = raw[:here] + card.ljust(80) + raw[here + 80 :]
+    path.write_bytes(raw)
+    with pytest.raises(InputError, match=r"header is damaged.*NAXIS2 = 'mag'"):
+        read_image(path, zero_point=22.5, pixel_scale=0.4)
+
+
 @pytest.mark.parametrize(("name", "value"), [("BYTEPIX", "-32"), ("BLOCKSIZE", "0"), ("BYTEPIX", "4000")])
 def test_damaged_compression_ends(tmp_path, name, value):
     """One damaged .fz file would end the whole program by a segmentation fault."""

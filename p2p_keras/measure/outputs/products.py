@@ -170,6 +170,11 @@ class Products:
         if self.mask_image is not None:
             write_mask_image(image, profile, plain, self.mask_image / f"{file}-mask.fits")
 
+    def judged(self) -> str:
+        """How many profiles are of which quality, to end a sentence with; empty where none has one."""
+        parts = [f"{count} {word}" for word, count in self.qualities.most_common()]
+        return f": {', '.join(parts)}" if parts else ""
+
     def _keep(self, profile: MeasuredProfile) -> tuple[MeasuredProfile, str]:
         """Write a profile and its row of the summary; it, and the name under which it is kept."""
         name = self.writer.add(profile)
