@@ -112,7 +112,7 @@ def main(
     number, seconds = next(done) - 1, time.perf_counter() - start
     summaries = [summarise_evaluation(evaluation) for evaluation in evaluations]
     if output is not None:
-        for _ in write_evaluation(
+        write_evaluation(
             evaluations,
             summaries,
             shards,
@@ -122,8 +122,7 @@ def main(
             seed=seed,
             formats=formats,
             about={"data": str(data), "split": split},
-        ):
-            pass  # a file is written in each turn
+        )
         write_settings(context, output, "evaluate")
     click.echo(text_tables(summaries))
     several = "1 method" if len(methods) == 1 else f"{len(methods)} methods"

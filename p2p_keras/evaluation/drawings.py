@@ -122,8 +122,8 @@ def save_paper_figures(
     folder: Path,
     *,
     formats: Sequence[str] = ("png", "pdf"),
-) -> Iterator[Path]:
-    """Write the figures of `paper_figures` in every format; yields the files as they are written."""
+) -> None:
+    """Write the figures of `paper_figures` in every format."""
     for name, figure in paper_figures(evaluations, examples):
         for ending in formats:
-            yield save_figure(figure, folder / f"{name}.{ending}")
+            save_figure(figure, folder / f"{name}.{ending}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ def write_evaluation(
     seed: int = 0,
     formats: Sequence[str] = ("png", "pdf"),
     about: Mapping[str, Any] | None = None,
-) -> Iterator[Path]:
+) -> None:
     """Write figures, tables, report and the paper's figures of an evaluation.
 
     Parameters
@@ -43,17 +43,12 @@ def write_evaluation(
         Of the paper's figures.
     about : mapping, optional
         What was evaluated, kept in JSON and report.
-
-    Yields
-    ------
-    Path
-        Files as they are written.
     """
-    yield write_json(summaries, folder / "evaluation.json", about)
-    yield write_galaxies(evaluations, folder / "galaxies.ecsv")
+    write_json(summaries, folder / "evaluation.json", about)
+    write_galaxies(evaluations, folder / "galaxies.ecsv")
     chosen = random_galaxies(evaluations, examples, seed)
     wanted = [place for evaluation in evaluations for place in worst_galaxies(evaluation, worst)]
     drawn = galaxies_at(evaluations, shards, [*chosen, *wanted])
-    yield write_report(evaluations, summaries, drawn, folder / "report.html", examples=chosen, worst=worst, about=about)
+    write_report(evaluations, summaries, drawn, folder / "report.html", examples=chosen, worst=worst, about=about)
     shown = [drawn[place] for place in chosen if place in drawn]
-    yield from save_paper_figures(evaluations, shown, folder / "figures", formats=formats)
+    save_paper_figures(evaluations, shown, folder / "figures", formats=formats)

@@ -156,6 +156,7 @@ class GalaxyImage:
             hidden = zeros if hidden is None else zeros | hidden
         whole = None if wcs is None else wcs.celestial
         stamp = cut_stamp(array, wcs=whole, source=name, hidden=hidden, sigma=noise)
+        stamp.notes += notes
         if pixel_scale is None and not math.isfinite(stamp.wcs_scale):
             raise MissingCalibrationError(name, "an array has no header: give its pixel_scale (arcsec per pixel)")
         return cls(
@@ -166,7 +167,7 @@ class GalaxyImage:
             source=name,
             pixel_scale_origin="WCS" if pixel_scale is None else "given",
             noise_origin="pixels" if noise is None else "given",
-            **{**stamp.image_fields(), "notes": (*stamp.notes, *notes)},
+            **stamp.image_fields(),
         )
 
     @property

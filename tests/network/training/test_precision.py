@@ -11,16 +11,10 @@ from p2p_keras.data.pipeline import make_dataset
 from p2p_keras.network.training.config import FitConfig
 from p2p_keras.network.training.run import make_trainer
 
-ISOPHOTE = {
-    "model.filters": [8, 12, 12, 12],
-    "model.centre_filters": [8, 12],
-    "model.dim": 16,
-    "model.num_heads": 2,
-    "model.sky_blocks": 1,
-    "model.decoder_blocks": 1,
-}
+from .conftest import SMALL as SMALL_ISOPHOTE
+
 SMALL = {
-    "isophote": {**ISOPHOTE, "learning_rate": 4e-3},
+    "isophote": {**SMALL_ISOPHOTE, "learning_rate": 4e-3},
     "pix2prof_transformer": {"model.width": 1 / 8, "model.blocks": 1, "learning_rate": 2e-3},
 }
 EPOCHS, STEPS = 6, 5
