@@ -111,4 +111,20 @@ def _global_seeds(request: pytest.FixtureRequest) -> None:
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - libraries under test still read the global state
     if "keras" in sys.modules and "tensorflow_addons" not in sys.modules:
-        sys.modules["keras"].utils.set_random_seed(seed)
+        with pytest.MonkeyPatch.context() as patch:
+            _keep_tensorflows_seed(patch, request.config.getoption("--seed-shift"))
+            sys.modules["keras"].utils.set_random_seed(seed)
+
+
+def _keep_tensorflows_seed(patch: pytest.MonkeyPatch, seed: int) -> None:
+    """Let TensorFlow have one seed in all tests.
+
+    To set it throws away every function that TensorFlow has optimized: each test that asks the shipped SavedModel
+    would wait 4 s for it anew. Nothing of ours draws from that generator; only the order in which tf.data shuffles
+    depends on its seed, too.
+    """
+    if "tensorflow.python.eager.context" in sys.modules:
+        random_of_tensorflow = sys.modules["tensorflow"].random
+        if sys.modules["tensorflow.python.eager.context"].global_seed() != seed:
+            random_of_tensorflow.set_seed(seed)
+        patch.setattr(random_of_tensorflow, "set_seed", lambda _: None)

@@ -24,8 +24,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 Arrays = dict[str, np.ndarray]
 Answers = dict[str, dict[str, Any]]
-"""By loader: ``answers`` (by case its `Arrays`, or the sentence of a refusal), ``images_per_s`` of `TIMED` ones and further
-facts."""
+"""By loader: ``answers`` (by case its `Arrays`, or the sentence of a refusal), of `TIMED` ones ``images_per_s``, and
+further facts."""
 
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
 TIMED_CASE, TIMED_RUNS = "256x256", 5
