@@ -9,7 +9,7 @@ import random
 import shutil
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -61,6 +61,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path not in slow)
 
 
+TOGETHER = {
+    "tests/page/test_judging.py": "the page",  # the program `view`, and the browser
+    "tests/page/test_measuring.py": "the page",
+    "tests/serving/test_client.py": "the servers",
+    "tests/serving/test_server_contract.py": "the servers",
+}
+"""Files that share what each worker makes for itself: one worker gets them all."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """`--dist loadfile`, with the files that are `TOGETHER` as one."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class LoadFilesScheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return TOGETHER.get(file, file)
+
+    return LoadFilesScheduling(config, log)
+
+
 @pytest.fixture(scope="session")
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
     """Function of a name and of what fills a folder: the folder, filled by whichever worker needs it first.
@@ -83,6 +107,24 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callab
         return folder
 
     return folder_of
+
+
+@pytest.fixture(scope="session")
+def shipped_server() -> Iterator[object]:
+    """A server of the shipped models in this process, which tests of serving, documentation and surveys ask.
+
+    Its `address` is HOST:PORT. A process of its own would import TensorFlow once more.
+    """
+    sys.path.insert(0, str(ROOT / "tests" / "serving"))
+    from running_server import ServerInThread
+
+    # The 12 warm-up requests have 315 images: tests/serving/test_server_contract.py asks those of one.
+    server = ServerInThread(ROOT / "saved_models", settle_s=0.2, poll_s=0.5, warm_up=False)
+    try:
+        server.wait_for_a_model()
+        yield server
+    finally:
+        server.stop()
 
 
 @pytest.fixture(scope="session")
