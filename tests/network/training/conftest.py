@@ -109,6 +109,16 @@ def faint_four(faint_shards):
 
 
 @pytest.fixture
+def eagerly():
+    """Without TensorFlow's compiler: a few steps are done before their graph would be made."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
 def overfit():
     """Function that trains a configuration on one batch for some steps, and gives the errors that are left.
 
