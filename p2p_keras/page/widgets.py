@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import panel as pn
@@ -34,6 +35,15 @@ class Acts:
                 act()
 
             self._document.add_next_tick_callback(locked)
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Within, pieces of the page may come and go; Bokeh goes through all of them once, at the end."""
+        if self._document is None:
+            yield
+        else:
+            with self._document.models.freeze():
+                yield
 
     def on(self, widget: Any, act: Callable[[Any], object], what: str = "value") -> None:
         """Call a function with a widget's new value."""

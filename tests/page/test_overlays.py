@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from p2p_keras.core.errors import UsageError
 from p2p_keras.measure.attention import Attention
 from p2p_keras.page.measuring.measure_page import MeasurePage
-from p2p_keras.page.measuring.measurement import Models
+from p2p_keras.page.measuring.models import Models
 from p2p_keras.page.places import Places
 
 from .conftest import GALAXIES, field_pixels, write_fits

@@ -25,7 +25,8 @@ from p2p_keras.page.measuring.controls import Controls
 from p2p_keras.page.measuring.downloads import download, file_name
 from p2p_keras.page.measuring.drawn_mask import Drawn
 from p2p_keras.page.measuring.layers import LAYERS, layer_of
-from p2p_keras.page.measuring.measurement import Measurement, Models, measure
+from p2p_keras.page.measuring.measurement import Measurement, measure
+from p2p_keras.page.measuring.models import Models
 from p2p_keras.page.measuring.numbers import numbers_html, read_html
 from p2p_keras.page.measuring.profile_plots import ProfilePlots
 from p2p_keras.page.measuring.request import FILES, Request, options_of_text
@@ -205,7 +206,7 @@ class MeasurePage:
 
     def _show(self) -> None:
         found, controls = self.found, self.controls
-        with self._quietly():
+        with self._quietly(), self.acts.at_once():
             self._say(found.error)
             if found.profile is None:
                 controls.layer.value = LAYERS[0]
