@@ -22,6 +22,8 @@ from PIL import Image
 DOCS = Path(__file__).resolve().parent
 IMAGES = DOCS / "images"
 COLOURS = 255
+WAIT = 600_000
+"""Milliseconds that the script waits at most."""
 
 
 @contextmanager
@@ -41,6 +43,8 @@ def served(*arguments: str) -> Iterator[str]:
 def take(page: Any, name: str, *, height: int) -> None:
     """Take a picture of a page's upper part, in few colours."""
     path = IMAGES / name
+    page.evaluate("scrollTo(0, 0)")
+    page.wait_for_timeout(500)
     page.screenshot(path=path, clip={"x": 0, "y": 0, "width": page.viewport_size["width"], "height": height})
     picture = Image.open(path).convert("RGB")
     picture = picture.resize((1200, round(1200 * picture.height / picture.width)), Image.Resampling.LANCZOS)
@@ -48,6 +52,19 @@ def take(page: Any, name: str, *, height: int) -> None:
     picture = picture.quantize(COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     picture.save(path, optimize=True)
     click.echo(f"{path.name}: {path.stat().st_size / 1000:.0f} kB", err=True)
+
+
+def point_at(page: Any, x: float, y: float) -> None:
+    """Move the pointer to a place of the image, in parts of its width and height, until its ellipse lights up."""
+    page.evaluate("scrollTo(0, 0)")
+    words = page.get_by_text("μ = ")
+    for _ in range(60):
+        box = page.locator(".bk-Canvas").first.bounding_box()
+        page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
+        page.wait_for_timeout(500)
+        if words.count():
+            return
+        page.mouse.move(box["x"] + 5, box["y"] + 5)
 
 
 def bands_of(image: Path) -> dict[str, Path]:
@@ -62,7 +79,7 @@ def main(real: Path | None) -> None:
     """Take the pictures."""
     from playwright.sync_api import sync_playwright
 
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as tool:
         browser = tool.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         mocks = Path(folder) / "mocks"
@@ -82,15 +99,13 @@ def main(real: Path | None) -> None:
         start = time.perf_counter()
         with served(str(image)) as address:
             page = browser.new_page(viewport={"width": 1500, "height": 1000})
-            page.set_default_timeout(120_000)
+            page.set_default_timeout(WAIT)
             page.goto(address)
             page.get_by_text("total magnitude").wait_for()
             click.echo(f"from the command to the first profile: {time.perf_counter() - start:.1f} s", err=True)
-            time.sleep(2)
-            box = page.locator(".bk-Canvas").first.bounding_box()
-            page.mouse.move(box["x"] + 0.62 * box["width"], box["y"] + 0.55 * box["height"])
-            time.sleep(1)
+            point_at(page, 0.62, 0.55)
             take(page, "view-measure.png", height=920)
+            box = page.locator(".bk-Canvas").first.bounding_box()
             start = time.perf_counter()
             page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
             page.get_by_text("--x ").wait_for()
@@ -104,8 +119,10 @@ def main(real: Path | None) -> None:
                 )
                 page.keyboard.press("Enter")
                 page.get_by_text("--forced").wait_for()
-                time.sleep(2)
+                page.get_by_text("more", exact=True).click()
+                point_at(page, 0.62, 0.55)
                 take(page, "view-bands.png", height=920)
+                page.get_by_text("more", exact=True).click()
                 page.locator(".option-forced input").fill("")
                 page.keyboard.press("Enter")
                 page.get_by_text("--forced").wait_for(state="detached")
@@ -113,10 +130,10 @@ def main(real: Path | None) -> None:
             page.get_by_text("attention: which").click()
             page.wait_for_function(
                 """() => { for (const m of Bokeh.documents[0].all_models) {
-                if (m.name === "attention-every") { return m.data.x.length > 0; } } }"""
+                if (m.name === "attention-every") { return m.data.x.length > 0; } } }""",
+                timeout=WAIT,
             )
-            page.mouse.move(box["x"] + 0.75 * box["width"], box["y"] + 0.5 * box["height"])
-            time.sleep(1)
+            point_at(page, 0.75, 0.5)
             take(page, "view-attention.png", height=920)
 
         table = Path(folder) / "run.fits"
@@ -124,7 +141,7 @@ def main(real: Path | None) -> None:
         subprocess.run(words, check=True)
         with served(str(table)) as address:
             page = browser.new_page(viewport={"width": 1500, "height": 1000})
-            page.set_default_timeout(120_000)
+            page.set_default_timeout(WAIT)
             page.goto(address)
             page.locator(".galaxy svg image").nth(11).wait_for()
             for key in "gggb":
