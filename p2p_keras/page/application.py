@@ -85,20 +85,12 @@ class Application:
         import panel as pn
 
         from p2p_keras.page.measuring.measure_page import MeasurePage
-        from p2p_keras.page.measuring.request import options_of_text
         from p2p_keras.page.widgets import whole_page
 
         page = MeasurePage(self.places, self.models, self.images)
         pn.state.on_session_destroyed(lambda context: page.close())
         asked = {key: values[-1].decode("utf-8", "replace") for key, values in pn.state.session_args.items()}
-        image = asked.pop("image", "") or (str(self.images[0]) if self.images else "")
-        options: dict[str, Any] = {}
-        with suppress(P2PError):  # a link that was mangled shows the file as it is
-            options = options_of_text(asked)
-        if "forced" in options:
-            page.open_bands(options.pop("forced"), options)
-        elif image:
-            page.open(image, {key: value for key, value in options.items() if key != "reference"})
+        page.open_link(asked, str(self.images[0]) if self.images else "")
         return whole_page(page.layout(), "p2p_keras", _ABOUT_MEASURING)
 
     def judge_page(self) -> Any:

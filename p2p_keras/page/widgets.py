@@ -10,10 +10,13 @@ import panel as pn
 
 from p2p_keras.page.assets import asset, style_sheet
 
-__all__ = ["MAX_UPLOAD", "Acts", "html", "column", "whole_page", "Dropper"]
+__all__ = ["BUTTON", "MAX_UPLOAD", "Acts", "html", "column", "whole_page", "Dropper"]
 
 MAX_UPLOAD = 64 * 2**20
 """Bytes that a session may drop on its page, all files together at a time."""
+
+BUTTON = ".bk-btn.bk-btn-default { border: 1px solid #b6c0ca; border-radius: 5px; background-color: #fff; }"
+"""Style sheet of buttons: Panel's own look like words."""
 
 
 class Acts:
