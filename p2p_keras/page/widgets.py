@@ -15,7 +15,7 @@ __all__ = ["BUTTON", "MAX_UPLOAD", "Acts", "html", "column", "whole_page", "Drop
 MAX_UPLOAD = 64 * 2**20
 """Bytes that a session may drop on its page, all files together at a time."""
 
-BUTTON = ".bk-btn.bk-btn-default { border: 1px solid #b6c0ca; border-radius: 5px; background-color: #fff; }"
+BUTTON = ":host(.solid) .bk-btn.bk-btn-default { border: 1px solid #b6c0ca; border-radius: 5px; background: #fff; }"
 """Style sheet of buttons: Panel's own look like words."""
 
 

@@ -173,7 +173,7 @@ def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
         context = browser.new_context(viewport={"width": width, "height": 1000}, accept_downloads=True)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(120_000)  # a machine may be busy
+        page.set_default_timeout(300_000)  # a machine may be busy
         page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         own = ("http://127.0.0.1", "http://localhost", "data:", "blob:")

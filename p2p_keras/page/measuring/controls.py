@@ -40,8 +40,7 @@ _TEXTS = {
     "forced": "bands along one's ellipses: g=A.fits r=B.fits",
 }
 _DROP_HERE = (
-    ".filepond--panel-root { background: #f3f6f9; border: 1.5px dashed #9aa4ae; }"
-    ".filepond--root { max-height: 8.5em; }"  # of what was dropped before
+    ":host .filepond--root { background: #f3f6f9; outline: 1.5px dashed #9aa4ae; border-radius: 6px; max-height: 8.5em; }"
     ".filepond--drop-label, .filepond--drop-label label { font-size: 13px; min-height: 3.2em; }"
 )
 _SELDOM = ("plane", "sky", "size", "fixed", "mask", "sigma")
