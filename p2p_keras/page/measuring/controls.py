@@ -40,7 +40,8 @@ _TEXTS = {
     "forced": "bands along one's ellipses: g=A.fits r=B.fits",
 }
 _DROP_HERE = (
-    ":host .filepond--root { background: #f3f6f9; outline: 1.5px dashed #9aa4ae; border-radius: 6px; max-height: 8.5em; }"
+    ":host .filepond--root { background: #f3f6f9; outline: 1.5px dashed #9aa4ae; border-radius: 6px; }"
+    ":host .filepond--root { max-height: 8.5em; }"  # of what was dropped before
     ".filepond--drop-label, .filepond--drop-label label { font-size: 13px; min-height: 3.2em; }"
 )
 _SELDOM = ("plane", "sky", "size", "fixed", "mask", "sigma")

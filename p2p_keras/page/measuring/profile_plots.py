@@ -88,8 +88,8 @@ class ProfilePlots:
         fig.xaxis.ticker = self.ticks
         fig.xaxis.axis_label = "semi-major axis  [arcsec]" if last else None
         fig.xaxis.major_label_text_font_size = "12px" if last else "0px"
-        fig.min_border_bottom = 40 if last else 2
-        fig.min_border_top = 2
+        fig.min_border_bottom = 40 if last else 6  # room for the halves of the outer labels
+        fig.min_border_top = 6
         if name == "colour":
             _lines(fig, self.colours, "bottom_right")
             fig.visible = False
