@@ -77,7 +77,7 @@ def measure_pictures(browser: Any, image: Path) -> None:
     """Pictures of the page to measure on."""
     start = time.perf_counter()
     with served(str(image)) as address:
-        page = browser.new_page(viewport={"width": 1500, "height": 1000})
+        page = browser.new_page(viewport={"width": 1500, "height": 1300})
         page.set_default_timeout(WAIT)
         page.goto(address)
         page.get_by_text("total magnitude").wait_for()
@@ -97,6 +97,8 @@ def measure_pictures(browser: Any, image: Path) -> None:
             typed.fill(" ".join(f"{band}={path.name}" for band, path in files.items()))
             page.keyboard.press("Enter")
             page.get_by_text("--forced").wait_for()
+            page.get_by_text("register them by their light").click()
+            page.get_by_text("--align").wait_for()
             page.get_by_text("more", exact=True).click()
             point_at(page, 0.62, 0.55)
             take(page, "view-bands.png", height=1000)
@@ -121,7 +123,7 @@ def judge_pictures(browser: Any, mocks: Path) -> None:
     words = [sys.executable, "-m", "p2p_keras.predict", str(mocks), "--output", str(table), "--quiet"]
     subprocess.run(words, check=True)
     with served(str(table)) as address:
-        page = browser.new_page(viewport={"width": 1500, "height": 1000})
+        page = browser.new_page(viewport={"width": 1500, "height": 1300})
         page.set_default_timeout(WAIT)
         page.goto(address)
         page.locator(".galaxy svg image").nth(11).wait_for()

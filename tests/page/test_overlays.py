@@ -120,6 +120,8 @@ def test_bands_are_those_of_predict(bands, models, tmp_path, monkeypatch):
         [written] = (tmp_path / "out").glob(f"*_{band}.ecsv")
         program, profile = QTable.read(written), page.found.profile
         assert page.request.shown == f"{band}.fits"
+        colour = dict(zip(page.plots.bands.data["band"], page.plots.bands.data["color"], strict=True))[band]
+        assert page.plots._mu[1].line_color == colour
         assert profile.meta["mag_total"] == pytest.approx(program.meta["mag_total"], abs=1e-6)
         np.testing.assert_allclose(profile["mu"].value, program["mu"].value, rtol=1e-6)
 
@@ -142,8 +144,9 @@ def test_files_dropped_together_are_bands(bands, models):
     """Who drops the files of two bands would see the last of them alone, or an old file in the place of the new one."""
     page = MeasurePage(Places([bands]), models)
     content = {band: (bands / f"{band}.fits").read_bytes() for band in "gr"}
-    for band in "rg":
-        page.dropped(f"{band}.fits", content[band])
+    files = {f"{band}.fits": content[band] for band in "rg"}
+    for _ in files:  # as often as the page is told
+        page._take_dropped(files)
     assert page.request.forced == "g=g.fits r=r.fits"
     assert (page.request.reference, page.controls.reference.value) == ("r", "r")
     assert all(page.own.holds(Path(path)) for _, path in page.request.band_files)

@@ -362,12 +362,11 @@ class MeasurePage:
         if (self.request.x is None) == (self.request.y is None):
             self.measure()
 
-    def _take_dropped(self, files: Mapping[str, bytes | str]) -> None:
-        for name, content in dict(files).items():
-            self.dropped(name, content)
-        if files:
-            with self._quietly():
-                self.controls.dropper.value = {}
+    def _take_dropped(self, files: dict[str, bytes | str]) -> None:
+        """Take what has come; two files that came in one moment are announced twice, and taken once."""
+        while files:
+            name = next(iter(files))
+            self.dropped(name, files.pop(name))
 
     def _take_look(self) -> None:
         """Take stretch, limits and colours as the widgets have them."""

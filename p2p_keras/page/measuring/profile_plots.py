@@ -57,6 +57,7 @@ class ProfilePlots:
         self.bands = ColumnDataSource({key: [] for key in ("xs", "ys", "color", "band")})
         self.colours = ColumnDataSource({key: [] for key in ("xs", "ys", "color", "band")})
         self.radius = Range1d(0.5, 50.0)
+        self._mu: tuple[VArea, Line] | None = None
         self.ticks = FixedTicker(ticks=[])  # one for all: Bokeh would go through the whole page for each new one
         self.figures = {name: self._figure(name) for name in ("mu", "colour", *_SHOWN[1:])}
         self.spans: dict[str, list[Span]] = {"r50": [], "r90": []}
@@ -106,7 +107,10 @@ class ProfilePlots:
             fig.add_glyph(self.profile, Line(x="sma", y="a4", line_width=1.2, line_color=ORANGE))
             fig.add_layout(Span(dimension="width", location=0.0, line_color=FAINT, line_width=0.8))
             fig.visible = False
-        fig.add_glyph(self.profile, Line(x="sma", y=shown, line_width=1.8, line_color=BLUE))
+        line = Line(x="sma", y=shown, line_width=1.8, line_color=BLUE)
+        fig.add_glyph(self.profile, line)
+        if name == "mu":
+            self._mu = band, line
         for angle in (np.pi / 2, -np.pi / 2):
             ray = Ray(x="sma", y=name, angle=angle, length=0, line_color=VERMILION, line_alpha=0.35)
             fig.add_glyph(self.row, ray)
@@ -133,7 +137,7 @@ class ProfilePlots:
             width = np.nan_to_num(arrays.get(error, nothing), nan=0.0)
             data[f"{name}_low"], data[f"{name}_high"] = shown[name] - width, shown[name] + width
         self.profile.data = data
-        self._show_bands(bands or {})
+        self._show_bands(bands or {}, str(profile.meta.get("band", "")))
         self._ranges(profile, data)
         has_harmonics = bool(np.isfinite(shown["b4"]).any())
         self.figures["b4"].visible = has_harmonics
@@ -147,14 +151,17 @@ class ProfilePlots:
                 span.visible = bool(np.isfinite(value))
                 span.location = value if span.visible else None
 
-    def _show_bands(self, bands: Mapping[str, QTable]) -> None:
-        """Show the surface brightness of all bands, each named at the end of its line, and the colours."""
+    def _show_bands(self, bands: Mapping[str, QTable], shown: str = "") -> None:
+        """Show the surface brightness of all bands in their colours, the one that is shown too, and their colours."""
         self.figures["colour"].visible = bool(bands)
         lines = [
             (plain_arrays(profile)["sma"], plain_arrays(profile)["mu"], band_color(band, number), band)
             for number, (band, profile) in enumerate(bands.items())
         ]
         _show_lines(self.bands, lines)
+        assert self._mu is not None
+        own = {band: colour for *_, colour, band in lines}.get(shown, BLUE)
+        self._mu[0].fill_color = self._mu[1].line_color = own
         if not bands:
             _show_lines(self.colours, [])
             return
