@@ -16,7 +16,7 @@ from p2p_keras.core.contract import INPUTS, OUTPUTS
 from p2p_keras.core.errors import UsageError
 from p2p_keras.core.model_files import ModelFiles, find_model
 
-__all__ = ["Backend", "load_backend", "onnx_twin", "SavedModelBackend", "OnnxBackend"]
+__all__ = ["Backend", "load_backend", "load_onnx", "onnx_twin", "SavedModelBackend", "OnnxBackend"]
 
 
 class Backend(Protocol):
@@ -47,10 +47,13 @@ def load_backend(model: str | os.PathLike[str] | None = None, *, threads: int | 
     UsageError
         There is no such model, or it is none that fulfils the signature.
     """
+    return load_onnx(model, threads=threads) or SavedModelBackend(find_model(model), threads=threads)
+
+
+def load_onnx(model: str | os.PathLike[str] | None = None, *, threads: int | None = None) -> OnnxBackend | None:
+    """Load a model for prediction if ONNX Runtime is to run it, see `load_backend`; else None."""
     files = find_model(model)
-    if files.kind == "onnx":
-        return OnnxBackend(files, threads=threads)
-    return onnx_twin(model, files, threads) or SavedModelBackend(files, threads=threads)
+    return OnnxBackend(files, threads=threads) if files.kind == "onnx" else onnx_twin(model, files, threads)
 
 
 def onnx_twin(model: str | os.PathLike[str] | None, files: ModelFiles, threads: int | None) -> OnnxBackend | None:
