@@ -35,10 +35,8 @@ SMALL = {
     "pix2prof_attention": {"model.width": 1 / 16},
     "pix2prof_transformer": {"model.width": 1 / 16, "model.blocks": 1, "model.num_heads": 2},
 }
-# PyTorch's float16 has no gradient of isophote's convolutions on a CPU: "slow_conv2d: grad_weight must be contiguous".
-HAS_FLOAT16 = keras.config.backend() != "torch"
 PRECISIONS = {
-    "isophote": ("mixed_bfloat16", "mixed_float16" if HAS_FLOAT16 else "float32"),
+    "isophote": ("mixed_bfloat16", "mixed_float16"),
     "pix2prof_transformer": ("float32", "mixed_bfloat16", "mixed_float16"),
 }
 """Compared with each other; a compilation takes most of the time of these tests."""
@@ -176,7 +174,7 @@ def test_accumulated_gradients_are_the_larger_batchs(four):
 
 def test_part_centre_leaves_the_rest_alone(four):
     """`--part centre` would change the rest of a good network, or nothing at all."""
-    trainer = trainer_of("isophote", part="centre", precision="mixed_float16" if HAS_FLOAT16 else "mixed_bfloat16")
+    trainer = trainer_of("isophote", part="centre", precision="mixed_float16")
     before = {v.path: a for v, a in zip(trainer.whole.weights, arrays(trainer.whole.weights), strict=True)}
     losses = [float(trainer.train_on_batch(*four, return_dict=True)["loss"]) for _ in range(2)]
     assert np.isfinite(losses).all()
