@@ -16,6 +16,7 @@ only Python, numpy, scipy and JAX: there, ``python FOLDER/gpu.py --minutes 10``.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
 import json
 import os
@@ -26,6 +27,7 @@ import sys
 import time
 from pathlib import Path
 
+STARTED = time.perf_counter()
 HERE = Path(__file__).resolve().parent
 ROOT = HERE if (HERE / "p2p_keras").is_dir() else HERE.parent
 for place in (ROOT, HERE / "packages"):
@@ -99,6 +101,15 @@ def until(seconds: float, run, least: int = 2) -> float:
     return (time.perf_counter() - began) / calls
 
 
+@contextlib.contextmanager
+def failures(found: dict, name: str):
+    """Write down why a case failed, such as a batch that is too large for the memory, and go on with the next."""
+    try:
+        yield
+    except Exception as error:
+        found[f"{name}: failed"] = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+
+
 # Each part writes into `found` as it goes, and calls `keep` after each figure.
 
 
@@ -144,20 +155,20 @@ def inference(found, keep, options):
             network = network_of(precision, options.small)
             networks[precision] = as_function(network, ("mu", "mu_err", "ellipticity", "pa", "growth"))
         run, weights = networks[precision]
-        inputs = images(batch, options.side)
-        there = jax.device_put(inputs)
-        compiled = run.lower(weights, there).compile()
+        inputs, name = images(batch, options.side), f"{precision}, batch {batch}"
+        with failures(found, name):
+            there = jax.device_put(inputs)
+            compiled = run.lower(weights, there).compile()
 
-        def answered(given, f=compiled, w=weights):
-            jax.block_until_ready(f(w, given))
+            def answered(given, f=compiled, w=weights):
+                jax.block_until_ready(f(w, given))
 
-        fresh = until(options.slice_s, lambda f=answered, x=inputs: f(jax.device_put(x)))
-        held = until(options.slice_s, lambda f=answered, x=there: f(x))
-        name = f"{precision}, batch {batch}"
-        found[f"{name} (images/s): from the host"] = batch / fresh
-        found[f"{name} (images/s): on the device"] = batch / held
-        flops = (compiled.cost_analysis() or {}).get("flops", 0.0)
-        found[f"{name}: share of the product's rate"] = flops / held / peaks[precision.removeprefix("mixed_")]
+            fresh = until(options.slice_s, lambda f=answered, x=inputs: f(jax.device_put(x)))
+            held = until(options.slice_s, lambda f=answered, x=there: f(x))
+            found[f"{name} (images/s): from the host"] = batch / fresh
+            found[f"{name} (images/s): on the device"] = batch / held
+            flops = (compiled.cost_analysis() or {}).get("flops", 0.0)
+            found[f"{name}: share of the product's rate"] = flops / held / peaks[precision.removeprefix("mixed_")]
         keep()
 
 
@@ -174,33 +185,35 @@ def training(found, keep, options):
     data = mocks(options, 512 if options.gpu else 24)
     curves: dict[str, list[float]] = {}
     precisions = PRECISIONS[-1:] if options.small else PRECISIONS
-    share = options.seconds / len(precisions)
+    # The curves first, for all precisions, with four times the time of each larger batch.
+    cases = [(precision, batch) for batch in options.training_batches for precision in precisions]
+    weights = [4.0 if batch == options.training_batches[0] else 1.0 for _, batch in cases]
     network = {f"model.{name}": value for name, value in (SMALL if options.small else {}).items()}
-    for precision in precisions:
+    for done, (precision, batch) in enumerate(cases):
         began = time.perf_counter()
-        for batch in options.training_batches:
-            keras.utils.clear_session()
-            keras.utils.set_random_seed(1)
-            settings = {"precision": precision, "batch_size": batch, "warmup_steps": 50, **network}
-            trainer = make_trainer(FitConfig.from_mapping(settings, "benchmark"), 500)
-            held = ShardBatches(data, "train", batch_size=batch, image_sizes=(options.side,), shuffle=True, seed=1)
-            batches = [b for _, b in zip(range(8), held.repeat(), strict=False)]
-            losses = curves.setdefault(f"{precision}, batch {batch}", [])
-            steps = options.steps if batch == options.training_batches[0] else 20
-            timed = 0.0
-            for step in range(steps):
+        share = (options.ends - began) * weights[done] / sum(weights[done:])
+        keras.utils.clear_session()
+        keras.utils.set_random_seed(1)
+        settings = {"precision": precision, "batch_size": batch, "warmup_steps": 50, **network}
+        trainer = make_trainer(FitConfig.from_mapping(settings, "benchmark"), 500)
+        held = ShardBatches(data, "train", batch_size=batch, image_sizes=(options.side,), shuffle=True, seed=1)
+        batches = [b for _, b in zip(range(8), held.repeat(), strict=False)]
+        losses, name, timed = [], f"{precision}, batch {batch}", 0.0
+        with failures(found, name):
+            for step in range(options.steps if batch == options.training_batches[0] else 20):
                 start = time.perf_counter()
                 losses.append(float(trainer.train_on_batch(*batches[step % len(batches)], return_dict=True)["loss"]))
                 timed += (time.perf_counter() - start) * (step > 0)
-                if step > 2 and time.perf_counter() - began > share * (0.7 if steps == options.steps else 1.0):
+                if step > 2 and time.perf_counter() - began > share:
                     break
-            found[f"{precision}, batch {batch} (images/s)"] = batch * (len(losses) - 1) / timed
-            found[f"{precision}, batch {batch}: loss, last of {len(losses)} steps"] = float(np.mean(losses[-8:]))
-            memory = jax.devices()[0].memory_stats() or {}
-            if "peak_bytes_in_use" in memory:
-                found[f"{precision}, batch {batch}: peak memory so far (GiB)"] = memory["peak_bytes_in_use"] / 2**30
+            found[f"{name} (images/s)"] = batch * (len(losses) - 1) / timed
+            found[f"{name}: loss, last of {len(losses)} steps"] = float(np.mean(losses[-8:]))
+            curves[name] = losses
             (options.output / "curves.json").write_text(json.dumps(curves))
-            keep()
+        memory = jax.devices()[0].memory_stats() or {}
+        if "peak_bytes_in_use" in memory:
+            found[f"{name}: peak memory so far (GiB)"] = memory["peak_bytes_in_use"] / 2**30
+        keep()
 
 
 def pipeline(found, keep, options):
@@ -240,7 +253,7 @@ def longer(found, keep, options):
         runs = {"isophote": [f"--set=model.{name}={json.dumps(value)}" for name, value in SMALL.items()]}
     elif not options.gpu:
         runs = {"isophote": runs["isophote"]}
-    for preset, further in runs.items():
+    for done, (preset, further) in enumerate(runs.items()):
         folder = options.output / f"run_{preset}"
         shutil.rmtree(folder, ignore_errors=True)
         command = [sys.executable, "-m", "p2p_keras.fit", "--data", str(data), "--preset", preset, *further]
@@ -248,7 +261,7 @@ def longer(found, keep, options):
         command += ["--steps-per-epoch", str(steps)]
         batch = "64" if options.gpu else "4"
         command += ["--run", str(folder), "--image-sizes", str(options.side), "--batch-size", batch]
-        stopped(command, (options.seconds - 20.0) / len(runs))
+        stopped(command, (options.ends - time.perf_counter()) / (len(runs) - done))
         table = folder / "metrics.csv"
         rows = table.read_text().splitlines() if table.exists() else []
         if len(rows) > 1:
@@ -290,20 +303,23 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in paths if p)}
 
 
-def stopped(command: list[str], seconds: float) -> str:
-    """Run a command for so many seconds at most; how it ended."""
-    process = subprocess.Popen(command, env=environment(), start_new_session=True)
+def stopped(command: list[str], seconds: float, *, apart: bool = False) -> str:
+    """Run a command for so many seconds at most; how it ended. If `apart`, all that it has started ends with it."""
+    process = subprocess.Popen(command, env=environment(), start_new_session=apart)
+    send = (lambda sent: os.killpg(process.pid, sent)) if apart else process.send_signal
     try:
         code = process.wait(max(seconds, 1.0))
+        return "done" if code == 0 else f"failed (exit status {code})"
     except subprocess.TimeoutExpired:
-        code = None
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)  # and what it has started
-            process.wait()
-    if code is None:
+        send(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(3.0)
         return "stopped at its time limit"
-    return "done" if code == 0 else f"failed (exit status {code})"
+    finally:
+        # Python looks at a signal when a compilation is over, which may be minutes later.
+        with contextlib.suppress(ProcessLookupError):
+            send(signal.SIGKILL)
+        process.wait()
 
 
 def known(options, part: str) -> dict:
@@ -386,6 +402,7 @@ def main() -> None:
     options.slice_s = 0.05 if options.small else 2.0 if options.gpu else 0.5
     options.steps = 4 if options.small else 500
     if options.part:
+        options.ends = STARTED + options.seconds - 3.0
         found: dict = {}
         keep = lambda: (options.output / f"{options.part}.json").write_text(json.dumps(found, indent=1))  # noqa: E731
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that a training of this part ends with it
@@ -403,11 +420,13 @@ def main() -> None:
         (options.output / f"{part}.json").unlink(missing_ok=True)
         command = [sys.executable, __file__, "--part", part, "--seconds", f"{seconds:.0f}"]
         command += ["--output", str(options.output), "--side", str(options.side), *["--small"] * options.small]
-        ended = stopped(command, seconds)
+        ended = stopped(command, seconds, apart=True)
         result["parts"][part] = {**known(options, part), "ended": ended}
         (options.output / "gpu.json").write_text(json.dumps(result, indent=1) + "\n")
         (options.output / "gpu.md").write_text(table(result) + "\n")
     draw(options.output)
+    for made in ("mocks", "simulated"):  # a person wants figures and weights back
+        shutil.rmtree(options.output / made, ignore_errors=True)
     print(table(result))
 
 

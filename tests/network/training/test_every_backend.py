@@ -16,6 +16,8 @@ from p2p_keras.network.training.checkpoint import KeepStatistics
 from p2p_keras.network.training.config import FitConfig
 from p2p_keras.network.training.run import fit, make_trainer
 
+from .conftest import small_config
+
 pytestmark = [
     pytest.mark.backends,
     pytest.mark.skipif(keras.config.backend() == "tensorflow", reason="is tested with TensorFlow by other files"),
@@ -114,6 +116,15 @@ def test_captions_are_learned_in_half_precision(preset, four):
     after = arrays(trainer.network.trainable_variables)
     assert np.isfinite(losses).all() and all(np.isfinite(array).all() for array in after)
     assert np.mean([np.any(a != b) for a, b in zip(before, after, strict=True)]) > 0.9
+
+
+@pytest.mark.slow
+def test_overfits_four_galaxies(shards, four, overfit, tmp_path):
+    """Losses, gradients and optimizer would not fit together on this backend: a run would learn slowly or nothing."""
+    figures = overfit(small_config(shards, tmp_path / "run", learning_rate=4e-3), four, 120)
+    assert figures["mu"] < 0.02  # what faults leave: see `test_fit.py`
+    assert figures["ellipse"] < 0.03
+    assert figures["centre"] < 0.1
 
 
 def test_overflow_costs_one_step_and_no_weights(trained, four):
