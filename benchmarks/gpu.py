@@ -5,7 +5,7 @@
 
 Ends with a table on standard output and gpu/gpu.json, both written anew after each part: an interrupted run loses only
 the part that it was in. Each part is a process with a time limit of its own. Without a GPU all runs on the CPU, with
-smaller batches.
+smaller images and batches, and in 10 minutes or fewer with programs that XLA doesn't optimize.
 
 `--bundle FOLDER` makes a copy of the package and of the few packages that it needs, below 60 MB, for a machine that has
 only Python, numpy, scipy and JAX: there, ``python FOLDER/gpu.py --minutes 10``.
@@ -39,8 +39,8 @@ PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 SETTINGS = {"sky_free": True, "errors": True}  # of the shipped model
 SMALL = {"filters": [4, 8], "depths": [0, 1], "centre_filters": [4, 8], "dim": 16, "num_heads": 2}
 SMALL |= {"sky_blocks": 1, "decoder_blocks": 1}
-BUNDLED = """absl click google_crc32c google/protobuf google/_upb h5py h5py.libs keras markdown_it mdurl ml_dtypes namex
-optree packaging pygments rich typing_extensions.py"""
+BUNDLED = """absl click google_crc32c google_crc32c.libs google/protobuf google/_upb h5py h5py.libs keras markdown_it
+mdurl ml_dtypes namex optree packaging pygments rich typing_extensions.py"""
 
 
 def model_file() -> Path:
@@ -79,13 +79,17 @@ def network_of(precision: str, small: bool):
     return network
 
 
-def as_function(model, names):
+def as_function(network):
     """A jitted function of (weights, inputs), and the weights: they decide on which device it runs."""
     import jax
 
+    from p2p_keras.network.models import finish_model
+
+    model = finish_model(network)
+
     def answer(weights, inputs):
         outputs, _ = model.stateless_call(*weights, inputs, training=False)
-        return {name: outputs[name] for name in names}
+        return {name: outputs[name] for name in ("mu", "mu_err", "ellipticity", "pa", "growth", "valid")}
 
     weights = [[v.value for v in group] for group in (model.trainable_variables, model.non_trainable_variables)]
     return jax.jit(answer), weights
@@ -118,15 +122,12 @@ def compare(found, keep, options):
     import jax
     import numpy as np
 
-    from p2p_keras.network import load_network
-    from p2p_keras.network.models import finish_model
-
-    model = finish_model(network_of("float32", True)) if options.small else load_network(model_file())
-    run, weights = as_function(model, ("mu", "valid"))
+    run, weights = as_function(network_of("float32", options.small))
     inputs, cpu = images(16, options.side), jax.devices("cpu")[0]
     true = jax.device_get(run(*jax.device_put((weights, inputs), cpu)))
     for precision in ("highest", "tensorfloat32", "bfloat16") if options.gpu else ("highest",):
-        with jax.default_matmul_precision(precision):
+        # A CPU has this one alone; to ask for it would compile the same program again.
+        with jax.default_matmul_precision(precision if options.gpu else None):
             here = jax.device_get(run(*jax.device_put((weights, inputs), jax.devices()[0])))
         both = true["valid"] & here["valid"]
         difference = float(np.abs(true["mu"] - here["mu"])[both].max(initial=0.0))
@@ -152,8 +153,7 @@ def inference(found, keep, options):
     networks = {}
     for precision, batch in cases:
         if precision not in networks:
-            network = network_of(precision, options.small)
-            networks[precision] = as_function(network, ("mu", "mu_err", "ellipticity", "pa", "growth"))
+            networks[precision] = as_function(network_of(precision, options.small))
         run, weights = networks[precision]
         inputs, name = images(batch, options.side), f"{precision}, batch {batch}"
         with failures(found, name):
@@ -272,14 +272,14 @@ def longer(found, keep, options):
 
 
 PARTS = {
-    "compare": (compare, 0.12),
-    "inference": (inference, 0.18),
-    "training": (training, 0.35),
-    "pipeline": (pipeline, 0.05),
-    "simulation": (simulation, 0.05),
-    "longer": (longer, 0.25),
+    "compare": (compare, 0.12, 0.28),
+    "inference": (inference, 0.18, 0.15),
+    "training": (training, 0.35, 0.40),
+    "pipeline": (pipeline, 0.05, 0.05),
+    "simulation": (simulation, 0.05, 0.05),
+    "longer": (longer, 0.25, 0.07),
 }
-"""Function of each part and its share of the time."""
+"""Function of each part and its share of the time, on a GPU and on a CPU, where compilations take most of it."""
 
 
 def simulate(folder: Path, count: int, side: int) -> None:
@@ -316,7 +316,6 @@ def stopped(command: list[str], seconds: float, *, apart: bool = False) -> str:
             process.wait(3.0)
         return "stopped at its time limit"
     finally:
-        # Python looks at a signal when a compilation is over, which may be minutes later.
         with contextlib.suppress(ProcessLookupError):
             send(signal.SIGKILL)
         process.wait()
@@ -351,7 +350,8 @@ def draw(folder: Path) -> None:
 
 def table(result: dict) -> str:
     """Markdown, a row a figure."""
-    rows = [f"{result['device']}, JAX {result['jax']}, {result['date']}", "", "| part | figure | |", "|---|---|---|"]
+    rows = [f"{result['device']}, JAX {result['jax']}, {result['date']} {result['xla_flags']}".strip()]
+    rows += ["", "| part | figure | |", "|---|---|---|"]
     for part, figures in result["parts"].items():
         rows += [f"| {part} | {name} | {f'{v:.4g}' if isinstance(v, float) else v} |" for name, v in figures.items()]
     return "\n".join(rows)
@@ -397,7 +397,7 @@ def main() -> None:
     device = jax.devices()[0]
     options.gpu = device.platform == "gpu"
     options.side = options.side or (256 if options.gpu else 64)
-    options.batches = (1, 16, 64, 256, 1024) if options.gpu else (2,) if options.small else (1, 16)
+    options.batches = (1, 16, 64, 256, 1024) if options.gpu else (2,) if options.small else (16, 1)
     options.training_batches = (64, 256, 1024) if options.gpu else (8,)
     options.slice_s = 0.05 if options.small else 2.0 if options.gpu else 0.5
     options.steps = 4 if options.small else 500
@@ -405,18 +405,23 @@ def main() -> None:
         options.ends = STARTED + options.seconds - 3.0
         found: dict = {}
         keep = lambda: (options.output / f"{options.part}.json").write_text(json.dumps(found, indent=1))  # noqa: E731
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that a training of this part ends with it
         PARTS[options.part][0](found, keep, options)
         return
+    if not options.gpu and options.minutes <= 10:  # LLVM would take minutes to optimize what then runs for seconds
+        flags = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+        os.environ["XLA_FLAGS"] = f"{flags} {os.environ.get('XLA_FLAGS', '')}".strip()
     began = time.perf_counter()
     result = {"device": device.device_kind, "platform": device.platform, "jax": jax.__version__}
-    result |= {"date": time.strftime("%Y-%m-%d"), "minutes": options.minutes, "side": options.side, "parts": {}}
-    left = sum(PARTS[part][1] for part in options.parts)
+    result |= {"date": time.strftime("%Y-%m-%d"), "minutes": options.minutes, "side": options.side}
+    result |= {"xla_flags": os.environ.get("XLA_FLAGS", ""), "parts": {}}
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(options.output / "compiled")  # parts share programs
+    shares = {part: PARTS[part][1 if options.gpu else 2] for part in options.parts}
+    left = sum(shares.values())
     for part in options.parts:
         # Time that a part didn't need is the others'.
         rest = 60.0 * options.minutes - (time.perf_counter() - began)
-        seconds = max(5.0, rest * PARTS[part][1] / left)
-        left -= PARTS[part][1]
+        seconds = max(5.0, rest * shares[part] / left)
+        left -= shares[part]
         (options.output / f"{part}.json").unlink(missing_ok=True)
         command = [sys.executable, __file__, "--part", part, "--seconds", f"{seconds:.0f}"]
         command += ["--output", str(options.output), "--side", str(options.side), *["--small"] * options.small]
@@ -425,7 +430,7 @@ def main() -> None:
         (options.output / "gpu.json").write_text(json.dumps(result, indent=1) + "\n")
         (options.output / "gpu.md").write_text(table(result) + "\n")
     draw(options.output)
-    for made in ("mocks", "simulated"):  # a person wants figures and weights back
+    for made in ("mocks", "simulated", "compiled"):  # a person wants figures and weights back
         shutil.rmtree(options.output / made, ignore_errors=True)
     print(table(result))
 
