@@ -40,11 +40,11 @@ def main() -> None:
     parser.add_argument("--presets", nargs="*", choices=PRESETS, default=PRESETS)
     parser.add_argument("--torch", metavar="PYTHON", help="Python of an environment with PyTorch.")
     parser.add_argument("--width", type=float, default=1.0, help="Of the paper's networks, over the published one.")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=5, help="0 measures no rates.")
     parser.add_argument("--worker", nargs=2, metavar=("PRESET", "FILE"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        work(options.worker[0], Path(options.worker[1]), options.width)
+        work(options.worker[0], Path(options.worker[1]), options.width, options.rounds)
         return
     pythons = {name: sys.executable for name in BACKENDS if importlib.util.find_spec(name)}
     if options.torch:
@@ -62,11 +62,15 @@ def measure(preset: str, pythons: dict[str, str], options: argparse.Namespace) -
         workers, answers = {}, {}
         for backend, python in pythons.items():
             file = Path(folder, f"{backend}.npz")
-            command = [python, __file__, "--worker", preset, str(file), "--width", str(options.width)]
+            command = [python, __file__, "--worker", preset, str(file)]
+            command += ["--width", str(options.width), "--rounds", str(options.rounds)]
             environment = {**os.environ, **ONE_THREAD, "KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT)}
             pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
             workers[backend] = subprocess.Popen(command, env=environment, text=True, bufsize=1, **pipes)
-            asked(workers[backend], "inference")  # ready, one after the other
+            if options.rounds:
+                asked(workers[backend], "inference")  # ready, one after the other
+            else:
+                workers[backend].wait()
             answers[backend] = dict(np.load(file))
         times = {(backend, what): [] for backend in workers for what in ("inference", "training")}
         for _ in range(options.rounds):
@@ -80,8 +84,9 @@ def measure(preset: str, pythons: dict[str, str], options: argparse.Namespace) -
         both = reference["valid"] & answer["valid"]
         largest = np.abs(answer["mu"] - reference["mu"])[both].max(initial=0.0)
         compared = ("", "") if backend == "tensorflow" else (f"{largest:.1g}", f"{both.sum()} of {both.size}")
-        rates = (BATCH / statistics.median(times[backend, what]) for what in ("inference", "training"))
-        rows.append((preset, BACKENDS[backend], *compared, *(f"{rate:.3g}" for rate in rates)))
+        taken = [times[backend, what] for what in ("inference", "training")]
+        rates = (f"{BATCH / statistics.median(seconds):.3g}" if seconds else "" for seconds in taken)
+        rows.append((preset, BACKENDS[backend], *compared, *rates))
     return rows
 
 
@@ -93,7 +98,7 @@ def asked(worker: subprocess.Popen, what: str) -> float:
     return float(answer)
 
 
-def work(preset: str, file: Path, width: float) -> None:
+def work(preset: str, file: Path, width: float, rounds: int) -> None:
     """Write the answers to one batch, then do what standard input asks for, and say how long each took."""
     answers, told = os.dup(1), sys.stdin
     os.dup2(2, 1)  # what libraries print is no answer
@@ -112,15 +117,18 @@ def work(preset: str, file: Path, width: float) -> None:
         load_initial(network, str(ROOT / "saved_models" / "isophote" / "model.keras"))
     rng = np.random.default_rng(1)
     for variable in network.weights:
-        if not shipped and len(variable.shape) > 1:
+        if not shipped and (len(variable.shape) > 1 or variable.path.endswith("attention_v")):  # all that is random
             variable.assign(rng.normal(0, 0.5 / np.sqrt(np.prod(variable.shape[:-1])), variable.shape))
     data = ShardBatches(ROOT / "tfrecords", "train", batch_size=BATCH, image_sizes=(SIDE,), seed=1)
     inputs, targets = next(iter(data))
     inputs["image"][1, 20:35, 60:90] = np.nan
     inputs["image"][2] += 500.0
     model = finish_model(network)
-    answer = model.predict_on_batch(inputs)
-    np.savez(file, mu=answer["mu"], valid=answer["valid"])
+    answer = (model if shipped else network).predict_on_batch(inputs)
+    # Random weights write no caption that is a profile: then all radii are compared.
+    np.savez(file, mu=answer["mu"], valid=answer["valid"] if shipped else np.isfinite(answer["mu"]))
+    if not rounds:
+        return
     losses = import_module(f"p2p_keras.network.training.{recipe.loss}")
     trainer = ProfileTrainer(network, losses=losses, teaching=teaching_of(network, recipe.teaching, 1000))
     trainer.compile(keras.optimizers.AdamW(1e-4), jit_compile=keras.config.backend() == "jax")

@@ -93,7 +93,7 @@ def trained(four):
     return of
 
 
-@pytest.mark.parametrize("preset", PRECISIONS)
+@pytest.mark.parametrize("preset", [pytest.param("isophote", marks=pytest.mark.slow), "pix2prof_transformer"])
 def test_half_precision_trains_the_same_network(preset, trained):
     """Training in half precision would crash, learn something else, or leave weights and profiles in 16 bits."""
     _, expected = trained(preset, PRECISIONS[preset][0])
@@ -107,6 +107,7 @@ def test_half_precision_trains_the_same_network(preset, trained):
         assert bool(half) == (precision != "float32")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", ["pix2prof", "pix2prof_attention"])
 def test_captions_are_learned_in_half_precision(preset, four):
     """The paper's networks would crash on another backend, or lose their weights to the first overflow."""
