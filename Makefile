@@ -81,7 +81,7 @@ test-addons: venv ## the tensorflow-addons lane: shipped model and attention ste
 
 # The tests marked `backends`: other files import TensorFlow.
 BACKEND_TESTS ?= tests/network/backends tests/network/layers/test_layer_contract.py tests/network/training/test_every_backend.py
-# BACKEND_ARGS="-m 'not slow'" is the part that continuous integration runs, some three minutes each.
+# BACKEND_ARGS="-m 'not slow'" is what continuous integration runs: two to four minutes of processor time each.
 BACKEND_ARGS ?=
 # The networks are tiny: to optimize what is compiled takes longer than to run it.
 UNOPTIMIZED = --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true
