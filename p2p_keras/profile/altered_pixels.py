@@ -28,9 +28,8 @@ def nonlinear(profile: ProfileRows, light: Surroundings, pixels: np.ndarray) -> 
     small power, as pictures are made. Noise here is what a pixel differs from the mean of its two neighbours in a row.
     Images of few photons, of coarse steps or of smooth models have no noise in their sky, and are not judged.
     """
-    last = float(profile.sma[-1])
     ours = (light.good > light.other)[:, 1:-1]
-    inside = light.square[:, 1:-1] <= last * last
+    inside = light.inside[:, 1:-1]
     value = pixels[:, 1:-1] - pixels.dtype.type(profile.sky)
     with np.errstate(invalid="ignore"):
         bright = ours & inside & (value > _BRIGHT_SIGMA * light.noise)

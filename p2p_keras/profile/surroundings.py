@@ -52,15 +52,15 @@ class Surroundings(NamedTuple):
     """The image less the profile painted along its own ellipses.
 
     `square` (px^2), the squared semi-major axis, and `excess` (flux per pixel, NaN where masked) are (H, W), `dx` (W,)
-    and `dy` (H,) the distances from the centre; `good` are pixels that aren't masked,
-    `other` those of other sources; `noise` is that of the sky per
-    pixel.
+    and `dy` (H,) the distances from the centre; `inside` are pixels within the last ellipse, `good` those that aren't
+    masked, `other` those of other sources; `noise` is that of the sky per pixel.
     """
 
     square: np.ndarray
     dx: np.ndarray
     dy: np.ndarray
     excess: np.ndarray
+    inside: np.ndarray
     good: np.ndarray
     other: np.ndarray
     noise: float
@@ -107,7 +107,7 @@ def surroundings(
     of_the_galaxy = other[inside]
     of_the_galaxy &= excess[inside] > _EXCESS_OVER_PROFILE * model
     other[inside] = of_the_galaxy
-    return Surroundings(square, dx, dy, excess, good, other, noise)
+    return Surroundings(square, dx, dy, excess, inside, good, other, noise)
 
 
 def squared_radii(
