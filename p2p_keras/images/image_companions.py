@@ -22,7 +22,7 @@ from p2p_keras.images.masks import (
     region_mask,
 )
 from p2p_keras.images.noise import sigma_of
-from p2p_keras.images.pixels import linear_flux, missing_zeros
+from p2p_keras.images.pixels import linear_flux
 from p2p_keras.images.roles import MASK, NOISE_ROLES, SIGMA, VARIANCE, WEIGHT
 
 __all__ = ["asked_companions", "CompanionsOfImage"]
@@ -150,10 +150,7 @@ class CompanionsOfImage:
         if sigma is not None:
             without = ~np.isfinite(sigma) & np.isfinite(pixels)
             hidden = without if hidden is None else hidden | without
-        zeros, more_notes = missing_zeros(pixels)
-        if zeros is not None:
-            hidden = zeros if hidden is None else hidden | zeros
-        return hidden, sigma, notes + more_notes
+        return hidden, sigma, notes
 
     def _sigma(self, companion: Companion, window: Window, pixels: np.ndarray) -> tuple[np.ndarray | None, list[str]]:
         values = linear_flux(window.cut(companion.pixels), companion.header, companion.where)
