@@ -78,7 +78,7 @@ _QUANTUM_SHARE = 3.0
 
 
 _FEWEST_FILLED = 4
-_FAR_OFF = 10.0
+_FAR_OFF = 3.0
 
 
 def missing_pixels(pixels: np.ndarray) -> tuple[np.ndarray | None, list[str]]:
@@ -99,7 +99,8 @@ def missing_pixels(pixels: np.ndarray) -> tuple[np.ndarray | None, list[str]]:
         share = float(np.count_nonzero(filled)) / filled.size
         missing = filled if missing is None else missing | filled
         notes.append(
-            f"{100 * share:.2g} % of the pixels have the value {value:g}, far from all others: they are taken as missing"
+            f"{100 * share:.2g} % of the pixels have the value {value:g}, far from all others: "
+            "they are taken as missing"
         )
     zeros, share = _missing_zeros(pixels if missing is None else pixels[~missing])
     if zeros:
@@ -118,14 +119,17 @@ def _fill_values(pixels: np.ndarray) -> list[float]:
         for sign in (1.0, -1.0):
             extreme = sign * float(np.fmin.reduce(sign * pixels, axis=None, where=np.isfinite(pixels), initial=np.inf))
             same = pixels == extreme
-            if not np.isfinite(extreme) or np.count_nonzero(same) < _FEWEST_FILLED:
+            if not np.isfinite(extreme) or not _FEWEST_FILLED <= np.count_nonzero(same) < 0.5 * pixels.size:
                 continue
+            if extreme == 0.0:
+                continue  # photon counts leave a gap above it as well: `_missing_zeros`
             others = sign * pixels[np.isfinite(pixels) & ~same].astype(np.float64)
             if others.size < 100:
                 continue
-            # Below the median lies noise alone, above it the galaxy as well: there all that there is counts.
-            tail, middle = np.percentile(others, [1 if sign > 0 else 0, 50])
-            if others.min() - sign * extreme > _FAR_OFF * (middle - tail) > 0.0:
+            # Photons leave a gap below, as large as the steps above it; above lies the galaxy, of which all counts.
+            middle = float(np.median(others))
+            spread = np.abs(np.percentile(others, [1, 99] if sign > 0 else [0, 0]) - middle).max()
+            if others.min() - sign * extreme > _FAR_OFF * spread > 0.0:
                 fills.append(extreme)
     return fills
 
@@ -150,6 +154,8 @@ def _in_steps(values: np.ndarray, zeros: int) -> bool:
     size = np.abs(values)
     step = float(size.min())
     near = int(np.count_nonzero(size < 1.5 * step))
-    if _QUANTUM_SHARE * near >= zeros:
+    if (
+        _QUANTUM_SHARE * near >= zeros or float(np.median(size)) < 1.5 * step
+    ):  # the latter: steps coarser than the noise
         return True
     return bool((values >= 0).all() and step > 0.2 * float(np.median(size)))
