@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from p2p_keras.core.robust import SIGMA_PER_DEVIATION
+from p2p_keras.core.robust import SIGMA_PER_DEVIATION, median, parted_median
 
 if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
 
-__all__ = ["SKY_RING", "ProfileRows", "Surroundings", "surroundings", "bright_neighbour", "uneven_sky", "median"]
+__all__ = ["SKY_RING", "ProfileRows", "Surroundings", "surroundings", "bright_neighbour", "uneven_sky"]
 
 NEIGHBOUR_SHARE = 0.2
 NEIGHBOUR_REACH = 1.5
@@ -85,7 +85,7 @@ def surroundings(
     if not sample.size:
         return None
     # A sample gives the level well enough: an error of it enters the median distance from it by its square.
-    level = _median(sample[:: max(1, sample.size // _SAMPLED_LEVEL)])
+    level = parted_median(sample[:: max(1, sample.size // _SAMPLED_LEVEL)])
     sample -= sample.dtype.type(level)
     noise = SIGMA_PER_DEVIATION * median(np.abs(sample, out=sample))
     threshold: Any = _DETECTION_SIGMA * noise
@@ -195,17 +195,20 @@ def nonlinear(profile: ProfileRows, light: Surroundings, pixels: np.ndarray) -> 
     Images of few photons, of coarse steps or of smooth models have no noise in their sky, and are not judged.
     """
     last = float(profile.sma[-1])
-    ours = (light.good > light.other)[:, 1:-1]
-    inside = light.square[:, 1:-1] <= last * last
-    value = pixels[:, 1:-1] - pixels.dtype.type(profile.sky)
+    # The galaxy's own pixels, without the rest of the image; and rows enough for the noise of the sky.
+    within = _between(light.dy, last), _between(light.dx, last, margin=1)
+    ours, inside, step = _steps(light, pixels, last, *within)
+    value = pixels[within] - pixels.dtype.type(profile.sky)
     with np.errstate(invalid="ignore"):
         bright = ours & inside & (value > _BRIGHT_SIGMA * light.noise)
     values = value[bright]
     if values.size < 2 * _FEWEST:
         return False
-    bright &= value >= _median(values)  # the brighter half
-    step = np.abs(pixels[:, 1:-1] - 0.5 * (pixels[:, :-2] + pixels[:, 2:]))
-    sky, core = step[ours > inside], step[bright]
+    bright &= value >= parted_median(values)  # the brighter half
+    core = step[bright]
+    every = slice(None, None, max(1, pixels.size // _SAMPLED_SKY))
+    ours, inside, step = _steps(light, pixels, last, every, slice(1, pixels.shape[1] - 1))
+    sky = step[ours > inside]
     sky, core = sky[np.isfinite(sky)], core[np.isfinite(core)]
     if min(sky.size, core.size) < _FEWEST:
         return False
@@ -215,30 +218,22 @@ def nonlinear(profile: ProfileRows, light: Surroundings, pixels: np.ndarray) -> 
     return median(core) < NONLINEAR_RATIO * noise
 
 
-_SAMPLED = 1024
+def _between(distance: np.ndarray, most: float, margin: int = 0) -> slice:
+    """Where a row or column of pixels lies within a distance of the centre, and so far from the image's edges."""
+    start, stop = np.searchsorted(distance, -most), np.searchsorted(distance, most, side="right")
+    return slice(max(int(start), margin), max(min(int(stop), distance.size - margin), margin))
+
+
+def _steps(
+    light: Surroundings, pixels: np.ndarray, last: float, rows: slice, columns: slice
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of some pixels: no other source's, inside the last ellipse, and what they differ from their neighbours' mean."""
+    where = rows, columns
+    beside = (pixels[rows, slice(columns.start + shift, columns.stop + shift)] for shift in (-1, 1))
+    step = np.abs(pixels[where] - 0.5 * sum(beside))
+    return light.good[where] > light.other[where], light.square[where] <= last * last, step
+
+
+_SAMPLED_SKY = 8192
+"""Pixels, by whole rows, that are enough for the noise of `nonlinear`: its limit is far from that of a linear image."""
 _SAMPLED_LEVEL = 4096
-
-
-def median(values: np.ndarray) -> float:
-    """Median of finite values: what np.median gives.
-
-    Of many values only those are put in order that a sample of them says lie in the middle.
-    """
-    size, half = values.size, values.size // 2
-    if size > 8 * _SAMPLED:
-        sample = np.sort(values[:: size // _SAMPLED])
-        low, high = sample[int(0.44 * sample.size)], sample[int(0.56 * sample.size)]
-        above = values >= low
-        below = size - int(np.count_nonzero(above))
-        above &= values <= high
-        middle = values[above]
-        if below < half - 1 and half < below + middle.size:
-            return _median(middle, half - below, even=size % 2 == 0)
-    return _median(values, half, even=size % 2 == 0)
-
-
-def _median(values: np.ndarray, half: int | None = None, *, even: bool = False) -> float:
-    """The value with `half` smaller ones; the mean of it and of the one before where the number of all is even."""
-    half = values.size // 2 if half is None else half
-    parted = np.partition(values, half)
-    return 0.5 * (float(parted[:half].max()) + float(parted[half])) if even else float(parted[half])
