@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from p2p_keras.core.robust import SIGMA_PER_DEVIATION
-from p2p_keras.profile.surroundings import ProfileRows, Surroundings, median, middle_value
+from p2p_keras.core.robust import SIGMA_PER_DEVIATION, median, parted_median
+from p2p_keras.profile.surroundings import ProfileRows, Surroundings
 
 __all__ = ["nonlinear", "clipped_sky"]
 
@@ -28,17 +28,20 @@ def nonlinear(profile: ProfileRows, light: Surroundings, pixels: np.ndarray) -> 
     small power, as pictures are made. Noise here is what a pixel differs from the mean of its two neighbours in a row.
     Images of few photons, of coarse steps or of smooth models have no noise in their sky, and are not judged.
     """
-    ours = (light.good > light.other)[:, 1:-1]
-    inside = light.inside[:, 1:-1]
-    value = pixels[:, 1:-1] - pixels.dtype.type(profile.sky)
+    # The galaxy's own pixels, without the rest of the image; and rows enough for the noise of the sky.
+    within = _reach(light.inside.any(axis=1)), _reach(light.inside.any(axis=0), margin=1)
+    ours, inside, step = _steps(light, pixels, *within)
+    value = pixels[within] - pixels.dtype.type(profile.sky)
     with np.errstate(invalid="ignore"):
         bright = ours & inside & (value > _BRIGHT_SIGMA * light.noise)
     values = value[bright]
     if values.size < 2 * _FEWEST:
         return False
-    bright &= value >= middle_value(values)  # the brighter half
-    step = np.abs(pixels[:, 1:-1] - 0.5 * (pixels[:, :-2] + pixels[:, 2:]))
-    sky, core = step[ours > inside], step[bright]
+    bright &= value >= parted_median(values)  # the brighter half
+    core = step[bright]
+    every = slice(None, None, max(1, pixels.size // _SAMPLED_SKY))
+    ours, inside, step = _steps(light, pixels, every, slice(1, pixels.shape[1] - 1))
+    sky = step[ours > inside]
     sky, core = sky[np.isfinite(sky)], core[np.isfinite(core)]
     if min(sky.size, core.size) < _FEWEST:
         return False
@@ -47,6 +50,26 @@ def nonlinear(profile: ProfileRows, light: Surroundings, pixels: np.ndarray) -> 
         return False  # values come in steps as coarse as the noise
     return median(core) < NONLINEAR_RATIO * noise
 
+
+def _reach(any_inside: np.ndarray, margin: int = 0) -> slice:
+    """From the first to the last row or column with a pixel inside, and so far from the image's edges."""
+    where = np.flatnonzero(any_inside)
+    start, stop = (int(where[0]), int(where[-1]) + 1) if where.size else (0, 0)
+    return slice(max(start, margin), max(min(stop, any_inside.size - margin), margin))
+
+
+def _steps(
+    light: Surroundings, pixels: np.ndarray, rows: slice, columns: slice
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of some pixels: no other source's, inside the last ellipse, and what they differ from their neighbours' mean."""
+    where = rows, columns
+    beside = (pixels[rows, slice(columns.start + shift, columns.stop + shift)] for shift in (-1, 1))
+    step = np.abs(pixels[where] - 0.5 * sum(beside))
+    return light.good[where] > light.other[where], light.inside[where], step
+
+
+_SAMPLED_SKY = 8192
+"""Pixels, by whole rows, that are enough for the noise of `nonlinear`: its limit is far from that of a linear image."""
 
 FLOOR_SHARE = 0.02
 """Share of the pixels at one lowest value, from which on they may have been cut off there: below, the sky moves by less

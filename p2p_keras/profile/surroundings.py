@@ -11,22 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from p2p_keras.core.robust import SIGMA_PER_DEVIATION
+from p2p_keras.core.robust import SIGMA_PER_DEVIATION, median, parted_median
 
 if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
 
-__all__ = [
-    "SKY_RING",
-    "ProfileRows",
-    "Surroundings",
-    "surroundings",
-    "bright_neighbour",
-    "uneven_sky",
-    "median",
-    "middle_value",
-]
+__all__ = ["SKY_RING", "ProfileRows", "Surroundings", "surroundings", "bright_neighbour", "uneven_sky"]
 
+_SAMPLED_LEVEL = 4096
 NEIGHBOUR_SHARE = 0.2
 NEIGHBOUR_REACH = 1.5
 SKY_RING = (1.25, 2.5)
@@ -94,7 +86,7 @@ def surroundings(
     if not sample.size:
         return None
     # A sample gives the level well enough: an error of it enters the median distance from it by its square.
-    level = middle_value(sample[:: max(1, sample.size // _SAMPLED_LEVEL)])
+    level = parted_median(sample[:: max(1, sample.size // _SAMPLED_LEVEL)])
     sample -= sample.dtype.type(level)
     noise = SIGMA_PER_DEVIATION * median(np.abs(sample, out=sample))
     threshold: Any = _DETECTION_SIGMA * noise
@@ -184,32 +176,3 @@ def uneven_sky(profile: ProfileRows, light: Surroundings) -> bool:
     levels = np.array([median(part) for part in parts])
     error = 1.25 * light.noise / math.sqrt(min(part.size for part in parts))
     return bool(levels.max() - levels.min() > max(float(profile.intensity[-1]), 8.0 * error))
-
-
-_SAMPLED = 1024
-_SAMPLED_LEVEL = 4096
-
-
-def median(values: np.ndarray) -> float:
-    """Median of finite values: what np.median gives.
-
-    Of many values only those are put in order that a sample of them says lie in the middle.
-    """
-    size, half = values.size, values.size // 2
-    if size > 8 * _SAMPLED:
-        sample = np.sort(values[:: size // _SAMPLED])
-        low, high = sample[int(0.44 * sample.size)], sample[int(0.56 * sample.size)]
-        above = values >= low
-        below = size - int(np.count_nonzero(above))
-        above &= values <= high
-        middle = values[above]
-        if below < half - 1 and half < below + middle.size:
-            return middle_value(middle, half - below, even=size % 2 == 0)
-    return middle_value(values, half, even=size % 2 == 0)
-
-
-def middle_value(values: np.ndarray, half: int | None = None, *, even: bool = False) -> float:
-    """The value with `half` smaller ones; the mean of it and of the one before where the number of all is even."""
-    half = values.size // 2 if half is None else half
-    parted = np.partition(values, half)
-    return 0.5 * (float(parted[:half].max()) + float(parted[half])) if even else float(parted[half])
