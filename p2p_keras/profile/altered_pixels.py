@@ -29,7 +29,7 @@ def nonlinear(profile: ProfileRows, light: Surroundings, pixels: np.ndarray) -> 
     Images of few photons, of coarse steps or of smooth models have no noise in their sky, and are not judged.
     """
     # The galaxy's own pixels, without the rest of the image; and rows enough for the noise of the sky.
-    within = _reach(light.inside.any(axis=1)), _reach(light.inside.any(axis=0), margin=1)
+    within = _reach(np.any(light.inside, axis=1)), _reach(np.any(light.inside, axis=0), margin=1)
     ours, inside, step = _steps(light, pixels, *within)
     value = pixels[within] - pixels.dtype.type(profile.sky)
     with np.errstate(invalid="ignore"):
