@@ -119,10 +119,12 @@ class Crew:
         model = None if self._service is None else self._service.model
         arguments = (theirs, lines, model, task)
         process = get_context("spawn").Process(target=work, args=arguments, name="measure", daemon=True)
-        with one_thread_each():
-            process.start()
-        for end in (theirs, *lines):
-            end.close()
+        try:
+            with one_thread_each():
+                process.start()
+        finally:
+            for end in (theirs, *lines):
+                end.close()
         self._members[control] = _Member(process, control)
 
     def _hear(self, member: _Member, jobs: Jobs, task: Task) -> None:
@@ -171,3 +173,5 @@ class Crew:
                 member.process.kill()
             member.control.close()
         self._members.clear()
+        if self._service is not None:
+            self._service.close()
