@@ -44,9 +44,16 @@ def main(
     Only this machine can open the page, unless --host says otherwise. The page opens only files in the folders of what
     you name here. Ctrl-C ends it.
     """
+    import gc
+
+    from p2p_keras.page.measuring.models import Models
+
+    gc.disable()  # until the first page is ready: it would go through all that is imported again and again, in vain
+    known = Models(models or (None,), threads)
+    known.begin()
     from p2p_keras.page.application import Application
 
-    application = Application.of(paths, models=models or (None,), threads=threads)
+    application = Application.of(paths, known)
     server, address = application.serve(host, port)
     if not quiet:
         click.echo(f"the page is at {address} (Ctrl-C ends it)", err=True)

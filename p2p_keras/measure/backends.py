@@ -17,7 +17,7 @@ from p2p_keras.core.errors import UsageError
 from p2p_keras.core.model_files import ModelFiles, find_model
 from p2p_keras.core.processes import available_cores
 
-__all__ = ["Backend", "load_backend", "onnx_twin", "SavedModelBackend", "OnnxBackend"]
+__all__ = ["Backend", "load_backend", "load_onnx", "onnx_twin", "SavedModelBackend", "OnnxBackend"]
 
 
 class Backend(Protocol):
@@ -62,10 +62,18 @@ def load_backend(
     UsageError
         There is no such model, or it is none that fulfils the signature.
     """
+    found = load_onnx(model, threads=threads, side_by_side=side_by_side)
+    return found or SavedModelBackend(find_model(model), threads=threads)
+
+
+def load_onnx(
+    model: str | os.PathLike[str] | None = None, *, threads: int | None = None, side_by_side: bool = False
+) -> OnnxBackend | None:
+    """Load a model for prediction if ONNX Runtime is to run it, see `load_backend`; else None."""
     files = find_model(model)
     if files.kind == "onnx":
         return OnnxBackend(files, threads=threads, side_by_side=side_by_side)
-    return onnx_twin(model, files, threads, side_by_side) or SavedModelBackend(files, threads=threads)
+    return onnx_twin(model, files, threads, side_by_side)
 
 
 def onnx_twin(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,7 +17,7 @@ from p2p_keras.page.token import new_token
 
 if TYPE_CHECKING:
     from p2p_keras.page.judging.results import Results
-    from p2p_keras.page.measuring.measurement import Models
+    from p2p_keras.page.measuring.models import Models
 
 __all__ = ["Application"]
 
@@ -35,10 +35,8 @@ class Application:
         To measure.
     results : Results, optional
         To judge; then the page to measure on is below ``/measure``.
-    models : sequence of str or None
-        Names of models; None is the shipped one.
-    threads : int, optional
-        Of the models.
+    models : Models, optional
+        By default the shipped one alone.
     """
 
     def __init__(
@@ -47,14 +45,15 @@ class Application:
         images: Sequence[Path] = (),
         results: Results | None = None,
         *,
-        models: Sequence[str | None] = (None,),
-        threads: int | None = None,
+        models: Models | None = None,
     ) -> None:
+        from p2p_keras.page.measuring.models import Models
+
         self.places, self.images, self.results = places, tuple(images), results
-        self._models, self._threads = tuple(models), threads
+        self.models = models or Models()
 
     @classmethod
-    def of(cls, paths: Sequence[str], **models: Any) -> Self:
+    def of(cls, paths: Sequence[str], models: Models | None = None) -> Self:
         """The page for what is named on the command line.
 
         Raises
@@ -73,40 +72,25 @@ class Application:
             images = _images(paths)
             if missing := [str(path) for path in images if not path.exists()]:
                 raise UsageError(f"no such file: {', '.join(missing)}")
-            return cls(Places([path.parent for path in images] or [Path()]), images, **models)
+            return cls(Places([path.parent for path in images] or [Path()]), images, models=models)
         from p2p_keras.page.judging.results import open_results
 
         table = Path(tables[0]).expanduser().resolve()
         results = open_results(table)
         folders += [Path(path).expanduser().parent for path in others if Path(path).expanduser().is_file()]
-        return cls(Places([table.parent, *folders], results.sources()), (), results, **models)
-
-    @cached_property
-    def models(self) -> Models:
-        """The models, for all sessions."""
-        from p2p_keras.page.measuring.measurement import Models
-
-        return Models(self._models, self._threads)
+        return cls(Places([table.parent, *folders], results.sources()), (), results, models=models)
 
     def measure_page(self) -> Any:
         """A page to measure on, for a new session."""
         import panel as pn
 
         from p2p_keras.page.measuring.measure_page import MeasurePage
-        from p2p_keras.page.measuring.request import options_of_text
         from p2p_keras.page.widgets import whole_page
 
         page = MeasurePage(self.places, self.models, self.images)
         pn.state.on_session_destroyed(lambda context: page.close())
         asked = {key: values[-1].decode("utf-8", "replace") for key, values in pn.state.session_args.items()}
-        image = asked.pop("image", "") or (str(self.images[0]) if self.images else "")
-        options: dict[str, Any] = {}
-        with suppress(P2PError):  # a link that was mangled shows the file as it is
-            options = options_of_text(asked)
-        if "forced" in options:
-            page.open_bands(options.pop("forced"), options)
-        elif image:
-            page.open(image, {key: value for key, value in options.items() if key != "reference"})
+        page.open_link(asked, str(self.images[0]) if self.images else "")
         return whole_page(page.layout(), "p2p_keras", _ABOUT_MEASURING)
 
     def judge_page(self) -> Any:
@@ -140,7 +124,17 @@ class Application:
         return server, f"http://{shown}:{server.port}/" + (f"?token={token}" if token else "")
 
     def warm_up(self) -> None:
-        """Load what the first page needs: while the browser starts, and not in a thread, whose imports could meet."""
+        """Load what the first page needs: while the browser starts, and not in a thread, whose imports could meet.
+
+        What is there by now stays to the end: Python needn't look for garbage in it again.
+        """
+        try:
+            self._warm_up()
+        finally:
+            gc.freeze()
+            gc.enable()
+
+    def _warm_up(self) -> None:
         from p2p_keras.page.measuring import measure_page  # noqa: F401
         from p2p_keras.page.measuring.measurement import measure
         from p2p_keras.page.measuring.request import Request

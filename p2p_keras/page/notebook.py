@@ -39,7 +39,7 @@ def explore(profile: QTable, image: Any = None, **options: Any) -> Any:
     from p2p_keras.images.reading import as_galaxy_image
     from p2p_keras.page.judging.results import image_of
     from p2p_keras.page.measuring.measure_page import MeasurePage
-    from p2p_keras.page.measuring.measurement import Models
+    from p2p_keras.page.measuring.models import Models
     from p2p_keras.page.places import Places
 
     if image is None:

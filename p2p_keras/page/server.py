@@ -60,12 +60,14 @@ def start_server(
         The port is taken, or the host isn't one of this machine's.
     """
     import panel as pn
+    from bokeh.settings import settings
     from tornado.ioloop import IOLoop
 
     if not is_own(host) and not token:
         raise ValueError("a page that others reach needs a token")
     logging.getLogger("bokeh").setLevel(logging.ERROR)
     logging.getLogger("tornado").setLevel(logging.ERROR)
+    settings.perform_document_validation.set_value(False)  # it warns developers, and takes a tenth of each page's time
     port = port or _free_port(host)
     names = ["localhost", "127.0.0.1"] if is_own(host) else own_names(host)
     pn.extension("filedropper", "tabulator", notifications=False)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import panel as pn
 
 from p2p_keras.page.assets import asset, style_sheet
 
-__all__ = ["MAX_UPLOAD", "Acts", "html", "column", "whole_page", "Dropper"]
+__all__ = ["BUTTON", "MAX_UPLOAD", "Acts", "html", "column", "whole_page", "Dropper"]
 
 MAX_UPLOAD = 64 * 2**20
 """Bytes that a session may drop on its page, all files together at a time."""
+
+BUTTON = ":host(.solid) .bk-btn.bk-btn-default { border: 1px solid #b6c0ca; border-radius: 5px; background: #fff; }"
+"""Style sheet of buttons: Panel's own look like words."""
 
 
 class Acts:
@@ -34,6 +38,15 @@ class Acts:
                 act()
 
             self._document.add_next_tick_callback(locked)
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Within, pieces of the page may come and go; Bokeh goes through all of them once, at the end."""
+        if self._document is None:
+            yield
+        else:
+            with self._document.models.freeze():
+                yield
 
     def on(self, widget: Any, act: Callable[[Any], object], what: str = "value") -> None:
         """Call a function with a widget's new value."""

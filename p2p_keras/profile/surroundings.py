@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SKY_RING", "ProfileRows", "Surroundings", "surroundings", "bright_neighbour", "uneven_sky"]
 
+_SAMPLED_LEVEL = 4096
 NEIGHBOUR_SHARE = 0.2
 NEIGHBOUR_REACH = 1.5
 SKY_RING = (1.25, 2.5)
@@ -43,15 +44,15 @@ class Surroundings(NamedTuple):
     """The image less the profile painted along its own ellipses.
 
     `square` (px^2), the squared semi-major axis, and `excess` (flux per pixel, NaN where masked) are (H, W), `dx` (W,)
-    and `dy` (H,) the distances from the centre; `good` are pixels that aren't masked,
-    `other` those of other sources; `noise` is that of the sky per
-    pixel.
+    and `dy` (H,) the distances from the centre; `inside` are pixels within the last ellipse, `good` those that aren't
+    masked, `other` those of other sources; `noise` is that of the sky per pixel.
     """
 
     square: np.ndarray
     dx: np.ndarray
     dy: np.ndarray
     excess: np.ndarray
+    inside: np.ndarray
     good: np.ndarray
     other: np.ndarray
     noise: float
@@ -98,7 +99,7 @@ def surroundings(
     of_the_galaxy = other[inside]
     of_the_galaxy &= excess[inside] > _EXCESS_OVER_PROFILE * model
     other[inside] = of_the_galaxy
-    return Surroundings(square, dx, dy, excess, good, other, noise)
+    return Surroundings(square, dx, dy, excess, inside, good, other, noise)
 
 
 def squared_radii(
@@ -175,65 +176,3 @@ def uneven_sky(profile: ProfileRows, light: Surroundings) -> bool:
     levels = np.array([median(part) for part in parts])
     error = 1.25 * light.noise / math.sqrt(min(part.size for part in parts))
     return bool(levels.max() - levels.min() > max(float(profile.intensity[-1]), 8.0 * error))
-
-
-NONLINEAR_RATIO = 0.5
-"""Noise where the galaxy is bright over that of the sky, below which an image isn't linear. On 800 linear mocks of all
-surveys and troubles and 12 real galaxies it was never below 0.87; on the same with pixels replaced by their asinh or
-logarithm it was below 0.5 in nine of ten."""
-
-_BRIGHT_SIGMA = 3.0
-_FEWEST = 100
-_FEWEST_LEVELS = 4.0
-
-
-def nonlinear(profile: ProfileRows, light: Surroundings, pixels: np.ndarray) -> bool:
-    """Look for noise that is smaller where the galaxy is bright.
-
-    A detector's noise never falls with the light, but that of stretched pixels does: of their asinh, logarithm, or a
-    small power, as pictures are made. Noise here is what a pixel differs from the mean of its two neighbours in a row.
-    Images of few photons, of coarse steps or of smooth models have no noise in their sky, and are not judged.
-    """
-    last = float(profile.sma[-1])
-    # The galaxy's own pixels, without the rest of the image; and rows enough for the noise of the sky.
-    within = _between(light.dy, last), _between(light.dx, last, margin=1)
-    ours, inside, step = _steps(light, pixels, last, *within)
-    value = pixels[within] - pixels.dtype.type(profile.sky)
-    with np.errstate(invalid="ignore"):
-        bright = ours & inside & (value > _BRIGHT_SIGMA * light.noise)
-    values = value[bright]
-    if values.size < 2 * _FEWEST:
-        return False
-    bright &= value >= parted_median(values)  # the brighter half
-    core = step[bright]
-    every = slice(None, None, max(1, pixels.size // _SAMPLED_SKY))
-    ours, inside, step = _steps(light, pixels, last, every, slice(1, pixels.shape[1] - 1))
-    sky = step[ours > inside]
-    sky, core = sky[np.isfinite(sky)], core[np.isfinite(core)]
-    if min(sky.size, core.size) < _FEWEST:
-        return False
-    noise = median(sky)
-    if noise < _FEWEST_LEVELS * sky[sky > 0.0].min(initial=np.inf):
-        return False  # values come in steps as coarse as the noise
-    return median(core) < NONLINEAR_RATIO * noise
-
-
-def _between(distance: np.ndarray, most: float, margin: int = 0) -> slice:
-    """Where a row or column of pixels lies within a distance of the centre, and so far from the image's edges."""
-    start, stop = np.searchsorted(distance, -most), np.searchsorted(distance, most, side="right")
-    return slice(max(int(start), margin), max(min(int(stop), distance.size - margin), margin))
-
-
-def _steps(
-    light: Surroundings, pixels: np.ndarray, last: float, rows: slice, columns: slice
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of some pixels: no other source's, inside the last ellipse, and what they differ from their neighbours' mean."""
-    where = rows, columns
-    beside = (pixels[rows, slice(columns.start + shift, columns.stop + shift)] for shift in (-1, 1))
-    step = np.abs(pixels[where] - 0.5 * sum(beside))
-    return light.good[where] > light.other[where], light.square[where] <= last * last, step
-
-
-_SAMPLED_SKY = 8192
-"""Pixels, by whole rows, that are enough for the noise of `nonlinear`: its limit is far from that of a linear image."""
-_SAMPLED_LEVEL = 4096

@@ -34,7 +34,7 @@ def field_pixels(noise: float = 0.02) -> np.ndarray:
     return (pixels + 30.0 * np.exp(-((x - 88) ** 2 + (y - 63) ** 2) / 3.0)).astype(np.float32)
 
 
-def write_fits(path: Path, pixels: np.ndarray, *, zero_point: bool = True) -> Path:
+def write_fits(path: Path, pixels: np.ndarray, *, zero_point: bool = True, band: str = "r") -> Path:
     from astropy.io import fits
     from astropy.wcs import WCS
 
@@ -43,7 +43,7 @@ def write_fits(path: Path, pixels: np.ndarray, *, zero_point: bool = True) -> Pa
     wcs.wcs.crval, wcs.wcs.crpix = [150.0, 2.0], [100.5, 100.5]
     wcs.wcs.cdelt = [-0.4 / 3600, 0.4 / 3600]
     header = wcs.to_header()
-    header["FILTER"] = "r"
+    header["FILTER"] = band
     header["BUNIT"] = "nanomaggy" if zero_point else "adu"
     fits.PrimaryHDU(pixels, header).writeto(path)
     return path
@@ -59,6 +59,18 @@ def images(made_once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
         (folder / "broken.fits").write_bytes((folder / "field.fits").read_bytes()[:7000])
 
     return made_once("page-images", fill)
+
+
+@pytest.fixture(scope="session")
+def bands(made_once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
+    """A folder: ``g.fits`` and ``r.fits``, of which g has six tenths of the light, and a noise map."""
+
+    def fill(folder: Path) -> None:
+        write_fits(folder / "r.fits", field_pixels())
+        write_fits(folder / "g.fits", 0.6 * field_pixels(0.05), band="g")
+        write_fits(folder / "sigma.fits", np.full_like(field_pixels(), 0.03))
+
+    return made_once("page-bands", fill)
 
 
 @pytest.fixture(scope="session")
@@ -121,7 +133,8 @@ def server(table: Path, images: Path, tmp_path_factory: pytest.TempPathFactory) 
     folder = tmp_path_factory.mktemp("view")
     own = folder / table.name  # verdicts are written beside it
     os.link(table, own)
-    command = [sys.executable, "-m", "p2p_keras.view", str(own), str(images), "--no-browser", "--threads", "1"]
+    program = str(Path(__file__).with_name("served.py"))
+    command = [sys.executable, program, str(own), str(images), "--no-browser", "--threads", "1"]
     said = folder / "said.txt"
     with open(said, "w") as file:
         process = subprocess.Popen(command, stderr=file, stdout=file)
@@ -160,7 +173,7 @@ def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
         context = browser.new_context(viewport={"width": width, "height": 1000}, accept_downloads=True)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(300_000)  # a machine may be busy
         page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         own = ("http://127.0.0.1", "http://localhost", "data:", "blob:")

@@ -40,6 +40,10 @@ def test_large_table_is_sorted_filtered_and_looked_at(judge_page, server):
     judge_page.locator(".tabulator-col-title", has_text=re.compile("^mag_total$")).click()
     expected = list(chosen.sort_values("mag_total").name[:12])
     judge_page.locator(".galaxy .name", has_text=expected[0]).wait_for()
+    for _ in range(100):  # one card follows the other
+        if first_names(judge_page) == expected:
+            break
+        judge_page.wait_for_timeout(100)
     assert first_names(judge_page) == expected
     assert judge_page.locator(".galaxy").count() == 12
     judge_page.locator(".filter input").fill("r51 > 29")
@@ -90,3 +94,13 @@ def test_card_leads_to_the_galaxy(judge_page, server, open_page):
     page.locator(".numbers div", has_text="total magnitude").wait_for()
     x = float(page.locator(".option-x input").input_value())
     assert np.min(np.abs(x - np.array([64.0, 170.0]))) < 0.1
+
+
+def test_narrow_window_shows_table_plot_and_cards(judge_page):
+    """On a telephone the page to judge by would be cut off at its right edge."""
+    judge_page.set_viewport_size({"width": 420, "height": 900})
+    judge_page.wait_for_function("document.documentElement.scrollWidth <= 420")
+    for part in (".results", ".bk-Canvas", ".galaxy", ".verdicts"):
+        box = judge_page.locator(part).first.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 420

@@ -62,6 +62,34 @@ def click_on(page: Any, x: float, y: float) -> None:
     page.mouse.click(*on_screen(page, x, y))
 
 
+def shown(page: Any, name: str, what: str) -> Any:
+    """What an expression says of the model of a name."""
+    return page.evaluate(
+        f"""(name) => {{ for (const model of Bokeh.documents[0].all_models) {{
+            if (model.name === name) {{ return {what}; }} }} }}""",
+        name,
+    )
+
+
+def tab_to(page: Any, part: str) -> None:
+    """Press Tab until the keyboard is in the part of the page of a class, as who has no mouse does."""
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        if page.evaluate(
+            """(part) => {
+                let at = document.activeElement;
+                while (at && at.shadowRoot && at.shadowRoot.activeElement) { at = at.shadowRoot.activeElement; }
+                for (; at; at = at.parentNode || at.host) {
+                    if (at.classList && at.classList.contains(part)) { return true; }
+                }
+                return false;
+            }""",
+            part,
+        ):
+            return
+    pytest.fail(f"the keyboard doesn't come to {part}")
+
+
 @pytest.fixture
 def field_page(server, open_page):
     """A page with ``field.fits``."""
@@ -159,21 +187,71 @@ def test_dropped_file_is_measured_and_seen_by_nobody_else(server, open_page, ima
     assert "no such file" in other.locator(".error[role=alert]").inner_text()
 
 
-def test_missing_zero_point_is_asked_for_and_typed_in(server, open_page, images):
-    """A user whose header lacks the zero point would see nothing, or another sentence than `predict` says."""
+def test_missing_zero_point_is_asked_for_and_typed_in_by_keyboard_alone(server, open_page, images):
+    """A user whose header lacks the zero point would see nothing, or another sentence than `predict` says.
+
+    Or need a mouse: here Tab, letters and Enter open the file, mend the header and choose the galaxy.
+    """
     from p2p_keras.core.errors import MissingCalibrationError
 
-    page = open_page(server.measure("adu.fits"))
+    page = open_page(server.measure())
+    tab_to(page, "path")
+    page.keyboard.type("adu.fits")
+    page.keyboard.press("Enter")
     with pytest.raises(MissingCalibrationError) as said:
         measured(images / "adu.fits")
     alert = page.locator(".error[role=alert]")
     alert.wait_for()
     assert alert.inner_text().partition(": ")[2] == str(said.value).partition(": ")[2]
-    page.locator(".option-zero_point input").focus()
+    tab_to(page, "option-zero_point")
     page.keyboard.type("25.3")
     page.keyboard.press("Enter")
     wait_for_total(page, measured(images / "adu.fits", zero_point=25.3).meta["mag_total"])
     assert alert.count() == 0
+    for option, value in (("x", "64"), ("y", "63")):
+        tab_to(page, f"option-{option}")
+        page.keyboard.type(value)
+        page.keyboard.press("Enter")
+    page.get_by_text("--zero-point 25.3 --x 64 --y 63").wait_for()
+
+
+def test_files_dropped_together_are_measured_as_bands(server, open_page, bands):
+    """The files of two bands would be measured one by one, or the page would not show their colours."""
+    page = open_page(server.measure())
+    page.locator(".filepond--root").wait_for()
+    page.locator("input[type=file]").set_input_files([bands / "r.fits", bands / "g.fits"])
+    page.locator(".error[role=alert]").get_by_text(
+        "no profile in the reference band"
+    ).wait_for()  # between the galaxies
+    click_on(page, *server.galaxies["two"])
+    page.get_by_text(re.compile(r"g-r = ")).first.wait_for()
+    assert "predict g=g.fits r=r.fits --forced --x" in page.locator("code.line").inner_text()
+    assert page.locator(".reference select").input_value() == "r"
+    red = total(page)
+    page.locator(".band-shown select").select_option("g")
+    for _ in range(300):
+        if total(page) != red:
+            break
+        page.wait_for_timeout(100)
+    assert total(page) - red == pytest.approx(-2.5 * np.log10(0.6), abs=0.1)
+    assert shown(page, "profile-colour", "model.visible")
+
+
+def test_attention_follows_the_pointer(field_page):
+    """A tick at attention would show nothing, or the pixels of another radius than the one under the pointer."""
+    field_page.get_by_text("attention: which pixels").click()
+    field_page.wait_for_function(
+        """() => Bokeh.documents[0].all_models.size && [...Bokeh.documents[0].all_models]
+            .some(model => model.name === "attention-every" && model.data.x.length > 0)"""
+    )
+    widths = []
+    for x in (64 + 4, 64 + 14):
+        field_page.mouse.move(*on_screen(field_page, x, 63))
+        field_page.wait_for_timeout(200)
+        places = shown(field_page, "attention-shown", "Array.from(model.data.x)")
+        assert len(places) > 3
+        widths.append(max(places) - min(places))
+    assert widths[1] > 1.5 * widths[0]
 
 
 def test_broken_file_is_one_sentence(server, open_page):

@@ -5,18 +5,21 @@ from __future__ import annotations
 import shlex
 import time
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from p2p_keras.core.errors import UsageError
-from p2p_keras.measure.attention import Attention
 from p2p_keras.page.measuring.measure_page import MeasurePage
-from p2p_keras.page.measuring.measurement import Models
+from p2p_keras.page.measuring.models import Models
 from p2p_keras.page.places import Places
 
-from .conftest import GALAXIES, field_pixels, write_fits
+from .conftest import GALAXIES
+from .served import CircleReader
 
 
 @pytest.fixture(scope="module")
@@ -24,34 +27,6 @@ def models():
     found = Models((None,), threads=1)
     found.load(None)
     return found
-
-
-@pytest.fixture(scope="module")
-def bands(made_once):
-    """A folder: ``g.fits`` and ``r.fits``, of which g has six tenths of the light."""
-
-    def fill(folder):
-        write_fits(folder / "r.fits", field_pixels())
-        write_fits(folder / "g.fits", 0.6 * field_pixels(0.05))
-        write_fits(folder / "sigma.fits", np.full_like(field_pixels(), 0.03))
-
-    return made_once("page-bands", fill)
-
-
-class CircleReader:
-    """Says that each radius was made of eight places on a circle of that radius, all of one weight but the first."""
-
-    def __call__(self, image):
-        sma = np.array([0.4, 1.0, 2.0, 4.0, 8.0])
-        angle = np.arange(8) * np.pi / 4
-        middle = (np.array(image.shape) - 1) / 2
-        x, y = (
-            m + np.outer(sma / image.pixel_scale, wave)
-            for m, wave in zip(middle[::-1], (np.cos(angle), np.sin(angle)), strict=True)
-        )
-        weight = np.full((5, 8), 0.1)
-        weight[:, 0], weight[:, 1] = 0.3, 0.0
-        return Attention(sma, np.array([True, True, True, True, False]), weight, x, y, np.array([0.3, 1, 1, 2, 2.0]))
 
 
 def shown_at_last(page, what):
@@ -145,6 +120,8 @@ def test_bands_are_those_of_predict(bands, models, tmp_path, monkeypatch):
         [written] = (tmp_path / "out").glob(f"*_{band}.ecsv")
         program, profile = QTable.read(written), page.found.profile
         assert page.request.shown == f"{band}.fits"
+        colour = dict(zip(page.plots.bands.data["band"], page.plots.bands.data["color"], strict=True))[band]
+        assert page.plots._mu[1].line_color == colour
         assert profile.meta["mag_total"] == pytest.approx(program.meta["mag_total"], abs=1e-6)
         np.testing.assert_allclose(profile["mu"].value, program["mu"].value, rtol=1e-6)
 
@@ -163,6 +140,33 @@ def test_bands_are_those_of_predict(bands, models, tmp_path, monkeypatch):
     assert "--forced" not in page.request.command_line()
 
 
+def test_files_dropped_together_are_bands(bands, models):
+    """Who drops the files of two bands would see the last of them alone, or an old file in the place of the new one."""
+    page = MeasurePage(Places([bands]), models)
+    content = {band: (bands / f"{band}.fits").read_bytes() for band in "gr"}
+    files = {f"{band}.fits": content[band] for band in "rg"}
+    for _ in files:  # as often as the page is told
+        page._take_dropped(files)
+    assert page.request.forced == "g=g.fits r=r.fits"
+    assert (page.request.reference, page.controls.reference.value) == ("r", "r")
+    assert all(page.own.holds(Path(path)) for _, path in page.request.band_files)
+    page.click(*GALAXIES["two"])
+    assert page.found.error == ""
+    assert page.plots.colours.data["band"] == ["g-r"]
+    assert "predict g=g.fits r=r.fits --forced" in page.request.command_line()
+    page.together._last -= 10  # later
+    page.dropped("one.fits", content["r"])
+    assert page.request.forced is None
+    page.dropped("other.fits", content["r"])
+    assert "one.fits and other.fits are both r; type the bands" in page.controls.error.object
+    assert page.request.shown == "other.fits"
+    page.together._last -= 10
+    page.dropped("mask.reg", "image\ncircle(100,100,5)\n")
+    page.dropped("one.fits", content["r"])
+    assert page.request.mask.endswith("mask.reg")
+    page.close()
+
+
 def test_noise_map_and_mask_can_be_named(bands, models):
     """The noise, which the page tells with its origin, could not be corrected; or any file could be read as a mask."""
     page = MeasurePage(Places([bands]), models)
@@ -178,6 +182,28 @@ def test_noise_map_and_mask_can_be_named(bands, models):
     page._typed("sigma", "")
     assert page.request.sigma is None
     page.close()
+
+
+def test_link_opens_the_same_view(bands, models):
+    """A colleague would see another picture, or numbers without the noise map; or a link would open any file."""
+    page = MeasurePage(Places([bands]), models)
+    page._location = SimpleNamespace(query_params={}, search="")
+    asked = {"x": "64", "y": "63", "sigma": "sigma.fits", "layer": "residual", "stretch": "log", "colours": "Viridis"}
+    page.open_link(asked | {"limits": "1,99"}, "r.fits")
+    assert page.stretch.percentiles == (1.0, 99.0)
+    link = dict(parse_qsl(page._location.search[1:]))
+    assert link == asked | {"image": "r.fits", "limits": "1,99"}
+    other = MeasurePage(Places([bands]), models)
+    other.open_link(link)
+    assert replace(other.request, own="") == replace(page.request, own="")
+    assert other.found.profile.meta["mag_total"] == page.found.profile.meta["mag_total"]
+    assert other.sky_image.mapper.palette == page.sky_image.mapper.palette
+    assert (other.stretch.kind, other.controls.layer.value) == ("log", "residual")
+    other.open_link({"image": "r.fits", "sigma": "/etc/passwd", "layer": "<b>", "limits": "9,1"})
+    assert other.request.sigma is None
+    assert (other.controls.layer.value, other.controls.limits.value) == ("residual", (1.0, 99.0))
+    page.close()
+    other.close()
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,29 @@ def test_every_table_of_ours_opens(profiles, images, tmp_path, ending):
     assert abs(y0 - (image.shape[0] - 1) / 2) < 1
 
 
+def test_every_download_is_what_its_name_says(profiles, images, tmp_path):
+    """A file that was taken away from the page could not be opened, or would be another galaxy's."""
+    from astropy.io import fits
+    from astropy.table import QTable
+
+    from p2p_keras import read_image, read_profiles
+    from p2p_keras.page.measuring.downloads import TABLES, download, file_name
+
+    image, profile = read_image(images / "field.fits", x=64, y=63), profiles[0]
+    kept = {}
+    for kind in (*TABLES, "figure", "ellipses", "mask", "model"):
+        kept[kind] = tmp_path / file_name(profile, kind)
+        kept[kind].write_bytes(download(image, profile, kind))
+    for kind in TABLES:
+        table = read_profiles(kept[kind])[0] if kind in ("prof", "fits") else QTable.read(kept[kind])
+        np.testing.assert_allclose(np.asarray(table["mu"]), profile["mu"].value, atol=2e-3)
+    assert kept["figure"].read_bytes().startswith(b"%PDF")
+    assert kept["ellipses"].read_text().count("ellipse(") > 3
+    assert kept["mask"].read_text().startswith("# Region file")
+    with fits.open(kept["model"]) as hdus:
+        assert any(np.shape(hdu.data) == image.shape for hdu in hdus)
+
+
 def test_images_that_moved_are_found_by_name(profiles, images, tmp_path):
     """A table from another machine would show no pictures."""
     from p2p_keras import write_profiles

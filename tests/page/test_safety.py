@@ -66,10 +66,11 @@ def test_upload_is_bounded():
 def test_huge_image_is_refused_in_a_sentence(images, monkeypatch):
     """One visitor's mosaic would hold up everybody else on the page."""
     from p2p_keras.page.measuring import measurement
+    from p2p_keras.page.measuring.models import Models
     from p2p_keras.page.measuring.request import Request
 
     monkeypatch.setattr(measurement, "MAX_PIXELS", 200 * 239)
-    found = measurement.measure(Request(path=str(images / "field.fits"), shown="field.fits"), measurement.Models())
+    found = measurement.measure(Request(path=str(images / "field.fits"), shown="field.fits"), Models())
     assert found.error == "field.fits: an image of 240 x 200 px is too large for the page; use predict"
     assert found.field is None
 

@@ -7,6 +7,7 @@ from typing import Any
 from keras import ops
 
 from p2p_keras.core import accuracy, units
+from p2p_keras.core.extent import SNR_MIN
 from p2p_keras.network.layers.physical import LAPLACE_ONE_SIGMA, log_flux_inside
 from p2p_keras.network.training.centre_losses import WEIGHTS as CENTRE_WEIGHTS
 from p2p_keras.network.training.centre_losses import centre_distance, centre_terms
@@ -31,6 +32,10 @@ WEIGHTS = {
 
 _BEYOND = 0.1  # weight of radii beyond the extent: enough that growth and total magnitude extrapolate sanely
 _SKY_KNOWN_TO = 0.03  # noise units: up to here an error of the sky counts in full
+_MOST_OFF = 3.0
+"""An error of mu counts up to this, mag. The faint side of what can be true in the outskirts reaches far in
+magnitudes: with errors cut at 1 mag the network learned to be too bright there, by 0.015 of the pixel noise."""
+_SHOWN_FROM = 0.5 * SNR_MIN  # somewhat beyond where a profile ends
 _FAINTEST_LOG = -6.0  # ln intensity in noise units under which nothing can be learned
 
 
@@ -49,27 +54,34 @@ def loss_terms(inputs: dict, targets: dict, outputs: dict, likelihood_weight=1.0
     Notes
     -----
     `profile` is the negative log-likelihood of a Laplace distribution: like the paper's figure it is about the absolute
-    error, and no single radius can dominate it. `mu` is the absolute error itself, clipped at 1 mag.
+    error, and no single radius can dominate it. `mu` is the absolute error itself; both clip it at 3 mag.
     """
     zero_point = ops.reshape(inputs["zero_point"], (-1, 1))
     pixel_scale = ops.reshape(inputs["pixel_scale"], (-1, 1))
     log_noise = ops.reshape(outputs["log_noise"], (-1, 1))
     log_true = units.log_noise_units_from_mu(targets["mu"], log_noise, zero_point, pixel_scale, xp=ops)
     within, known = (ops.cast(targets[name], "float32") for name in ("within", "known"))
-    seen = ops.cast((outputs["covered"] > 0.2) & (log_true > _FAINTEST_LOG), "float32")
-    weight = known * seen * (within + _BEYOND * (1.0 - within))
+    covered = ops.cast(outputs["covered"] > 0.2, "float32")
     sma_px = outputs["sma"] / pixel_scale
-    weight = weight * ops.minimum(1.0, 0.3 + 0.35 * sma_px)  # the grid crowds radii below a pixel or two
-    error = ops.abs(outputs["mu"] - targets["mu"])
+    crowding = ops.minimum(1.0, 0.3 + 0.35 * sma_px)  # the grid crowds radii below a pixel or two
+    # Which radii count most must not hang on the truth alone: where a profile ends, those of the brighter truths
+    # would count and those of the fainter ones not, and the network would be right in being too bright.
+    shown = ops.cast(ops.stop_gradient(outputs["snr"]) >= _SHOWN_FROM, "float32")
+    near = ops.maximum(within, shown)
+    weight = known * covered * crowding * (near + _BEYOND * (1.0 - near))
+    faintest = units.mu_from_noise_units(_FAINTEST_LOG, log_noise, zero_point, pixel_scale, xp=ops)
+    error = ops.abs(outputs["mu"] - ops.minimum(targets["mu"], faintest))
     scale = outputs["mu_err"] / LAPLACE_ONE_SIGMA
     terms = {
-        "profile": likelihood_weight * ring_mean(ops.minimum(error, 3.0) / scale + ops.log(scale), weight),
-        "mu": ring_mean(ops.minimum(error, 1.0), weight),
-        "copied": ring_mean(ops.minimum(ops.abs(ops.log(outputs["copied"]) - log_true), 1.0), weight * within),
+        "profile": likelihood_weight * ring_mean(ops.minimum(error, _MOST_OFF) / scale + ops.log(scale), weight),
+        "mu": ring_mean(ops.minimum(error, _MOST_OFF), weight),
+        "copied": ring_mean(ops.minimum(ops.abs(ops.log(outputs["copied"]) - log_true), _MOST_OFF), weight * within),
     }
 
     e_true = ops.stack([targets["e1"], targets["e2"]], axis=-1)
-    e_weight = ops.cast(targets["geometry_known"], "float32") * weight
+    seen = ops.cast(log_true > _FAINTEST_LOG, "float32")
+    e_weight = ops.cast(targets["geometry_known"], "float32") * known * covered * crowding * seen
+    e_weight = e_weight * (within + _BEYOND * (1.0 - within))
     terms["ellipse"] = sum(
         ring_mean(ops.sqrt(ops.sum(ops.square(outputs[name] - e_true), axis=-1) + 1e-6), e_weight)
         for name in ("e_first", "e_second", "e")

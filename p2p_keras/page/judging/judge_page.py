@@ -20,7 +20,7 @@ from p2p_keras.page.judging.plots import TablePlots
 from p2p_keras.page.judging.results import Results
 from p2p_keras.page.judging.verdicts import Verdict, Verdicts
 from p2p_keras.page.places import Places
-from p2p_keras.page.widgets import Acts, column, html
+from p2p_keras.page.widgets import BUTTON, Acts, column, html
 
 __all__ = ["JudgePage"]
 
@@ -203,7 +203,9 @@ class JudgePage:
             name="verdict", options=["any verdict", "good", "bad", "none yet"], styles={"flex": "0 1 130px"}
         )
         self.acts.on(self.verdict_filter, lambda word: None if self._busy else self._choose())
-        self.everything = pn.widgets.Button(name="show all", button_type="default", align="end", disabled=True)
+        self.everything = pn.widgets.Button(
+            name="show all", button_type="default", align="end", disabled=True, stylesheets=[BUTTON]
+        )
         self.acts.on_click(self.everything, self._show_all)
         self.count, self.where, self.who, self.judged = (html(sizing_mode=None) for _ in range(4))
         columns = self.results.numbers
@@ -215,7 +217,7 @@ class JudgePage:
             fig.on_event(SelectionGeometry, self._select)
 
         def button(name: str, act: Callable[[], None], kind: str = "default") -> pn.widgets.Button:
-            made = pn.widgets.Button(name=name, button_type=kind, margin=(2, 3), align="center")
+            made = pn.widgets.Button(name=name, button_type=kind, margin=(2, 3), align="center", stylesheets=[BUTTON])
             self.acts.on_click(made, act)
             return made
 
@@ -229,6 +231,7 @@ class JudgePage:
             align="center",
             margin=(2, 3),
             css_classes=["verdicts"],
+            stylesheets=[BUTTON],
         )
         self.bar = pn.FlexBox(
             button("‹ page", lambda: self.turn(self.page - 1)),

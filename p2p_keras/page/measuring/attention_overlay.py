@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from p2p_keras.measure.attention import Attention
-    from p2p_keras.page.measuring.measurement import Measurement, Models
+    from p2p_keras.page.measuring.measurement import Measurement
+    from p2p_keras.page.measuring.models import Models
 
 __all__ = ["AttentionOverlay", "AttentionFollower", "squares_of"]
 

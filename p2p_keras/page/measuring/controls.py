@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +17,7 @@ from p2p_keras.page.measuring.profile_plots import ProfilePlots
 from p2p_keras.page.measuring.request import FILES, Request
 from p2p_keras.page.measuring.sky_image import STRETCHES, SkyImage
 from p2p_keras.page.style import COLOUR_MAPS
-from p2p_keras.page.widgets import Dropper, column, html
+from p2p_keras.page.widgets import BUTTON, Dropper, column, html
 
 if TYPE_CHECKING:
     from p2p_keras.page.measuring.measurement import Measurement
@@ -38,7 +40,8 @@ _TEXTS = {
     "forced": "bands along one's ellipses: g=A.fits r=B.fits",
 }
 _DROP_HERE = (
-    ".filepond--panel-root { background: #f3f6f9; border: 1.5px dashed #9aa4ae; }"
+    ":host .filepond--root { background: #f3f6f9; outline: 1.5px dashed #9aa4ae; border-radius: 6px; }"
+    ":host .filepond--root { max-height: 8.5em; }"  # of what was dropped before
     ".filepond--drop-label, .filepond--drop-label label { font-size: 13px; min-height: 3.2em; }"
 )
 _SELDOM = ("plane", "sky", "size", "fixed", "mask", "sigma")
@@ -80,7 +83,7 @@ class Controls:
         )
         self.choice = pn.widgets.Select(name="images", options=images, width=140, styles={"flex": "1 1 140px"})
         self.dropper = Dropper(
-            multiple=False, layout="compact", width=190, margin=(5, 0, 0, 0), styles={"flex": "1 1 190px"},
+            multiple=True, layout="compact", width=190, margin=(5, 0, 0, 0), styles={"flex": "1 1 190px"},
             css_classes=["dropper"], stylesheets=[_DROP_HERE],
         )  # fmt: skip
         self.use_as_mask = _check("the next file that is dropped is a mask (a .reg always is)", "as-mask")
@@ -110,14 +113,16 @@ class Controls:
         self.limits = pn.widgets.RangeSlider(
             name="percentiles", start=0.0, end=100.0, step=0.1, value=percentiles, width=190
         )
-        self.middle = pn.widgets.Button(name="the middle galaxy", button_type="default", align="end")
+        self._first_look: dict[str, str] = {}
+        self._first_look = self.look()
+        self.middle = _button("the middle galaxy")
         self.attention = _check("attention: which pixels made the radius", "attention")
         self.attention_said = html(visible=False)
         self.band = pn.widgets.Select(name="band shown", width=110, css_classes=["band-shown"])
         self.reference = pn.widgets.Select(name="ellipses of", width=110, css_classes=["reference"])
         self.align = _check("register them by their light", "align")
         self.bands = pn.FlexBox(self.band, self.reference, self.align, gap="0 6px", align_items="end", visible=False)
-        self.clear = pn.widgets.Button(name="clear regions", button_type="default", align="end")
+        self.clear = _button("clear regions")
 
         self.numbers, self.read, self.line = html(), html(), html()
         self.buttons = {
@@ -128,6 +133,7 @@ class Controls:
                 button_type="default",
                 auto=True,
                 embed=False,
+                stylesheets=[BUTTON],
                 css_classes=[f"download-{kind.replace(' ', '-')}"],
                 margin=(2, 4, 2, 0),
             )
@@ -141,6 +147,25 @@ class Controls:
             sizing_mode="stretch_width",
             visible=False,
         )
+
+    def look(self) -> dict[str, str]:
+        """How the image is shown, as a link holds it; empty for the way in which a page begins."""
+        low, high = self.limits.value
+        chosen = {key: str(widget.value) for key, widget in self._looks().items()} | {"limits": f"{low:g},{high:g}"}
+        return {key: value for key, value in chosen.items() if value != self._first_look.get(key)}
+
+    def set_look(self, asked: Mapping[str, str]) -> None:
+        """Take how a link shows the image; what can't be is left as it is."""
+        for key, widget in self._looks().items():
+            if asked.get(key) in widget.options:
+                widget.value = asked[key]
+        with suppress(ValueError):
+            low, high = map(float, asked.get("limits", "").split(","))
+            if 0.0 <= low < high <= 100.0:
+                self.limits.value = (low, high)
+
+    def _looks(self) -> dict[str, Any]:
+        return {"layer": self.layer, "stretch": self.kind, "colours": self.colours}
 
     def show_request(self, request: Request, found: Measurement) -> None:
         """Fill the fields with what was asked for; where nothing was, they say what was read."""
@@ -205,6 +230,10 @@ class Controls:
             grow=0.6,
         )
         return pn.FlexBox(left, middle, right, align_items="flex-start", sizing_mode="stretch_width")
+
+
+def _button(words: str) -> pn.widgets.Button:
+    return pn.widgets.Button(name=words, button_type="default", align="end", stylesheets=[BUTTON])
 
 
 def _check(words: str, name: str) -> pn.widgets.Checkbox:

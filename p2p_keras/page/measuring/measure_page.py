@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from html import escape
@@ -24,8 +24,10 @@ from p2p_keras.page.measuring.attention_overlay import AttentionFollower
 from p2p_keras.page.measuring.controls import Controls
 from p2p_keras.page.measuring.downloads import download, file_name
 from p2p_keras.page.measuring.drawn_mask import Drawn
+from p2p_keras.page.measuring.dropped import Together, bands_of_files
 from p2p_keras.page.measuring.layers import LAYERS, layer_of
-from p2p_keras.page.measuring.measurement import Measurement, Models, measure
+from p2p_keras.page.measuring.measurement import Measurement, measure
+from p2p_keras.page.measuring.models import Models
 from p2p_keras.page.measuring.numbers import numbers_html, read_html
 from p2p_keras.page.measuring.profile_plots import ProfilePlots
 from p2p_keras.page.measuring.request import FILES, Request, options_of_text
@@ -61,6 +63,7 @@ class MeasurePage:
         self.places, self.models = places, models
         self.request = Request(own=str(self.folder))
         self.found = Measurement(self.request)
+        self.together = Together()
         self.stretch = Stretch()
         self.sky_image, self.plots = SkyImage(), ProfilePlots()
         names = {places.short_name(path): str(path) for path in images}
@@ -90,6 +93,22 @@ class MeasurePage:
             self._say(str(error))
             return
         self._open_path(path, self.places.short_name(path), options)
+
+    def open_link(self, asked: Mapping[str, str], image: str = "") -> None:
+        """Open what a link to the page asks for, or else an image."""
+        asked = dict(asked)
+        image = asked.pop("image", "") or image
+        options: dict[str, Any] = {}
+        with suppress(P2PError):  # a link that was mangled shows the file as it is
+            options = options_of_text(asked)
+            options |= {key: self._named_file(asked[key]) for key in FILES if asked.get(key)}
+        with self._quietly():
+            self.controls.set_look(asked)
+        self._take_look()
+        if "forced" in options:
+            self.open_bands(options.pop("forced"), options)
+        elif image:
+            self.open(image, {key: value for key, value in options.items() if key != "reference"})
 
     def open_bands(self, text: str, options: Mapping[str, Any] | None = None) -> None:
         """Measure several files, ``g=a.fits r=b.fits``, along the ellipses of one band; none: the image alone again."""
@@ -124,13 +143,11 @@ class MeasurePage:
         return f"{self._file_of(path)}" + ("" if hdu is None else f"[{hdu}]")
 
     def _file_of(self, text: str) -> Path:
-        """A file of the page's folders, or one that was dropped."""
-        try:
-            return self.places.path_of(text)
-        except P2PError:
-            if (dropped := self.folder / (safe_name(Path(text).name) or "_")).is_file():
-                return dropped
-            raise
+        """A file that was dropped, or one of the page's folders."""
+        dropped = self.folder / (safe_name(text) or "_")
+        if Path(text).name == text and dropped.is_file():
+            return dropped
+        return self.places.path_of(text)
 
     def show_profile(self, image: GalaxyImage, profile: QTable) -> None:
         """Show a profile that is there already, on its image."""
@@ -140,13 +157,34 @@ class MeasurePage:
         self._show()
 
     def dropped(self, name: str, content: bytes | str) -> None:
-        """Take a file that was dropped on the page: an image, or a mask for the one that is shown."""
+        """Take a file that was dropped on the page: an image, or a mask for the one that is shown.
+
+        Images that come together are measured as the bands of one galaxy.
+        """
+        self.together.comes()
         kept = self.folder / (safe_name(Path(name).name) or "dropped.fits")
         kept.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
         if kept.suffix.lower() == ".reg" or self.controls.use_as_mask.value:
+            self.together.mask = str(kept)
             self.set_options(mask=str(kept))
         else:
-            self._open_path(kept, name)
+            self.together.images[name] = kept
+            self._measure_together(name)
+        self.together.done()
+
+    def _measure_together(self, name: str) -> None:
+        """Measure what was dropped, if it is several bands along the ellipses of one."""
+        images = self.together.images
+        mask = {"mask": self.together.mask} if self.together.mask else {}
+        if len(images) > 1:
+            self.request = replace(self.request, reference=None)  # the one that two of three files had
+            try:
+                self.open_bands(bands_of_files(images), mask)
+            except P2PError as error:
+                self._open_path(images[name], name, mask)
+                self._say(str(error))
+            return
+        self._open_path(images[name], name, mask)
 
     def set_options(self, **options: Any) -> None:
         """Change options of the request and measure anew."""
@@ -205,7 +243,7 @@ class MeasurePage:
 
     def _show(self) -> None:
         found, controls = self.found, self.controls
-        with self._quietly():
+        with self._quietly(), self.acts.at_once():
             self._say(found.error)
             if found.profile is None:
                 controls.layer.value = LAYERS[0]
@@ -237,9 +275,16 @@ class MeasurePage:
         files = [self.request.path, *(path for _, path in self.request.band_files)]
         on_disk = not any(self.own.holds(Path(path)) for path in files)
         image = {} if self.request.forced else {"image": self.request.shown}
-        asked = image | self.request.link() if on_disk else {}
+        asked = image | self.request.link() | self._files_in_link() | self.controls.look() if on_disk else {}
         kept = {key: value for key, value in location.query_params.items() if key == "token"}
         location.search = "?" + urlencode(kept | asked) if kept | asked else ""
+
+    def _files_in_link(self) -> dict[str, str]:
+        """Mask and noise map, as far as they are files of the page's folders and not of this user alone."""
+        files = {key: getattr(self.request, key) for key in FILES}
+        return {
+            key: self.places.short_name(path) for key, path in files.items() if path and not self.own.holds(Path(path))
+        }
 
     def _download(self, kind: str) -> io.BytesIO | None:
         found = self.found
@@ -288,7 +333,7 @@ class MeasurePage:
         self._watch(controls.layer, lambda name: self._restretch())
         self._watch(controls.kind, lambda kind: self._restretch())
         self._watch(controls.limits, lambda limits: self._restretch(), "value_throttled")
-        self._watch(controls.colours, self.sky_image.colours)
+        self._watch(controls.colours, lambda name: self._recolour())
         self.acts.on_click(controls.middle, self.to_middle)
         self.acts.on_click(controls.clear, self.clear_regions)
         for kind, button in controls.buttons.items():
@@ -317,15 +362,23 @@ class MeasurePage:
         if (self.request.x is None) == (self.request.y is None):
             self.measure()
 
-    def _take_dropped(self, files: Mapping[str, bytes | str]) -> None:
-        for name, content in dict(files).items():
-            self.dropped(name, content)
-        if files:
-            with self._quietly():
-                self.controls.dropper.value = {}
+    def _take_dropped(self, files: dict[str, bytes | str]) -> None:
+        """Take what has come; two files that came in one moment are announced twice, and taken once."""
+        while files:
+            name = next(iter(files))
+            self.dropped(name, files.pop(name))
+
+    def _take_look(self) -> None:
+        """Take stretch, limits and colours as the widgets have them."""
+        self.stretch = Stretch(self.controls.kind.value, self.controls.limits.value)
+        self.sky_image.colours(self.controls.colours.value)
+
+    def _recolour(self) -> None:
+        self._take_look()
+        self._remember_in_link()
 
     def _restretch(self) -> None:
-        self.stretch = Stretch(self.controls.kind.value, self.controls.limits.value)
+        self._recolour()
         if self.found.field is not None:
             self.sky_image.show_layer(self.found, self.stretch, layer_of(self.controls.layer.value, self.found))
 

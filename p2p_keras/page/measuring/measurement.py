@@ -8,12 +8,11 @@ from dataclasses import field as dataclass_field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from p2p_keras.core.errors import InputError, MissingCalibrationError, P2PError, UsageError
+from p2p_keras.core.errors import InputError, MissingCalibrationError, P2PError
 from p2p_keras.images.cutout import MAX_SIDE
 from p2p_keras.images.frame import open_frame
 from p2p_keras.images.reading import as_galaxy_image, read_image
 from p2p_keras.measure.outputs.measurers import measurer_of
-from p2p_keras.measure.predictor import Predictor
 from p2p_keras.page.measuring.drawn_mask import Drawn
 from p2p_keras.page.measuring.request import Request
 from p2p_keras.profile.derived import complete_profile
@@ -22,9 +21,9 @@ if TYPE_CHECKING:
     from astropy.table import QTable
 
     from p2p_keras.images import GalaxyImage
-    from p2p_keras.measure.attention import AttentionReader
+    from p2p_keras.page.measuring.models import Models
 
-__all__ = ["MAX_PIXELS", "Measurement", "Models", "measure"]
+__all__ = ["MAX_PIXELS", "Measurement", "measure"]
 
 MAX_PIXELS = 20_000 * 20_000
 """Images beyond this size aren't opened: their reading would hold up everybody else on the page."""
@@ -57,46 +56,6 @@ class Measurement:
     error: str = ""
     missing: str = ""
     bands: dict[str, QTable] = dataclass_field(default_factory=dict)
-
-
-class Models:
-    """Models by their names, each loaded once for all sessions when it is first needed."""
-
-    def __init__(self, names: tuple[str | None, ...] = (None,), threads: int | None = None) -> None:
-        self.names, self.threads = names, threads
-        self._loaded: dict[str | None, Predictor] = {}
-        self._attention: dict[str | None, AttentionReader] = {}
-
-    def load(self, name: str | None = None) -> Predictor:
-        """Load a model; one that the page wasn't started with is refused.
-
-        Raises
-        ------
-        UsageError
-        """
-        if name not in self.names:
-            raise UsageError(f"--model {name}: the page wasn't started with this model")
-        if name not in self._loaded:
-            self._loaded[name] = Predictor.load(name, threads=self.threads)
-        return self._loaded[name]
-
-    def attention(self, name: str | None = None) -> AttentionReader:
-        """Load what reads a model's attention: its Keras file, by TensorFlow.
-
-        Raises
-        ------
-        UsageError
-            There is no such file, or its network has no attention.
-        ModuleNotFoundError
-            Keras or its backend isn't installed.
-        """
-        from p2p_keras.measure.attention import AttentionReader
-
-        if name not in self.names:
-            raise UsageError(f"--model {name}: the page wasn't started with this model")
-        if name not in self._attention:
-            self._attention[name] = AttentionReader.load(name)
-        return self._attention[name]
 
 
 def measure(

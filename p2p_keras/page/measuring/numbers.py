@@ -59,7 +59,8 @@ def quality_html(meta: Any) -> str:
     """The quality in a word, with the probability of a bad profile where the model gives one."""
     word = quality_word(meta)
     chance = number_in(meta, "p_bad")
-    said = f", chance of a bad profile {100 * chance:.0f} %" if np.isfinite(chance) else ""
+    percent = "below 1" if chance < 0.01 else "above 99" if chance > 0.99 else f"{100 * chance:.0f}"
+    said = f", chance of a bad profile {percent} %" if np.isfinite(chance) else ""
     return f"<span class='{word.split()[0]}'>{word}{said}</span>"
 
 

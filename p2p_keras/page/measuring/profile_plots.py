@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from bokeh.models import ColumnDataSource, Div, FixedTicker, Range1d, Span
+from bokeh.models import ColumnDataSource, Div, FixedTicker, Line, Range1d, Ray, Scatter, Span, VArea
 from bokeh.plotting import figure
 
 from p2p_keras.page.style import BLUE, FAINT, ORANGE, VERMILION, dress
@@ -57,6 +57,8 @@ class ProfilePlots:
         self.bands = ColumnDataSource({key: [] for key in ("xs", "ys", "color", "band")})
         self.colours = ColumnDataSource({key: [] for key in ("xs", "ys", "color", "band")})
         self.radius = Range1d(0.5, 50.0)
+        self._mu: tuple[VArea, Line] | None = None
+        self.ticks = FixedTicker(ticks=[])  # one for all: Bokeh would go through the whole page for each new one
         self.figures = {name: self._figure(name) for name in ("mu", "colour", *_SHOWN[1:])}
         self.spans: dict[str, list[Span]] = {"r50": [], "r90": []}
         for fig in self.figures.values():
@@ -84,30 +86,35 @@ class ProfilePlots:
         dress(fig)
         fig.min_border_left = 64
         fig.yaxis.axis_label = _LABELS[name]
-        fig.xaxis.ticker = FixedTicker(ticks=[])
+        fig.xaxis.ticker = self.ticks
         fig.xaxis.axis_label = "semi-major axis  [arcsec]" if last else None
         fig.xaxis.major_label_text_font_size = "12px" if last else "0px"
-        fig.min_border_bottom = 40 if last else 2
-        fig.min_border_top = 2
+        fig.min_border_bottom = 40 if last else 6  # room for the halves of the outer labels
+        fig.min_border_top = 6
         if name == "colour":
             _lines(fig, self.colours, "bottom_right")
             fig.visible = False
             return fig
         shown = "clear_pa" if name == "pa" else name
-        band = {"source": self.profile, "color": BLUE}
-        fig.varea("sma", f"{name}_low", f"{name}_high", fill_alpha=0.22, source=self.profile, fill_color=BLUE)
+        # Not fig.line(...): it makes five glyphs for each that is seen, and Bokeh takes its time for every one.
+        band = VArea(x="sma", y1=f"{name}_low", y2=f"{name}_high", fill_alpha=0.22, fill_color=BLUE)
+        fig.add_glyph(self.profile, band)
         if name == "mu":
             _lines(fig, self.bands, "bottom_left")
         if name == "pa":
-            fig.line("sma", "pa", line_width=0.8, alpha=0.5, **band)
+            fig.add_glyph(self.profile, Line(x="sma", y="pa", line_width=0.8, line_alpha=0.5, line_color=BLUE))
         if name == "b4":
-            fig.line("sma", "a4", line_width=1.2, color=ORANGE, source=self.profile)
+            fig.add_glyph(self.profile, Line(x="sma", y="a4", line_width=1.2, line_color=ORANGE))
             fig.add_layout(Span(dimension="width", location=0.0, line_color=FAINT, line_width=0.8))
             fig.visible = False
-        fig.line("sma", shown, line_width=1.8, **band)
-        fig.ray("sma", name, angle=np.pi / 2, length=0, color=VERMILION, alpha=0.35, source=self.row)
-        fig.ray("sma", name, angle=-np.pi / 2, length=0, color=VERMILION, alpha=0.35, source=self.row)
-        fig.scatter("sma", name, size=9, fill_color=VERMILION, line_color="white", source=self.row)
+        line = Line(x="sma", y=shown, line_width=1.8, line_color=BLUE)
+        fig.add_glyph(self.profile, line)
+        if name == "mu":
+            self._mu = band, line
+        for angle in (np.pi / 2, -np.pi / 2):
+            ray = Ray(x="sma", y=name, angle=angle, length=0, line_color=VERMILION, line_alpha=0.35)
+            fig.add_glyph(self.row, ray)
+        fig.add_glyph(self.row, Scatter(x="sma", y=name, size=9, fill_color=VERMILION, line_color="white"))
         return fig
 
     def show(self, profile: QTable | None, bands: Mapping[str, QTable] | None = None) -> None:
@@ -130,7 +137,7 @@ class ProfilePlots:
             width = np.nan_to_num(arrays.get(error, nothing), nan=0.0)
             data[f"{name}_low"], data[f"{name}_high"] = shown[name] - width, shown[name] + width
         self.profile.data = data
-        self._show_bands(bands or {})
+        self._show_bands(bands or {}, str(profile.meta.get("band", "")))
         self._ranges(profile, data)
         has_harmonics = bool(np.isfinite(shown["b4"]).any())
         self.figures["b4"].visible = has_harmonics
@@ -144,14 +151,17 @@ class ProfilePlots:
                 span.visible = bool(np.isfinite(value))
                 span.location = value if span.visible else None
 
-    def _show_bands(self, bands: Mapping[str, QTable]) -> None:
-        """Show the surface brightness of all bands, each named at the end of its line, and the colours."""
+    def _show_bands(self, bands: Mapping[str, QTable], shown: str = "") -> None:
+        """Show the surface brightness of all bands in their colours, the one that is shown too, and their colours."""
         self.figures["colour"].visible = bool(bands)
         lines = [
             (plain_arrays(profile)["sma"], plain_arrays(profile)["mu"], band_color(band, number), band)
             for number, (band, profile) in enumerate(bands.items())
         ]
         _show_lines(self.bands, lines)
+        assert self._mu is not None
+        own = {band: colour for *_, colour, band in lines}.get(shown, BLUE)
+        self._mu[0].fill_color = self._mu[1].line_color = own
         if not bands:
             _show_lines(self.colours, [])
             return
@@ -174,8 +184,8 @@ class ProfilePlots:
         ticks = [m * 10.0**e for e in range(-2, 5) for m in (1, 2, 5) if low <= m * 10.0**e <= high]
         labels = {tick: f"{tick:g}" for tick in ticks}
         minor = [m * 10.0**e for e in range(-2, 5) for m in range(1, 10) if low <= m * 10.0**e <= high]
+        self.ticks.update(ticks=ticks, minor_ticks=minor)
         for fig in self.figures.values():
-            fig.xaxis.ticker = FixedTicker(ticks=ticks, minor_ticks=minor)
             fig.xaxis.major_label_overrides = labels
         error = np.minimum(np.nan_to_num(data["mu_err"]), _LARGEST_ERROR)
         others = [np.asarray(ys, dtype=float) for ys in self.bands.data["ys"]]

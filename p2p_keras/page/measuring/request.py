@@ -17,9 +17,9 @@ FILES = ("mask", "sigma")
 NUMBERS = ("zero_point", "pixel_scale", "x", "y")
 IN_LINK = (
     "zero_point", "pixel_scale", "band", "hdu", "plane", "ra", "dec", "x", "y", "size", "sky", "fixed", "photometry",
-    "to_ab", "forced", "reference", "align",
+    "to_ab", "forced", "reference", "align", "model",
 )  # fmt: skip
-"""Options that a link to a page holds: those that name no file."""
+"""Options that a link to a page holds as they are; `FILES` are called by their places in the page's folders."""
 
 
 @dataclass(frozen=True)

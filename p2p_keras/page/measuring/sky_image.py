@@ -11,8 +11,11 @@ from bokeh.models import (
     CustomJS,
     Div,
     FreehandDrawTool,
+    Image,
     LinearColorMapper,
+    MultiLine,
     Range1d,
+    Scatter,
 )
 from bokeh.plotting import figure
 
@@ -119,13 +122,17 @@ class SkyImage:
 
     def _draw(self) -> None:
         fig = self.figure
-        fig.image("image", x="x", y="y", dw="dw", dh="dh", color_mapper=self.mapper, source=self.base)
-        fig.multi_line("xs", "ys", color="#888888", line_dash="dotted", source=self.cutout)
-        fig.multi_line("xs", "ys", color="color", line_width="width", line_dash="dash", source=self.marks)
-        fig.multi_line("xs", "ys", color="white", line_width=5, alpha=0.5, source=self.lit)
-        fig.multi_line("xs", "ys", color=VERMILION, line_width=2.4, source=self.lit)
+
+        def lines(source: ColumnDataSource, colour: str, **look: Any) -> None:
+            fig.add_glyph(source, MultiLine(xs="xs", ys="ys", line_color=colour, **look))
+
+        fig.add_glyph(self.base, Image(image="image", x="x", y="y", dw="dw", dh="dh", color_mapper=self.mapper))
+        lines(self.cutout, "#888888", line_dash="dotted")
+        lines(self.marks, "color", line_width="width", line_dash="dash")
+        lines(self.lit, "white", line_width=5, line_alpha=0.5)
+        lines(self.lit, VERMILION, line_width=2.4)
         self.attention.draw_on(fig)  # above the lit ellipse, which it lies along
-        fig.scatter("x", "y", marker="cross", size=11, color=VERMILION, source=self.centre)
+        fig.add_glyph(self.centre, Scatter(x="x", y="y", marker="cross", size=11, line_color=VERMILION))
         look: dict[str, Any] = {"fill_alpha": 0.25, "line_width": 1.5}
         masked = fig.patches("xs", "ys", color=VERMILION, source=self.masked, **look)
         unmasked = fig.patches("xs", "ys", color=GREEN, source=self.unmasked, **look)
@@ -139,8 +146,8 @@ class SkyImage:
     def _draw_scale_bar(self) -> None:
         """A bar of a round number of arcsec that follows the zoom."""
         fig, bar = self.figure, self.scale_bar
-        fig.multi_line("xs", "ys", color="white", line_width=6, alpha=0.7, source=bar)
-        fig.multi_line("xs", "ys", color=INK, line_width=2.4, source=bar)
+        fig.add_glyph(bar, MultiLine(xs="xs", ys="ys", line_color="white", line_width=6, line_alpha=0.7))
+        fig.add_glyph(bar, MultiLine(xs="xs", ys="ys", line_color=INK, line_width=2.4))
         fig.text(
             "x", "y", "text", source=bar, text_align="center", text_baseline="bottom", text_font_size="13px",
             background_fill_color="white", background_fill_alpha=0.6, y_offset=-4, text_color=INK,
@@ -162,10 +169,12 @@ class SkyImage:
 
     def has_region_at(self, x: float, y: float) -> bool:
         """Whether a pixel of the field lies in a drawn region."""
-        from matplotlib.path import Path as Outline
-
         sides = (source.data for source in (self.masked, self.unmasked))
         drawn = [pair for data in sides for pair in zip(data["xs"], data["ys"], strict=True)]
+        if not drawn:
+            return False
+        from matplotlib.path import Path as Outline
+
         return any(len(xs) > 2 and Outline(np.column_stack([xs, ys])).contains_point((x, y)) for xs, ys in drawn)
 
     def colours(self, name: str) -> None:

@@ -10,14 +10,13 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import Figure
 
 from p2p_keras.core.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = [
     "BLUE",
@@ -95,6 +94,8 @@ def styled(draw: Drawing) -> Drawing:
 
     @functools.wraps(draw)
     def inside(*args: Any, **kwargs: Any) -> Any:
+        import matplotlib as mpl  # here: who only takes a colour from this module doesn't wait for it
+
         with mpl.rc_context(STYLE):
             return draw(*args, **kwargs)
 
@@ -103,6 +104,8 @@ def styled(draw: Drawing) -> Drawing:
 
 def new_figure(width: float, height: float) -> Figure:
     """A figure of its own, in inches, not known to pyplot."""
+    from matplotlib.figure import Figure
+
     return Figure(figsize=(width, height), layout="constrained")
 
 
@@ -157,6 +160,8 @@ def radius_axis(ax: Axes, scale: str, low: float, high: float) -> None:
 
 def figure_bytes(figure: Figure, *, dpi: int = 150, kind: str = "png") -> bytes:
     """A figure as the bytes of its file."""
+    import matplotlib as mpl
+
     buffer = BytesIO()
     with mpl.rc_context(STYLE):
         figure.savefig(buffer, format=kind, dpi=dpi)
@@ -183,6 +188,8 @@ def save_figure(figure: Figure, path: str | os.PathLike[str], *, dpi: int = 160)
     InputError
         The file can't be written.
     """
+    import matplotlib as mpl
+
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.part{path.suffix}")
     try:
