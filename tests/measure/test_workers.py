@@ -175,8 +175,10 @@ def test_without_shared_memory_pixels_go_through_the_pipe(monkeypatch, write_gal
     numbers = np.full(3, 22.5, np.float32), np.full(3, 0.4, np.float32)
     np.testing.assert_equal(shared.run(image, *numbers), Discs().run(image, *numbers))
     assert set(os.listdir("/dev/shm")) <= before
+    del shared
     for line in lines:
         line.close()
+    service.close()  # waits for ever unless its threads end with the lines
 
 
 def test_how_many_workers(monkeypatch):

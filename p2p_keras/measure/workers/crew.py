@@ -63,6 +63,7 @@ class Crew:
         self.make, self.workers = make, workers
         self._service = None if backend is None else NetworkService(backend)
         self._members: dict[Connection, _Member] = {}
+        self._died_young = 0
 
     def predict_inputs(
         self,
@@ -93,7 +94,7 @@ class Crew:
         UsageError
             The options contradict each other.
         ProcessKilledError
-            A process is killed before it has begun.
+            Processes are killed before they have begun, more of them than there are workers.
         """
         inputs = list(inputs)
         candidates = inputs[0].candidates if inputs else ()
@@ -119,10 +120,12 @@ class Crew:
         model = None if self._service is None else self._service.model
         arguments = (theirs, lines, model, task)
         process = get_context("spawn").Process(target=work, args=arguments, name="measure", daemon=True)
-        with one_thread_each():
-            process.start()
-        for end in (theirs, *lines):
-            end.close()
+        try:
+            with one_thread_each():
+                process.start()
+        finally:
+            for end in (theirs, *lines):
+                end.close()
         self._members[control] = _Member(process, control)
 
     def _hear(self, member: _Member, jobs: Jobs, task: Task) -> None:
@@ -133,11 +136,12 @@ class Crew:
             del self._members[member.control]
             member.control.close()
             if not member.has_asked:
-                raise ProcessKilledError("galaxies measured so far are kept, and --resume continues") from None
-            if member.in_work:
-                jobs.lost(member.in_work)
-                if not jobs.finished:
-                    self._start(task)
+                self._died_young += 1
+                if self._died_young > self.workers:
+                    raise ProcessKilledError("galaxies measured so far are kept, and --resume continues") from None
+            jobs.lost(member.in_work)
+            if not jobs.handed_out:
+                self._start(task)
             return
         if kind == "more":
             member.asked = member.has_asked = True
@@ -171,3 +175,5 @@ class Crew:
                 member.process.kill()
             member.control.close()
         self._members.clear()
+        if self._service is not None:
+            self._service.close()

@@ -23,6 +23,10 @@ LINES = 3
 """Batches that a process may have with the network at a time: while one is run it makes tables of another."""
 
 
+_LONGEST_RUN = 60.0
+"""Seconds."""
+
+
 class ModelName(NamedTuple):
     """What a process knows of the network that its parent runs."""
 
@@ -44,6 +48,8 @@ class NetworkService:
         self.backend = backend
         self.model = ModelName(backend.name, backend.version, backend.path)
         self._runs = threading.BoundedSemaphore(backend.at_once)
+        self._threads: list[threading.Thread] = []
+        self._closing = False
 
     def new_lines(self) -> list[Connection]:
         """What one process needs for its `SharedNetwork`; to be closed here once the process has them."""
@@ -51,9 +57,21 @@ class NetworkService:
         for _ in range(LINES):
             ours, other = Pipe()
             # A thread for each line: all but `at_once` of them wait. It ends with the process at the other end.
-            threading.Thread(target=self._serve, args=(ours,), name="network", daemon=True).start()
+            thread = threading.Thread(target=self._serve, args=(ours,), name="network", daemon=True)
+            thread.start()
+            self._threads.append(thread)
             theirs.append(other)
         return theirs
+
+    def close(self) -> None:
+        """Wait for the runs that are going on, once the processes have ended.
+
+        A thread that is within ONNX Runtime while Python ends takes the whole process with it.
+        """
+        self._closing = True
+        for thread in self._threads:
+            thread.join(_LONGEST_RUN)
+        self._threads, self._closing = [], False
 
     def _serve(self, line: Connection) -> None:
         block: SharedMemory | None = None
@@ -61,21 +79,28 @@ class NetworkService:
             while True:
                 shape, name, zero_point, pixel_scale = line.recv()
                 if name is None:
-                    pixels = np.frombuffer(line.recv_bytes(), np.float32).reshape(shape)
+                    answer = self._answer(np.frombuffer(line.recv_bytes(), np.float32), shape, zero_point, pixel_scale)
                 else:
                     if block is None or block.name != name:
                         block = _exchanged(block, SharedMemory(name))
                         block.unlink()  # both sides have it now, and nothing is left behind whoever is killed
-                    pixels = np.ndarray(shape, np.float32, block.buf)
-                try:
-                    with self._runs:
-                        answer: Any = self.backend.run(pixels, zero_point, pixel_scale)
-                except Exception as error:  # ONNX Runtime's own errors have no common base class
-                    answer = f"{type(error).__name__}: {error}"
-                del pixels
+                    answer = self._answer(block.buf, shape, zero_point, pixel_scale)
+                if self._closing:
+                    break
                 line.send(answer)
         if block is not None:
             block.close()
+
+    def _answer(self, values: Any, shape: tuple[int, ...], zero_point: np.ndarray, pixel_scale: np.ndarray) -> Any:
+        """What the network says, or in words why it says nothing."""
+        pixels = np.ndarray(shape, np.float32, values)
+        with self._runs:
+            if self._closing:
+                return "the run has ended"
+            try:
+                return self.backend.run(pixels, zero_point, pixel_scale)
+            except Exception as error:  # ONNX Runtime's own errors have no common base class
+                return f"{type(error).__name__}: {error}"
 
 
 class SharedNetwork:
