@@ -241,8 +241,8 @@ def test_attention_follows_the_pointer(field_page):
     """A tick at attention would show nothing, or the pixels of another radius than the one under the pointer."""
     field_page.get_by_text("attention: which pixels").click()
     field_page.wait_for_function(
-        """() => Bokeh.documents[0].all_models.size && [...Bokeh.documents[0].all_models]
-            .some(model => model.name === "attention-every" && model.data.x.length > 0)"""
+        """() => { for (const model of Bokeh.documents[0].all_models) {
+            if (model.name === "attention-every") { return model.data.x.length > 0; } } }"""
     )
     widths = []
     for x in (64 + 4, 64 + 14):
