@@ -118,10 +118,15 @@ def shipped_server() -> Iterator[object]:
     sys.path.insert(0, str(ROOT / "tests" / "serving"))
     from running_server import ServerInThread
 
+    from p2p_keras.client import ProfileClient
+
     # The 12 warm-up requests have 315 images: tests/serving/test_server_contract.py asks those of one.
     server = ServerInThread(ROOT / "saved_models", settle_s=0.2, poll_s=0.5, warm_up=False)
     try:
         server.wait_for_a_model()
+        # The first answer takes 4 s of processor time; beside other work, more than the patience of a page's client.
+        with ProfileClient(server.address, model="isophote", timeout=300) as client:
+            client.profile(np.random.default_rng(0).normal(size=(64, 64)), zero_point=22.5, pixel_scale=0.4)
         yield server
     finally:
         server.stop()
