@@ -124,6 +124,9 @@ def test_warm_up_requests_are_answered(serving, stub):
     single = [r for r in requests if all(proto.tensor_shape.dim[0].size == 1 for proto in r.inputs.values())]
     assert single
     for request in single:
+        # A batch carries few of its pixels: a server that replays the file fills it with the last value, as here.
+        for tensor in request.inputs.values():
+            tensor.CopyFrom(tf.make_tensor_proto(tf.make_ndarray(tensor)))
         assert set(arrays(stub.Predict(request, timeout=DEADLINE_S))) >= {*OUTPUTS_BK, *OUTPUTS_B}
 
 
