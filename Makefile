@@ -81,12 +81,15 @@ test-addons: venv ## the tensorflow-addons lane: shipped model and attention ste
 
 # The tests marked `backends`: other files import TensorFlow.
 BACKEND_TESTS ?= tests/network/backends tests/network/layers/test_layer_contract.py tests/network/training/test_every_backend.py
+# BACKEND_ARGS="-m 'not slow'" is what continuous integration runs: two to four minutes of processor time each.
+BACKEND_ARGS ?=
 # The networks are tiny: to optimize what is compiled takes longer than to run it.
 UNOPTIMIZED = --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true
 test-jax: venv ## layers, presets, training and the shipped model on JAX, against TensorFlow's numbers
-	KERAS_BACKEND=jax XLA_FLAGS="$(UNOPTIMIZED) $(XLA_FLAGS)" $(PY) -m pytest $(PYTEST_ARGS) $(BACKEND_TESTS)
+	KERAS_BACKEND=jax XLA_FLAGS="$(UNOPTIMIZED) $(XLA_FLAGS)" $(PY) -m pytest $(PYTEST_ARGS) $(BACKEND_ARGS) $(BACKEND_TESTS)
 
-# PyTorch's wheel on PyPI brings 3 GB of CUDA: an environment of its own, without TensorFlow, for the CPU build.
+# PyTorch's wheel on PyPI brings 3 GB of CUDA: an environment of its own, without TensorFlow, for the CPU build, which
+# PyTorch's own index has: PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make test-torch TORCH=torch==2.13.0+cpu
 VENV_TORCH ?= .venv-torch
 TORCH ?= torch
 test-torch: venv ## the same on PyTorch, without TensorFlow (TORCH=a requirement or wheel of the CPU build)
@@ -98,7 +101,7 @@ test-torch: venv ## the same on PyTorch, without TensorFlow (TORCH=a requirement
 	cp build/requirements-torch.txt $(VENV_TORCH)/; }
 	$(PY) tests/network/backends/reference.py build/backends.npz
 	KERAS_BACKEND=torch P2P_BACKENDS_REFERENCE=$(CURDIR)/build/backends.npz PYTHONPATH=$(CURDIR) \
-	$(VENV_TORCH)/bin/python -m pytest $(BACKEND_TESTS)
+	$(VENV_TORCH)/bin/python -m pytest $(BACKEND_ARGS) $(BACKEND_TESTS)
 
 # The wheel is built from the source distribution, not from the clone, so both are tried.
 wheel: venv ## build sdist and wheel in dist/, check them, try them in empty environments (WHEEL_PYTHON=python3.13)

@@ -5,7 +5,7 @@
 
 Ends with a table on standard output and gpu/gpu.json, both written anew after each part: an interrupted run loses only
 the part that it was in. Each part is a process with a time limit of its own. Without a GPU all runs on the CPU, with
-smaller batches.
+smaller images and batches, and in 10 minutes or fewer with programs that XLA doesn't optimize.
 
 `--bundle FOLDER` makes a copy of the package and of the few packages that it needs, below 60 MB, for a machine that has
 only Python, numpy, scipy and JAX: there, ``python FOLDER/gpu.py --minutes 10``.
@@ -16,6 +16,7 @@ only Python, numpy, scipy and JAX: there, ``python FOLDER/gpu.py --minutes 10``.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
 import json
 import os
@@ -26,6 +27,7 @@ import sys
 import time
 from pathlib import Path
 
+STARTED = time.perf_counter()
 HERE = Path(__file__).resolve().parent
 ROOT = HERE if (HERE / "p2p_keras").is_dir() else HERE.parent
 for place in (ROOT, HERE / "packages"):
@@ -37,8 +39,8 @@ PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 SETTINGS = {"sky_free": True, "errors": True}  # of the shipped model
 SMALL = {"filters": [4, 8], "depths": [0, 1], "centre_filters": [4, 8], "dim": 16, "num_heads": 2}
 SMALL |= {"sky_blocks": 1, "decoder_blocks": 1}
-BUNDLED = """absl click google_crc32c google/protobuf google/_upb h5py h5py.libs keras markdown_it mdurl ml_dtypes namex
-optree packaging pygments rich typing_extensions.py"""
+BUNDLED = """absl click google_crc32c google_crc32c.libs google/protobuf google/_upb h5py h5py.libs keras markdown_it
+mdurl ml_dtypes namex optree packaging pygments rich typing_extensions.py"""
 
 
 def model_file() -> Path:
@@ -77,13 +79,17 @@ def network_of(precision: str, small: bool):
     return network
 
 
-def as_function(model, names):
+def as_function(network):
     """A jitted function of (weights, inputs), and the weights: they decide on which device it runs."""
     import jax
 
+    from p2p_keras.network.models import finish_model
+
+    model = finish_model(network)
+
     def answer(weights, inputs):
         outputs, _ = model.stateless_call(*weights, inputs, training=False)
-        return {name: outputs[name] for name in names}
+        return {name: outputs[name] for name in ("mu", "mu_err", "ellipticity", "pa", "growth", "valid")}
 
     weights = [[v.value for v in group] for group in (model.trainable_variables, model.non_trainable_variables)]
     return jax.jit(answer), weights
@@ -99,6 +105,15 @@ def until(seconds: float, run, least: int = 2) -> float:
     return (time.perf_counter() - began) / calls
 
 
+@contextlib.contextmanager
+def failures(found: dict, name: str):
+    """Write down why a case failed, such as a batch that is too large for the memory, and go on with the next."""
+    try:
+        yield
+    except Exception as error:
+        found[f"{name}: failed"] = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+
+
 # Each part writes into `found` as it goes, and calls `keep` after each figure.
 
 
@@ -107,15 +122,12 @@ def compare(found, keep, options):
     import jax
     import numpy as np
 
-    from p2p_keras.network import load_network
-    from p2p_keras.network.models import finish_model
-
-    model = finish_model(network_of("float32", True)) if options.small else load_network(model_file())
-    run, weights = as_function(model, ("mu", "valid"))
+    run, weights = as_function(network_of("float32", options.small))
     inputs, cpu = images(16, options.side), jax.devices("cpu")[0]
     true = jax.device_get(run(*jax.device_put((weights, inputs), cpu)))
     for precision in ("highest", "tensorfloat32", "bfloat16") if options.gpu else ("highest",):
-        with jax.default_matmul_precision(precision):
+        # A CPU has this one alone; to ask for it would compile the same program again.
+        with jax.default_matmul_precision(precision if options.gpu else None):
             here = jax.device_get(run(*jax.device_put((weights, inputs), jax.devices()[0])))
         both = true["valid"] & here["valid"]
         difference = float(np.abs(true["mu"] - here["mu"])[both].max(initial=0.0))
@@ -141,23 +153,22 @@ def inference(found, keep, options):
     networks = {}
     for precision, batch in cases:
         if precision not in networks:
-            network = network_of(precision, options.small)
-            networks[precision] = as_function(network, ("mu", "mu_err", "ellipticity", "pa", "growth"))
+            networks[precision] = as_function(network_of(precision, options.small))
         run, weights = networks[precision]
-        inputs = images(batch, options.side)
-        there = jax.device_put(inputs)
-        compiled = run.lower(weights, there).compile()
+        inputs, name = images(batch, options.side), f"{precision}, batch {batch}"
+        with failures(found, name):
+            there = jax.device_put(inputs)
+            compiled = run.lower(weights, there).compile()
 
-        def answered(given, f=compiled, w=weights):
-            jax.block_until_ready(f(w, given))
+            def answered(given, f=compiled, w=weights):
+                jax.block_until_ready(f(w, given))
 
-        fresh = until(options.slice_s, lambda f=answered, x=inputs: f(jax.device_put(x)))
-        held = until(options.slice_s, lambda f=answered, x=there: f(x))
-        name = f"{precision}, batch {batch}"
-        found[f"{name} (images/s): from the host"] = batch / fresh
-        found[f"{name} (images/s): on the device"] = batch / held
-        flops = (compiled.cost_analysis() or {}).get("flops", 0.0)
-        found[f"{name}: share of the product's rate"] = flops / held / peaks[precision.removeprefix("mixed_")]
+            fresh = until(options.slice_s, lambda f=answered, x=inputs: f(jax.device_put(x)))
+            held = until(options.slice_s, lambda f=answered, x=there: f(x))
+            found[f"{name} (images/s): from the host"] = batch / fresh
+            found[f"{name} (images/s): on the device"] = batch / held
+            flops = (compiled.cost_analysis() or {}).get("flops", 0.0)
+            found[f"{name}: share of the product's rate"] = flops / held / peaks[precision.removeprefix("mixed_")]
         keep()
 
 
@@ -174,33 +185,35 @@ def training(found, keep, options):
     data = mocks(options, 512 if options.gpu else 24)
     curves: dict[str, list[float]] = {}
     precisions = PRECISIONS[-1:] if options.small else PRECISIONS
-    share = options.seconds / len(precisions)
+    # The curves first, for all precisions, with four times the time of each larger batch.
+    cases = [(precision, batch) for batch in options.training_batches for precision in precisions]
+    weights = [4.0 if batch == options.training_batches[0] else 1.0 for _, batch in cases]
     network = {f"model.{name}": value for name, value in (SMALL if options.small else {}).items()}
-    for precision in precisions:
+    for done, (precision, batch) in enumerate(cases):
         began = time.perf_counter()
-        for batch in options.training_batches:
-            keras.utils.clear_session()
-            keras.utils.set_random_seed(1)
-            settings = {"precision": precision, "batch_size": batch, "warmup_steps": 50, **network}
-            trainer = make_trainer(FitConfig.from_mapping(settings, "benchmark"), 500)
-            held = ShardBatches(data, "train", batch_size=batch, image_sizes=(options.side,), shuffle=True, seed=1)
-            batches = [b for _, b in zip(range(8), held.repeat(), strict=False)]
-            losses = curves.setdefault(f"{precision}, batch {batch}", [])
-            steps = options.steps if batch == options.training_batches[0] else 20
-            timed = 0.0
-            for step in range(steps):
+        share = (options.ends - began) * weights[done] / sum(weights[done:])
+        keras.utils.clear_session()
+        keras.utils.set_random_seed(1)
+        settings = {"precision": precision, "batch_size": batch, "warmup_steps": 50, **network}
+        trainer = make_trainer(FitConfig.from_mapping(settings, "benchmark"), 500)
+        held = ShardBatches(data, "train", batch_size=batch, image_sizes=(options.side,), shuffle=True, seed=1)
+        batches = [b for _, b in zip(range(8), held.repeat(), strict=False)]
+        losses, name, timed = [], f"{precision}, batch {batch}", 0.0
+        with failures(found, name):
+            for step in range(options.steps if batch == options.training_batches[0] else 20):
                 start = time.perf_counter()
                 losses.append(float(trainer.train_on_batch(*batches[step % len(batches)], return_dict=True)["loss"]))
                 timed += (time.perf_counter() - start) * (step > 0)
-                if step > 2 and time.perf_counter() - began > share * (0.7 if steps == options.steps else 1.0):
+                if step > 2 and time.perf_counter() - began > share:
                     break
-            found[f"{precision}, batch {batch} (images/s)"] = batch * (len(losses) - 1) / timed
-            found[f"{precision}, batch {batch}: loss, last of {len(losses)} steps"] = float(np.mean(losses[-8:]))
-            memory = jax.devices()[0].memory_stats() or {}
-            if "peak_bytes_in_use" in memory:
-                found[f"{precision}, batch {batch}: peak memory so far (GiB)"] = memory["peak_bytes_in_use"] / 2**30
+            found[f"{name} (images/s)"] = batch * (len(losses) - 1) / timed
+            found[f"{name}: loss, last of {len(losses)} steps"] = float(np.mean(losses[-8:]))
+            curves[name] = losses
             (options.output / "curves.json").write_text(json.dumps(curves))
-            keep()
+        memory = jax.devices()[0].memory_stats() or {}
+        if "peak_bytes_in_use" in memory:
+            found[f"{name}: peak memory so far (GiB)"] = memory["peak_bytes_in_use"] / 2**30
+        keep()
 
 
 def pipeline(found, keep, options):
@@ -240,7 +253,7 @@ def longer(found, keep, options):
         runs = {"isophote": [f"--set=model.{name}={json.dumps(value)}" for name, value in SMALL.items()]}
     elif not options.gpu:
         runs = {"isophote": runs["isophote"]}
-    for preset, further in runs.items():
+    for done, (preset, further) in enumerate(runs.items()):
         folder = options.output / f"run_{preset}"
         shutil.rmtree(folder, ignore_errors=True)
         command = [sys.executable, "-m", "p2p_keras.fit", "--data", str(data), "--preset", preset, *further]
@@ -248,7 +261,7 @@ def longer(found, keep, options):
         command += ["--steps-per-epoch", str(steps)]
         batch = "64" if options.gpu else "4"
         command += ["--run", str(folder), "--image-sizes", str(options.side), "--batch-size", batch]
-        stopped(command, (options.seconds - 20.0) / len(runs))
+        stopped(command, (options.ends - time.perf_counter()) / (len(runs) - done))
         table = folder / "metrics.csv"
         rows = table.read_text().splitlines() if table.exists() else []
         if len(rows) > 1:
@@ -259,14 +272,14 @@ def longer(found, keep, options):
 
 
 PARTS = {
-    "compare": (compare, 0.12),
-    "inference": (inference, 0.18),
-    "training": (training, 0.35),
-    "pipeline": (pipeline, 0.05),
-    "simulation": (simulation, 0.05),
-    "longer": (longer, 0.25),
+    "compare": (compare, 0.12, 0.28),
+    "inference": (inference, 0.18, 0.15),
+    "training": (training, 0.35, 0.40),
+    "pipeline": (pipeline, 0.05, 0.05),
+    "simulation": (simulation, 0.05, 0.05),
+    "longer": (longer, 0.25, 0.07),
 }
-"""Function of each part and its share of the time."""
+"""Function of each part and its share of the time, on a GPU and on a CPU, where compilations take most of it."""
 
 
 def simulate(folder: Path, count: int, side: int) -> None:
@@ -290,20 +303,22 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in paths if p)}
 
 
-def stopped(command: list[str], seconds: float) -> str:
-    """Run a command for so many seconds at most; how it ended."""
-    process = subprocess.Popen(command, env=environment(), start_new_session=True)
+def stopped(command: list[str], seconds: float, *, apart: bool = False) -> str:
+    """Run a command for so many seconds at most; how it ended. If `apart`, all that it has started ends with it."""
+    process = subprocess.Popen(command, env=environment(), start_new_session=apart)
+    send = (lambda sent: os.killpg(process.pid, sent)) if apart else process.send_signal
     try:
         code = process.wait(max(seconds, 1.0))
+        return "done" if code == 0 else f"failed (exit status {code})"
     except subprocess.TimeoutExpired:
-        code = None
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)  # and what it has started
-            process.wait()
-    if code is None:
+        send(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(3.0)
         return "stopped at its time limit"
-    return "done" if code == 0 else f"failed (exit status {code})"
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            send(signal.SIGKILL)
+        process.wait()
 
 
 def known(options, part: str) -> dict:
@@ -335,7 +350,8 @@ def draw(folder: Path) -> None:
 
 def table(result: dict) -> str:
     """Markdown, a row a figure."""
-    rows = [f"{result['device']}, JAX {result['jax']}, {result['date']}", "", "| part | figure | |", "|---|---|---|"]
+    rows = [f"{result['device']}, JAX {result['jax']}, {result['date']} {result['xla_flags']}".strip()]
+    rows += ["", "| part | figure | |", "|---|---|---|"]
     for part, figures in result["parts"].items():
         rows += [f"| {part} | {name} | {f'{v:.4g}' if isinstance(v, float) else v} |" for name, v in figures.items()]
     return "\n".join(rows)
@@ -381,33 +397,41 @@ def main() -> None:
     device = jax.devices()[0]
     options.gpu = device.platform == "gpu"
     options.side = options.side or (256 if options.gpu else 64)
-    options.batches = (1, 16, 64, 256, 1024) if options.gpu else (2,) if options.small else (1, 16)
+    options.batches = (1, 16, 64, 256, 1024) if options.gpu else (2,) if options.small else (16, 1)
     options.training_batches = (64, 256, 1024) if options.gpu else (8,)
     options.slice_s = 0.05 if options.small else 2.0 if options.gpu else 0.5
     options.steps = 4 if options.small else 500
     if options.part:
+        options.ends = STARTED + options.seconds - 3.0
         found: dict = {}
         keep = lambda: (options.output / f"{options.part}.json").write_text(json.dumps(found, indent=1))  # noqa: E731
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that a training of this part ends with it
         PARTS[options.part][0](found, keep, options)
         return
+    if not options.gpu and options.minutes <= 10:  # LLVM would take minutes to optimize what then runs for seconds
+        flags = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+        os.environ["XLA_FLAGS"] = f"{flags} {os.environ.get('XLA_FLAGS', '')}".strip()
     began = time.perf_counter()
     result = {"device": device.device_kind, "platform": device.platform, "jax": jax.__version__}
-    result |= {"date": time.strftime("%Y-%m-%d"), "minutes": options.minutes, "side": options.side, "parts": {}}
-    left = sum(PARTS[part][1] for part in options.parts)
+    result |= {"date": time.strftime("%Y-%m-%d"), "minutes": options.minutes, "side": options.side}
+    result |= {"xla_flags": os.environ.get("XLA_FLAGS", ""), "parts": {}}
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(options.output / "compiled")  # parts share programs
+    shares = {part: PARTS[part][1 if options.gpu else 2] for part in options.parts}
+    left = sum(shares.values())
     for part in options.parts:
         # Time that a part didn't need is the others'.
         rest = 60.0 * options.minutes - (time.perf_counter() - began)
-        seconds = max(5.0, rest * PARTS[part][1] / left)
-        left -= PARTS[part][1]
+        seconds = max(5.0, rest * shares[part] / left)
+        left -= shares[part]
         (options.output / f"{part}.json").unlink(missing_ok=True)
         command = [sys.executable, __file__, "--part", part, "--seconds", f"{seconds:.0f}"]
         command += ["--output", str(options.output), "--side", str(options.side), *["--small"] * options.small]
-        ended = stopped(command, seconds)
+        ended = stopped(command, seconds, apart=True)
         result["parts"][part] = {**known(options, part), "ended": ended}
         (options.output / "gpu.json").write_text(json.dumps(result, indent=1) + "\n")
         (options.output / "gpu.md").write_text(table(result) + "\n")
     draw(options.output)
+    for made in ("mocks", "simulated", "compiled"):  # a person wants figures and weights back
+        shutil.rmtree(options.output / made, ignore_errors=True)
     print(table(result))
 
 

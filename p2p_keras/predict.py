@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from p2p_keras.core.json_lines import json_option
 from p2p_keras.core.program import Program, quiet_option
 from p2p_keras.measure.outputs.derived_options import DERIVED, derived_options
 from p2p_keras.measure.outputs.isophote_options import isophote_options
+from p2p_keras.measure.outputs.running_options import RUNNING, running_options
 
 __all__ = ["COMMON", "GROUPS", "main"]
 
@@ -51,7 +53,7 @@ GROUPS = {
     "Several bands": ("forced", "reference", "align", "match_psf"),
     "Photometry along ellipses": ("photometry", "ellipses", "fixed", "radii", "statistic", "pixels"),
     "Derived quantities": DERIVED,
-    "Running": ("model", "server", "batch_size", "readers", "threads", "config", "quiet", "json", "log_file"),
+    "Running": RUNNING,
 }
 """All options, as --help-all shows them."""
 
@@ -199,11 +201,7 @@ GROUPS = {
 )
 @isophote_options
 @derived_options
-@click.option(
-    "--batch-size", type=click.IntRange(min=1), default=16, help="Images of one shape that the network takes at a time."
-)
-@click.option("--readers", type=click.IntRange(min=1), default=4, help="Threads that read files.")
-@click.option("--threads", type=click.IntRange(min=1), help="Threads of the model.  [default: all cores]")
+@running_options
 @quiet_option
 @json_option
 @click.pass_context
@@ -236,7 +234,7 @@ def main(
     from p2p_keras.core.progress import Progress
     from p2p_keras.core.settings_file import write_settings
     from p2p_keras.measure.outputs.attention_drawing import attention_drawer
-    from p2p_keras.measure.outputs.measurers import measurer_of
+    from p2p_keras.measure.outputs.measurers import crew_of, measurer_of
     from p2p_keras.measure.outputs.prediction_run import PredictionRun
     from p2p_keras.measure.outputs.products import Products
     from p2p_keras.profile.tables.files import ProfileWriter
@@ -246,10 +244,11 @@ def main(
     keep_freed_memory()
     if options["report"] is not None and options["forced"]:
         raise click.UsageError("--report shows galaxies of one band: it doesn't go with --forced")
-    run = PredictionRun(images, options)
+    run = PredictionRun(images, options | {"attention": attention})
     resume = options["resume"]
-    asked = options | {"model": model, "server": server, "sky": sky}
-    predictor = measurer_of(asked, lambda: _model_or_server(model, server, threads))
+    asked = options | {"model": model, "server": server, "sky": sky, "threads": threads}
+    load, workers = partial(_model_or_server, model, server, threads), run.workers()
+    predictor = measurer_of(asked, load) if workers == 1 else crew_of(asked, load, workers)
     writer = ProfileWriter(output, options["table_format"], resume=resume)
     parts = {key: options[key] for key in _PRODUCTS}
     parts["draw_attention"] = attention_drawer(attention, model, options["plot_format"], server)

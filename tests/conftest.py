@@ -9,7 +9,7 @@ import random
 import shutil
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -61,6 +61,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path not in slow)
 
 
+TOGETHER = {
+    "tests/page/test_judging.py": "the page",  # the program `view`, and the browser
+    "tests/page/test_measuring.py": "the page",
+    "tests/serving/test_client.py": "the servers",
+    "tests/serving/test_server_contract.py": "the servers",
+}
+"""Files that share what each worker makes for itself: one worker gets them all."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """`--dist loadfile`, with the files that are `TOGETHER` as one."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class LoadFilesScheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return TOGETHER.get(file, file)
+
+    return LoadFilesScheduling(config, log)
+
+
 @pytest.fixture(scope="session")
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
     """Function of a name and of what fills a folder: the folder, filled by whichever worker needs it first.
@@ -83,6 +107,29 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callab
         return folder
 
     return folder_of
+
+
+@pytest.fixture(scope="session")
+def shipped_server() -> Iterator[object]:
+    """A server of the shipped models in this process, which tests of serving, documentation and surveys ask.
+
+    Its `address` is HOST:PORT. A process of its own would import TensorFlow once more.
+    """
+    sys.path.insert(0, str(ROOT / "tests" / "serving"))
+    from running_server import ServerInThread
+
+    from p2p_keras.client import ProfileClient
+
+    # The 12 warm-up requests have 315 images: tests/serving/test_server_contract.py asks those of one.
+    server = ServerInThread(ROOT / "saved_models", settle_s=0.2, poll_s=0.5, warm_up=False)
+    try:
+        server.wait_for_a_model()
+        # The first answer takes 4 s of processor time; beside other work, more than the patience of a page's client.
+        with ProfileClient(server.address, model="isophote", timeout=300) as client:
+            client.profile(np.random.default_rng(0).normal(size=(64, 64)), zero_point=22.5, pixel_scale=0.4)
+        yield server
+    finally:
+        server.stop()
 
 
 @pytest.fixture(scope="session")
@@ -111,4 +158,20 @@ def _global_seeds(request: pytest.FixtureRequest) -> None:
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - libraries under test still read the global state
     if "keras" in sys.modules and "tensorflow_addons" not in sys.modules:
-        sys.modules["keras"].utils.set_random_seed(seed)
+        with pytest.MonkeyPatch.context() as patch:
+            _keep_tensorflows_seed(patch, request.config.getoption("--seed-shift"))
+            sys.modules["keras"].utils.set_random_seed(seed)
+
+
+def _keep_tensorflows_seed(patch: pytest.MonkeyPatch, seed: int) -> None:
+    """Let TensorFlow have one seed in all tests.
+
+    To set it throws away every function that TensorFlow has optimized: each test that asks the shipped SavedModel
+    would wait 4 s for it anew. Nothing of ours draws from that generator; only the order in which tf.data shuffles
+    depends on its seed, too.
+    """
+    if "tensorflow.python.eager.context" in sys.modules:
+        random_of_tensorflow = sys.modules["tensorflow"].random
+        if sys.modules["tensorflow.python.eager.context"].global_seed() != seed:
+            random_of_tensorflow.set_seed(seed)
+        patch.setattr(random_of_tensorflow, "set_seed", lambda _: None)

@@ -55,6 +55,7 @@ ROOMS = {
         "attention_figure",
         "reading_ahead",
         "many_files",
+        "workers",
         "bands",
         "outputs",
     ),

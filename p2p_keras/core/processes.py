@@ -1,4 +1,7 @@
-"""Work in many processes, its results in order: for `simulate` and `pack`, whose runs take hours."""
+"""Work in many processes, its results in order: for `simulate` and `pack`, whose runs take hours.
+
+`predict`'s processes ask for work themselves (`p2p_keras.measure.workers`); they start and end as these do.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,15 @@ from typing import Any, TypeVar
 
 from p2p_keras.core.errors import P2PError
 
-__all__ = ["Item", "Result", "ProcessKilledError", "available_cores", "in_order"]
+__all__ = [
+    "Item",
+    "Result",
+    "ProcessKilledError",
+    "available_cores",
+    "in_order",
+    "follow_parent",
+    "one_thread_each",
+]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -27,11 +38,8 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 class ProcessKilledError(P2PError):
     """A process of the run was ended from outside; what was finished is whole."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            "a worker process was killed (did the memory run out?); finished shards are kept, so run the same "
-            "command again, with fewer --workers"
-        )
+    def __init__(self, kept: str = "finished shards are kept, so run the same command again") -> None:
+        super().__init__(f"a worker process was killed (did the memory run out?); {kept}, with fewer --workers")
 
 
 def available_cores() -> int:
@@ -74,7 +82,7 @@ def in_order(
     coming: deque[Future[Result]] = deque()
     try:
         for item in items:
-            with _one_thread_each():  # the first item starts the processes
+            with one_thread_each():  # the first item starts the processes
                 coming.append(pool.submit(task, item))
             if len(coming) >= _AHEAD * workers:
                 yield coming.popleft().result()
@@ -87,11 +95,15 @@ def in_order(
 
 
 def _start(setup: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
-    """Set a process up: it leaves interrupts from the keyboard to its parent, and doesn't outlive it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    follow_parent()
     if setup is not None:
         setup(*arguments)
+
+
+def follow_parent() -> None:
+    """In a process of a run: leave interrupts from the keyboard to the parent, and don't outlive it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
@@ -102,7 +114,7 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-class _one_thread_each:
+class one_thread_each:
     """One thread in each process's numerical libraries: the processes already use all cores."""
 
     def __enter__(self) -> None:

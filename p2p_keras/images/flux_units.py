@@ -35,13 +35,13 @@ _COUNT_RATE = re.compile(f"(cps|{_COUNT}{_RATE}(/pix(el)?)?)")
 # Spellings that astropy would read as another unit or not at all. "MJY" alone may be mega or milli: left out.
 _SPELLINGS = (
     (
-        r"^(M|[Mm]ega-?)(JY|Jy|[Jj]ansk(y|ys)|JANSKY)( ?/ ?| per | )"
+        r"^(M|[Mm]ega-?)(JY|Jy|jy|[Jj]ansk(y|ys)|JANSKY)( ?/ ?| per | )"
         r"(SR|STR|STER|STERADIAN|sr|str|ster|steradian)(\*\*-1|\^-1|-1)?$",
         "MJy/sr",
     ),
-    (r"\b[Nn]ano-?([Jj]ansk(ys|y)|[Jj]y)\b|\bNJY\b|\bNANOJY\b", "nJy"),
-    (r"\b[Mm]icro-?([Jj]ansk(ys|y)|[Jj]y)\b|\bUJY\b|\bMICROJY\b", "uJy"),
-    (r"\b[Mm]illi-?([Jj]ansk(ys|y)|[Jj]y)\b|\bMILLIJY\b", "mJy"),
+    (r"\b[Nn]ano-?([Jj]ansk(ys|y)|[Jj]y)\b|\bNJY\b|\bNANOJ(Y|ANSKY)\b", "nJy"),
+    (r"\b[Mm]icro-?([Jj]ansk(ys|y)|[Jj]y)\b|\bUJY\b|\bMICROJ(Y|ANSKY)\b", "uJy"),
+    (r"\b[Mm]illi-?([Jj]ansk(ys|y)|[Jj]y)\b|\bMILLIJ(Y|ANSKY)\b", "mJy"),
     (r"\b(JY|[Jj]anskys?|JANSKY)\b", "Jy"),
     (r" per ", "/"),
     (r"\b(SR|STR|STER|STERADIAN|str|ster)\b", "sr"),

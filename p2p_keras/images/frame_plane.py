@@ -46,6 +46,8 @@ class FramePlane:
         The image's, once it was found; None as long as it wasn't, or where `one_zero_point` is false.
     one_zero_point : bool
         Whether all of its galaxies have the same; not where flux is per solid angle and the scale varies.
+    asked_before : bool
+        Whether the zero point was asked for: whether one is enough is found out for the second galaxy.
     photo_calib : PhotoCalib or None
         The calibration in a table of the file.
     """
@@ -59,6 +61,7 @@ class FramePlane:
     electrons: dict[str, Any]
     zero_point: ZeroPoint | None = None
     one_zero_point: bool = True
+    asked_before: bool = False
     photo_calib: PhotoCalib | None = None
 
     @property
@@ -91,7 +94,8 @@ class FramePlane:
         """
         if self.zero_point is not None and band == self.band:
             return self.zero_point
-        if not self.one_zero_point:
+        if not self.one_zero_point or not self.asked_before:  # most files have one galaxy
+            self.asked_before = True
             return self._find_zero_point(scale, source, band, lambda: scatter(pixels))
         own = False
 

@@ -119,7 +119,8 @@ class GalaxyImage:
         ----------
         pixels : array (H, W)
             Linear flux per pixel; NaN, inf or a masked array's mask: ignore the pixel. Pixels of exactly 0 where noise
-            makes that unlikely are ignored too, and `notes` say so. Never changed in place.
+            makes that unlikely, and of one value far from all others (-999), are ignored too, and `notes` say so.
+            Never changed in place.
         zero_point : float
             AB magnitude of a pixel value of one. Required.
         pixel_scale : float
@@ -147,16 +148,11 @@ class GalaxyImage:
             raise MissingCalibrationError(
                 name, "an array has no header: give its zero_point (mag of a pixel value of 1)"
             )
-        from p2p_keras.images.pixels import missing_zeros
         from p2p_keras.images.stamp import cut_stamp
 
         noise = None if sigma is None else as_sigma(sigma, array.shape, name)
-        zeros, notes = missing_zeros(array)
-        if zeros is not None:
-            hidden = zeros if hidden is None else zeros | hidden
         whole = None if wcs is None else wcs.celestial
         stamp = cut_stamp(array, wcs=whole, source=name, hidden=hidden, sigma=noise)
-        stamp.notes += notes
         if pixel_scale is None and not math.isfinite(stamp.wcs_scale):
             raise MissingCalibrationError(name, "an array has no header: give its pixel_scale (arcsec per pixel)")
         return cls(

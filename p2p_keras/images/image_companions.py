@@ -21,8 +21,8 @@ from p2p_keras.images.masks import (
     parse_bits,
     region_mask,
 )
-from p2p_keras.images.noise import sigma_of
-from p2p_keras.images.pixels import linear_flux, missing_zeros
+from p2p_keras.images.noise import scatter, sigma_of
+from p2p_keras.images.pixels import linear_flux
 from p2p_keras.images.roles import MASK, NOISE_ROLES, SIGMA, VARIANCE, WEIGHT
 
 __all__ = ["asked_companions", "CompanionsOfImage"]
@@ -150,10 +150,7 @@ class CompanionsOfImage:
         if sigma is not None:
             without = ~np.isfinite(sigma) & np.isfinite(pixels)
             hidden = without if hidden is None else hidden | without
-        zeros, more_notes = missing_zeros(pixels)
-        if zeros is not None:
-            hidden = zeros if hidden is None else hidden | zeros
-        return hidden, sigma, notes + more_notes
+        return hidden, sigma, notes
 
     def _sigma(self, companion: Companion, window: Window, pixels: np.ndarray) -> tuple[np.ndarray | None, list[str]]:
         values = linear_flux(window.cut(companion.pixels), companion.header, companion.where)
@@ -167,7 +164,12 @@ class CompanionsOfImage:
         share = float((~np.isfinite(sigma) & seen).sum() / max(1, seen.sum()))
         if share > 0.5 and not companion.given:
             return None, [f"{100 * share:.0f} % of the {companion.role} map ({companion.where}) are 0: it isn't used"]
+        off = _off_scale(sigma, pixels) if companion.role != WEIGHT else ""
+        if off and not companion.given:
+            return None, [f"the {companion.role} map ({companion.where}) isn't used: {off}"]
         self.noise_origin = f"{companion.role}: {companion.where}"
+        if off:
+            return sigma, [f"the {companion.role} map ({companion.where}) was used as asked, but {off}"]
         masked = f"; its pixels without weight ({100 * share:.1f} %) are masked" if share > 0 else ""
         if companion.given or (companion.where.startswith("HDU ") and not masked):
             return sigma, []  # as asked for, or as the file's maker meant it: noise_origin says it
@@ -207,6 +209,20 @@ class CompanionsOfImage:
         centre = ((window.width - 1) / 2, (window.height - 1) / 2)
         check_sense(cut, Path(mask).name if _is_path(mask) else "given", self._frame.source, centre)
         return cut
+
+
+_OFF_SCALE = 10.0
+
+
+def _off_scale(sigma: np.ndarray, pixels: np.ndarray) -> str:
+    """What is wrong with a noise map that can't be one in the image's unit; ``""`` for a good one."""
+    level, own = float(np.nanmedian(sigma)), scatter(pixels)
+    if not own > 0.0 or 1.0 / _OFF_SCALE < level / own < _OFF_SCALE:
+        return ""
+    return (
+        f"the noise that it gives is {level:.3g} per pixel, and the pixels scatter by {own:.3g}: is it another kind of "
+        "map (--sigma, --variance, --weight), or in another unit?"
+    )
 
 
 def _is_path(value: Any) -> bool:

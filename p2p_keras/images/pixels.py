@@ -10,7 +10,7 @@ import numpy as np
 from p2p_keras.core.errors import InputError
 from p2p_keras.images.pixel_scale import header_number
 
-__all__ = ["linear_flux", "clean_pixels", "missing_zeros"]
+__all__ = ["linear_flux", "clean_pixels", "missing_pixels"]
 
 _ASINH_ALPHA = 2.5 / np.log(10.0)
 
@@ -77,33 +77,76 @@ _FEW = 0.02
 _QUANTUM_SHARE = 3.0
 
 
-def missing_zeros(pixels: np.ndarray) -> tuple[np.ndarray | None, list[str]]:
-    """Pixels that are exactly 0 since they are without data: those to ignore (None: none), and a note.
+_FEWEST_FILLED = 4
+_FAR_OFF = 3.0
 
-    Zero is a value like any other where values come in steps (photon counts, quantised images) or go down to it
-    (noiseless models). It means "no data" where values are continuous and noise goes below zero, or where all of them
-    lie far above it.
+
+def missing_pixels(pixels: np.ndarray) -> tuple[np.ndarray | None, list[str]]:
+    """Pixels whose value stands for "no data": those to ignore (None: none), and notes.
+
+    A value far below or above all others that several pixels share (-999, 1e30) is one. Zero is a value like any other
+    where values come in steps (photon counts, quantised images) or go down to it (noiseless models). It means "no data"
+    where values are continuous and noise goes below zero, or where all of them lie far above it.
 
     Parameters
     ----------
     pixels : array (H, W)
     """
+    missing: np.ndarray | None = None
+    notes = []
+    for value in _fill_values(pixels):
+        filled = pixels == value
+        share = float(np.count_nonzero(filled)) / filled.size
+        missing = filled if missing is None else missing | filled
+        notes.append(
+            f"{100 * share:.2g} % of the pixels have the value {value:g}, far from all others: "
+            "they are taken as missing"
+        )
+    zeros, share = _missing_zeros(pixels if missing is None else pixels[~missing])
+    if zeros:
+        missing = pixels == 0.0 if missing is None else missing | (pixels == 0.0)
+        notes.append(
+            f"{100 * share:.0f} % of the pixels are exactly 0, which the noise makes unlikely for measured values: "
+            "they are taken as missing"
+        )
+    return missing, notes
+
+
+def _fill_values(pixels: np.ndarray) -> list[float]:
+    """The lowest and the highest value, where several pixels share it and it is far from the next."""
+    fills = []
+    with np.errstate(over="ignore", invalid="ignore"):
+        for sign in (1.0, -1.0):
+            extreme = sign * float(np.fmin.reduce(sign * pixels, axis=None, where=np.isfinite(pixels), initial=np.inf))
+            same = pixels == extreme
+            if not np.isfinite(extreme) or not _FEWEST_FILLED <= np.count_nonzero(same) < 0.5 * pixels.size:
+                continue
+            if extreme == 0.0:
+                continue  # photon counts leave a gap above it as well: `_missing_zeros`
+            others = sign * pixels[np.isfinite(pixels) & ~same].astype(np.float64)
+            if others.size < 100:
+                continue
+            # Photons leave a gap below, as large as the steps above it; above lies the galaxy, of which all counts.
+            middle = float(np.median(others))
+            spread = np.abs(np.percentile(others, [1, 99] if sign > 0 else [0, 0]) - middle).max()
+            if others.min() - sign * extreme > _FAR_OFF * spread > 0.0:
+                fills.append(extreme)
+    return fills
+
+
+def _missing_zeros(pixels: np.ndarray) -> tuple[bool, float]:
+    """Whether zeros are no measured values, and their share."""
     zeros = pixels == 0.0
     share = float(np.count_nonzero(zeros)) / max(1, zeros.size)
     if share < _FEW:
-        return None, []
+        return False, share
     values = pixels[np.isfinite(pixels) & ~zeros]
     if values.size < 100 or _in_steps(values, int(np.count_nonzero(zeros))):
-        return None, []
+        return False, share
     low, middle, high = np.percentile(values, [5, 50, 95])
     noise_about_zero = float(np.mean(values < 0)) > 0.1
     pedestal = low > 0 and middle - low < 0.2 * middle and high - low < 2.0 * middle
-    if not (noise_about_zero or pedestal):
-        return None, []
-    return zeros, [
-        f"{100 * share:.0f} % of the pixels are exactly 0, which the noise makes unlikely for measured values: "
-        "they are taken as missing"
-    ]
+    return noise_about_zero or bool(pedestal), share
 
 
 def _in_steps(values: np.ndarray, zeros: int) -> bool:
@@ -111,6 +154,8 @@ def _in_steps(values: np.ndarray, zeros: int) -> bool:
     size = np.abs(values)
     step = float(size.min())
     near = int(np.count_nonzero(size < 1.5 * step))
-    if _QUANTUM_SHARE * near >= zeros:
+    if (
+        _QUANTUM_SHARE * near >= zeros or float(np.median(size)) < 1.5 * step
+    ):  # the latter: steps coarser than the noise
         return True
     return bool((values >= 0).all() and step > 0.2 * float(np.median(size)))

@@ -46,9 +46,10 @@ WORDS = {
 """Role -> words that stand for it, in a name of an HDU or at the end of a file's name."""
 
 _HDU_ONLY = {
+    VARIANCE: "STAT",  # of ESO's MUSE and its like
     OTHER: "BKG BKGD BACKGROUND SKY DARK FLAT BIAS FLATFIELD WAVELENGTH DISPARITY CHI2 CHISQ BLOBMODEL FIBERPSF",
 }
-"""Words that say so of an HDU; a file may well be named for its sky."""
+"""Words that say so of an HDU; a file may well be named for its sky, or for statistics."""
 
 _PARTS = {"POISSON", "RNOISE", "READNOISE", "FLAT"}
 _SQUARED_UNIT = re.compile(

@@ -56,6 +56,8 @@ def celestial_wcs(header: Any, fobj: Any = None) -> WCS | None:
     """
     if not any(key in header for key in ("CD1_1", "CD1_2", "CDELT1", "PC1_1", "PC001001")):
         return None
+    if "CRVAL1" not in header or "CRVAL2" not in header:
+        return None  # wcslib takes 0, and the galaxy would lie at RA 0, Dec 0
     try:
         # Mended by wcslib itself: astropy's `fix` would warn of each mend, and filters of warnings aren't for threads.
         cards = _plain_cards(header)

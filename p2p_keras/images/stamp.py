@@ -15,7 +15,7 @@ from p2p_keras.images.binning import binned_flux, binned_sigma, binning_for
 from p2p_keras.images.cutout import BINNED_SIDE, MAX_SIDE, MIN_SIDE, Window, target_window, whole_window
 from p2p_keras.images.first_look import side_of_large
 from p2p_keras.images.noise import correlation
-from p2p_keras.images.pixels import clean_pixels
+from p2p_keras.images.pixels import clean_pixels, missing_pixels
 from p2p_keras.images.sky_geometry import PLAUSIBLE_PIXEL_SCALE, local_jacobian, shifted_wcs
 from p2p_keras.images.square_pixels import (
     LARGEST_ELONGATION,
@@ -117,6 +117,10 @@ def cut_stamp(
     else:
         hidden = None if hidden is None else window.cut(hidden.astype(np.float32)) != 0
         sigma = None if sigma is None else window.cut(sigma)
+    missing, more_notes = missing_pixels(pixels)
+    if missing is not None:
+        hidden = missing if hidden is None else hidden | missing
+    notes = notes + more_notes
     stamp = Stamp(pixels, hidden, sigma, None, window.x_start, window.y_start, notes)
     if wcs is not None:
         stamp.wcs = shifted_wcs(wcs, window.x_start, window.y_start)

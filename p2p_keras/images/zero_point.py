@@ -77,6 +77,7 @@ ZERO_POINT_KEYWORDS = (
     "PHOT_ZP",
     "PHOTZERO",
     "ZPOINT",
+    "ABZPT",
 )
 """Keywords of a zero point, all of them compared."""
 
@@ -186,7 +187,7 @@ def _in_its_system(header: Any, value: float, origin: str, band: str = "") -> Ze
 def _stated(header: Any, unit: PixelUnit, source: object) -> dict[str, float]:
     """Zero points that the header's keywords state for the values as stored, by keyword; placeholders left out."""
     stated = {}
-    present = set(header)  # to ask a header for a card that it lacks is slow
+    present = {str(key).upper() for key in header}  # to ask a header for a card that it lacks is slow
     for keyword in (key for key in ZERO_POINT_KEYWORDS if key in present):
         value = header_number(header, keyword)
         # ESO's science products in maggies (KiDS) say PHOTZP = 0 and mean it.

@@ -15,23 +15,35 @@ import numpy as np
 from p2p_keras.core.contract import INPUTS, OUTPUTS
 from p2p_keras.core.errors import UsageError
 from p2p_keras.core.model_files import ModelFiles, find_model
+from p2p_keras.core.processes import available_cores
 
 __all__ = ["Backend", "load_backend", "load_onnx", "onnx_twin", "SavedModelBackend", "OnnxBackend"]
 
 
 class Backend(Protocol):
-    """A loaded model."""
+    """A loaded model.
+
+    Attributes
+    ----------
+    name, version : str
+    path : Path
+    at_once : int
+        Runs that may go on at a time. A run that takes all cores is alone: two would only take twice the memory.
+    """
 
     name: str
     version: str
     path: Path
+    at_once: int
 
     def run(self, image: np.ndarray, zero_point: np.ndarray, pixel_scale: np.ndarray) -> dict[str, np.ndarray]:
         """Measure a batch: float32 (B, H, W) with NaN where masked, (B,) and (B,) -> arrays with a batch axis."""
         ...
 
 
-def load_backend(model: str | os.PathLike[str] | None = None, *, threads: int | None = None) -> Backend:
+def load_backend(
+    model: str | os.PathLike[str] | None = None, *, threads: int | None = None, side_by_side: bool = False
+) -> Backend:
     """Load a model for prediction.
 
     Parameters
@@ -41,22 +53,32 @@ def load_backend(model: str | os.PathLike[str] | None = None, *, threads: int | 
         Runtime where there is no GPU and the model.onnx beside it is of its newest version.
     threads : int, optional
         Threads of the computation; by default all cores. TensorFlow takes it only before its first use.
+    side_by_side : bool
+        Many batches are waiting at any time: in ONNX Runtime on a CPU each is run by one thread, and as many at a time
+        as there are threads. One batch can't keep many cores busy: its 2,500 operations are small.
 
     Raises
     ------
     UsageError
         There is no such model, or it is none that fulfils the signature.
     """
-    return load_onnx(model, threads=threads) or SavedModelBackend(find_model(model), threads=threads)
+    found = load_onnx(model, threads=threads, side_by_side=side_by_side)
+    return found or SavedModelBackend(find_model(model), threads=threads)
 
 
-def load_onnx(model: str | os.PathLike[str] | None = None, *, threads: int | None = None) -> OnnxBackend | None:
+def load_onnx(
+    model: str | os.PathLike[str] | None = None, *, threads: int | None = None, side_by_side: bool = False
+) -> OnnxBackend | None:
     """Load a model for prediction if ONNX Runtime is to run it, see `load_backend`; else None."""
     files = find_model(model)
-    return OnnxBackend(files, threads=threads) if files.kind == "onnx" else onnx_twin(model, files, threads)
+    if files.kind == "onnx":
+        return OnnxBackend(files, threads=threads, side_by_side=side_by_side)
+    return onnx_twin(model, files, threads, side_by_side)
 
 
-def onnx_twin(model: str | os.PathLike[str] | None, files: ModelFiles, threads: int | None) -> OnnxBackend | None:
+def onnx_twin(
+    model: str | os.PathLike[str] | None, files: ModelFiles, threads: int | None, side_by_side: bool = False
+) -> OnnxBackend | None:
     """Load the model.onnx beside the newest version, where that is the quicker way to the same profiles; else None.
 
     On two idle cores ONNX Runtime has the first profile 0.4 s after the start, TensorFlow after 8; a single image of
@@ -76,7 +98,8 @@ def onnx_twin(model: str | os.PathLike[str] | None, files: ModelFiles, threads: 
     if gpu and importlib.util.find_spec("tensorflow"):
         return None
     try:
-        backend = OnnxBackend(ModelFiles("onnx", twin, files.name, ""), threads=threads)
+        twin_files = ModelFiles("onnx", twin, files.name, "")
+        backend = OnnxBackend(twin_files, threads=threads, side_by_side=side_by_side)
     except UsageError:
         return None
     return backend if backend.version == files.version else None
@@ -84,6 +107,8 @@ def onnx_twin(model: str | os.PathLike[str] | None, files: ModelFiles, threads: 
 
 class SavedModelBackend:
     """A SavedModel's ``serving_default`` signature, by ``tf.saved_model.load`` alone."""
+
+    at_once = 1
 
     def __init__(self, files: ModelFiles, *, threads: int | None = None) -> None:
         # TensorFlow reports a machine without a GPU as an error; what matters is raised as an exception anyway.
@@ -127,7 +152,7 @@ class SavedModelBackend:
 class OnnxBackend:
     """An ONNX file in ONNX Runtime, on a GPU where ONNX Runtime has one; imports no TensorFlow."""
 
-    def __init__(self, files: ModelFiles, *, threads: int | None = None) -> None:
+    def __init__(self, files: ModelFiles, *, threads: int | None = None, side_by_side: bool = False) -> None:
         import onnxruntime
 
         self.path = files.path
@@ -136,9 +161,11 @@ class OnnxBackend:
         # Threads that wait for the next operation by spinning take the cores from whatever else runs, be it the threads
         # that read the next files: on two busy cores batches of 16 took three times as long (median of 8).
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        if threads:
-            options.intra_op_num_threads = threads
         providers = [p for p in onnxruntime.get_available_providers() if p.startswith(("CUDA", "CPU"))]
+        apart = side_by_side and not any(provider.startswith("CUDA") for provider in providers)
+        self.at_once = (threads or available_cores()) if apart else 1
+        if threads or apart:
+            options.intra_op_num_threads = 1 if apart else threads
         try:
             self._session = onnxruntime.InferenceSession(os.fspath(files.path), options, providers=providers)
         except Exception as error:  # ONNX Runtime's own errors have no common base class

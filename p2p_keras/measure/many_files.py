@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Prediction", "Finish", "Measurer", "ServerMeasurer", "predict_files", "predict_inputs"]
 
-_AHEAD = 2
-"""Batches that are measured while another one is written."""
-
 
 @dataclass(frozen=True)
 class Prediction:
@@ -127,6 +124,7 @@ def predict_inputs(
     readers: int = 4,
     skip: Callable[[str, Target], bool] | None = None,
     finish: Finish | None = None,
+    batches_ahead: int = 2,
 ) -> Iterator[Prediction]:
     """Measure galaxies of many files, yielding each as soon as its batch is done.
 
@@ -147,6 +145,8 @@ def predict_inputs(
     finish : callable, optional
         Called with the profiles of a batch (`MeasuredProfile`) and their targets, in the threads that measure; gives
         what takes their place.
+    batches_ahead : int
+        Batches that are measured while another one is written.
 
     Yields
     ------
@@ -184,7 +184,7 @@ def predict_inputs(
             answers[i] = finished
         return answers
 
-    for group, answers in _measured(measured_batch, group_by_shape(usable(), batch_size)):
+    for group, answers in _measured(measured_batch, group_by_shape(usable(), batch_size), batches_ahead):
         yield from failures()
         for (number, image), measured in zip(group, answers, strict=True):
             done = Prediction(image.source, target=cuttings.pop(number).target)
@@ -197,18 +197,20 @@ def predict_inputs(
 
 
 def _measured(
-    measure: Callable[[list[tuple[int, GalaxyImage]]], list[Any]], groups: Iterable[list[tuple[int, GalaxyImage]]]
+    measure: Callable[[list[tuple[int, GalaxyImage]]], list[Any]],
+    groups: Iterable[list[tuple[int, GalaxyImage]]],
+    ahead: int,
 ) -> Iterator[tuple[list[tuple[int, GalaxyImage]], list[Any]]]:
     """Measure the next batches in threads while the caller writes the last one.
 
-    Two at a time: while the tables of one are made, the network has the other.
+    Several at a time: while the tables of one are made, the network has the other.
     """
-    pool = ThreadPoolExecutor(max_workers=_AHEAD, thread_name_prefix="measure")
+    pool = ThreadPoolExecutor(max_workers=ahead, thread_name_prefix="measure")
     running: deque[tuple[list[tuple[int, GalaxyImage]], Future[list[Any]]]] = deque()
     try:
         for group in groups:
             running.append((group, pool.submit(measure, group)))
-            if len(running) > _AHEAD:
+            if len(running) > ahead:
                 done, answers = running.popleft()
                 yield done, answers.result()
         while running:

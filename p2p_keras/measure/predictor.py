@@ -49,7 +49,7 @@ class Predictor:
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
-        self._running = threading.Lock()
+        self._running = threading.BoundedSemaphore(backend.at_once)
 
     @classmethod
     def load(cls, model: str | os.PathLike[str] | None = None, *, threads: int | None = None) -> Predictor:
@@ -226,7 +226,7 @@ class Predictor:
             np.array([image.zero_point for image in images], dtype=np.float32),
             np.array([image.pixel_scale for image in images], dtype=np.float32),
         )
-        with self._running:  # a run takes all cores: two at a time would only take twice the memory
+        with self._running:
             return self.backend.run(*inputs)
 
 

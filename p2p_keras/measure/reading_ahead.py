@@ -15,7 +15,7 @@ from p2p_keras.core.errors import InputError, UsageError
 if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage, InputFile, Target
 
-__all__ = ["Result", "Cutting", "read_ahead"]
+__all__ = ["Result", "Cutting", "read_ahead", "unplaced_error"]
 
 _CHUNK = 8
 """Galaxies of one file that a thread cuts out at a time."""
@@ -61,11 +61,14 @@ def read_ahead(
         for cuttings in _in_order(pool, jobs(), ahead=max(1, ahead)):
             yield from cuttings
         for target in unplaced.values():
-            cause = target.problem or "lies on none of the images"
-            error = InputError(f"{target.label} ({target.name})", cause)
-            yield Cutting(target.label, target, error=error)
+            yield Cutting(target.label, target, error=unplaced_error(target))
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def unplaced_error(target: Target) -> InputError:
+    """What is said of a target that no file shows."""
+    return InputError(f"{target.label} ({target.name})", target.problem or "lies on none of the images")
 
 
 def _in_order(pool: ThreadPoolExecutor, jobs: Iterable[Callable[[], Result]], ahead: int) -> Iterator[Result]:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from p2p_keras.core.robust import SIGMA_PER_DEVIATION
+from p2p_keras.core.robust import SIGMA_PER_DEVIATION, median, parted_median
 
 if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
 
-__all__ = ["SKY_RING", "ProfileRows", "Surroundings", "surroundings", "bright_neighbour", "uneven_sky", "median"]
+__all__ = ["SKY_RING", "ProfileRows", "Surroundings", "surroundings", "bright_neighbour", "uneven_sky"]
 
+_SAMPLED_LEVEL = 4096
 NEIGHBOUR_SHARE = 0.2
 NEIGHBOUR_REACH = 1.5
 SKY_RING = (1.25, 2.5)
@@ -43,15 +44,15 @@ class Surroundings(NamedTuple):
     """The image less the profile painted along its own ellipses.
 
     `square` (px^2), the squared semi-major axis, and `excess` (flux per pixel, NaN where masked) are (H, W), `dx` (W,)
-    and `dy` (H,) the distances from the centre; `good` are pixels that aren't masked,
-    `other` those of other sources; `noise` is that of the sky per
-    pixel.
+    and `dy` (H,) the distances from the centre; `inside` are pixels within the last ellipse, `good` those that aren't
+    masked, `other` those of other sources; `noise` is that of the sky per pixel.
     """
 
     square: np.ndarray
     dx: np.ndarray
     dy: np.ndarray
     excess: np.ndarray
+    inside: np.ndarray
     good: np.ndarray
     other: np.ndarray
     noise: float
@@ -85,7 +86,7 @@ def surroundings(
     if not sample.size:
         return None
     # A sample gives the level well enough: an error of it enters the median distance from it by its square.
-    level = _median(sample[:: max(1, sample.size // _SAMPLED_LEVEL)])
+    level = parted_median(sample[:: max(1, sample.size // _SAMPLED_LEVEL)])
     sample -= sample.dtype.type(level)
     noise = SIGMA_PER_DEVIATION * median(np.abs(sample, out=sample))
     threshold: Any = _DETECTION_SIGMA * noise
@@ -98,7 +99,7 @@ def surroundings(
     of_the_galaxy = other[inside]
     of_the_galaxy &= excess[inside] > _EXCESS_OVER_PROFILE * model
     other[inside] = of_the_galaxy
-    return Surroundings(square, dx, dy, excess, good, other, noise)
+    return Surroundings(square, dx, dy, excess, inside, good, other, noise)
 
 
 def squared_radii(
@@ -175,70 +176,3 @@ def uneven_sky(profile: ProfileRows, light: Surroundings) -> bool:
     levels = np.array([median(part) for part in parts])
     error = 1.25 * light.noise / math.sqrt(min(part.size for part in parts))
     return bool(levels.max() - levels.min() > max(float(profile.intensity[-1]), 8.0 * error))
-
-
-NONLINEAR_RATIO = 0.5
-"""Noise where the galaxy is bright over that of the sky, below which an image isn't linear. On 800 linear mocks of all
-surveys and troubles and 12 real galaxies it was never below 0.87; on the same with pixels replaced by their asinh or
-logarithm it was below 0.5 in nine of ten."""
-
-_BRIGHT_SIGMA = 3.0
-_FEWEST = 100
-_FEWEST_LEVELS = 4.0
-
-
-def nonlinear(profile: ProfileRows, light: Surroundings, pixels: np.ndarray) -> bool:
-    """Look for noise that is smaller where the galaxy is bright.
-
-    A detector's noise never falls with the light, but that of stretched pixels does: of their asinh, logarithm, or a
-    small power, as pictures are made. Noise here is what a pixel differs from the mean of its two neighbours in a row.
-    Images of few photons, of coarse steps or of smooth models have no noise in their sky, and are not judged.
-    """
-    last = float(profile.sma[-1])
-    ours = (light.good > light.other)[:, 1:-1]
-    inside = light.square[:, 1:-1] <= last * last
-    value = pixels[:, 1:-1] - pixels.dtype.type(profile.sky)
-    with np.errstate(invalid="ignore"):
-        bright = ours & inside & (value > _BRIGHT_SIGMA * light.noise)
-    values = value[bright]
-    if values.size < 2 * _FEWEST:
-        return False
-    bright &= value >= _median(values)  # the brighter half
-    step = np.abs(pixels[:, 1:-1] - 0.5 * (pixels[:, :-2] + pixels[:, 2:]))
-    sky, core = step[ours > inside], step[bright]
-    sky, core = sky[np.isfinite(sky)], core[np.isfinite(core)]
-    if min(sky.size, core.size) < _FEWEST:
-        return False
-    noise = median(sky)
-    if noise < _FEWEST_LEVELS * sky[sky > 0.0].min(initial=np.inf):
-        return False  # values come in steps as coarse as the noise
-    return median(core) < NONLINEAR_RATIO * noise
-
-
-_SAMPLED = 1024
-_SAMPLED_LEVEL = 4096
-
-
-def median(values: np.ndarray) -> float:
-    """Median of finite values: what np.median gives.
-
-    Of many values only those are put in order that a sample of them says lie in the middle.
-    """
-    size, half = values.size, values.size // 2
-    if size > 8 * _SAMPLED:
-        sample = np.sort(values[:: size // _SAMPLED])
-        low, high = sample[int(0.44 * sample.size)], sample[int(0.56 * sample.size)]
-        above = values >= low
-        below = size - int(np.count_nonzero(above))
-        above &= values <= high
-        middle = values[above]
-        if below < half - 1 and half < below + middle.size:
-            return _median(middle, half - below, even=size % 2 == 0)
-    return _median(values, half, even=size % 2 == 0)
-
-
-def _median(values: np.ndarray, half: int | None = None, *, even: bool = False) -> float:
-    """The value with `half` smaller ones; the mean of it and of the one before where the number of all is even."""
-    half = values.size // 2 if half is None else half
-    parted = np.partition(values, half)
-    return 0.5 * (float(parted[:half].max()) + float(parted[half])) if even else float(parted[half])

@@ -41,7 +41,7 @@ def test_runs_from_a_bare_copy(bare_python, tmp_path):
     subprocess.run(copy, env=environment, check=True, capture_output=True)
     size = sum(path.stat().st_size for path in (tmp_path / "bundle").rglob("*") if path.is_file())
     assert size < 60e6
-    command = [str(bare_python), str(tmp_path / "bundle" / "gpu.py"), "--small", "--minutes", "20", "--output", "found"]
+    command = [str(bare_python), str(tmp_path / "bundle" / "gpu.py"), "--small", "--minutes", "60", "--output", "found"]
     command += ["--parts", *PARTS]
     ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr[-2000:]

@@ -6,7 +6,6 @@ import bz2
 import functools
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -81,17 +80,6 @@ def scratch(tmp_path: Path, galaxy_files: Path, shared_model: None, monkeypatch:
 
 
 @pytest.fixture(scope="session")
-def server_address() -> Iterator[str]:
+def server_address(request: pytest.FixtureRequest) -> str:
     """HOST:PORT of a model server that has the shipped model: the one that the environment names, else ours."""
-    if address := os.environ.get("P2P_SERVING_ADDRESS"):
-        yield address
-        return
-    sys.path.insert(0, str(ROOT / "tests" / "serving"))
-    from running_server import RunningServer
-
-    server = RunningServer(ROOT / "saved_models", "--no-warm-up")
-    try:
-        server.wait_for("ready")
-        yield server.address
-    finally:
-        server.stop()
+    return os.environ.get("P2P_SERVING_ADDRESS") or request.getfixturevalue("shipped_server").address

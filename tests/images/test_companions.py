@@ -272,6 +272,45 @@ def test_zeros_that_are_values_and_zeros_that_are_none(tmp_path, rng):
         assert any("exactly 0" in note for note in array.notes) == bool(missing), f"{name}, an array"
 
 
+@pytest.mark.parametrize(("name", "values"), [("ERR", 1.0 / SIGMA**2), ("VAR", 1.0 / SIGMA**2), ("IVAR", SIGMA**4)])
+def test_noise_that_is_another_kind_of_map(tmp_path, name, values):
+    """Errors and flags would be those of a noise that is thousands of times too large, without a word."""
+    pixels, cards = galaxy(noise=0.03), sky_cards(BUNIT="nanomaggy")
+    path = write(tmp_path / "a.fits", (pixels, cards, ""), (values.astype("f4"), None, name))
+    image = read_image(path)
+    assert image.noise is None
+    assert any("isn't used" in note and "another kind" in note for note in image.notes)
+    given = read_image(path, companions=False, sigma=f"{path}[{name}]")
+    assert given.noise is not None
+    assert any("used as asked" in note for note in given.notes)
+
+
+def test_the_variance_of_muse(tmp_path):
+    """STAT, the variance of ESO's MUSE images, would be offered as a second image and not be used."""
+    hdus = ((None, None, ""), (galaxy(), sky_cards(BUNIT="nanomaggy"), "DATA"), ((SIGMA**2).astype("f4"), None, "STAT"))
+    assert read_image(write(tmp_path / "a.fits", *hdus)).noise_origin == "variance: HDU 2 (STAT)"
+
+
+@pytest.mark.parametrize("value", [-999.0, -99.0, 9999.0, 1e30, -1e30, -3.4e38])
+def test_values_that_stand_for_no_data(value, rng):
+    """A few hundred pixels of -999 made a galaxy four magnitudes too bright; masked stars of 9999, half a magnitude."""
+    pixels = galaxy()
+    hit = rng.random(pixels.shape) < 0.01
+    pixels[hit] = value
+    image = GalaxyImage.from_array(pixels, zero_point=22.5, pixel_scale=0.4)
+    np.testing.assert_array_equal(np.isnan(image.pixels), hit)
+    assert any("far from all others" in note for note in image.notes)
+
+
+def test_values_that_are_common_but_near_are_kept(rng):
+    """A saturated star's plateau, photons, or steps of a coarse image would be called missing."""
+    saturated = np.minimum(galaxy(peak=50.0), 20.0)
+    counts = rng.poisson(galaxy(noise=0.0) + 0.02).astype("f4")
+    steps = np.round(galaxy(noise=1.0) / 3.0)
+    for pixels in (saturated, counts, steps, np.maximum(galaxy(), 0.0)):
+        assert np.isfinite(GalaxyImage.from_array(pixels, zero_point=22.5, pixel_scale=0.4).pixels).all()
+
+
 def test_noise_of_arrays():
     """Noise given with an array would be dropped."""
     image = GalaxyImage.from_array(galaxy(), zero_point=22.5, pixel_scale=0.4, sigma=SIGMA)

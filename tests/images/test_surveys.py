@@ -148,6 +148,8 @@ def test_a_band_of_the_galaxy_atlas(tmp_path):
         ("nanoJansky", "flux", 31.4),
         ("10.0*nanoJansky", "flux", 28.9),
         ("microJy", "flux", 23.9),
+        ("NANOJANSKY", "flux", 31.4),
+        ("Mjy/sr", "flux", math.nan),
         ("nanomaggies per pixel", "flux", 22.5),
         ("nanomaggies/pix", "flux", 22.5),
         ("nMgy", "flux", 22.5),
@@ -193,6 +195,7 @@ def test_both_values_where_the_unit_is_missing(tmp_path):
     [
         (("PIXSIZE", 0.4, "arcsec"), 0.4),
         (("SECPIX", 1.7, ""), 1.7),
+        (("CCDSCALE", 0.6, "[arcsec/pix]"), 0.6),
         (("SCALE", 0.6, "[arcsec/pix] plate scale"), 0.6),
         (("PIXSCAL1", -0.21, ""), 0.21),
         (("PIXAR_A2", 0.0036, "arcsec2"), 0.06),
@@ -270,6 +273,23 @@ def test_extinction_knows_the_headers_names(band, system, expected):
     from p2p_keras.profile.derived.extinction import extinction_of
 
     assert extinction_of(band, ebv=1.0, system=system) == expected
+
+
+def test_keywords_in_small_letters(tmp_path):
+    """A zero point that astropy wrote as a HIERARCH card would be shown and be called none."""
+    cards = sky_cards()
+    cards["HIERARCH magzero"] = 25.0
+    assert read_image(write(tmp_path / "a.fits", (galaxy(), cards, ""))).zero_point == 25.0
+
+
+def test_a_wcs_without_reference_position(tmp_path):
+    """The galaxy would be put at RA 0, Dec 0 without a word."""
+    cards = sky_cards(BUNIT="nanomaggy")
+    del cards["CRVAL1"]
+    path = write(tmp_path / "a.fits", (galaxy(), cards, ""))
+    with pytest.raises(MissingCalibrationError, match="--pixel-scale"):
+        read_image(path)
+    assert read_image(path, pixel_scale=0.262).wcs is None
 
 
 def test_magnitudes_are_refused(tmp_path):

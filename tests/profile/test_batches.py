@@ -10,13 +10,13 @@ from astropy.wcs import WCS
 
 from p2p_keras.core.errors import UsageError
 from p2p_keras.core.padded import accumulate, interpolated, medians, packed, radius_first
+from p2p_keras.core.robust import median
 from p2p_keras.images import GalaxyImage
 from p2p_keras.profile.columns import isophotal_radii
 from p2p_keras.profile.derived import DerivedSettings, complete_profile
 from p2p_keras.profile.derived import fits as laws
 from p2p_keras.profile.derived.complete import OwnQuantities, complete_profiles
 from p2p_keras.profile.derived.draws import draw_profiles
-from p2p_keras.profile.surroundings import median
 from p2p_keras.profile.tables.building import measured_profiles, profile_table
 from p2p_keras.profile.tables.measured import MeasuredProfile
 

@@ -45,13 +45,16 @@ def serving(request: pytest.FixtureRequest) -> Iterator[Serving]:
     if request.param == "address":
         yield Serving(str(ADDRESS), MODEL, standin=False)
         return
+    if request.param == "shipped" and SHIPPED == ROOT / "saved_models":
+        server = request.getfixturevalue("shipped_server")
+        yield Serving(server.address, MODEL, False, server)
+        return
     from running_server import ServerInThread
 
     standin = request.param == "standin"
     base = request.getfixturevalue("standin_models") if standin else SHIPPED
-    model = "standin" if standin else MODEL
     server = ServerInThread(base, settle_s=0.2, poll_s=0.5)
     try:
-        yield Serving(server.address, model, standin, server, base)
+        yield Serving(server.address, "standin" if standin else MODEL, standin, server, base)
     finally:
         server.stop()

@@ -110,6 +110,13 @@ class ServerInThread:
         self.server = self._do(self._start(ModelServer, ServerSettings(base, port=0, **settings)))
         self.address = f"127.0.0.1:{self.server.port}"
 
+    def wait_for_a_model(self, *, timeout: float = 240.0) -> None:
+        """Until it serves one."""
+        until = time.monotonic() + timeout
+        while not self.server.repository.names():
+            assert time.monotonic() < until, f"no model within {timeout} s"
+            time.sleep(0.05)
+
     def _do(self, work):
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 

@@ -58,11 +58,9 @@ def test_cpp_loader_gives_pythons_numbers(loader, tmp_path):
     (tmp_path / "example").write_bytes(encode_image(image, 22.5, 0.4))
     backend = Predictor.load(folder).backend
     expected = backend.run(image[None], np.float32([22.5]), np.float32([0.4]))["mu"][0]
-    for words in (
-        [tmp_path / "image.f32", side, "serving_default"],
-        ["-", "-", "serialized_example", tmp_path / "example"],
-    ):
-        command = [str(word) for word in (loader, folder, *words)]
-        ended = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert ended.returncode == 0, ended.stderr[-2000:]
-        np.testing.assert_allclose([float(line) for line in ended.stdout.split()], expected, atol=1e-5, rtol=1e-6)
+    command = [str(word) for word in (loader, folder, tmp_path / "image.f32", side, tmp_path / "example")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    both = np.array([float(line) for line in ended.stdout.split()]).reshape(2, -1)
+    for signature, found in zip(("serving_default", "serialized_example"), both, strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-5, rtol=1e-6, err_msg=signature)

@@ -21,8 +21,11 @@ from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
     model_service_pb2_grpc,
+    prediction_log_pb2,
     prediction_service_pb2_grpc,
 )
+
+from p2p_keras.serving.server.servable import WARM_UP_FILE
 
 DEADLINE_S = 60.0
 LARGE = [("grpc.max_send_message_length", 64 << 20), ("grpc.max_receive_message_length", 64 << 20)]
@@ -108,6 +111,23 @@ def test_a_batch_answers_as_its_images_alone(serving, stub):
         both = alone["valid"][0] & together["valid"][i]
         assert (alone["valid"][0] != together["valid"][i]).sum() <= 1
         np.testing.assert_allclose(together["mu"][i][both], alone["mu"][0][both], atol=2e-3)
+
+
+def test_warm_up_requests_are_answered(serving, stub):
+    """A server would refuse to serve the model, since it can't answer the requests that come with it."""
+    if serving.server is None:
+        pytest.skip("the model's files are not here")
+    version = max((serving.base / serving.model).glob("[0-9]*"), key=lambda path: int(path.name))
+    records = tf.data.TFRecordDataset(str(version / WARM_UP_FILE)).as_numpy_iterator()
+    requests = [prediction_log_pb2.PredictionLog.FromString(record).predict_log.request for record in records]
+    assert {request.model_spec.name for request in requests} == {serving.model}
+    single = [r for r in requests if all(proto.tensor_shape.dim[0].size == 1 for proto in r.inputs.values())]
+    assert single
+    for request in single:
+        # A batch carries few of its pixels: a server that replays the file fills it with the last value, as here.
+        for tensor in request.inputs.values():
+            tensor.CopyFrom(tf.make_tensor_proto(tf.make_ndarray(tensor)))
+        assert set(arrays(stub.Predict(request, timeout=DEADLINE_S))) >= {*OUTPUTS_BK, *OUTPUTS_B}
 
 
 def test_concurrent_requests_get_their_own_answers(serving, stub):

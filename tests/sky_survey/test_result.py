@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import threading
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -157,28 +153,18 @@ def test_interrupted_run_goes_on_to_the_same_bytes(sky, survey, tmp_path):
     assert run_survey(sky.settings(output), engine=InlineEngine()).rows_now == 0
 
 
-@pytest.mark.slow
-def test_same_as_a_server(sky, survey):
+def test_same_as_a_server(sky, survey, request):
     """A galaxy would have one magnitude in the survey's files, and another from the server."""
     pytest.importorskip("tensorflow_serving")
     from p2p_keras.client import ProfileClient
     from p2p_keras.images import read_image
 
-    base = str(Path(sky.model).parents[1])
-    command = [sys.executable, "-m", "p2p_keras.serve", "--model-base-path", base, "--port", "0", "--no-warm-up"]
-    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    try:
-        events = (json.loads(line) for line in server.stderr if line.startswith("{"))
-        port = next(event["port"] for event in events if event["event"] == "listening")
-        threading.Thread(target=server.stderr.read, daemon=True).start()
-        with ProfileClient(f"127.0.0.1:{port}", model="isophote", timeout=120, attempts=100) as client:
-            for row in sky.table[:48:12]:
-                (found,) = profiles_of(survey, row["objid"])
-                place = {"ra": float(row["ra"]), "dec": float(row["dec"]), "size": int(row["size"])}
-                served = client.profile(read_image(sky.frames / found.meta["source"], **place))
-                assert len(served) == len(found) > 10
-                np.testing.assert_allclose(found["mu"].value, served["mu"].value, atol=1e-3)
-                assert found.meta["mag_total"] == pytest.approx(served.meta["mag_total"], abs=1e-3)
-    finally:
-        server.terminate()
-        server.wait(60)
+    server = request.getfixturevalue("shipped_server")
+    with ProfileClient(server.address, model="isophote", timeout=120) as client:
+        for row in sky.table[:48:12]:
+            (found,) = profiles_of(survey, row["objid"])
+            place = {"ra": float(row["ra"]), "dec": float(row["dec"]), "size": int(row["size"])}
+            served = client.profile(read_image(sky.frames / found.meta["source"], **place))
+            assert len(served) == len(found) > 10
+            np.testing.assert_allclose(found["mu"].value, served["mu"].value, atol=1e-3)
+            assert found.meta["mag_total"] == pytest.approx(served.meta["mag_total"], abs=1e-3)

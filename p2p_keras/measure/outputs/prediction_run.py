@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from p2p_keras.images.targets import IMAGE_OPTIONS, files_as_inputs
 from p2p_keras.measure.bands import forced_inputs, predict_forced
 from p2p_keras.measure.bands.psf_matching import parse_band_psfs
 from p2p_keras.measure.many_files import predict_inputs
-from p2p_keras.measure.outputs.products import own_quantities
+from p2p_keras.measure.outputs.products import NEED_IMAGES, own_quantities
+from p2p_keras.measure.workers import Crew, default_workers
 from p2p_keras.profile.derived import DerivedSettings
 from p2p_keras.profile.derived.complete import complete_profiles
 from p2p_keras.profile.derived.distance import DEFAULT_COSMOLOGY, cosmology_named
@@ -107,6 +109,21 @@ class PredictionRun:
         self.notes += inputs.notes
         return inputs.paths
 
+    def workers(self) -> int:
+        """Processes that measure; 1 means threads of this process.
+
+        Raises
+        ------
+        UsageError
+            Several are asked for, and forced bands are measured by one.
+        """
+        asked = self.options["workers"]
+        if self.options["forced"]:
+            if asked is not None and asked > 1:
+                raise UsageError("--workers doesn't go with --forced: forced bands are measured by one process")
+            return 1
+        return default_workers(self.total) if asked is None else int(asked)
+
     def done(self, predictor: Any, writer: Any) -> Iterator[tuple[Any, list[str], Any]]:
         """Of each galaxy: its error or None, notes for the user, and what writes it."""
 
@@ -125,14 +142,17 @@ class PredictionRun:
             yield from self._forced(predictor, resumed)
             return
 
-        sizes = {"batch_size": self.options["batch_size"], "readers": self.options["readers"]}
-        for one in predict_inputs(predictor, self.inputs, skip=resumed, finish=self._complete, **sizes):
-            notes = [f"{one.source}: {note}" for note in one.image.notes] if one.image is not None else []
+        asked: dict[str, Any] = {"batch_size": self.options["batch_size"], "readers": self.options["readers"]}
+        asked |= {"skip": resumed, "finish": partial(completed, self.settings)}
+        if isinstance(predictor, Crew):
+            drawn = any(self.options[key] is not None for key in ("attention", *NEED_IMAGES))
+            predictions = predictor.predict_inputs(self.inputs, with_images=drawn, **asked)
+        else:
+            predictions = predict_inputs(predictor, self.inputs, **asked)
+        for one in predictions:
+            # Before a writer adds its own, a profile's notes are those of its image.
+            notes = [] if one.measured is None else [f"{one.source}: {note}" for note in one.measured.meta["notes"]]
             yield one.error, notes, lambda products, one=one: products.add(one.image, one.measured)
-
-    def _complete(self, profiles: Sequence[Any], targets: Sequence[Any]) -> Sequence[Any]:
-        """Add the derived quantities of a batch's profiles."""
-        return complete_profiles(profiles, self.settings, [own_quantities(target) for target in targets])
 
     def _forced(self, predictor: Any, skip: Any) -> Iterator[tuple[Any, list[str], Any]]:
 
@@ -154,6 +174,11 @@ class PredictionRun:
                     name, one.profiles, target, reference=reference
                 ),
             )
+
+
+def completed(settings: DerivedSettings, profiles: Sequence[Any], targets: Sequence[Any]) -> Sequence[Any]:
+    """A batch's profiles with their derived quantities."""
+    return complete_profiles(profiles, settings, [own_quantities(target) for target in targets])
 
 
 def first_band(files: Mapping[str, str], reference: str) -> str:

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
     from p2p_keras.images import GalaxyImage, Target
 
-__all__ = ["Products", "own_quantities"]
+__all__ = ["NEED_IMAGES", "Products", "own_quantities"]
+
+NEED_IMAGES = ("plot", "report", "model_image", "mask_image", "regions")
+"""Options whose products show the image."""
 
 
 class Products:

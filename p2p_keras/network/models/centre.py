@@ -61,7 +61,9 @@ def find_centre(image, sample, filters, policy):
     fine = [
         layers.Conv2D(filters[0], 3, padding="same", activation="silu", dtype=policy, name="fine_1"),
         layers.Conv2D(filters[0], 3, padding="same", activation="silu", dtype=policy, name="fine_2"),
-        layers.Conv2D(1, 3, padding="same", dtype=policy, name="fine_heat"),
+        # The peak is wanted to a fraction of a cell; and on a CPU PyTorch has no gradient of 3 x 3 kernels to one
+        # channel in float16 ("slow_conv2d: grad_weight must be contiguous").
+        layers.Conv2D(1, 3, padding="same", dtype="float32", name="fine_heat"),
         layers.Reshape((16, 16), dtype="float32", name="fine_grid"),
     ]
     fine_features = p2p.LookFeatures(name="fine_look")

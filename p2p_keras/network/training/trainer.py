@@ -88,6 +88,7 @@ class ProfileTrainer(keras.Model):
             GalaxyQuantile(0.5, name="mag_error"),
         ]
         self.coverage = keras.metrics.Mean(name="coverage")
+        self.built = True  # else Keras would trace the network once more, to build what is built
 
     def call(self, inputs, training=False):
         """Outputs of the network, or what it writes with a teacher where the inputs have the truth."""

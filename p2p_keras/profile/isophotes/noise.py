@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from p2p_keras.core.robust import SIGMA_PER_DEVIATION, lower_deviation
+from p2p_keras.core.robust import SIGMA_PER_DEVIATION, lower_deviation, median
 
 __all__ = ["REACH", "PixelNoise", "measure_noise"]
 
@@ -165,27 +165,31 @@ def measure_noise(pixels: np.ndarray, mask: np.ndarray | None = None) -> PixelNo
     sample = pixels[::every, ::every][good[::every, ::every]]
     if sample.size < 50:
         return PixelNoise.white()
-    middle = float(np.median(sample))
+    middle = median(sample)
     lower = lower_deviation(sample, middle)
     if not lower > 0:
         return PixelNoise.white(0.0)
     # The fainter part, whose lower side no source reaches; every sixth row is enough.
-    faint = good & (pixels < middle + 3.0 * lower) & (pixels > middle - 5.0 * lower)
-    rows = np.arange(0, max(pixels.shape[0] - 2 * _FAR, 1), _STRIDE)
-    bases = _padded(pixels, faint, rows, middle)
+    # In units of their scatter about the middle, single precision is enough, and takes half the time.
+    scaled = ((pixels - middle) / lower).astype(np.float32)
+    with np.errstate(invalid="ignore"):
+        faint = (scaled < 3.0) & (scaled > -5.0)
+    faint &= good
+    above = np.where(faint, scaled, np.float32(0.0))
+    bases = _padded(above, faint)
 
     def half_square(partners: np.ndarray, lag_x: int) -> float:
-        """Half the mean square difference; with values of 0 where the weight is, three products do it."""
+        """Half the mean square difference; with values of 0 where the weight is, four products do it."""
         here, there = slice(_FAR, bases.shape[1] - _FAR), slice(_FAR + lag_x, bases.shape[1] - _FAR + lag_x)
-        products = bases[:, here] @ partners[:, there].T
-        number = float(products[2, 2])
+        (value, square, weight), (other, its_square, its_weight) = bases[:, here], partners[:, there]
+        number = float(weight @ its_weight)
         if number < _MIN_PAIRS:
             return float("nan")
-        return 0.5 * float(products[1, 2] + products[2, 1] - 2.0 * products[0, 0]) / number
+        return 0.5 * float(square @ its_weight + weight @ its_square - 2.0 * (value @ other)) / number
 
     # An error of the variance is one of every correlation, so it is of many pairs; and of second differences, since a
     # galaxy's slope over so many pixels would pass for noise without any correlation between neighbours.
-    below, beneath = (_padded(pixels, faint, rows + shift, middle) for shift in (_FAR, 2 * _FAR))
+    below, beneath = (_padded(above, faint, shift) for shift in (_FAR, 2 * _FAR))
     length = bases.shape[1] - 2 * _FAR
     near, next_to, far = slice(0, length), slice(_FAR, _FAR + length), slice(2 * _FAR, None)
     variance = _bend_variance(
@@ -197,14 +201,14 @@ def measure_noise(pixels: np.ndarray, mask: np.ndarray | None = None) -> PixelNo
         return PixelNoise.white(lower)
     correlation = PixelNoise.white().correlation
     for lag_y in range(REACH + 1):
-        partners = _padded(pixels, faint, rows + lag_y, middle) if lag_y else bases
+        partners = _padded(above, faint, lag_y) if lag_y else bases
         for lag_x in range(-REACH if lag_y else 1, REACH + 1):
             if lag_x * lag_x + lag_y * lag_y > REACH * REACH:
                 continue
             rho = min(1.0 - half_square(partners, lag_x) / variance, 0.95)
             if np.isfinite(rho) and abs(rho) > 4.0 / np.sqrt(max(bases[2].sum(), 1.0)):  # of chance
                 correlation[REACH + lag_y, REACH + lag_x] = correlation[REACH - lag_y, REACH - lag_x] = rho
-    found = PixelNoise(float(np.sqrt(variance)), correlation, _bend(pixels, faint))
+    found = PixelNoise(lower * float(np.sqrt(variance)), correlation, lower * _bend(scaled, faint))
     # No noise is so anticorrelated: what was measured is a galaxy's structure.
     return found if correlation.sum() > 0.3 and found.reading[0] > 0.2 else PixelNoise.white(found.sigma)
 
@@ -223,7 +227,7 @@ def _bend(pixels: np.ndarray, faint: np.ndarray) -> float:
     bends = _second_differences(across.T).T
     bends = np.abs(bends[faint[1:-1:stride, 1:-1]])
     bends = bends[np.isfinite(bends)]
-    return SIGMA_PER_DEVIATION * float(np.median(bends)) if bends.size >= _MIN_PAIRS else float("nan")
+    return SIGMA_PER_DEVIATION * median(bends) if bends.size >= _MIN_PAIRS else float("nan")
 
 
 def _bend_variance(*triples: list[tuple[np.ndarray, slice]]) -> float:
@@ -231,18 +235,26 @@ def _bend_variance(*triples: list[tuple[np.ndarray, slice]]) -> float:
     squares = number = 0.0
     for triple in triples:
         (a, weight_a), (b, weight_b), (c, weight_c) = ((rows[0][where], rows[2][where]) for rows, where in triple)
-        weight = weight_a * weight_b * weight_c
-        bend = (a - 2.0 * b + c) * weight
+        weight = weight_a * weight_b
+        weight *= weight_c
+        bend = a + c
+        bend -= b
+        bend -= b
+        bend *= weight
         squares += float(bend @ bend)
         number += float(weight.sum())
     return squares / (6.0 * number) if number >= _MIN_PAIRS else float("nan")
 
 
-def _padded(pixels: np.ndarray, use: np.ndarray, rows: np.ndarray, zero: float) -> np.ndarray:
-    """Rows of an image one after the other with gaps between them: values, their squares and 1 where they count."""
-    found = np.zeros((3, rows.size, pixels.shape[1] + 2 * _FAR))
-    weight = use[rows]
-    found[2, :, : -2 * _FAR] = weight
-    np.subtract(pixels[rows], zero, out=found[0, :, : -2 * _FAR], where=weight)
+def _padded(values: np.ndarray, use: np.ndarray, shift: int = 0) -> np.ndarray:
+    """Rows of an image one after the other with gaps between them: values, their squares and 1 where they count.
+
+    Every `_STRIDE`-th row, from row `shift` on; `values` are 0 where they don't count.
+    """
+    height, width = values.shape
+    rows = slice(shift, shift + max(height - 2 * _FAR, 1), _STRIDE)
+    found = np.zeros((3, len(range(*rows.indices(height))), width + 2 * _FAR), np.float32)
+    found[0, :, :width] = values[rows]
+    found[2, :, :width] = use[rows]
     np.square(found[0], out=found[1])
     return found.reshape(3, -1)

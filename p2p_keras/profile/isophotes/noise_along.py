@@ -86,7 +86,7 @@ def _by_cross_differences(image: ReadImage, points: EllipsePoints, good: np.ndar
     Noise is as correlated on a galaxy as in the sky, and arms and clumps, smeared by the PSF, are all but straight over
     three pixels.
     """
-    bends = np.abs(image.nearest(image.cross_differences, points.x, points.y))
+    bends = np.abs(image.cross_differences_at(points.x, points.y))
     used = good & np.isfinite(bends)
     # Of a Gaussian the mean size is sqrt(2 / pi) sigma; clumps and dust add less to it than to a mean square.
     count = points.sums(used.astype(float))

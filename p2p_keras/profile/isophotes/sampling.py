@@ -181,16 +181,27 @@ class ReadImage:
         upper = upper + u * (flat[corner + width + 1] - upper)
         return np.where(good, lower + v * (upper - lower), 0.0), good
 
-    @functools.cached_property
-    def cross_differences(self) -> np.ndarray:
-        """`p2p_keras.profile.isophotes.noise.cross_differences` of the image, NaN beside masked pixels."""
-        return cross_differences(self.pixels if self.bad is None else np.where(self.bad, np.nan, self.pixels))
+    def cross_differences_at(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """`p2p_keras.profile.isophotes.noise.cross_differences` at the pixels nearest to (x, y), (P,).
+
+        NaN at the image's edges and beside masked pixels. Only the part of the image where the points lie is looked at.
+        """
+        row, column = self._nearest(x, y)
+        low, left = max(int(row.min()) - 1, 0), max(int(column.min()) - 1, 0)
+        part = slice(low, int(row.max()) + 2), slice(left, int(column.max()) + 2)
+        pixels = self.pixels[part] if self.bad is None else np.where(self.bad[part], np.nan, self.pixels[part])
+        if min(pixels.shape) < 3:
+            return np.full(row.shape, np.nan)
+        return cross_differences(pixels)[row - low, column - left]
 
     def nearest(self, array: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Entries of an array of the image's shape at the pixels nearest to (x, y), held at its edges."""
+        return array[self._nearest(x, y)]
+
+    def _nearest(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Row and column."""
         row = np.clip(np.rint(y), 0, self.shape[0] - 1).astype(np.intp)
-        column = np.clip(np.rint(x), 0, self.shape[1] - 1).astype(np.intp)
-        return array[row, column]
+        return row, np.clip(np.rint(x), 0, self.shape[1] - 1).astype(np.intp)
 
 
 def spline_values(pixels: np.ndarray, good: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:

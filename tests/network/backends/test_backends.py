@@ -27,7 +27,7 @@ _spec.loader.exec_module(reference)
 
 
 @pytest.fixture(scope="module")
-def elsewhere(tmp_path_factory):
+def elsewhere(tmp_path_factory, environment_of_backend):
     """Results of another backend."""
     if given := os.environ.get("P2P_BACKENDS_REFERENCE"):
         return np.load(given)
@@ -35,8 +35,7 @@ def elsewhere(tmp_path_factory):
     if importlib.util.find_spec(other) is None:
         pytest.skip(f"{other} isn't installed")
     path = tmp_path_factory.mktemp("backends") / f"{other}.npz"
-    environment = {**os.environ, "KERAS_BACKEND": other, "PYTHONPATH": os.pathsep.join(sys.path)}
-    subprocess.run([sys.executable, str(SCRIPT), str(path)], env=environment, check=True)
+    subprocess.run([sys.executable, str(SCRIPT), str(path)], env=environment_of_backend(other), check=True)
     return np.load(path)
 
 

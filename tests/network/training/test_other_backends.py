@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import importlib.util
 import json
-import os
 import subprocess
 import sys
 
@@ -28,7 +27,7 @@ def test_several_devices_need_jax(shards, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs JAX")
-def test_run_begun_on_tensorflow_goes_on_on_jax(shards, tmp_path):
+def test_run_begun_on_tensorflow_goes_on_on_jax(shards, tmp_path, environment_of_backend):
     """Optimizer, averages and steps would start anew on another machine's backend, or its weights be lost to export."""
     folder = tmp_path / "run"
     settings = {"preset": "pix2prof_transformer", "model": SMALL, "batch_size": 4, "steps_per_epoch": 2, "epochs": 1}
@@ -36,8 +35,7 @@ def test_run_begun_on_tensorflow_goes_on_on_jax(shards, tmp_path):
     with np.load(folder / "last.npz") as state:
         names = state.files
     command = [sys.executable, "-m", "p2p_keras.fit", "--run", str(folder), "--resume", "--epochs", "2", "--no-export"]
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": os.pathsep.join(sys.path)}
-    subprocess.run(command, env=environment, check=True)
+    subprocess.run(command, env=environment_of_backend("jax"), check=True)
 
     metrics = json.loads((folder / "metrics.json").read_text())
     assert (metrics["backend"], metrics["epochs"], metrics["steps"]) == ("jax", 2, 4)

@@ -85,6 +85,7 @@ def test_accumulated_gradients_are_the_larger_batchs(faint_shards):
     for trainer in (whole, parts):
         trainer.optimizer.epsilon = 1.0  # the step then goes with the gradient, not with its sign alone
         trainer.ease_in_steps = 10**9  # else the second half would weigh the likelihood more than the first
+    whole.run_eagerly = True  # one step is done before it would be compiled
     start = [np.asarray(v) for v in whole.network.trainable_variables]
     whole.train_on_batch(inputs, targets)
     for half in halves:

@@ -8,6 +8,7 @@ from astropy.wcs import WCS
 
 from p2p_keras.core.growth import radius_of_light
 from p2p_keras.images import GalaxyImage
+from p2p_keras.profile.altered_pixels import clipped_sky
 from p2p_keras.profile.columns import COLUMN_UNITS, META_KEYS, isophotal_radius, pa_from_x, plain_arrays
 from p2p_keras.profile.flags import FLAGS, quality_of
 from p2p_keras.profile.tables.building import profile_table
@@ -168,6 +169,7 @@ def with_hole(pixels):
         ("bright_neighbour", lambda: paint((96, 96)) + neighbour(300, 80, 70), {"last": 30.0}),
         ("nonlinear", lambda: np.arcsinh(paint((96, 96)) / 0.1) * 0.1, {}),
         ("nonlinear", lambda: np.log10(np.maximum(paint((96, 96)) + 0.1, 0.02)), {"sky": -1.0}),
+        ("clipped_sky", lambda: np.maximum(paint((96, 96)), 0.0), {}),
         ("no_profile", lambda: paint((96, 96)), {"last": 0.51}),
     ],
 )
@@ -184,6 +186,53 @@ def test_linear_images_are_not_called_nonlinear(step):
     pixels = paint((96, 96))
     pixels = np.round(pixels / step) * step if step else pixels
     assert "nonlinear" not in profile_table(exponential_outputs((96, 96)), image_of(pixels)).meta["flags"]
+
+
+def photons(mean, *, exposure=0.0):
+    """Counts of so many photons per pixel in the sky, over an exposure that varies by this factor."""
+    light = mean * (1.0 + paint((96, 96), noise=0.0))
+    along = np.arange(96)
+    seconds = (1 + exposure * np.sin(along / 30.0)) * (1 + exposure * np.cos(along / 41.0))[:, None]
+    return np.random.default_rng(4).poisson(light) / seconds
+
+
+CUT = {
+    "negative set to 0": lambda: np.maximum(paint((96, 96)), 0.0),
+    "a floor of its own": lambda: np.maximum(paint((96, 96), sky=3.0), 2.98),
+    "more than half of the sky at 0": lambda: np.maximum(paint((96, 96)) - 0.015, 0.0),
+    "whole numbers without sign": lambda: np.maximum(np.round(paint((96, 96)) / 0.01), 0.0),
+    "negative masked": lambda: np.where(paint((96, 96)) < 0, np.nan, paint((96, 96))),
+    "absolute values": lambda: np.abs(paint((96, 96))),
+    "all below 1.5 sigma set to 0": lambda: np.where(paint((96, 96)) < 0.03, 0.0, paint((96, 96))),
+    "beside a region without data": lambda: np.where(np.arange(96) < 30, 0.0, np.maximum(paint((96, 96)), 0.0)),
+}
+
+
+@pytest.mark.parametrize("how", CUT)
+def test_noise_without_its_faint_side_is_found(how):
+    """Outskirts and totals would come out up to a magnitude too faint, as good profiles."""
+    assert clipped_sky(CUT[how]().astype(np.float32))
+
+
+WHOLE = {
+    "as taken": lambda: paint((96, 96)),
+    "in steps": lambda: np.round(paint((96, 96)) / 0.03),
+    "masked at random": lambda: np.where(np.random.default_rng(1).random((96, 96)) < 0.4, np.nan, paint((96, 96))),
+    "bright pixels masked": lambda: np.where(paint((96, 96)) > 0.04, np.nan, paint((96, 96))),
+    "without data at the edge": lambda: np.where(np.arange(96) < 30, -5.0, paint((96, 96))),
+    "no noise": lambda: paint((96, 96), noise=0.0),
+    "no noise, cut out": lambda: np.where(paint((96, 96), noise=0.0) < 0.05, 0.0, paint((96, 96), noise=0.0)),
+} | {
+    f"{mean} photons, exposure {exposure}": lambda mean=mean, exposure=exposure: photons(mean, exposure=exposure)
+    for mean in (0.003, 0.03, 0.3, 1.0, 3.0)
+    for exposure in (0.0, 0.1, 0.3)
+}
+
+
+@pytest.mark.parametrize("how", WHOLE)
+def test_photon_counts_and_masks_are_not_called_clipped(how):
+    """Photon counts, where most pixels are exactly 0, or images with masks would be refused as cut."""
+    assert not clipped_sky(WHOLE[how]().astype(np.float32))
 
 
 @pytest.mark.parametrize("h", [1.42, 1.46, 1.5, 1.54])
@@ -224,6 +273,7 @@ def test_plain_arrays_convert_units():
         ([], 0.3, 2),
         (["masked_centre"], 0.01, 2),
         (["nonlinear"], 0.01, 2),
+        (["clipped_sky"], 0.01, 2),
         (["no_profile"], 0.01, 4),
         (["near_edge"], float("nan"), 1),
         (["near_edge"], None, 1),

@@ -1,0 +1,179 @@
+"""Processes that measure many files, and their parent, which has the network and writes what they send."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from multiprocessing import Pipe, get_context
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from p2p_keras.core.processes import ProcessKilledError, available_cores, one_thread_each
+from p2p_keras.images.targets import InputFile, Target
+from p2p_keras.measure.backends import Backend
+from p2p_keras.measure.many_files import Finish, Measurer, Prediction
+from p2p_keras.measure.predictor import DEFAULT_BATCH_SIZE
+from p2p_keras.measure.workers.jobs import InWork, Jobs
+from p2p_keras.measure.workers.network import NetworkService
+from p2p_keras.measure.workers.worker import Task, work
+
+__all__ = ["Crew", "default_workers"]
+
+_CORES_PER_WORKER = 3
+"""Of three cores one reads and makes tables, and two run the network (docs/speed.md, "More cores")."""
+_GALAXIES_PER_WORKER = 200
+"""A process takes a second to start."""
+
+
+def default_workers(galaxies: int) -> int:
+    """Processes for a run of so many galaxies: 1, which means threads of this process, on one or two cores."""
+    cores = available_cores()
+    if cores <= 2:
+        return 1
+    return max(1, min(max(2, math.ceil(cores / _CORES_PER_WORKER)), galaxies // _GALAXIES_PER_WORKER))
+
+
+@dataclass
+class _Member:
+    """One process, and what it has."""
+
+    process: BaseProcess
+    control: Connection
+    in_work: InWork = field(default_factory=dict)
+    asked: bool = False
+    has_asked: bool = False
+
+
+class Crew:
+    """Measures many files with several processes.
+
+    Parameters
+    ----------
+    make : callable
+        Makes what measures, in each process, of a `Backend`; picklable.
+    workers : int
+    backend : Backend, optional
+        The network, which runs in this process; None where none is needed.
+    """
+
+    def __init__(self, make: Callable[[Any], Measurer], workers: int, backend: Backend | None = None) -> None:
+        self.make, self.workers = make, workers
+        self._service = None if backend is None else NetworkService(backend)
+        self._members: dict[Connection, _Member] = {}
+        self._died_young = 0
+
+    def predict_inputs(
+        self,
+        inputs: Iterable[InputFile],
+        *,
+        batch_size: int = DEFAULT_BATCH_SIZE,
+        readers: int = 4,
+        skip: Callable[[str, Target], bool] | None = None,
+        finish: Finish | None = None,
+        with_images: bool = False,
+    ) -> Iterator[Prediction]:
+        """`p2p_keras.measure.many_files.predict_inputs`, of which it has the arguments; `finish` must be picklable.
+
+        A process that is killed is replaced, and what it had is measured again, once.
+
+        Parameters
+        ----------
+        with_images : bool
+            Whether predictions have their images.
+
+        Yields
+        ------
+        Prediction
+            In the order of the files and their galaxies, but for those that 5,000 others would have to wait for.
+
+        Raises
+        ------
+        UsageError
+            The options contradict each other.
+        ProcessKilledError
+            Processes are killed before they have begun, more of them than there are workers.
+        """
+        inputs = list(inputs)
+        candidates = inputs[0].candidates if inputs else ()
+        task = Task(self.make, finish, batch_size, max(1, readers // self.workers), with_images, candidates)
+        jobs = Jobs(inputs, candidates, self.workers, skip)
+        try:
+            for _ in range(self.workers):
+                self._start(task)
+            while not jobs.finished:
+                for control in wait(list(self._members)):
+                    self._hear(self._members[control], jobs, task)  # type: ignore[index]
+                self._hand_out(jobs, batch_size)
+                yield from jobs.results()
+            yield from jobs.results()
+            yield from jobs.unplaced()
+        finally:
+            self._end()
+
+    def _start(self, task: Task) -> None:
+        # Spawned, not forked: the network's threads don't survive a fork.
+        control, theirs = Pipe()
+        lines = [] if self._service is None else self._service.new_lines()
+        model = None if self._service is None else self._service.model
+        arguments = (theirs, lines, model, task)
+        process = get_context("spawn").Process(target=work, args=arguments, name="measure", daemon=True)
+        try:
+            with one_thread_each():
+                process.start()
+        finally:
+            for end in (theirs, *lines):
+                end.close()
+        self._members[control] = _Member(process, control)
+
+    def _hear(self, member: _Member, jobs: Jobs, task: Task) -> None:
+        """Take one message of a process, or note that it has ended."""
+        try:
+            kind, content = member.control.recv()
+        except (EOFError, OSError):
+            del self._members[member.control]
+            member.control.close()
+            if not member.has_asked:
+                self._died_young += 1
+                if self._died_young > self.workers:
+                    raise ProcessKilledError("galaxies measured so far are kept, and --resume continues") from None
+            jobs.lost(member.in_work)
+            if not jobs.handed_out:
+                self._start(task)
+            return
+        if kind == "more":
+            member.asked = member.has_asked = True
+        elif kind == "done":
+            jobs.done(content, member.in_work)
+        elif kind == "placed":
+            number, held, refusal = content
+            jobs.placed(number, held, refusal, member.in_work)
+        elif kind == "error":
+            raise content
+        else:
+            raise RuntimeError(f"in a worker process:\n{content}")
+
+    def _hand_out(self, jobs: Jobs, galaxies: int) -> None:
+        """Give work to who asks for it; who has asked in vain waits for the next."""
+        for member in self._members.values():
+            if not member.asked:
+                continue
+            items = jobs.take(galaxies, member.in_work)
+            if items or jobs.handed_out:
+                member.asked = False
+                with contextlib.suppress(OSError):  # of one that was killed: its end is heard next
+                    member.control.send(items or None)
+
+    def _end(self) -> None:
+        for member in self._members.values():
+            member.process.terminate()
+        for member in self._members.values():
+            member.process.join(5.0)
+            if member.process.exitcode is None:
+                member.process.kill()
+            member.control.close()
+        self._members.clear()
+        if self._service is not None:
+            self._service.close()

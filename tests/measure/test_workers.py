@@ -1,0 +1,199 @@
+"""Galaxies measured by several processes: the same profiles as by threads, whatever becomes of a process."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from p2p_keras.core import processes
+from p2p_keras.core.errors import InputError
+from p2p_keras.images import InputFile, Target
+from p2p_keras.measure.many_files import predict_inputs
+from p2p_keras.measure.outputs.measurers import in_worker
+from p2p_keras.measure.outputs.prediction_run import completed
+from p2p_keras.measure.outputs.products import Products
+from p2p_keras.measure.predictor import Predictor
+from p2p_keras.measure.workers import Crew, crew, default_workers, network
+from p2p_keras.measure.workers.jobs import Jobs
+from p2p_keras.measure.workers.worker import Result
+from p2p_keras.predict import main
+from p2p_keras.profile.derived import DerivedSettings
+from p2p_keras.profile.tables.files import read_profiles
+
+OPTIONS = dict.fromkeys(("ellipses", "fixed", "radii", "statistic", "pixels", "sky", "model", "server", "threads"))
+OPTIONS |= {"photometry": False, "forced": False}
+FINISH = partial(completed, DerivedSettings())
+
+
+class Discs:
+    """A network that takes every galaxy for the same disc, as bright as its image; `on_run` is called before."""
+
+    name, version, path, at_once = "discs", "1", Path("discs.onnx"), 2
+
+    def __init__(self, on_run=None):
+        self.on_run = on_run
+
+    def run(self, image, zero_point, pixel_scale):
+        if self.on_run is not None:
+            self.on_run()
+        ones = np.ones((len(image), 20), np.float32)
+        sma = np.geomspace(0.5, 20.0, 20, dtype=np.float32) * pixel_scale[:, None]
+        flux = np.nansum(image, axis=(1, 2))[:, None]
+        total = zero_point - 2.5 * np.log10(np.maximum(flux[:, 0], 1e-3))
+        outputs = {"sma": sma, "mu": total[:, None] + sma, "mu_err": 0.05 * ones, "ellipticity": 0.2 * ones}
+        outputs |= {"pa": 30.0 * ones, "growth": total[:, None] + 2.0 / sma, "valid": ones > 0, "mag_total": total}
+        middle = {"x0": (image.shape[2] - 1) / 2, "y0": (image.shape[1] - 1) / 2, "sky": 0.0}
+        outputs |= {name: np.full(len(image), value, np.float32) for name, value in middle.items()}
+        return {**outputs, "extent": sma[:, -1]}
+
+
+def crew_of(workers, on_run=None):
+    return Crew(partial(in_worker, OPTIONS, list), workers, Discs(on_run))
+
+
+def as_told(predictions):
+    """All that is said of galaxies, by their file and name."""
+    told = {}
+    for one in predictions:
+        key = one.source, one.target and one.target.name
+        assert key not in told
+        said = str(one.error) if one.measured is None else (one.measured.meta, one.measured.columns)
+        told[key] = (said, None if one.image is None else (one.image.pixels, one.image.wcs.to_header_string()))
+    return told
+
+
+def both_ways(inputs, **options):
+    """What threads say, and what two processes say."""
+    inputs = list(inputs)
+    by_threads = predict_inputs(Predictor(Discs()), inputs, batch_size=4, finish=FINISH, **options)
+    by_processes = crew_of(2).predict_inputs(inputs, batch_size=4, finish=FINISH, with_images=True, **options)
+    return as_told(by_threads), list(by_processes)
+
+
+def test_files_are_measured_as_by_threads(write_galaxy, tmp_path):
+    """A run would change with --workers: other numbers, another order, a broken file unnamed or at another's cost."""
+    paths = [write_galaxy(f"g{i}.fits", (64, 64 + 16 * (i == 3)), seed=i) for i in range(11)]
+    (tmp_path / "broken.fits").write_bytes(b"SIMPLE  =                    T")
+    inputs = [InputFile(str(path)) for path in (*paths[:5], tmp_path / "broken.fits", *paths[5:], tmp_path / "no.fits")]
+    threads, predictions = both_ways(inputs, skip=lambda path, target: path.endswith("g7.fits"))
+    np.testing.assert_equal(as_told(predictions), threads)
+    assert [one.source for one in predictions] == [file.path for file in inputs if not file.path.endswith("g7.fits")]
+    assert multiprocessing.active_children() == []
+
+
+def test_a_catalogue_is_measured_as_by_threads(write_galaxy, tmp_path):
+    """Galaxies of a catalogue would be missing, or be said to lie on no image by a process that hasn't seen theirs."""
+    targets = tuple(Target(name=f"g{i}", ra=150.0 + (i - 3) / 1500, dec=2.0, size=48) for i in range(7))
+    targets += (Target(name="far", ra=10.0, dec=2.0, label="row 8"),)
+    (tmp_path / "broken.fits").write_bytes(b"SIMPLE  =                    T")
+    frames = [write_galaxy("one.fits"), tmp_path / "broken.fits", write_galaxy("two.fits", rotation=90.0, noise=0.1)]
+    skip = lambda path, target: target.name == "g2"  # noqa: E731
+    threads, predictions = both_ways([InputFile(str(path), None, targets) for path in frames], skip=skip)
+    assert len(threads) > 6
+    np.testing.assert_equal(as_told(predictions), threads)
+
+
+def kill_one():
+    """End a worker as the system does that has no memory left."""
+    if children := multiprocessing.active_children():
+        os.kill(children[0].pid, signal.SIGKILL)
+
+
+def test_a_killed_process_is_replaced(write_galaxy):
+    """A run of a night would end, hang or lose galaxies when the system ends one of its processes."""
+    inputs = [InputFile(str(write_galaxy(f"g{i}.fits", (48, 48), seed=i))) for i in range(12)]
+    runs = iter(range(100))
+    some = crew_of(2, lambda: next(runs) == 1 and kill_one()).predict_inputs(inputs, batch_size=2, finish=FINISH)
+    assert [(one.source, one.error) for one in some] == [(file.path, None) for file in inputs]
+    assert multiprocessing.active_children() == []
+
+
+def test_what_kills_two_processes_has_failed():
+    """A galaxy that takes all memory would end one process after the other, for ever."""
+    jobs, in_work = Jobs([InputFile("a.fits"), InputFile("b.fits")], (), 2, None), {}
+    for _ in range(2):
+        assert [item.path for item in jobs.take(1, in_work)] == ["a.fits"]
+        assert not jobs.finished
+        jobs.lost(in_work)
+    [failed] = jobs.results()
+    assert isinstance(failed.error, InputError)
+    assert "was killed" in str(failed.error)
+    [item] = jobs.take(9, in_work)
+    jobs.done([Result(item.number, 0, None, None, None)], in_work)
+    assert [one.source for one in jobs.results()] == ["b.fits"]
+    assert jobs.finished
+
+
+def test_interrupted_and_resumed(fake_models, write_galaxy, tmp_path, monkeypatch):
+    """Ctrl-C would leave processes behind or lose what was measured, or --resume measure it again."""
+    paths = [str(write_galaxy(f"g{i}.fits", (48, 48), seed=i)) for i in range(8)]
+    output, arguments = (
+        tmp_path / "out.parquet",
+        ["--workers", "2", "--batch-size", "2", "--model", str(fake_models.onnx)],
+    )
+    add, added = Products.add, []
+
+    def interrupted(self, image, profile):
+        if len(added) == 3:
+            raise KeyboardInterrupt
+        added.append(profile.name)
+        return add(self, image, profile)
+
+    monkeypatch.setattr(Products, "add", interrupted)
+    stopped = CliRunner().invoke(main, [*paths, "-o", str(output), *arguments])
+    assert stopped.exit_code == 1, stopped.output
+    assert "--resume continues" in stopped.stderr
+    assert multiprocessing.active_children() == []
+    monkeypatch.setattr(Products, "add", add)
+    done = CliRunner().invoke(main, [*paths, "-o", str(output), *arguments, "--resume"])
+    assert done.exit_code == 0, done.output
+    assert "3 were there already" in done.stderr
+    assert [profile.meta["name"] for profile in read_profiles(output)] == [f"g{i}" for i in range(8)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks for Linux's shared memory")
+def test_without_shared_memory_pixels_go_through_the_pipe(monkeypatch, write_galaxy):
+    """In a container with little shared memory a run would be killed by the system, without a word."""
+
+    def full(file, start, size):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    before = set(os.listdir("/dev/shm"))
+    service = network.NetworkService(Discs())
+    lines = service.new_lines()
+    shared = network.SharedNetwork(service.model, lines)
+    image = np.random.default_rng(1).normal(1.0, 0.1, (3, 48, 50)).astype(np.float32)
+    numbers = np.full(3, 22.5, np.float32), np.full(3, 0.4, np.float32)
+    np.testing.assert_equal(shared.run(image, *numbers), Discs().run(image, *numbers))
+    assert set(os.listdir("/dev/shm")) <= before
+    del shared
+    for line in lines:
+        line.close()
+    service.close()  # waits for ever unless its threads end with the lines
+
+
+def test_how_many_workers(monkeypatch):
+    """Two cores would get processes that only cost memory, many cores one thread of Python, few files a slow start."""
+    for cores, expected in ((1, 1), (2, 1), (3, 2), (8, 3), (64, 22)):
+        monkeypatch.setattr(crew, "available_cores", lambda cores=cores: cores)
+        assert default_workers(100_000) == expected
+    assert (default_workers(10), default_workers(500)) == (1, 2)
+    assert processes.available_cores() >= 1
+
+
+def test_forced_bands_have_no_workers(write_galaxy, tmp_path):
+    """--workers would be taken and change nothing."""
+    path = write_galaxy("a.fits")
+    arguments = ["--forced", f"r={path}", "--reference", "r", "-o", str(tmp_path / "o.ecsv"), "--workers", "2"]
+    refused = CliRunner().invoke(main, arguments)
+    assert refused.exit_code == 2
+    assert "--forced" in refused.stderr

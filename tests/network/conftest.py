@@ -1,0 +1,25 @@
+"""What tests of networks share: processes of another backend."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+import pytest
+
+# As in the Makefile: to optimize what is compiled takes longer than to run the tiny networks of tests.
+UNOPTIMIZED = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+
+
+@pytest.fixture(scope="session")
+def environment_of_backend() -> Callable[[str], dict[str, str]]:
+    """Function of a Keras backend's name: the environment of a process that runs on it."""
+
+    def environment(backend: str) -> dict[str, str]:
+        found = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": os.pathsep.join(sys.path)}
+        if backend == "jax":
+            found["XLA_FLAGS"] = f"{UNOPTIMIZED} {os.environ.get('XLA_FLAGS', '')}"
+        return found
+
+    return environment
