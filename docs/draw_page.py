@@ -97,7 +97,7 @@ def measure_pictures(browser: Any, image: Path) -> None:
             typed.fill(" ".join(f"{band}={path.name}" for band, path in files.items()))
             page.keyboard.press("Enter")
             page.get_by_text("--forced").wait_for()
-            page.get_by_text("register them by their light").click()
+            page.locator(".check-align input").check()
             page.get_by_text("--align").wait_for()
             page.get_by_text("more", exact=True).click()
             point_at(page, 0.62, 0.55)
@@ -107,7 +107,7 @@ def measure_pictures(browser: Any, image: Path) -> None:
             page.keyboard.press("Enter")
             page.get_by_text("--forced").wait_for(state="detached")
             page.get_by_text("more", exact=True).click()
-        page.get_by_text("attention: which").click()
+        page.locator(".check-attention input").check()
         page.wait_for_function(
             """() => { for (const m of Bokeh.documents[0].all_models) {
             if (m.name === "attention-every") { return m.data.x.length > 0; } } }""",

@@ -239,7 +239,7 @@ def test_files_dropped_together_are_measured_as_bands(server, open_page, bands):
 
 def test_attention_follows_the_pointer(field_page):
     """A tick at attention would show nothing, or the pixels of another radius than the one under the pointer."""
-    field_page.get_by_text("attention: which pixels").click()
+    field_page.locator(".check-attention input").check()
     field_page.wait_for_function(
         """() => { for (const model of Bokeh.documents[0].all_models) {
             if (model.name === "attention-every") { return model.data.x.length > 0; } } }"""

@@ -12,7 +12,7 @@ import panel as pn
 
 from p2p_keras.page.measuring.downloads import ENDINGS
 from p2p_keras.page.measuring.layers import LAYERS
-from p2p_keras.page.measuring.numbers import read_value
+from p2p_keras.page.measuring.numbers import numbers_html, read_html, read_value
 from p2p_keras.page.measuring.profile_plots import ProfilePlots
 from p2p_keras.page.measuring.request import FILES, Request
 from p2p_keras.page.measuring.sky_image import STRETCHES, SkyImage
@@ -166,6 +166,15 @@ class Controls:
 
     def _looks(self) -> dict[str, Any]:
         return {"layer": self.layer, "stretch": self.kind, "colours": self.colours}
+
+    def show_found(self, found: Measurement) -> None:
+        """Show numbers, what was read, and what can be taken away."""
+        self.numbers.object, self.read.object = numbers_html(found), read_html(found)
+        line = escape(found.request.command_line())
+        self.line.object = f"<code class='line'>{line}</code>" if found.request.path else ""
+        self.results.visible = found.profile is not None
+        self.buttons["given mask"].visible = found.request.mask is not None
+        self.buttons["given mask"].filename = Path(found.request.mask or "mask.fits").name
 
     def show_request(self, request: Request, found: Measurement) -> None:
         """Fill the fields with what was asked for; where nothing was, they say what was read."""

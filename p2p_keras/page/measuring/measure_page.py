@@ -14,12 +14,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import panel as pn
-from bokeh.events import MouseMove, Tap
-from bokeh.models import CustomJS
+from bokeh.events import Tap
 
 from p2p_keras.core.atomic_files import safe_name
 from p2p_keras.core.errors import P2PError
-from p2p_keras.page.assets import asset
 from p2p_keras.page.measuring.attention_overlay import AttentionFollower
 from p2p_keras.page.measuring.controls import Controls
 from p2p_keras.page.measuring.downloads import download, file_name
@@ -28,9 +26,9 @@ from p2p_keras.page.measuring.dropped import Together, bands_of_files
 from p2p_keras.page.measuring.layers import LAYERS, layer_of
 from p2p_keras.page.measuring.measurement import Measurement, measure
 from p2p_keras.page.measuring.models import Models
-from p2p_keras.page.measuring.numbers import numbers_html, read_html
+from p2p_keras.page.measuring.pointer import link_pointer
 from p2p_keras.page.measuring.profile_plots import ProfilePlots
-from p2p_keras.page.measuring.request import FILES, Request, options_of_text
+from p2p_keras.page.measuring.request import FILES, Request, file_named, options_of_text
 from p2p_keras.page.measuring.sky_image import SkyImage, Stretch
 from p2p_keras.page.places import Places
 from p2p_keras.page.widgets import MAX_UPLOAD, Acts
@@ -73,7 +71,7 @@ class MeasurePage:
         self.attention = AttentionFollower(overlay, models, say, self.acts.do)
         self._location, self._busy = pn.state.location, False
         self._wire()
-        self._link_pointer()
+        link_pointer(self.sky_image, self.plots)
 
     def close(self) -> None:
         """Remove what was dropped on the page."""
@@ -101,7 +99,7 @@ class MeasurePage:
         options: dict[str, Any] = {}
         with suppress(P2PError):  # a link that was mangled shows the file as it is
             options = options_of_text(asked)
-            options |= {key: self._named_file(asked[key]) for key in FILES if asked.get(key)}
+            options |= {key: file_named(asked[key], self._file_of) for key in FILES if asked.get(key)}
         with self._quietly():
             self.controls.set_look(asked)
         self._take_look()
@@ -129,18 +127,8 @@ class MeasurePage:
         if band not in files:
             self._say(f"{band}: the bands are {', '.join(files)}")
             return
-        path, shown = files[band], self.request.shown_bands()[band]
-        self.request = replace(self.request, path=path, shown=shown, band=band)
+        self.request = replace(self.request, path=files[band], shown=self.request.shown_bands()[band], band=band)
         self.measure(same_field=False)
-
-    def _named_file(self, text: str) -> str | None:
-        """A mask or noise map that is typed: ``FILE`` or ``FILE[HDU]``."""
-        from p2p_keras.images.companions import split_file_hdu
-
-        path, hdu = split_file_hdu(text.strip())
-        if not path:
-            return None
-        return f"{self._file_of(path)}" + ("" if hdu is None else f"[{hdu}]")
 
     def _file_of(self, text: str) -> Path:
         """A file that was dropped, or one of the page's folders."""
@@ -157,10 +145,7 @@ class MeasurePage:
         self._show()
 
     def dropped(self, name: str, content: bytes | str) -> None:
-        """Take a file that was dropped on the page: an image, or a mask for the one that is shown.
-
-        Images that come together are measured as the bands of one galaxy.
-        """
+        """Take a file that was dropped: an image, a mask for the one that is shown, or one of several bands."""
         self.together.comes()
         kept = self.folder / (safe_name(Path(name).name) or "dropped.fits")
         kept.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
@@ -174,17 +159,17 @@ class MeasurePage:
 
     def _measure_together(self, name: str) -> None:
         """Measure what was dropped, if it is several bands along the ellipses of one."""
-        images = self.together.images
+        images, said = self.together.images, ""
         mask = {"mask": self.together.mask} if self.together.mask else {}
         if len(images) > 1:
             self.request = replace(self.request, reference=None)  # the one that two of three files had
             try:
                 self.open_bands(bands_of_files(images), mask)
+                return
             except P2PError as error:
-                self._open_path(images[name], name, mask)
-                self._say(str(error))
-            return
+                said = str(error)
         self._open_path(images[name], name, mask)
+        self._say(said or self.found.error)
 
     def set_options(self, **options: Any) -> None:
         """Change options of the request and measure anew."""
@@ -249,13 +234,7 @@ class MeasurePage:
                 controls.layer.value = LAYERS[0]
             self.sky_image.show(found, self.stretch, layer_of(controls.layer.value, found))
             self.plots.show(found.profile, found.bands)
-            controls.numbers.object = numbers_html(found)
-            controls.read.object = read_html(found)
-            line = escape(found.request.command_line())
-            controls.line.object = f"<code class='line'>{line}</code>" if found.request.path else ""
-            controls.results.visible = found.profile is not None
-            controls.buttons["given mask"].visible = found.request.mask is not None
-            controls.buttons["given mask"].filename = Path(found.request.mask or "mask.fits").name
+            controls.show_found(found)
             controls.show_request(self.request, found)
         self._remember_in_link()
         self._follow_attention()
@@ -272,32 +251,22 @@ class MeasurePage:
         location = self._location
         if location is None or not self.request.path:
             return
-        files = [self.request.path, *(path for _, path in self.request.band_files)]
-        on_disk = not any(self.own.holds(Path(path)) for path in files)
-        image = {} if self.request.forced else {"image": self.request.shown}
-        asked = image | self.request.link() | self._files_in_link() | self.controls.look() if on_disk else {}
+        on_disk = not any(self.own.holds(Path(path)) for path in self.request.images())
+        asked = self.request.link(self.places.short_name) | self.controls.look() if on_disk else {}
         kept = {key: value for key, value in location.query_params.items() if key == "token"}
         location.search = "?" + urlencode(kept | asked) if kept | asked else ""
 
-    def _files_in_link(self) -> dict[str, str]:
-        """Mask and noise map, as far as they are files of the page's folders and not of this user alone."""
-        files = {key: getattr(self.request, key) for key in FILES}
-        return {
-            key: self.places.short_name(path) for key, path in files.items() if path and not self.own.holds(Path(path))
-        }
-
     def _download(self, kind: str) -> io.BytesIO | None:
         found = self.found
-        if kind == "given mask":
-            return None if found.request.mask is None else io.BytesIO(Path(found.request.mask).read_bytes())
-        if found.image is None or found.profile is None:
-            return None
-        self.controls.buttons[kind].filename = file_name(found.profile, kind)
         try:
-            return io.BytesIO(download(found.image, found.profile, kind))
+            if kind == "given mask":
+                return None if found.request.mask is None else io.BytesIO(Path(found.request.mask).read_bytes())
+            if found.image is not None and found.profile is not None:
+                self.controls.buttons[kind].filename = file_name(found.profile, kind)
+                return io.BytesIO(download(found.image, found.profile, kind))
         except P2PError as error:
             self._say(str(error))
-            return None
+        return None
 
     # ----- how it hangs together
 
@@ -347,7 +316,7 @@ class MeasurePage:
             self.open_bands(text)
             return
         try:
-            value: Any = self._named_file(text) if key in FILES else options_of_text({key: text}).get(key)
+            value: Any = file_named(text, self._file_of) if key in FILES else options_of_text({key: text}).get(key)
         except P2PError as error:
             self._say(str(error))
             return
@@ -363,10 +332,8 @@ class MeasurePage:
             self.measure()
 
     def _take_dropped(self, files: dict[str, bytes | str]) -> None:
-        """Take what has come; two files that came in one moment are announced twice, and taken once."""
-        while files:
-            name = next(iter(files))
-            self.dropped(name, files.pop(name))
+        while files:  # of files that come in one moment the page is told twice
+            self.dropped(*files.popitem())
 
     def _take_look(self) -> None:
         """Take stretch, limits and colours as the widgets have them."""
@@ -381,17 +348,3 @@ class MeasurePage:
         self._recolour()
         if self.found.field is not None:
             self.sky_image.show_layer(self.found, self.stretch, layer_of(self.controls.layer.value, self.found))
-
-    def _link_pointer(self) -> None:
-        view, plots = self.sky_image, self.plots
-        sources = {
-            "profile": plots.profile, "row": plots.row, "words": plots.words, "rings": view.rings, "lit": view.lit,
-            "base": view.base, "map": view.map, "grid": view.grid, "sky": view.sky, "cursor": view.cursor,
-            "every": view.attention.every, "shown": view.attention.shown,
-        }  # fmt: skip
-        code = asset("measuring/link.js")
-        on_image = CustomJS(args=sources, code=code + "\nplace(cb_obj.x, cb_obj.y);")
-        view.figure.js_on_event(MouseMove, on_image)
-        on_profile = CustomJS(args=sources, code=code + "\nlight(nearest(cb_obj.x));")
-        for figure in plots.figures.values():
-            figure.js_on_event(MouseMove, on_profile)

@@ -11,7 +11,7 @@ from typing import Any, Self
 from p2p_keras.core.errors import UsageError
 from p2p_keras.images.targets import IMAGE_OPTIONS
 
-__all__ = ["FILES", "NUMBERS", "Request", "options_of_text"]
+__all__ = ["FILES", "NUMBERS", "Request", "file_named", "options_of_text"]
 
 FILES = ("mask", "sigma")
 NUMBERS = ("zero_point", "pixel_scale", "x", "y")
@@ -123,6 +123,10 @@ class Request:
             **known,
         )
 
+    def images(self) -> list[str]:
+        """Paths of its images: of all bands."""
+        return [self.path, *(path for _, path in self.band_files)]
+
     def at(self, x: float | None, y: float | None) -> Self:
         """Another target in the same file: a pixel of the file, or None for its middle."""
         return replace(self, x=x, y=y, ra=None, dec=None)
@@ -160,11 +164,24 @@ class Request:
             return PurePath(value).name
         return f"{value:.6g}" if isinstance(value, float) else str(value)
 
-    def link(self) -> dict[str, str]:
-        """The part of it that a link holds, as text; empty where there is no file on disk."""
-        values = {key: getattr(self, key) for key in IN_LINK}
+    def link(self, short_name: Callable[[str], str] = str) -> dict[str, str]:
+        """The part of it that a link holds, as text; files as `short_name` calls them, but none of this user alone."""
+        values = {} if self.forced else {"image": self.shown}
+        values |= {key: getattr(self, key) for key in IN_LINK}
         chosen = {key: value for key, value in values.items() if value not in (None, False)}
+        for key in FILES:
+            path = getattr(self, key)
+            if path and not (self.own and PurePath(path).is_relative_to(self.own)):
+                chosen[key] = short_name(path)
         return {key: f"{value:.6g}" if isinstance(value, float) else str(value) for key, value in chosen.items()}
+
+
+def file_named(text: str, file_of: Callable[[str], Path]) -> str | None:
+    """A mask or noise map that is typed, ``FILE`` or ``FILE[HDU]``; None for nothing."""
+    from p2p_keras.images.companions import split_file_hdu
+
+    path, hdu = split_file_hdu(text.strip())
+    return f"{file_of(path)}" + ("" if hdu is None else f"[{hdu}]") if path else None
 
 
 def options_of_text(given: Mapping[str, str]) -> dict[str, Any]:
