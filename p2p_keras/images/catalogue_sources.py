@@ -58,7 +58,7 @@ def read_source(
     lower = path.lower().removesuffix(".gz")
     if lower.endswith((".parquet", ".parq", ".pq")) or os.path.isdir(path):
         return of_dataset(_local_dataset(path))
-    if lower.endswith(".csv"):
+    if lower.endswith((".csv", ".tsv")):
         return _of_csv(path, open_binary)
     if lower.endswith((".fits", ".fit", ".fits.fz")):
         return _of_fits(path, files)
@@ -113,7 +113,11 @@ def _of_csv(path: str, open_binary: Callable[[], IO[bytes]]) -> Source:
 
     def rows() -> Iterator[list[str]]:
         with open_binary() as raw, gzip.open(raw) if path.lower().endswith(".gz") else nullcontext(raw) as stream:
-            yield from csv.reader(io.TextIOWrapper(stream, encoding="utf-8-sig", newline=""))
+            text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+            # Spreadsheets of many countries write semicolons into what they call CSV.
+            first = text.readline()
+            delimiter = next((mark for mark in ",\t;" if mark in first), ",")
+            yield from csv.reader(itertools.chain([first] if first else [], text), delimiter=delimiter)
 
     header = next(rows(), None)
     if header is None:

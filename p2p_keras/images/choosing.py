@@ -297,11 +297,24 @@ def _named_hdu(file: fits.HDUList, wanted: int | str, source: str) -> int:
         extname, _, version = text.partition(",")
         key = int(text) if text.isdigit() else (extname.strip(), int(version)) if version.strip().isdigit() else text
     try:
-        number = key if isinstance(key, int) else file.index_of(key)
+        number = key if isinstance(key, int) else _number_of(file, key)
+        if number < 0:
+            raise IndexError(number)
         file[number]
     except (KeyError, IndexError) as error:
         raise InputError(source, f"there is no HDU {wanted!r} (it has {list_hdus(file)})") from error
     return number
+
+
+def _number_of(file: fits.HDUList, key: str | tuple[str, int]) -> int:
+    """Number of the HDU of a name, or of a name and version; a plain file is a list of one (`plain_fits`)."""
+    if isinstance(file, fits.HDUList):
+        return file.index_of(key)
+    name, version = (key, 1) if isinstance(key, str) else key
+    names = [hdu.name.upper() for hdu in file]
+    if name.upper() not in names or version != 1:
+        raise KeyError(key)
+    return names.index(name.upper())
 
 
 def _is_image(axes: tuple[int, ...]) -> bool:

@@ -49,7 +49,7 @@ class Predictor:
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
-        self._running = threading.BoundedSemaphore(backend.at_once)
+        self._running = threading.BoundedSemaphore(getattr(backend, "at_once", 1))
 
     @classmethod
     def load(cls, model: str | os.PathLike[str] | None = None, *, threads: int | None = None) -> Predictor:

@@ -136,3 +136,13 @@ def test_long_catalogues_come_in_pieces(tmp_path, monkeypatch):
         assert [len(piece["row"]) for piece in pieces] == [4, 4, 3]
         assert np.concatenate([piece["row"] for piece in pieces]).tolist() == list(range(11))
         assert np.concatenate([piece["name"] for piece in pieces]).tolist() == names
+
+
+@pytest.mark.parametrize(("ending", "mark"), [("csv", ";"), ("csv", "\t"), ("tsv", "\t"), ("csv", ",")])
+def test_tables_of_spreadsheets(tmp_path, ending, mark):
+    """What many countries' spreadsheets call CSV has semicolons, and was said to have no rows."""
+    path = tmp_path / f"galaxies.{ending}"
+    rows = [("name", "ra", "dec"), ("007", "150.1", "2.2"), ("b", "150.2", "-2.3")]
+    path.write_text("".join(mark.join(row) + "\r\n" for row in rows), encoding="utf-8-sig")
+    read = read_catalogue(path)
+    assert [(row["name"], row["ra"], row["dec"]) for row in read] == [("007", 150.1, 2.2), ("b", 150.2, -2.3)]

@@ -120,12 +120,13 @@ def test_extension_with_primary_keywords(tmp_path, frame):
     del science.header["FILTER"]
     science.header.update({"BUNIT": "ELECTRONS", "PHOTFLAM": 7.07236e-20, "PHOTPLAM": 8045.5})
     path = tmp_path / "hst.fits"
-    fits.HDUList([primary, science, fits.ImageHDU(frame * 2, name="ERR")]).writeto(path)
+    error = 0.1 + 0.01 * np.abs(frame)
+    fits.HDUList([primary, science, fits.ImageHDU(error, name="ERR")]).writeto(path)
     image = read_image(path)
     assert image.zero_point == pytest.approx(25.94 + 5.0, abs=0.02)
     assert (image.band, image.notes) == ("F814W", ())
     for hdu in (2, "2", "ERR", "ERR,1"):
-        assert read_image(path, hdu=hdu, zero_point=25, pixel_scale=0.05).pixels[3, 4] == 2 * frame[3, 4]
+        assert read_image(path, hdu=hdu, zero_point=25, pixel_scale=0.05).pixels[3, 4] == error[3, 4]
     with pytest.raises(InputError, match="SCI"):
         read_image(path, hdu="NOPE")
 
@@ -412,3 +413,14 @@ def test_cutout_of_narrow_and_wide_frames(tmp_path, rng, width):
     expected = pixels[image.y_offset : image.y_offset + 64, image.x_offset :]
     np.testing.assert_array_equal(image.pixels[:, : expected.shape[1]], expected)
     assert np.isnan(image.pixels[:, expected.shape[1] :]).all()
+
+
+@pytest.mark.parametrize("wanted", ["-1", -1, 5, "SCI", "PRIMARY,2"])
+def test_hdu_that_a_plain_file_has_not(tmp_path, frame, wanted):
+    """A plain file is read without astropy's list of HDUs: an inner error was shown to the user."""
+    path = tmp_path / "plain.fits"
+    fits.PrimaryHDU(frame, sky_header()).writeto(path)
+    with pytest.raises(InputError, match="there is no HDU .*PRIMARY"):
+        read_image(path, hdu=wanted)
+    for known in (0, "0", "PRIMARY", "primary", "PRIMARY,1"):
+        assert read_image(path, hdu=known).pixels.shape == frame.shape

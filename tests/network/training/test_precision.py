@@ -62,8 +62,8 @@ def test_loss_curves_match(preset, policy, curve_in_float32, faint_shards):
     found, trainer = curve_in_float32(preset, policy)
     assert expected[-1] < 0.7 * expected[0], "nothing was learned, so nothing is compared"
     # Half precision reaches a steep part of the curve a step earlier or later: the tolerance is of the curve's height.
-    # At most 0.044 of it was seen; a network that learns nothing differs by 0.6.
-    np.testing.assert_allclose(found, expected, rtol=0, atol=0.08 * expected.max())
+    # At most 0.108 of it was seen (two processors, seeds, oneDNN on and off); one that learns nothing differs by 0.6.
+    np.testing.assert_allclose(found, expected, rtol=0, atol=0.2 * expected.max())
     inputs, _ = next(iter(data(faint_shards)))
     for name, value in trainer.network(inputs, training=False).items():
         assert value.dtype == tf.float32, name
