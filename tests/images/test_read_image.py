@@ -420,7 +420,7 @@ def test_hdu_that_a_plain_file_has_not(tmp_path, frame, wanted):
     """A plain file is read without astropy's list of HDUs: an inner error was shown to the user."""
     path = tmp_path / "plain.fits"
     fits.PrimaryHDU(frame, sky_header()).writeto(path)
-    with pytest.raises(InputError, match="there is no HDU .*PRIMARY"):
+    with pytest.raises(InputError, match=r"there is no HDU .*PRIMARY"):
         read_image(path, hdu=wanted)
     for known in (0, "0", "PRIMARY", "primary", "PRIMARY,1"):
         assert read_image(path, hdu=known).pixels.shape == frame.shape
