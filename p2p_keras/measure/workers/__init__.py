@@ -6,7 +6,7 @@ and sends finished profiles back (`crew`), a few kilobytes each. An image never 
 
 `concurrent.futures` and joblib hand out tasks and take back results, and a second task of the same galaxy runs in any
 process: images, with their headers and WCS, would have to be sent back and forth between reading, network and tables
-(1 ms a galaxy for the WCS alone). So the processes here are `multiprocessing`'s own, which ask for work and keep what
+(2.5 ms a galaxy for the WCS alone). So the processes here are `multiprocessing`'s own, which ask for work and keep what
 they have read.
 """
 
