@@ -47,7 +47,7 @@ class NetworkService:
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
         self.model = ModelName(backend.name, backend.version, backend.path)
-        self._runs = threading.BoundedSemaphore(getattr(backend, "at_once", 1))
+        self._runs = threading.BoundedSemaphore(backend.at_once)
         self._threads: list[threading.Thread] = []
         self._closing = False
 

@@ -32,9 +32,7 @@ WEIGHTS = {
 
 _BEYOND = 0.1  # weight of radii beyond the extent: enough that growth and total magnitude extrapolate sanely
 _SKY_KNOWN_TO = 0.03  # noise units: up to here an error of the sky counts in full
-_MOST_OFF = 3.0
-"""An error of mu counts up to this, mag. The faint side of what can be true in the outskirts reaches far in
-magnitudes: with errors cut at 1 mag the network learned to be too bright there, by 0.015 of the pixel noise."""
+_MOST_OFF = 3.0  # mag: an error of mu counts up to this; in the outskirts, what can be true reaches as far
 _SHOWN_FROM = 0.5 * SNR_MIN  # somewhat beyond where a profile ends
 _FAINTEST_LOG = -6.0  # ln intensity in noise units under which nothing can be learned
 
@@ -68,7 +66,8 @@ def loss_terms(inputs: dict, targets: dict, outputs: dict, likelihood_weight=1.0
     # would count and those of the fainter ones not, and the network would be right in being too bright.
     shown = ops.cast(ops.stop_gradient(outputs["snr"]) >= _SHOWN_FROM, "float32")
     near = ops.maximum(within, shown)
-    weight = known * covered * crowding * (near + _BEYOND * (1.0 - near))
+    usable = known * covered * crowding
+    weight = usable * (near + _BEYOND * (1.0 - near))
     faintest = units.mu_from_noise_units(_FAINTEST_LOG, log_noise, zero_point, pixel_scale, xp=ops)
     error = ops.abs(outputs["mu"] - ops.minimum(targets["mu"], faintest))
     scale = outputs["mu_err"] / LAPLACE_ONE_SIGMA
@@ -80,7 +79,7 @@ def loss_terms(inputs: dict, targets: dict, outputs: dict, likelihood_weight=1.0
 
     e_true = ops.stack([targets["e1"], targets["e2"]], axis=-1)
     seen = ops.cast(log_true > _FAINTEST_LOG, "float32")
-    e_weight = ops.cast(targets["geometry_known"], "float32") * known * covered * crowding * seen
+    e_weight = ops.cast(targets["geometry_known"], "float32") * usable * seen
     e_weight = e_weight * (within + _BEYOND * (1.0 - within))
     terms["ellipse"] = sum(
         ring_mean(ops.sqrt(ops.sum(ops.square(outputs[name] - e_true), axis=-1) + 1e-6), e_weight)
