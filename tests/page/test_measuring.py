@@ -73,7 +73,8 @@ def shown(page: Any, name: str, what: str) -> Any:
 
 def tab_to(page: Any, part: str) -> None:
     """Press Tab until the keyboard is in the part of the page of a class, as who has no mouse does."""
-    for _ in range(80):
+    page.locator(f".{part}").first.wait_for()  # a busy machine shows the page later than it is pressed
+    for _ in range(160):
         page.keyboard.press("Tab")
         if page.evaluate(
             """(part) => {

@@ -115,7 +115,8 @@ def survey_of_frame(frame: Frame) -> Survey:
 def draw_conditions(name: str, survey: Survey, band: str, rng: np.random.Generator) -> Conditions:
     """The conditions of one image of a survey.
 
-    PSF exponents of 2.5 to 4.5 and wings: Trujillo et al. 2001, MNRAS 328, 977; Racine 1996, PASP 108, 699. PSF
+    PSF exponents of 2.5 to 4.5 and wings: Trujillo et al. 2001, MNRAS 328, 977; Racine 1996, PASP 108, 699. The wing
+    has hardly any light in some images: a network that always met bright ones took too much off the sky. PSF
     ellipticities of 0 to 10 %: Stoughton et al. 2002, AJ 123, 485. Across a cutout of some arcmin the width changes by
     a few per cent, as it does across an SDSS frame (Lupton et al. 2001, ASP Conf. 238, 269).
     """
@@ -137,7 +138,7 @@ def draw_conditions(name: str, survey: Survey, band: str, rng: np.random.Generat
         gain=float(gain),
         fwhm=fwhm,
         beta=beta,
-        wing=log_uniform(rng, 0.01, 0.08),
+        wing=log_uniform(rng, 0.001, 0.08),
         psf_e1=float(e * np.cos(angle)),
         psf_e2=float(e * np.sin(angle)),
         smoothing=float(rng.uniform(*survey.smoothing)) if survey.resampled else 0.0,
