@@ -65,6 +65,7 @@ TOGETHER = {
     "tests/page/test_judging.py": "the page",  # the program `view`, and the browser
     "tests/page/test_measuring.py": "the page",
     "tests/serving/test_client.py": "the servers",
+    "tests/serving/test_cpp_loader.py": "the servers",
     "tests/serving/test_server_contract.py": "the servers",
 }
 """Files that share what each worker makes for itself: one worker gets them all."""

@@ -24,7 +24,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def loader(tmp_path_factory):
-    """The program, compiled in some ten seconds."""
+    """The program."""
     program = tmp_path_factory.mktemp("cpp") / "loader"
     source = Path(__file__).with_name("saved_model_loader.cc")
     # Without --no-as-needed the linker drops the library that registers sessions.
@@ -46,19 +46,36 @@ def warm_up_image(folder: Path) -> np.ndarray:
     raise AssertionError("no warm-up request of serving_default")
 
 
+def tensors_of(folder: Path) -> list[str]:
+    """Names in the graph that the signatures give their inputs and mu, in the order in which the program wants them."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    (graph,) = (graph for graph in saved.meta_graphs if "serve" in graph.meta_info_def.tags)
+    names = []
+    for signature, inputs in (
+        ("serving_default", ("image", "zero_point", "pixel_scale")),
+        ("serialized_example", ("examples",)),
+    ):
+        definition = graph.signature_def[signature]
+        names += [definition.inputs[name].name for name in inputs] + [definition.outputs["mu"].name]
+    return names
+
+
 @pytest.mark.slow
-def test_cpp_loader_gives_pythons_numbers(loader, tmp_path):
+def test_cpp_loader_gives_pythons_numbers(loader, shipped_server, tmp_path):
     """TensorFlow Serving couldn't load the model, or would answer something else than Python."""
-    from p2p_keras.measure.predictor import Predictor
+    from p2p_keras.client import ProfileClient
 
     folder = find_model("isophote").path
     image = warm_up_image(folder).astype("float32")
     side = image.shape[0]
     image.tofile(tmp_path / "image.f32")
     (tmp_path / "example").write_bytes(encode_image(image, 22.5, 0.4))
-    backend = Predictor.load(folder).backend
-    expected = backend.run(image[None], np.float32([22.5]), np.float32([0.4]))["mu"][0]
-    command = [str(word) for word in (loader, folder, tmp_path / "image.f32", side, tmp_path / "example")]
+    with ProfileClient(shipped_server.address, model="isophote", timeout=300) as client:
+        expected = client.outputs(image[None], 22.5, 0.4)["mu"][0]
+    files = (loader, folder, tmp_path / "image.f32", side, tmp_path / "example")
+    command = [str(word) for word in (*files, *tensors_of(folder))]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr[-2000:]
     both = np.array([float(line) for line in ended.stdout.split()]).reshape(2, -1)

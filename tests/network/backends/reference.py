@@ -77,7 +77,10 @@ def results(preset: str) -> dict[str, np.ndarray]:
     for layer in network.layers:
         if layer.name == "centre_jitter":
             layer.share = 0.0
-    trainer.compile(keras.optimizers.SGD(1e-5, global_clipnorm=1.0), jit_compile=keras.config.backend() == "jax")
+    # TensorFlow is done with so few steps long before it would have made their graphs; JAX takes minutes without them.
+    eagerly = network.run_eagerly = keras.config.backend() == "tensorflow"
+    jit = keras.config.backend() == "jax"
+    trainer.compile(keras.optimizers.SGD(1e-5, global_clipnorm=1.0), jit_compile=jit, run_eagerly=eagerly)
     trainer.optimizer.build(trainer.trainable_variables)
     inputs, targets = batch()
     answer = network.predict_on_batch(inputs)

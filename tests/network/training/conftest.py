@@ -1,7 +1,11 @@
 """Four galaxies to train on and four to validate with, made in a moment; and what a network made of them."""
 
 import dataclasses
+import subprocess
+import sys
+import time
 
+import keras
 import numpy as np
 import pytest
 
@@ -60,13 +64,14 @@ def small_config(shards, run, **settings):
 
 
 @pytest.fixture(scope="session")
-def shards(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("shards")
-    for split, first, last in (("train", 0, 4), ("val", 4, 8)):
-        with ShardWriter(folder / f"{split}-00000-of-00001.tfrecord") as shard:
-            for index in range(first, last):
-                shard.write(exponential_disc(index))
-    return folder
+def shards(made_once):
+    def write(folder):
+        for split, first, last in (("train", 0, 4), ("val", 4, 8)):
+            with ShardWriter(folder / f"{split}-00000-of-00001.tfrecord") as shard:
+                for index in range(first, last):
+                    shard.write(exponential_disc(index))
+
+    return made_once("shards-to-train-on", write)
 
 
 @pytest.fixture(scope="session")
@@ -108,6 +113,19 @@ def faint_four(faint_shards):
     return batch_of_four(faint_shards)
 
 
+@pytest.fixture(autouse=True)
+def quickly_compiled():
+    """Without TensorFlow's optimizer of graphs, which takes longer than the few steps of a tiny network."""
+    if keras.config.backend() != "tensorflow":
+        yield
+        return
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    yield
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
+
+
 @pytest.fixture
 def eagerly():
     """Without TensorFlow's compiler: a few steps are done before their graph would be made."""
@@ -134,8 +152,10 @@ def overfit():
         for _ in range(steps):
             trainer.train_on_batch(*batch)
         inputs, targets = batch
+        # One answer is there before TensorFlow's graph of it would be made; JAX takes minutes without one.
+        answer = trainer.network if keras.config.backend() == "tensorflow" else trainer.network.predict_on_batch
         with trainer.averaged():
-            found = trainer.network.predict_on_batch(inputs)
+            found = {name: keras.ops.convert_to_numpy(value) for name, value in answer(inputs).items()}
         true = {name: np.asarray(value) for name, value in targets.items()}
         length = found["ellipticity"] / (2.0 - found["ellipticity"])
         e = length * np.exp(2j * np.deg2rad(found["pa"]))
@@ -151,3 +171,29 @@ def overfit():
         }
 
     return train
+
+
+def fit_command(run, *more):
+    """The program `fit` for four galaxies; of the presets the one that is compiled soonest."""
+    small = {"model.width": 1 / 16, "model.blocks": 1, "model.num_heads": 2}
+    settings = ["--preset=pix2prof_transformer", *(f"--set={name}={value}" for name, value in small.items())]
+    options = ["--run", str(run), "--batch-size", "4", "--steps-per-epoch", "3", "--quiet", "--no-export"]
+    return [*options, *settings, *more]
+
+
+@pytest.fixture(scope="session")
+def killed_run(shards, made_once):
+    """Folder of a run on TensorFlow that was killed after its first epoch; to be copied, not changed."""
+
+    def begin(folder):
+        run = folder / "run"
+        options = ["--data", str(shards), "--epochs", "400", "--checkpoint-minutes", "0.001"]
+        command = [sys.executable, "-m", "p2p_keras.fit", *fit_command(run, *options)]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            deadline = time.monotonic() + 900  # beside much else a first epoch takes minutes
+            while process.poll() is None and time.monotonic() < deadline and not (run / "best.weights.h5").exists():
+                time.sleep(0.2)
+            time.sleep(1)
+            process.kill()
+
+    return made_once("killed-run", begin) / "run"

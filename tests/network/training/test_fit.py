@@ -2,20 +2,17 @@
 
 import csv
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
+import shutil
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from p2p_keras.core.errors import UsageError
 from p2p_keras.network.training.config import FitConfig, parse_assignment, read_config
 from p2p_keras.network.training.uncertainty import calibration_factors
 
-from .conftest import small_config
+from .conftest import fit_command, small_config
 
 
 def test_overfits_four_galaxies(shards, four, overfit, tmp_path):
@@ -28,31 +25,19 @@ def test_overfits_four_galaxies(shards, four, overfit, tmp_path):
     assert figures["centre"] < 0.1
 
 
-def _command(shards, run, *more):
-    # Of the presets the one that is compiled soonest: checkpoints know nothing of what a network is.
-    small = {"model.width": 1 / 16, "model.blocks": 1, "model.num_heads": 2}
-    settings = ["--preset=pix2prof_transformer", *(f"--set={name}={value}" for name, value in small.items())]
-    options = ["--data", str(shards), "--run", str(run), "--batch-size", "4", "--quiet", "--no-export"]
-    return [sys.executable, "-m", "p2p_keras.fit", *options, *settings, *more]
-
-
 @pytest.mark.slow
-def test_killed_run_goes_on(shards, tmp_path):
+def test_killed_run_goes_on(killed_run, tmp_path):
     """A night of training would be lost with the power."""
+    from p2p_keras.fit import main
+
     run = tmp_path / "run"
-    command = _command(shards, run, "--epochs", "400", "--steps-per-epoch", "3", "--checkpoint-minutes", "0.001")
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 900  # beside much else a first epoch takes minutes
-        while process.poll() is None and time.monotonic() < deadline and not (run / "best.weights.h5").exists():
-            time.sleep(0.2)
-        time.sleep(1)
-        process.send_signal(signal.SIGKILL)
+    shutil.copytree(killed_run, run)
     with np.load(run / "last.npz") as saved:
         epochs_done = json.loads(str(saved["progress"]))["epoch"]
     assert epochs_done >= 1
-    again = _command(shards, run, "--epochs", str(epochs_done + 2), "--steps-per-epoch", "3", "--resume")
-    done = subprocess.run(again, capture_output=True, text=True, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"})
-    assert done.returncode == 0, done.stderr[-2000:]
+    again = fit_command(run, "--epochs", str(epochs_done + 2), "--resume")
+    done = CliRunner().invoke(main, again)
+    assert done.exit_code == 0, (done.output, done.exception)
     with open(run / "metrics.csv", newline="") as file:
         epochs = [int(row["epoch"]) for row in csv.DictReader(file)]
     assert epochs == list(range(epochs_done + 2)), "an epoch is missing or there twice"

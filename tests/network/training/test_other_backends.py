@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 
@@ -14,8 +15,6 @@ import pytest
 from p2p_keras.core.errors import UsageError
 from p2p_keras.network.training.config import FitConfig
 from p2p_keras.network.training.run import fit, load_run_model
-
-SMALL = {"width": 1 / 16, "blocks": 1, "num_heads": 2}
 
 
 def test_several_devices_need_jax(shards, tmp_path):
@@ -27,20 +26,19 @@ def test_several_devices_need_jax(shards, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs JAX")
-def test_run_begun_on_tensorflow_goes_on_on_jax(shards, tmp_path, environment_of_backend):
+def test_run_begun_on_tensorflow_goes_on_on_jax(killed_run, tmp_path, environment_of_backend):
     """Optimizer, averages and steps would start anew on another machine's backend, or its weights be lost to export."""
     folder = tmp_path / "run"
-    settings = {"preset": "pix2prof_transformer", "model": SMALL, "batch_size": 4, "steps_per_epoch": 2, "epochs": 1}
-    fit(FitConfig.from_mapping({"data": str(shards), "run": str(folder), **settings}, "test"), verbose=0)
+    shutil.copytree(killed_run, folder)
     with np.load(folder / "last.npz") as state:
-        names = state.files
-    command = [sys.executable, "-m", "p2p_keras.fit", "--run", str(folder), "--resume", "--epochs", "2", "--no-export"]
-    subprocess.run(command, env=environment_of_backend("jax"), check=True)
+        names, epochs = state.files, json.loads(str(state["progress"]))["epoch"] + 1
+    options = ["--run", str(folder), "--resume", "--epochs", str(epochs), "--no-export"]
+    subprocess.run([sys.executable, "-m", "p2p_keras.fit", *options], env=environment_of_backend("jax"), check=True)
 
     metrics = json.loads((folder / "metrics.json").read_text())
-    assert (metrics["backend"], metrics["epochs"], metrics["steps"]) == ("jax", 2, 4)
+    assert (metrics["backend"], metrics["epochs"], metrics["steps"]) == ("jax", epochs, 3 * epochs)
     with open(folder / "metrics.csv", newline="") as file:
-        assert [row["epoch"] for row in csv.DictReader(file)] == ["0", "1"]
+        assert [row["epoch"] for row in csv.DictReader(file)] == [str(epoch) for epoch in range(epochs)]
     with np.load(folder / "last.npz") as state:
         assert state.files == names
     answer = load_run_model(folder)(
