@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,24 +14,10 @@ from p2p_keras.core.model_files import find_model
 from p2p_keras.data.shards.schema import encode_image
 from p2p_keras.data.shards.tfrecord import read_records
 
-LIBRARY = Path(find_spec("tensorflow").origin).parent
+LIBRARY = Path(find_spec("tensorflow").origin).with_name("libtensorflow_cc.so.2")
+LOADER = Path(__file__).with_name("saved_model_loader.py")
 
-pytestmark = [
-    pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++"),
-    pytest.mark.skipif(not (LIBRARY / "libtensorflow_cc.so.2").exists(), reason="this wheel has no C++ library"),
-]
-
-
-@pytest.fixture(scope="module")
-def loader(tmp_path_factory):
-    """The program."""
-    program = tmp_path_factory.mktemp("cpp") / "loader"
-    source = Path(__file__).with_name("saved_model_loader.cc")
-    # Without --no-as-needed the linker drops the library that registers sessions.
-    libraries = ["-l:libtensorflow_cc.so.2", "-l:libtensorflow_framework.so.2", f"-Wl,-rpath,{LIBRARY}"]
-    command = ["g++", "-std=c++17", "-w", f"-I{LIBRARY / 'include'}", str(source), f"-L{LIBRARY}", "-Wl,--no-as-needed"]
-    subprocess.run([*command, *libraries, "-o", str(program)], check=True)
-    return program
+pytestmark = pytest.mark.skipif(not LIBRARY.exists(), reason="this wheel has no C++ library")
 
 
 def warm_up_image(folder: Path) -> np.ndarray:
@@ -63,7 +49,7 @@ def tensors_of(folder: Path) -> list[str]:
 
 
 @pytest.mark.slow
-def test_cpp_loader_gives_pythons_numbers(loader, shipped_server, tmp_path):
+def test_cpp_loader_gives_pythons_numbers(shipped_server, tmp_path):
     """TensorFlow Serving couldn't load the model, or would answer something else than Python."""
     from p2p_keras.client import ProfileClient
 
@@ -74,8 +60,8 @@ def test_cpp_loader_gives_pythons_numbers(loader, shipped_server, tmp_path):
     (tmp_path / "example").write_bytes(encode_image(image, 22.5, 0.4))
     with ProfileClient(shipped_server.address, model="isophote", timeout=300) as client:
         expected = client.outputs(image[None], 22.5, 0.4)["mu"][0]
-    files = (loader, folder, tmp_path / "image.f32", side, tmp_path / "example")
-    command = [str(word) for word in (*files, *tensors_of(folder))]
+    files = (LIBRARY, folder, tmp_path / "image.f32", side, tmp_path / "example")
+    command = [sys.executable, "-I", str(LOADER), *map(str, files), *tensors_of(folder)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr[-2000:]
     both = np.array([float(line) for line in ended.stdout.split()]).reshape(2, -1)

@@ -29,7 +29,7 @@ def _uniform(*shape):
 CASES = {
     "AlignmentsAt": (
         {"decoder": p2p.AttentionDecoder(6, 5, name="decoder")},
-        lambda: (_random(2, 6), _random(2, 9, 7), _positive(2, 9), _random(2, 200), _sma()),
+        lambda: (_random(2, 6), _random(2, 9, 7), _positive(2, 9), _random(2, 40), _sma()),
     ),
     "AddToAll": ({}, lambda: (_random(2, K, 8), _random(2, 8))),
     "AddUpsampled": ({}, lambda: (_random(2, 5, 4, 3), _random(2, 3, 2, 3))),

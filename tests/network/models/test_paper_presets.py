@@ -139,7 +139,7 @@ def test_paper_size():
 @pytest.mark.parametrize("preset", ["pix2prof", "pix2prof_attention"])
 def test_a_graph_of_one_image(preset):
     """The published batch of one could not be compiled where its size is known."""
-    network = build_network(preset, width=1 / 16)
+    network = build_network(preset, width=1 / 16, window=20)
     run = tf.function(lambda inputs: network(inputs, training=False)["mu"], autograph=False)
     image = np.random.default_rng(0).normal(0, 1, (1, 64, 64)).astype("float32")
     inputs = {"image": image, "zero_point": np.float32([22.5]), "pixel_scale": np.float32([0.396])}

@@ -46,8 +46,9 @@ def exponential_disc(index: int, side: int = 64) -> LabelledGalaxy:
 
 
 SMALL = {
-    "model.filters": [8, 12, 12, 12],
-    "model.centre_filters": [8, 12],
+    "model.filters": [4, 8],
+    "model.depths": [0, 1],
+    "model.centre_filters": [4, 8],
     "model.dim": 16,
     "model.num_heads": 2,
     "model.sky_blocks": 1,
