@@ -142,11 +142,11 @@ def inference(found, keep, options):
     import jax.numpy as jnp
 
     peaks = {}
-    size = 8192 if options.gpu else 256 if options.small else 1024
+    size, seconds = 8192 if options.gpu else 256 if options.small else 1024, min(1.0, 2 * options.slice_s)
     for kind in ("float32", "bfloat16"):
         square = jnp.ones((size, size), kind)
         product = jax.jit(lambda x: x @ x)
-        peaks[kind] = 2.0 * size**3 / until(min(1.0, 2 * options.slice_s), lambda x=square, f=product: f(x).block_until_ready())
+        peaks[kind] = 2.0 * size**3 / until(seconds, lambda x=square, f=product: f(x).block_until_ready())
         found[f"a product of matrices of {size}, {kind} (TFLOP/s)"] = peaks[kind] / 1e12
         keep()
     precisions = PRECISIONS[1:2] if options.small else PRECISIONS[:2]
