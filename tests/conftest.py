@@ -64,9 +64,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 TOGETHER = {
     "tests/page/test_judging.py": "the page",  # the program `view`, and the browser
     "tests/page/test_measuring.py": "the page",
+    "tests/docs/test_code_blocks.py": "the servers",
     "tests/serving/test_client.py": "the servers",
     "tests/serving/test_cpp_loader.py": "the servers",
     "tests/serving/test_server_contract.py": "the servers",
+    "tests/sky_survey/test_result.py": "the servers",
 }
 """Files that share what each worker makes for itself: one worker gets them all."""
 

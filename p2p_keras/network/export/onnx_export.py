@@ -45,13 +45,21 @@ def write_onnx(model: keras.Model, path: Path, name: str, version: int, card: Ma
 
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     function = tf.function(make_measure(model), input_signature=IMAGE_SIGNATURE, autograph=False)
-    with _branches_in_reasonable_time():
-        proto, _ = tf2onnx.convert.from_function(
+
+    def convert() -> Any:
+        return tf2onnx.convert.from_function(
             function,
             input_signature=IMAGE_SIGNATURE,
             opset=OPSET,
             custom_op_handlers={"SelectV2": (_where, [])},
         )
+
+    with _in_reasonable_time():
+        try:
+            with _without_copies():
+                proto, _ = convert()
+        except Exception:  # of an optimizer, perhaps: with copies it is left out
+            proto, _ = convert()
     _refuse_unknown_operations(proto)
     for value in proto.graph.input:
         for dimension, label in zip(value.type.tensor_type.shape.dim, _DIMENSIONS[value.name], strict=True):
@@ -70,25 +78,53 @@ def write_onnx(model: keras.Model, path: Path, name: str, version: int, card: Ma
 
 
 @contextmanager
-def _branches_in_reasonable_time() -> Iterator[None]:
-    """Within, tf2onnx looks only at the nodes that use a name when it renames that name in a branch.
+def _in_reasonable_time() -> Iterator[None]:
+    """Within, tf2onnx looks only at what it needs to.
 
-    By itself (1.17) it notes every node of a branch as a user of every name in it: gigabytes, and many minutes, for a
-    branch of a few thousand nodes.
+    By itself (1.17) it notes every node of a branch as a user of every name in it when it renames a name: gigabytes,
+    and many minutes, for a branch of a few thousand nodes. And it goes through the whole graph anew for each output to
+    find the nodes in use, after every one of its optimizations.
     """
     from tf2onnx.graph import Graph
 
-    original = Graph.replace_all_inputs
+    replace, extract = Graph.replace_all_inputs, Graph.extract_sub_graph_nodes
 
     def replace_all_inputs(self: Any, old_input: str, new_input: str, ops: Any = None) -> None:
         users = None if ops is None else [node for node in ops if old_input in node.input]
-        original(self, old_input, new_input, users)
+        replace(self, old_input, new_input, users)
 
-    Graph.replace_all_inputs = replace_all_inputs
+    def extract_sub_graph_nodes(
+        self: Any, outputs_name: Any, input_checker: Any = None, remove_unused_inputs: bool = True
+    ) -> list:
+        if input_checker is not None:
+            return extract(self, outputs_name, input_checker, remove_unused_inputs)
+        names = [*outputs_name, *([] if remove_unused_inputs else (node.output[0] for node in self.inputs))]
+        found: dict[Any, None] = {}
+        while names:
+            node = self.get_node_by_output(names.pop(), search_in_parent_graphs=False)
+            if node and node not in found:
+                found[node] = None
+                names += [*node.input, *node.get_implicit_inputs()]
+        return list(found)
+
+    Graph.replace_all_inputs, Graph.extract_sub_graph_nodes = replace_all_inputs, extract_sub_graph_nodes
     try:
         yield
     finally:
-        Graph.replace_all_inputs = original
+        Graph.replace_all_inputs, Graph.extract_sub_graph_nodes = replace, extract
+
+
+@contextmanager
+def _without_copies() -> Iterator[None]:
+    """Within, tf2onnx copies no graph before each optimization, to go back to where one fails: a third of its time."""
+    from tf2onnx import optimizer
+
+    original = optimizer.optimize_graph
+    optimizer.optimize_graph = lambda graph, catch_errors=True, optimizers=None: original(graph, False, optimizers)
+    try:
+        yield
+    finally:
+        optimizer.optimize_graph = original
 
 
 def metadata(name: str, version: int, card: Mapping[str, Any]) -> dict[str, str]:

@@ -182,6 +182,10 @@ def fit_command(run, *more):
     return [*options, *settings, *more]
 
 
+# A few steps are done before their graph would be made.
+EAGER_FIT = "import tensorflow; tensorflow.config.run_functions_eagerly(True); from p2p_keras.fit import main; main()"
+
+
 @pytest.fixture(scope="session")
 def killed_run(shards, made_once):
     """Folder of a run on TensorFlow that was killed after its first epoch; to be copied, not changed."""
@@ -189,7 +193,7 @@ def killed_run(shards, made_once):
     def begin(folder):
         run = folder / "run"
         options = ["--data", str(shards), "--epochs", "400", "--checkpoint-minutes", "0.001"]
-        command = [sys.executable, "-m", "p2p_keras.fit", *fit_command(run, *options)]
+        command = [sys.executable, "-c", EAGER_FIT, *fit_command(run, *options)]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
             deadline = time.monotonic() + 900  # beside much else a first epoch takes minutes
             while process.poll() is None and time.monotonic() < deadline and not (run / "best.weights.h5").exists():

@@ -26,7 +26,7 @@ def test_overfits_four_galaxies(shards, four, overfit, tmp_path):
 
 
 @pytest.mark.slow
-def test_killed_run_goes_on(killed_run, tmp_path):
+def test_killed_run_goes_on(killed_run, tmp_path, eagerly):
     """A night of training would be lost with the power."""
     from p2p_keras.fit import main
 
