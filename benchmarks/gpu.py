@@ -416,6 +416,7 @@ def main() -> None:
     result |= {"date": time.strftime("%Y-%m-%d"), "minutes": options.minutes, "side": options.side}
     result |= {"xla_flags": os.environ.get("XLA_FLAGS", ""), "parts": {}}
     os.environ["JAX_COMPILATION_CACHE_DIR"] = str(options.output / "compiled")  # parts share programs
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"  # also the many small ones that weights begin with
     shares = {part: PARTS[part][1 if options.gpu else 2] for part in options.parts}
     left = sum(shares.values())
     for part in options.parts:

@@ -12,20 +12,20 @@ pytest.importorskip("photutils")
 pytest.importorskip("sep")
 
 
-def disc(seed: int, *, size: int = 96, noise: float = 0.02) -> LabelledGalaxy:
+def disc(seed: int, *, size: int = 64, noise: float = 0.02) -> LabelledGalaxy:
     """A bright inclined exponential disc, its truth and white noise."""
-    flux, h, e, pa = 3000.0, 5.0, 0.3, 40.0
+    flux, h, e, pa = 1300.0, 3.3, 0.3, 40.0
     y, x = np.mgrid[:size, :size] - (size - 1) / 2
     t = np.deg2rad(pa)
     r = np.hypot(x * np.cos(t) + y * np.sin(t), (y * np.cos(t) - x * np.sin(t)) / (1 - e))
     central = flux / (2 * np.pi * h**2 * (1 - e))
     pixels = central * np.exp(-r / h) + np.random.default_rng(seed).normal(0, noise, r.shape)
-    sma = np.geomspace(0.5, 35.0, 48)
+    sma = np.geomspace(0.5, 23.0, 48)
     mu = 22.5 - 2.5 * np.log10(central * np.exp(-sma / h) / 0.4**2)
     fill = np.ones(48)
     return LabelledGalaxy(
         f"g{seed}", "r", pixels.astype(np.float32), 22.5, 0.4, sma * 0.4, mu, e * fill, pa * fill,
-        x0=47.5, y0=47.5, extent=30.0 * 0.4, mag_total=22.5 - 2.5 * np.log10(flux), noise=noise, sky=0.0,
+        x0=31.5, y0=31.5, extent=20.0 * 0.4, mag_total=22.5 - 2.5 * np.log10(flux), noise=noise, sky=0.0,
     )  # fmt: skip
 
 

@@ -30,10 +30,22 @@ PRESETS = {
         "sky_free": True,
         "errors": True,
     },
-    "pix2prof": {"width": 1 / 16, "num_layers": 2, "dropout": 0.0},
-    "pix2prof_attention": {"width": 1 / 16, "dropout": 0.0},
+    "pix2prof": {"width": 1 / 16, "num_layers": 2, "dropout": 0.0, "window": 20},
+    "pix2prof_attention": {"width": 1 / 16, "dropout": 0.0, "window": 20},
     "pix2prof_transformer": {"width": 1 / 16, "blocks": 1, "num_heads": 2},
 }
+
+
+ANSWERS = ("mu", "mu_err", "covered", "x0", "y0", "growth")
+
+
+class Telling(ProfileTrainer):
+    """Tells the network's answers among its figures, so that they need no program of their own: JAX compiles each."""
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """The trainer's figures and, without a teacher, the answers."""
+        figures = super().compute_metrics(x, y, y_pred, sample_weight)
+        return figures | {f"answer/{name}": y_pred[name] for name in ANSWERS if "mu" in y_pred}
 
 
 def batch():
@@ -70,7 +82,7 @@ def results(preset: str) -> dict[str, np.ndarray]:
     recipe = RECIPES[preset]
     teaching = teaching_of(network, recipe.teaching, 10)
     losses = import_module(f"p2p_keras.network.training.{recipe.loss}")
-    trainer = ProfileTrainer(network, losses=losses, teaching=teaching, ema=0.5, ease_in_steps=5)
+    trainer = Telling(network, losses=losses, teaching=teaching, ema=0.5, ease_in_steps=5)
     # Nothing at random: each backend has its own generator.
     if teaching:
         teaching.share = lambda shape, step: keras.ops.ones(shape, "bool")
@@ -78,15 +90,15 @@ def results(preset: str) -> dict[str, np.ndarray]:
         if layer.name == "centre_jitter":
             layer.share = 0.0
     # TensorFlow is done with so few steps long before it would have made their graphs; JAX takes minutes without them.
-    eagerly = network.run_eagerly = keras.config.backend() == "tensorflow"
-    jit = keras.config.backend() == "jax"
+    eagerly, jit = (keras.config.backend() == name for name in ("tensorflow", "jax"))
     trainer.compile(keras.optimizers.SGD(1e-5, global_clipnorm=1.0), jit_compile=jit, run_eagerly=eagerly)
     trainer.optimizer.build(trainer.trainable_variables)
     inputs, targets = batch()
-    answer = network.predict_on_batch(inputs)
-    found = {f"answer/{name}": answer[name] for name in ("mu", "mu_err", "covered", "x0", "y0", "growth")}
     tested = trainer.test_on_batch(inputs, targets, return_dict=True)
-    found |= {f"tested/{name}": np.asarray(value, "float32") for name, value in tested.items()}
+    found = {
+        name if "/" in name else f"tested/{name}": np.asarray(keras.ops.convert_to_numpy(value), "float32")
+        for name, value in tested.items()
+    }
     for _ in range(STEPS):
         trained = trainer.train_on_batch(inputs, targets, return_dict=True)
     found["trained/loss"] = np.asarray(trained["loss"], "float32")
