@@ -84,7 +84,7 @@ BACKEND_TESTS ?= tests/network/backends tests/network/layers/test_layer_contract
 # BACKEND_ARGS="-m 'not slow'" is what continuous integration runs: two to four minutes of processor time each.
 BACKEND_ARGS ?=
 # The networks are tiny: to optimize what is compiled takes longer than to run it.
-UNOPTIMIZED = --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true
+UNOPTIMIZED = --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false
 test-jax: venv ## layers, presets, training and the shipped model on JAX, against TensorFlow's numbers
 	KERAS_BACKEND=jax XLA_FLAGS="$(UNOPTIMIZED) $(XLA_FLAGS)" $(PY) -m pytest $(PYTEST_ARGS) $(BACKEND_ARGS) $(BACKEND_TESTS)
 

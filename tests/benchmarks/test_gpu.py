@@ -36,7 +36,8 @@ def test_runs_from_a_bare_copy(bare_python, tmp_path):
     """The few minutes on a card that somebody lends would end with a traceback."""
     given = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "KERAS_BACKEND")}
     # Tiny networks take no time; LLVM's optimizations of them would take most of it.
-    environment = {**given, "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"}
+    flags = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    environment = {**given, "XLA_FLAGS": f"{flags} --xla_cpu_use_fusion_emitters=false"}
     copy = [sys.executable, str(ROOT / "benchmarks" / "gpu.py"), "--bundle", str(tmp_path / "bundle")]
     subprocess.run(copy, env=environment, check=True, capture_output=True)
     size = sum(path.stat().st_size for path in (tmp_path / "bundle").rglob("*") if path.is_file())

@@ -9,7 +9,9 @@ from collections.abc import Callable
 import pytest
 
 # As in the Makefile: to optimize what is compiled takes longer than to run the tiny networks of tests.
-UNOPTIMIZED = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+UNOPTIMIZED = (
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false"
+)
 
 
 @pytest.fixture(scope="session")

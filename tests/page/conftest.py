@@ -159,7 +159,8 @@ def browser() -> Iterator[Any]:
     if not CHROMIUM:
         pytest.skip("there is no Chromium here")
     with playwright.sync_playwright() as tool:
-        found = tool.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-software-rasterizer"])
+        options = ["--no-sandbox", "--disable-gpu", "--disable-software-rasterizer"]
+        found = tool.chromium.launch(executable_path=CHROMIUM, args=options)
         yield found
         found.close()
 

@@ -161,10 +161,11 @@ class ProfileTrainer(keras.Model):
 
     def _move_averages(self):
         self.steps.assign_add(1.0)
-        momentum = ops.minimum(self.ema, (1.0 + self.steps) / (10.0 + self.steps))
+        share = 1.0 - ops.minimum(self.ema, (1.0 + self.steps) / (10.0 + self.steps))
         for average, variable in zip(self.averages, self.averaged_variables, strict=True):
             present = ops.cast(ops.stop_gradient(variable), "float32")
-            average.assign(average + (1.0 - momentum) * (present - average))
+            before = ops.convert_to_tensor(average)  # read once: of hundreds of variables each operation counts
+            average.assign(before + share * (present - before))
 
     def fit(self, *args, **kwargs):
         """Keras' own; batches come in the order of their dataset, which shuffles."""
