@@ -53,7 +53,7 @@ def test_old_path_and_new_one_are_the_same_module():
 
 def test_documented_path_warns_where_it_is_imported():
     """A user would not learn that a path goes away, or would be sent to a line of the package."""
-    code = "import p2p_keras.plots, p2p_keras.shards.schema"
+    code = "import p2p_keras.plots, p2p_keras.layers.pyramid"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     warned = [line for line in run.stderr.splitlines() if "FutureWarning" in line]
     assert len(warned) == 1
