@@ -159,8 +159,7 @@ def browser() -> Iterator[Any]:
     if not CHROMIUM:
         pytest.skip("there is no Chromium here")
     with playwright.sync_playwright() as tool:
-        options = ["--no-sandbox", "--disable-gpu", "--disable-software-rasterizer"]
-        found = tool.chromium.launch(executable_path=CHROMIUM, args=options)
+        found = tool.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         yield found
         found.close()
 
