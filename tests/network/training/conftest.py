@@ -95,11 +95,11 @@ def faint_shards(tmp_path_factory):
     return folder
 
 
-def batch_of_four(folder):
+def batch_of_four(folder, side=64):
     """The four galaxies as one batch (inputs, targets)."""
     from p2p_keras.data.pipeline import make_dataset
 
-    return next(iter(make_dataset(folder, "train", batch_size=4, image_sizes=(64,), seed=0)))
+    return next(iter(make_dataset(folder, "train", batch_size=4, image_sizes=(side,), seed=0)))
 
 
 @pytest.fixture(scope="session")
@@ -110,8 +110,8 @@ def four(shards):
 
 @pytest.fixture(scope="session")
 def faint_four(faint_shards):
-    """The batch of `faint_shards`."""
-    return batch_of_four(faint_shards)
+    """The batch of `faint_shards`, its images as small as they may be: a caption has a step for each pixel."""
+    return batch_of_four(faint_shards, 48)
 
 
 @pytest.fixture(autouse=True)

@@ -16,8 +16,8 @@ from p2p_keras.network.training.recipes import RECIPES
 from p2p_keras.network.training.run import load_initial, make_trainer
 from p2p_keras.network.training.teaching import SEQUENCE_SHARE, Teaching
 
-WINDOW = 20
-"""Steps of sky behind a caption: by the paper's 100 a caption of 64 px would be sky for the most part."""
+WINDOW = 8
+"""Steps of sky behind a caption: by the paper's 100 a caption of 48 px would be sky for the most part."""
 
 WRITER = {
     "model.width": 1 / 4,
