@@ -6,7 +6,7 @@ trained on, measures them by every method and prints one table (Markdown), as in
 * the model;
 * isoster's ``fit_image`` (with numba), from a checkout that ``--isoster`` names;
 * photutils ``Ellipse``, blind: sky, mask and first ellipse from the image alone (`p2p_keras.data.packing.measuring`);
-* photutils from the true ellipse (``photutils-true``): it begins with the true ellipse at the half-light radius, and keeps the true centre;
+* photutils from the true ellipse at the half-light radius, with the true centre kept (``photutils-true``);
 * SEP's sums in rings of the source's own ellipse: no fit, the least that a profile can cost;
 * AutoProf, given the same mask of other sources; in an environment of its own, which this command makes (``RECIPE``:
   AutoProf 1.3 needs an older numpy and photutils than p2p_keras).
