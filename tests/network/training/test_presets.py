@@ -57,7 +57,8 @@ def test_overfits_four_galaxies(preset, faint_four, overfit, monkeypatch):
 
 def test_statistics_are_kept_from_an_epoch_on(faint_shards):
     """Trained by the statistics of each batch, a network would be another when it is used."""
-    config = FitConfig.from_mapping({"preset": "pix2prof_transformer", "model.width": 1 / 16, "batch_size": 4}, "test")
+    small = {"model.width": 1 / 16, "model.blocks": 1, "model.num_heads": 2}  # the step is compiled twice
+    config = FitConfig.from_mapping({"preset": "pix2prof_transformer", "batch_size": 4, **small}, "test")
     trainer = make_trainer(config, 4)
     data = four_galaxies(faint_shards, repeat=True)
     seen = []
