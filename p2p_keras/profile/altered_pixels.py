@@ -118,12 +118,14 @@ def clipped_sky(pixels: np.ndarray) -> bool:
 def _cut_off(pixels: np.ndarray) -> bool:
     """Whether the remaining values begin at an edge."""
     sample = pixels.ravel()[:: max(1, pixels.size // _SAMPLED)]
-    sample = np.sort(sample[np.isfinite(sample)])
+    sample = sample[np.isfinite(sample)]
     if sample.size < _FEWEST:
         return False
-    first, low, more = sample[[0, sample.size * _LOWEST_PERCENT // 100, sample.size // 5]]
+    at = [0, sample.size * _LOWEST_PERCENT // 100, sample.size // 5]
+    first, low, more = np.partition(sample, at)[at]
     if low - first > _FEW_BELOW * (more - low):
         return False  # a tail, as in nearly all images
+    sample.sort()
     floor = _common_floor(sample, pixels)
     if floor is not None:
         at = _scattered(pixels == floor)
@@ -284,17 +286,17 @@ def _lopsided(pixels: np.ndarray) -> bool:
     every = max(1, math.isqrt(rows * columns // _SQUARES))
     squares = pixels[: rows * _EDGE, : columns * _EDGE].reshape(rows, _EDGE, columns, _EDGE)[::every, :, ::every]
     values = squares.swapaxes(1, 2).reshape(-1, _EDGE * _EDGE)
-    level = values.mean(axis=1)
+    with np.errstate(all="ignore"):  # NaN where masked
+        level = values @ np.full(_EDGE * _EDGE, 1.0 / (_EDGE * _EDGE), dtype=values.dtype)
     few = min(_FAINTEST, int(np.count_nonzero(np.isfinite(level))) // 2)
     if few < _FEWEST_SQUARES:
         return False
     faintest = np.argpartition(level, few)[:few]  # those with masked pixels come last
     flat = values[faintest] @ _without_slope()
-    ordered = np.sort(flat, axis=1)
-    middle = 0.5 * (ordered[:, _EDGE * _EDGE // 2 - 1] + ordered[:, _EDGE * _EDGE // 2])
-    low, high = ordered[:, _EDGE], ordered[:, -1 - _EDGE]
-    skew = float(np.mean(high + low - 2.0 * middle)) / max(float(np.mean(high - low)), 1e-30)
-    if not (skew > _UPWARD and np.mean(middle - ordered[:, 0]) < _SHORT_BELOW * np.mean(ordered[:, -1] - middle)):
+    ordered = np.sort(flat, axis=1).sum(axis=0).tolist()  # of all squares together: the lowest value, the next, ...
+    middle = 0.5 * (ordered[_EDGE * _EDGE // 2 - 1] + ordered[_EDGE * _EDGE // 2])
+    below, above = middle - ordered[_EDGE], ordered[-1 - _EDGE] - middle
+    if not (above - below > _UPWARD * (above + below) and middle - ordered[0] < _SHORT_BELOW * (ordered[-1] - middle)):
         return False
     return not _photon_noise((pixels - float(np.median(level[faintest]))) / float(np.std(flat)))
 
