@@ -347,6 +347,7 @@ _ALONG_THE_BORDER = 0.25
 _FAINTER = 0.3
 _STILL_FALLS = 0.4
 _LOST = 0.02
+_DEEP = 3
 
 
 def no_sky(pixels: np.ndarray) -> bool:
@@ -389,6 +390,18 @@ def no_sky(pixels: np.ndarray) -> bool:
     if step.size < _FEWEST:
         return False
     noise = SIGMA_PER_DEVIATION / math.sqrt(1.5) * median(step)
-    if math.isfinite(fill) and 0.0 <= border - fill < _LOST * (float(values.mean(dtype=float)) - fill):
-        return False  # the galaxy of a model without noise ends there
-    return median(values) - border > _STILL_FALLS * noise
+    if not median(values) - border > _STILL_FALLS * noise:
+        return False
+    return not (math.isfinite(fill) and _fades_to(fill, pixels, left, values))
+
+
+def _fades_to(fill: float, pixels: np.ndarray, left: np.ndarray, values: np.ndarray) -> bool:
+    """Whether the light has nearly reached the value of the others: a model without noise, which lacks nothing.
+
+    Looked at is where an edge that was smoothed by a pixel doesn't reach.
+    """
+    from scipy import ndimage
+
+    deep = ndimage.binary_erosion(left, iterations=_DEEP, border_value=1)
+    along = pixels[deep > ndimage.binary_erosion(deep, border_value=1)]
+    return along.size > 0 and 0.0 <= parted_median(along) - fill < _LOST * (float(values.mean(dtype=float)) - fill)
