@@ -76,8 +76,8 @@ FLAGS = {
     ),
     "no_sky": Flag(
         1,
-        "the pixels end where the galaxy does, all others being masked or of one value (its segment, an aperture): light "
-        "beyond is lost, and the sky under it can't be known, so outskirts and total come out too faint",
+        "the pixels end where the galaxy does, all others being masked or of one value (its segment, an aperture): the "
+        "light beyond is lost and the sky can't be known, so outskirts and total come out too faint",
     ),
     "masked_rings": Flag(
         1,
