@@ -1,4 +1,4 @@
-"""Signs that pixels aren't the linear flux that a telescope saw, or not all of it: stretched, cut off at a floor, without sky."""
+"""Signs that pixels aren't the linear flux that a telescope saw, or not all of it: stretched, cut off, without sky."""
 
 from __future__ import annotations
 
@@ -121,8 +121,8 @@ def _cut_off(pixels: np.ndarray) -> bool:
     sample = sample[np.isfinite(sample)]
     if sample.size < _FEWEST:
         return False
-    at = [0, sample.size * _LOWEST_PERCENT // 100, sample.size // 5]
-    first, low, more = np.partition(sample, at)[at]
+    ranks = [0, sample.size * _LOWEST_PERCENT // 100, sample.size // 5]
+    first, low, more = np.partition(sample, ranks)[ranks]
     if low - first > _FEW_BELOW * (more - low):
         return False  # a tail, as in nearly all images
     sample.sort()
