@@ -1,16 +1,17 @@
-"""Signs that pixels aren't the linear flux that a telescope saw, or not all of it: stretched, cut off, without sky."""
+"""Signs in the noise that pixels aren't the linear flux that a telescope saw: stretched, or cut off at a floor."""
 
 from __future__ import annotations
 
-import functools
 import math
 
 import numpy as np
 
-from p2p_keras.core.robust import SIGMA_PER_DEVIATION, median, parted_median
+from p2p_keras.core.robust import median, parted_median
+from p2p_keras.profile.lopsided_sky import lopsided
+from p2p_keras.profile.pixel_noise import noise_of, second_differences
 from p2p_keras.profile.surroundings import ProfileRows, Surroundings
 
-__all__ = ["nonlinear", "clipped_sky", "no_sky"]
+__all__ = ["nonlinear", "clipped_sky"]
 
 NONLINEAR_RATIO = 0.8
 """Noise where the galaxy is bright over that of the sky, below which an image isn't linear. On 858 linear mocks of all
@@ -112,7 +113,7 @@ def clipped_sky(pixels: np.ndarray) -> bool:
     pixels : float array (H, W)
         NaN where masked.
     """
-    return _cut_off(pixels) or _lopsided(pixels)
+    return _cut_off(pixels) or lopsided(pixels)
 
 
 def _cut_off(pixels: np.ndarray) -> bool:
@@ -221,12 +222,12 @@ def _noise_of_the_filled(empty: np.ndarray, pixels: np.ndarray) -> float:
     from scipy import ndimage
 
     filled = ndimage.binary_erosion(~empty, structure=np.ones((3, 3), dtype=bool))[:, 1:-1]
-    step = pixels[:, 1:-1] - 0.5 * (pixels[:, :-2] + pixels[:, 2:])
+    step = second_differences(pixels)
     filled &= np.isfinite(step)
     values = pixels[:, 1:-1][filled]
     if values.size < _FEWEST:
         return math.nan
-    return SIGMA_PER_DEVIATION / math.sqrt(1.5) * median(np.abs(step[filled][values <= median(values)]))
+    return noise_of(step[filled][values <= median(values)])
 
 
 def _mirrored(low: float, pixels: np.ndarray) -> bool:
@@ -259,149 +260,3 @@ def _against_a_gaussian(above: np.ndarray, share: float) -> tuple[float, float, 
     gap = lowest / typical * (middle - start) - (low - start)
     near = np.mean(above < _NEAR * typical) / ((ndtr(start + _NEAR * (middle - start)) - share) / (1.0 - share))
     return float(gap), float(near), float(high / typical * (middle - start) / (upper - start))
-
-
-_EDGE = 8
-_SQUARES = 256
-_FAINTEST = 64
-_FEWEST_SQUARES = 16
-_UPWARD = 0.13
-_SHORT_BELOW = 0.6
-"""Of 544 mocks of surveys and troubles, 35 other images and the same resampled or smoothed by 2 px, none has both a sky
-that is skewed by more than `_UPWARD` and one whose faint side is shorter than `_SHORT_BELOW` of the other."""
-
-_FAINT_LIGHT = 6.0, 12.0
-_BRIGHT_LIGHT = 30.0, 90.0
-"""Light above the sky, in units of the sky's noise, between which photon noise grows."""
-
-_GROWTH = 0.5
-
-
-def _lopsided(pixels: np.ndarray) -> bool:
-    """Whether the noise of the sky reaches further up than down, as that of an image that was cut and then resampled.
-
-    Looked at are small squares, since the sky may be uneven, and the faintest of them, since sources are lopsided too.
-    """
-    rows, columns = (size // _EDGE for size in pixels.shape)
-    every = max(1, math.isqrt(rows * columns // _SQUARES))
-    squares = pixels[: rows * _EDGE, : columns * _EDGE].reshape(rows, _EDGE, columns, _EDGE)[::every, :, ::every]
-    values = squares.swapaxes(1, 2).reshape(-1, _EDGE * _EDGE)
-    with np.errstate(all="ignore"):  # NaN where masked
-        level = values @ np.full(_EDGE * _EDGE, 1.0 / (_EDGE * _EDGE), dtype=values.dtype)
-    few = min(_FAINTEST, int(np.count_nonzero(np.isfinite(level))) // 2)
-    if few < _FEWEST_SQUARES:
-        return False
-    faintest = np.argpartition(level, few)[:few]  # those with masked pixels come last
-    flat = values[faintest] @ _without_slope()
-    ordered = np.sort(flat, axis=1).sum(axis=0).tolist()  # of all squares together: the lowest value, the next, ...
-    middle = 0.5 * (ordered[_EDGE * _EDGE // 2 - 1] + ordered[_EDGE * _EDGE // 2])
-    below, above = middle - ordered[_EDGE], ordered[-1 - _EDGE] - middle
-    if not (above - below > _UPWARD * (above + below) and middle - ordered[0] < _SHORT_BELOW * (ordered[-1] - middle)):
-        return False
-    return not _photon_noise((pixels - float(np.median(level[faintest]))) / float(np.std(flat)))
-
-
-@functools.cache
-def _without_slope() -> np.ndarray:
-    """What takes level and slope off a square: the light of a galaxy is lopsided too."""
-    y, x = np.mgrid[:_EDGE, :_EDGE]
-    shapes, _ = np.linalg.qr(np.stack([np.ones(_EDGE * _EDGE), x.ravel(), y.ravel()], axis=1))
-    return np.eye(_EDGE * _EDGE, dtype=np.float32) - (shapes @ shapes.T).astype(np.float32)
-
-
-def _photon_noise(light: np.ndarray) -> bool:
-    """Whether the square of the noise grows as the light does: few photons are as lopsided as noise that was cut.
-
-    True also where too few pixels are bright enough to tell.
-
-    Parameters
-    ----------
-    light : float array (H, W)
-        Above the sky, in units of its noise.
-    """
-    # Second differences along rows and columns, in which little of a galaxy's own shape is left.
-    grain = np.abs(_second_differences(_second_differences(light).T).T)
-    light = light[1:-1, 1:-1]
-    known = np.isfinite(grain)
-    found = []
-    for low, high in (_FAINT_LIGHT, _BRIGHT_LIGHT):
-        with np.errstate(invalid="ignore"):
-            at = known & (light > low) & (light < high)
-        if np.count_nonzero(at) < _FEWEST:
-            return True
-        found.append((median(grain[at]), median(light[at])))
-    (faint_noise, faint), (bright_noise, bright) = found
-    if not faint_noise > 0.0:
-        return True
-    return 2.0 * math.log(max(bright_noise, 1e-30) / faint_noise) > _GROWTH * math.log(bright / faint)
-
-
-def _second_differences(values: np.ndarray) -> np.ndarray:
-    """What pixels differ from the mean of their two neighbours in a row."""
-    return values[..., 1:-1] - 0.5 * (values[..., :-2] + values[..., 2:])
-
-
-_ENCLOSED = 0.75
-_LEAST_EMPTY = 0.15
-_ALONG_THE_BORDER = 0.25
-_FAINTER = 0.3
-_STILL_FALLS = 0.4
-_LOST = 0.02
-_DEEP = 3
-
-
-def no_sky(pixels: np.ndarray) -> bool:
-    """Whether the pixels end where the galaxy does, all others being masked or of one value: a segment, an aperture.
-
-    Then its light still falls at the border of what is left, and hardly any pixel is fainter than those along it, while
-    half of those of an image with sky are. What lies beyond is lost, and the sky can't be known.
-
-    Parameters
-    ----------
-    pixels : float array (H, W)
-        NaN where masked.
-    """
-    edge = np.concatenate((pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]))
-    known = edge[np.isfinite(edge)]
-    fill = float(parted_median(known)) if known.size else math.nan
-    filled = int(np.count_nonzero(known == fill))
-    if filled + edge.size - known.size < _ENCLOSED * edge.size:
-        return False
-    left = np.isfinite(pixels)
-    if filled < 0.5 * known.size:
-        fill = math.nan
-    left &= pixels != fill
-    share = float(np.mean(left))
-    if not _FEWEST / left.size < share < 1.0 - _LEAST_EMPTY:
-        return False
-    inner = left.copy()
-    inner[1:] &= left[:-1]
-    inner[:-1] &= left[1:]
-    inner[:, 1:] &= left[:, :-1]
-    inner[:, :-1] &= left[:, 1:]
-    values, along = pixels[left], pixels[left > inner]
-    if not 0 < along.size < _ALONG_THE_BORDER * values.size:
-        return False
-    border = parted_median(along)
-    if np.count_nonzero(values < border) > _FAINTER * values.size:
-        return False
-    step = np.abs(_second_differences(pixels))
-    step = step[left[:, :-2] & left[:, 1:-1] & left[:, 2:]]
-    if step.size < _FEWEST:
-        return False
-    noise = SIGMA_PER_DEVIATION / math.sqrt(1.5) * median(step)
-    if not median(values) - border > _STILL_FALLS * noise:
-        return False
-    return not (math.isfinite(fill) and _fades_to(fill, pixels, left, values))
-
-
-def _fades_to(fill: float, pixels: np.ndarray, left: np.ndarray, values: np.ndarray) -> bool:
-    """Whether the light has nearly reached the value of the others: a model without noise, which lacks nothing.
-
-    Looked at is where an edge that was smoothed by a pixel doesn't reach.
-    """
-    from scipy import ndimage
-
-    deep = ndimage.binary_erosion(left, iterations=_DEEP, border_value=1)
-    along = pixels[deep > ndimage.binary_erosion(deep, border_value=1)]
-    return along.size > 0 and 0.0 <= parted_median(along) - fill < _LOST * (float(values.mean(dtype=float)) - fill)

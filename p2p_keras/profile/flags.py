@@ -19,7 +19,8 @@ from p2p_keras.core.growth import radii_of_light
 from p2p_keras.core.padded import at_index, interpolated, medians, packed
 from p2p_keras.core.robust import SIGMA_PER_DEVIATION
 from p2p_keras.core.units import MAG_PER_RELATIVE_ERROR, intensity_from_mu
-from p2p_keras.profile.altered_pixels import clipped_sky, no_sky, nonlinear
+from p2p_keras.profile.altered_pixels import clipped_sky, nonlinear
+from p2p_keras.profile.missing_sky import no_sky
 from p2p_keras.profile.surroundings import ProfileRows, Surroundings, bright_neighbour, surroundings, uneven_sky
 
 if TYPE_CHECKING:

@@ -9,9 +9,10 @@ from scipy import ndimage
 
 from p2p_keras.core.growth import radius_of_light
 from p2p_keras.images import GalaxyImage
-from p2p_keras.profile.altered_pixels import clipped_sky, no_sky
+from p2p_keras.profile.altered_pixels import clipped_sky
 from p2p_keras.profile.columns import COLUMN_UNITS, META_KEYS, isophotal_radius, pa_from_x, plain_arrays
 from p2p_keras.profile.flags import FLAGS, quality_of
+from p2p_keras.profile.missing_sky import no_sky
 from p2p_keras.profile.tables.building import profile_table
 
 SCALE, ZERO = 0.4, 22.5
