@@ -71,14 +71,10 @@ FLAGS = {
         "linear image: the pixels were stretched (asinh, logarithm, levels of a picture), so mu has no meaning",
     ),
     "clipped_sky": Flag(
-        2,
-        "the faint side of the sky's noise is missing (pixels below 0 or another level were set to it, masked, or made "
-        "positive), so outskirts and total come out too faint: measure the image as it was before",
+        2, "the faint side of the sky's noise was cut off (set to a level, masked, folded): the total is too faint"
     ),
     "no_sky": Flag(
-        1,
-        "the pixels end where the galaxy does, all others being masked or of one value (its segment, an aperture): the "
-        "light beyond is lost and the sky can't be known, so outskirts and total come out too faint",
+        1, "only the galaxy's own pixels are left (its segment, an aperture): light beyond is lost, the sky unknown"
     ),
     "masked_rings": Flag(
         1,

@@ -21,9 +21,9 @@ _ALONG_THE_BORDER = 0.25
 
 _FAINTER = 0.3
 _STILL_FALLS = 0.4
-"""Share of the pixels that are fainter than the border, and its distance from the median of all in units of the noise. Of
-35 segments at 1.5 sigma the first was 0.28 at most, the second 0.72 at least; of 23 apertures with as much sky as galaxy
-0.33 at least, and 0.55 at most."""
+"""Share of the pixels that are fainter than the border, and its distance from the median of all in units of the noise.
+Of 35 segments at 1.5 sigma the first was 0.28 at most, the second 0.72 at least; of 23 apertures with as much sky as
+galaxy 0.33 at least, and 0.55 at most."""
 
 _LOST = 0.02
 _DEEP = 3
