@@ -11,7 +11,7 @@ from p2p_keras.core.errors import InputError
 from p2p_keras.profile.tables.files import ProfileWriter
 from p2p_keras.profile.tables.formats import ListedGalaxies, write_galaxies
 from p2p_keras.profile.tables.measured import MeasuredProfile, plain_meta
-from p2p_keras.profile.tables.spool import Spool
+from p2p_keras.profile.tables.spool import Spool, spool_of
 from p2p_keras.profile.tables.text import unescaped_columns
 
 if TYPE_CHECKING:
@@ -43,9 +43,9 @@ class ColourWriter:
         self._spool: Spool | None = None
         self._units: dict[str, str] = {"sma": "arcsec"}
         if not self.is_folder:
-            folder = self.output.with_name(f".{self.output.name}.spool")
-            left_over = folder.exists()
-            self._spool = Spool(folder, keep=resume)
+            waiting = spool_of(self.output)
+            left_over = waiting.exists()
+            self._spool = Spool(waiting, keep=resume)
             if resume and not left_over and self.output.exists():
                 self._load()
             for name in self._spool.column_names():

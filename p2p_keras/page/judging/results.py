@@ -17,9 +17,9 @@ from p2p_keras.images.reading import read_image
 from p2p_keras.measure.outputs.gallery import number_in
 from p2p_keras.measure.outputs.summary import read_summary
 from p2p_keras.page.judging.kinds import is_survey
-from p2p_keras.profile.tables.lists import joined
 from p2p_keras.profile.tables.measured import table_of_columns
 from p2p_keras.profile.tables.reading import open_profiles
+from p2p_keras.profile.tables.text import joined
 
 if TYPE_CHECKING:
     from astropy.table import QTable

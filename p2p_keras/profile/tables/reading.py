@@ -12,9 +12,8 @@ from p2p_keras.core.errors import InputError, UsageError
 from p2p_keras.profile.columns import plain_arrays
 from p2p_keras.profile.tables.autoprof import read_prof
 from p2p_keras.profile.tables.formats import GALAXIES
-from p2p_keras.profile.tables.lists import SENTENCES, split
 from p2p_keras.profile.tables.measured import table_of_columns
-from p2p_keras.profile.tables.text import unescaped_columns
+from p2p_keras.profile.tables.text import SENTENCES, split, unescaped_columns
 
 if TYPE_CHECKING:
     from astropy.table import QTable, Table
