@@ -15,9 +15,9 @@ from p2p_keras.profile.columns import TEXT_KEYS
 from p2p_keras.profile.derived.quantities import quantity_units
 from p2p_keras.profile.tables.measured import MeasuredProfile
 from p2p_keras.profile.tables.meta_table import meta_table
-from p2p_keras.profile.tables.reading import TABLE_FORMATS, format_of
+from p2p_keras.profile.tables.reading import TABLE_FORMATS, format_of, read_table
 from p2p_keras.profile.tables.spool import Spool, spool_of
-from p2p_keras.profile.tables.text import to_fits, unescaped_columns
+from p2p_keras.profile.tables.text import to_fits
 
 if TYPE_CHECKING:
     from astropy.table import QTable, Table
@@ -103,21 +103,9 @@ def read_summary(path: str | os.PathLike[str]) -> Table:
     InputError
         It can't be read.
     """
-    from astropy.table import Table
-
     path = Path(path)
     try:
-        if path.suffix.lower() == ".parquet":
-            import pyarrow.parquet
-
-            rows = pyarrow.parquet.read_table(path)
-            columns = {name: rows[name].to_numpy() for name in rows.column_names}
-            return Table({name: np.asarray(v.tolist()) if v.dtype == object else v for name, v in columns.items()})
-        how = _HOW[path.suffix.lower().lstrip(".")]
-        if how["format"] == "fits":
-            table = Table.read(path, character_as_bytes=False, mask_invalid=False, **how)
-            return unescaped_columns(table)
-        return Table.read(path, converters=dict.fromkeys(TEXT_KEYS, str), **how)
+        return read_table(path, TEXT_KEYS)
     except Exception as error:  # every reader has its own
         raise InputError(path, f"can't be read as a summary ({error})") from error
 
