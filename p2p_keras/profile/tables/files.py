@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 from p2p_keras.core.atomic_files import safe_name, write_whole
 from p2p_keras.core.errors import InputError, UsageError
 from p2p_keras.profile.tables.autoprof import write_prof
-from p2p_keras.profile.tables.finished import FinishedFiles, FinishedGalaxies
+from p2p_keras.profile.tables.finished import Finished, FinishedFiles, FinishedGalaxies
 from p2p_keras.profile.tables.formats import ListedGalaxies, write_galaxies
 from p2p_keras.profile.tables.measured import MeasuredProfile
 from p2p_keras.profile.tables.reading import FORMATS, TABLE_FORMATS, format_of, read_profiles
@@ -102,7 +102,7 @@ class ProfileWriter:
         self._names: set[str] = set()
         self._spool: Spool | None = None
         self._left_over = False
-        self._finished: FinishedFiles | FinishedGalaxies | None = None
+        self._finished: Finished | None = None
         folder = self.output if self.is_folder else self.output.parent
         try:
             folder.mkdir(parents=True, exist_ok=True)

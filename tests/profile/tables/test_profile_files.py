@@ -95,6 +95,26 @@ def test_folder_gets_a_file_each(tmp_path):
         assert_same(a, b)
 
 
+@pytest.mark.parametrize("path", ["out.ecsv", "out.parquet", "folder"])
+def test_meta_in_yaml_is_read_as_it_was(path, tmp_path):
+    """Numbers that JSON and YAML spell differently would come back as text, or text that looks like them as numbers."""
+    odd = {
+        "small": 1e-05,
+        "large": -1e16,
+        "none": None,
+        "infinite": float("-inf"),
+        "text": 'x": NaN, y 1e-05 \U0001f600 \\ud83d "q" Infinity',
+        "end": "\\",
+        "nested": {"a": [1e-07, float("inf"), True]},
+    }
+    profile = a_profile("\U0001f52d 007")
+    profile.meta.update(odd)
+    write_profiles([profile], tmp_path / path)
+    [back] = read_profiles(tmp_path / path)
+    assert {key: back.meta[key] for key in odd} == odd
+    assert {key: type(back.meta[key]) for key in odd} == {key: type(value) for key, value in odd.items()}
+
+
 @pytest.mark.parametrize("output", ["out.fits", "folder"])
 def test_equal_names_are_kept_apart(output, tmp_path):
     """The second ngc1.fits of another folder would overwrite the first."""
