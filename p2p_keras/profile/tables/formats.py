@@ -161,7 +161,7 @@ def _write_ecsv(galaxies: Galaxies, path: Path, columns: Mapping[str, str], sing
 def _write_rows(file: TextIO, galaxies: Galaxies, columns: Mapping[str, str], single: bool, delimiter: str) -> None:
     file.write(delimiter.join(list(columns) if single else ["name", *columns]) + "\n")
     for names, counts, block in _blocks(galaxies, columns):
-        cells = [map(repr, column.tolist()) for column in block]
+        cells: list[Iterable[str]] = [map(repr, column.tolist()) for column in block]
         if not single:
             quoted = [_text_cell(name, delimiter) for name in names]
             cells.insert(0, chain.from_iterable(map(repeat, quoted, counts)))
@@ -240,7 +240,8 @@ def _fits_format(kind: np.dtype) -> tuple[str, np.dtype]:
     if kind.kind == "U":
         width = kind.itemsize // 4
         return f"{width}A", np.dtype(f"S{width}")
-    return {"b": ("L", np.dtype("u1")), "i": ("K", np.dtype(">i8")), "f": ("D", np.dtype(">f8"))}[kind.kind]
+    code, kept = {"b": ("L", "u1"), "i": ("K", ">i8"), "f": ("D", ">f8")}[kind.kind]
+    return code, np.dtype(kept)
 
 
 def _fits_unit(unit: str) -> str:
