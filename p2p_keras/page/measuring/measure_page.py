@@ -164,8 +164,7 @@ class MeasurePage:
         if len(images) > 1:
             self.request = replace(self.request, reference=None)  # the one that two of three files had
             try:
-                self.open_bands(bands_of_files(images), mask)
-                return
+                return self.open_bands(bands_of_files(images), mask)
             except P2PError as error:
                 sentence = str(error)
         self._open_path(images[name], name, mask)
@@ -257,17 +256,13 @@ class MeasurePage:
         location.search = "?" + urlencode(kept | asked) if kept | asked else ""
 
     def _download(self, kind: str) -> io.BytesIO | None:
-        measurement = self.measurement
+        image, profile, mask = self.measurement.image, self.measurement.profile, self.measurement.request.mask
         try:
             if kind == "given mask":
-                return (
-                    None
-                    if measurement.request.mask is None
-                    else io.BytesIO(Path(measurement.request.mask).read_bytes())
-                )
-            if measurement.image is not None and measurement.profile is not None:
-                self.controls.buttons[kind].filename = file_name(measurement.profile, kind)
-                return io.BytesIO(download(measurement.image, measurement.profile, kind))
+                return None if mask is None else io.BytesIO(Path(mask).read_bytes())
+            if image is not None and profile is not None:
+                self.controls.buttons[kind].filename = file_name(profile, kind)
+                return io.BytesIO(download(image, profile, kind))
         except P2PError as error:
             self._say(str(error))
         return None
@@ -351,6 +346,5 @@ class MeasurePage:
     def _restretch(self) -> None:
         self._recolour()
         if self.measurement.field is not None:
-            self.sky_image.show_layer(
-                self.measurement, self.stretch, layer_of(self.controls.layer.value, self.measurement)
-            )
+            layer = layer_of(self.controls.layer.value, self.measurement)
+            self.sky_image.show_layer(self.measurement, self.stretch, layer)
