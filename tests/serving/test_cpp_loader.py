@@ -56,7 +56,7 @@ def test_cpp_loader_gives_pythons_numbers(loader, shipped_server, tmp_path):
     side = image.shape[0]
     image.tofile(tmp_path / "image.f32")
     (tmp_path / "example").write_bytes(encode_image(image, 22.5, 0.4))
-    with ProfileClient(shipped_server.address, model="isophote", timeout=300) as client:  # Python's, loaded once for all
+    with ProfileClient(shipped_server.address, model="isophote", timeout=300) as client:
         expected = client.outputs(image[None], 22.5, 0.4)["mu"][0]
     command = [str(word) for word in (loader, folder, tmp_path / "image.f32", side, tmp_path / "example")]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
