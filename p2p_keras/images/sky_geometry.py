@@ -90,7 +90,7 @@ _DISTORTING = frozenset(("A_", "B_", "AP", "BP", "CP", "DP", "D2", "AX", "DQ", "
 
 def _undistorted(header: Any) -> WCS:
     """A WCS by wcslib alone, at a tenth of the cost: astropy takes the header apart to look for distortions."""
-    wcs = WCS(naxis=2)
+    wcs = WCS(naxis=2, fix=False)
     wcs.wcs = Wcsprm(header.tostring(sep="", endcard=False, padding=False).encode("ascii"), relax=True).sub(2)
     wcs.pixel_shape = header.get("NAXIS1"), header.get("NAXIS2")
     return wcs

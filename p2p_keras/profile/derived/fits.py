@@ -38,6 +38,10 @@ _STEP_TOLERANCE = 1e-7
 """Of mu_e (mag), ln re and ln n: what a last step may change."""
 _COST_TOLERANCE = 1e-13
 _MOST_STEPS = 40
+_FAR = 100.0
+"""Of the last radius: a re beyond is on its way to nowhere."""
+_MOST_DAMPING = 1e4
+_OTHER_STARTS = (0.8, 0.5)
 _MIDDLE_LOG_N, _WIDTH_LOG_N = 0.5 * math.log(0.3 * 20.0), 0.5 * math.log(20.0 / 0.3)
 
 
@@ -170,12 +174,21 @@ def _fit_sersic(points: _Points, r50: np.ndarray) -> list[dict[str, float]]:
     log_r = np.where(used, np.log(sma), np.nan)
     [mu_e] = interpolated(np.log(start)[:, None], log_r, np.where(used, mu, np.nan))
     x = np.stack([mu_e[:, 0], np.log(start), np.full(start.shape, math.log(1.5))], axis=1)
-    x, converged = _levenberg_marquardt(sma, mu, weight, x)
-    for i in np.flatnonzero(~converged):
+    begin = x
+    x, converged = _levenberg_marquardt(sma, mu, weight, begin)
+    good = converged & _within_limits(x, end)
+    for n in _OTHER_STARTS:
+        # From there some fits go to a limit, though there is a law that fits: it is looked for from smaller n.
+        i = np.flatnonzero(~good)
+        if i.size:
+            begin[i, 2] = math.log(n)
+            x[i], converged[i] = _levenberg_marquardt(sma[i], mu[i], weight[i], begin[i])
+            good[i] = converged[i] & _within_limits(x[i], end[i])
+    for i in np.flatnonzero(~converged & _within_limits(x, end)):
         # Whether such a profile has an answer at all is for the reference to say.
         n = points.count[i]
-        x[i], converged[i] = _by_minpack(sma[i, :n], mu[i, :n], weight[i, :n], start[i])
-    good = converged & _within_limits(x, end)
+        x[i], good[i] = _by_minpack(sma[i, :n], mu[i, :n], weight[i, :n], start[i])
+        good[i] &= _within_limits(x[i : i + 1], end[i : i + 1])[0]
     n, re = _laws(x)
     laws: list[dict[str, float]] = [{} for _ in good]
     index = np.flatnonzero(good)
@@ -212,6 +225,7 @@ def _levenberg_marquardt(
     residual, slopes = _seen(sma, mu, weight, x)
     cost = (residual * residual).sum(axis=1)
     converged = np.zeros(len(x), dtype=bool)
+    farthest = np.log(_FAR * sma.max(axis=1))
     left = np.arange(len(x))
     for _ in range(_MOST_STEPS):
         turned = slopes[left]
@@ -223,7 +237,8 @@ def _levenberg_marquardt(
         moved = x[left] - step
         tried, its_slopes = _seen(sma[left], mu[left], weight[left], moved)
         new = (tried * tried).sum(axis=1)
-        better = new <= cost[left]
+        # A step far beyond any galaxy's n is taken back and made smaller, as one that fits worse.
+        better = (new <= cost[left]) & (np.abs(moved[:, 2] - _MIDDLE_LOG_N) < _WIDTH_LOG_N)
         kept = left[better]
         small = np.abs(step).max(axis=1) < _STEP_TOLERANCE
         small |= better & (cost[left] - new < _COST_TOLERANCE * new) & (damping[left] < 1.0)
@@ -235,7 +250,7 @@ def _levenberg_marquardt(
         )
         damping[left] *= np.where(better, 0.1, 10.0)
         converged[left[small]] = True
-        left = left[~small & (np.abs(x[left, 2] - _MIDDLE_LOG_N) < _WIDTH_LOG_N)]
+        left = left[~small & (x[left, 1] < farthest[left]) & (damping[left] < _MOST_DAMPING)]
         if not left.size:
             break
     return x, converged
