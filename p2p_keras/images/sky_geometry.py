@@ -187,7 +187,7 @@ def jacobian_of(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
 
 
 def _jacobian_at(wcs: WCS, x: float, y: float) -> np.ndarray:
-    """`jacobian_of` for one pixel of an ICRS WCS in plain numbers: a file needs it twice, and arrays take thrice as long."""
+    """`jacobian_of` for one pixel of an ICRS WCS, in plain numbers: arrays take thrice as long."""
     world = _world(wcs, np.array([[x, y], [x + 0.5, y], [x - 0.5, y], [x, y + 0.5], [x, y - 0.5]])).tolist()
     vectors = []
     for ra, dec in world[1:]:

@@ -231,7 +231,8 @@ class _Sectors(NamedTuple):
     @classmethod
     def about(cls, dx: np.ndarray, dy: np.ndarray) -> _Sectors:
         left, low = int(np.searchsorted(dx, 0.0)), int(np.searchsorted(dy, 0.0))
-        quadrants = [(r, c) for r in (slice(None, low), slice(low, None)) for c in (slice(None, left), slice(left, None))]
+        sides, halves = (slice(None, left), slice(left, None)), (slice(None, low), slice(low, None))
+        quadrants = [(rows, columns) for rows in halves for columns in sides]
         return cls(quadrants, np.abs(dy)[:, None] > np.abs(dx))
 
     def counts(self, which: np.ndarray) -> np.ndarray:
