@@ -179,17 +179,17 @@ def _fit_sersic(points: _Points, r50: np.ndarray) -> list[dict[str, float]]:
     begin = x
     x, converged = _levenberg_marquardt(sma, mu, weight, begin)
     good = converged & _within_limits(x, end)
-    for n in _OTHER_STARTS:
+    for smaller in _OTHER_STARTS:
         # From there some fits go to a limit, though there is a law that fits: it is looked for from smaller n.
-        i = np.flatnonzero(~good)
-        if i.size:
-            begin[i, 2] = math.log(n)
-            x[i], converged[i] = _levenberg_marquardt(sma[i], mu[i], weight[i], begin[i])
-            good[i] = converged[i] & _within_limits(x[i], end[i])
+        lost = np.flatnonzero(~good)
+        if lost.size:
+            begin[lost, 2] = math.log(smaller)
+            x[lost], converged[lost] = _levenberg_marquardt(sma[lost], mu[lost], weight[lost], begin[lost])
+            good[lost] = converged[lost] & _within_limits(x[lost], end[lost])
     for i in np.flatnonzero(~converged & _within_limits(x, end)):
         # Whether such a profile has an answer at all is for the reference to say.
-        n = points.count[i]
-        x[i], good[i] = _by_minpack(sma[i, :n], mu[i, :n], weight[i, :n], start[i])
+        count = points.count[i]
+        x[i], good[i] = _by_minpack(sma[i, :count], mu[i, :count], weight[i, :count], start[i])
         good[i] &= _within_limits(x[i : i + 1], end[i : i + 1])[0]
     n, re = _laws(x)
     laws: list[dict[str, float]] = [{} for _ in good]
