@@ -13,6 +13,7 @@ __all__ = [
     "clipped_mean",
     "lower_deviation",
     "median",
+    "median_below",
     "median_deviation",
     "parted_median",
     "weighted_median",
@@ -133,24 +134,37 @@ def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
 
 
 _SAMPLED = 1024
+_MARGINS = (0.02, 0.06)
+"""Shares of a sample beside its middle between which the median is looked for: a standard deviation of the sample's
+own median is 0.016."""
 
 
 def median(values: np.ndarray) -> float:
     """Median of finite values: what np.median gives.
 
-    Of many values only those are put in order that a sample of them says lie in the middle.
+    Of many values only those are put in order that a sample of them says lie in the middle: to count values costs a
+    sixtieth of putting them in order.
     """
     size, half = values.size, values.size // 2
     if size > 8 * _SAMPLED:
         sample = np.sort(values[:: size // _SAMPLED])
-        low, high = sample[int(0.44 * sample.size)], sample[int(0.56 * sample.size)]
-        above = values >= low
-        below = size - int(np.count_nonzero(above))
-        above &= values <= high
-        middle = values[above]
-        if below < half - 1 and half < below + middle.size:
-            return parted_median(middle, half - below, even=size % 2 == 0)
+        for margin in _MARGINS:
+            low, high = (sample[int((0.5 + side) * sample.size)] for side in (-margin, margin))
+            near = values >= low
+            below = size - int(np.count_nonzero(near))
+            near &= values <= high
+            if below < half - 1 and half < below + int(np.count_nonzero(near)):
+                # Not values[near], which takes several times as long where true and false alternate at random.
+                return parted_median(values.compress(near), half - below, even=size % 2 == 0)
     return parted_median(values, half, even=size % 2 == 0)
+
+
+def median_below(values: np.ndarray, limit: float) -> bool:
+    """Whether the median of finite values is below a limit; mostly found by counting."""
+    below, half = int(np.count_nonzero(values < limit)), values.size // 2
+    if below != half or values.size % 2:
+        return below > half
+    return median(values) < limit
 
 
 def parted_median(values: np.ndarray, half: int | None = None, *, even: bool = False) -> float:

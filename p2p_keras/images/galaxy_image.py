@@ -187,6 +187,8 @@ class GalaxyImage:
         Padding then changes no profile: radii and the look for the target go with the image's size. The target stays
         in the middle.
         """
+        if all(np.isfinite(self.pixels[edge]).any() for edge in (0, (slice(None), 0))):
+            return self  # as nearly always
         rows = _empty_margin(np.isfinite(self.pixels).any(axis=1))
         columns = _empty_margin(np.isfinite(self.pixels).any(axis=0))
         if rows == columns == 0:

@@ -24,7 +24,7 @@ def is_fits_name(name: str) -> bool:
 
 def stem_of(path: str | os.PathLike[str]) -> str:
     """File name without its FITS and compression endings: ``a/ngc1.fits.gz`` -> ``ngc1``."""
-    name = Path(path).name
+    name = os.path.basename(os.path.normpath(path))
     stem = _FITS_NAME.sub("", name)
     return stem or name
 

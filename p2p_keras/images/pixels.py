@@ -60,10 +60,12 @@ def clean_pixels(pixels: np.ndarray, mask: np.ndarray | None, source: object) ->
     """
     with np.errstate(over="ignore", invalid="ignore"):
         out = np.array(pixels, dtype=np.float32)
-    out[~np.isfinite(out)] = np.nan
-    if not np.isfinite(out).any():
+    low, high = out.min(), out.max()
+    if not (np.isfinite(low) and np.isfinite(high)):
+        out[~np.isfinite(out)] = np.nan
+        low, high = np.fmin.reduce(out, axis=None), np.fmax.reduce(out, axis=None)
+    if np.isnan(low):
         raise InputError(source, "no pixel has a value (all are NaN, blank or outside the frame)")
-    low, high = np.nanmin(out), np.nanmax(out)
     if low == high:
         raise InputError(source, f"all pixels have the same value ({low:g}), so there is no image")
     if mask is not None:
@@ -116,8 +118,7 @@ def _fill_values(pixels: np.ndarray) -> list[float]:
     """The lowest and the highest value, where several pixels share it and it is far from the next."""
     fills = []
     with np.errstate(over="ignore", invalid="ignore"):
-        for sign in (1.0, -1.0):
-            extreme = sign * float(np.fmin.reduce(sign * pixels, axis=None, where=np.isfinite(pixels), initial=np.inf))
+        for sign, extreme in zip((1.0, -1.0), _extremes(pixels), strict=True):
             same = pixels == extreme
             if not np.isfinite(extreme) or not _FEWEST_FILLED <= np.count_nonzero(same) < 0.5 * pixels.size:
                 continue
@@ -132,6 +133,16 @@ def _fill_values(pixels: np.ndarray) -> list[float]:
             if others.min() - sign * extreme > _FAR_OFF * spread > 0.0:
                 fills.append(extreme)
     return fills
+
+
+def _extremes(pixels: np.ndarray) -> tuple[float, float]:
+    """The lowest and the highest finite value; infinite where there is none."""
+    low, high = float(pixels.min()), float(pixels.max())
+    if np.isfinite(low) and np.isfinite(high):
+        return low, high
+    seen = np.isfinite(pixels)
+    low, high = np.min(pixels, where=seen, initial=np.inf), np.max(pixels, where=seen, initial=-np.inf)
+    return float(low), float(high)
 
 
 def _missing_zeros(pixels: np.ndarray) -> tuple[bool, float]:

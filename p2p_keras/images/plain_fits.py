@@ -8,6 +8,7 @@ header's. So a plain file's header and pixels are exactly those that astropy giv
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from typing import Any
@@ -136,6 +137,7 @@ def _header(start: bytes) -> tuple[PlainHeader, int]:
     raise _NotPlain
 
 
+@functools.lru_cache(maxsize=4096)  # most cards are the same in all files of a survey
 def _read(card: str) -> tuple[str, Any, str]:
     """Keyword, value and comment of one card."""
     match = _VALUE.fullmatch(card)

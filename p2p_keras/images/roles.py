@@ -6,6 +6,7 @@ measured in a folder either.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -119,6 +120,7 @@ def _role_of_card(value: str) -> str:
     return known.get(text) or role_of_name(text)
 
 
+@functools.lru_cache(maxsize=256)  # asked of a file for itself and for what lies beside it
 def role_of_file(path: str) -> str:
     """Role that a file's name gives it by its last word that says something; ``""`` or science: an image.
 

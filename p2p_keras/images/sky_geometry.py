@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import math
 import re
 from typing import Any
 
@@ -34,6 +35,7 @@ __all__ = [
     "local_pixel_scale",
     "local_pixel_scales",
     "pixel_elongation",
+    "elongation",
     "sky_position_angle",
     "turned_to_sky",
     "shifted_wcs",
@@ -88,7 +90,7 @@ _DISTORTING = frozenset(("A_", "B_", "AP", "BP", "CP", "DP", "D2", "AX", "DQ", "
 
 def _undistorted(header: Any) -> WCS:
     """A WCS by wcslib alone, at a tenth of the cost: astropy takes the header apart to look for distortions."""
-    wcs = WCS(naxis=2)
+    wcs = WCS(naxis=2, fix=False)
     wcs.wcs = Wcsprm(header.tostring(sep="", endcard=False, padding=False).encode("ascii"), relax=True).sub(2)
     wcs.pixel_shape = header.get("NAXIS1"), header.get("NAXIS2")
     return wcs
@@ -162,6 +164,8 @@ def local_jacobian(wcs: WCS, x: Any, y: Any) -> np.ndarray:
     -------
     array (..., 2, 2), leading axes those of `x` and `y`
     """
+    if np.ndim(x) == np.ndim(y) == 0 and _rotation(wcs) == ():
+        return _jacobian_at(wcs, float(x), float(y))
     return jacobian_of(*(np.deg2rad(angle) for angle in pixel_to_icrs_degrees(wcs, *cross_at(x, y))))
 
 
@@ -180,6 +184,23 @@ def jacobian_of(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
     east = np.stack([-sin_ra, cos_ra, np.zeros_like(cos_ra)], axis=-1)
     north = np.stack([-sin_dec * cos_ra, -sin_dec * sin_ra, cos_dec], axis=-1)
     return _RAD_TO_ARCSEC * (np.stack([east, north], axis=-2) @ steps)
+
+
+def _jacobian_at(wcs: WCS, x: float, y: float) -> np.ndarray:
+    """`jacobian_of` for one pixel of an ICRS WCS, in plain numbers: arrays take thrice as long."""
+    world = _world(wcs, np.array([[x, y], [x + 0.5, y], [x - 0.5, y], [x, y + 0.5], [x, y - 0.5]])).tolist()
+    vectors = []
+    for ra, dec in world[1:]:
+        ra, dec = math.radians(ra), math.radians(dec)
+        vectors.append((math.cos(dec) * math.cos(ra), math.cos(dec) * math.sin(ra), math.sin(dec)))
+    ra, dec = (math.radians(angle) for angle in world[0])
+    sin_ra, cos_ra, sin_dec, cos_dec = math.sin(ra), math.cos(ra), math.sin(dec), math.cos(dec)
+    east, north = [], []
+    for beyond, behind in (vectors[:2], vectors[2:]):
+        u, v, w = (a - b for a, b in zip(beyond, behind, strict=True))
+        east.append(_RAD_TO_ARCSEC * (cos_ra * v - sin_ra * u))
+        north.append(_RAD_TO_ARCSEC * (cos_dec * w - sin_dec * (cos_ra * u + sin_ra * v)))
+    return np.array([east, north])
 
 
 def pixel_to_icrs_degrees(wcs: WCS, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -238,7 +259,8 @@ def _is_icrs(wcs: WCS) -> bool:
 
 def local_pixel_scale(wcs: WCS, x: float, y: float) -> float:
     """Arcsec per pixel at (x, y): the square root of the pixel's area on the sky."""
-    return float(local_pixel_scales(wcs, x, y))
+    (a, b), (c, d) = local_jacobian(wcs, x, y).tolist()
+    return math.sqrt(abs(a * d - b * c))
 
 
 def local_pixel_scales(wcs: WCS, x: Any, y: Any) -> np.ndarray:
@@ -248,8 +270,15 @@ def local_pixel_scales(wcs: WCS, x: Any, y: Any) -> np.ndarray:
 
 def pixel_elongation(wcs: WCS, x: float, y: float) -> float:
     """Longer over shorter side of the pixel at (x, y); 1 for a square one."""
-    singular = np.linalg.svd(local_jacobian(wcs, x, y), compute_uv=False)
-    return float(singular[0] / singular[1])
+    return elongation(local_jacobian(wcs, x, y))
+
+
+def elongation(jacobian: np.ndarray) -> float:
+    """Longer over shorter side of a pixel, by a finite `local_jacobian`; infinite for one without area."""
+    (a, b), (c, d) = jacobian.tolist()
+    # The singular values' squares have these sum and product.
+    total, area = a * a + b * b + c * c + d * d, abs(a * d - b * c)
+    return (total + math.sqrt(max(total * total - 4.0 * area * area, 0.0))) / (2.0 * area) if area > 0.0 else math.inf
 
 
 def sky_position_angle(wcs: WCS, pa_from_x: Any, x: float, y: float) -> np.ndarray:

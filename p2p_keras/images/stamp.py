@@ -16,7 +16,7 @@ from p2p_keras.images.cutout import BINNED_SIDE, MAX_SIDE, MIN_SIDE, Window, tar
 from p2p_keras.images.first_look import side_of_large
 from p2p_keras.images.noise import correlation
 from p2p_keras.images.pixels import clean_pixels, missing_pixels
-from p2p_keras.images.sky_geometry import PLAUSIBLE_PIXEL_SCALE, local_jacobian, shifted_wcs
+from p2p_keras.images.sky_geometry import PLAUSIBLE_PIXEL_SCALE, elongation, local_jacobian, shifted_wcs
 from p2p_keras.images.square_pixels import (
     LARGEST_ELONGATION,
     MOST_ELONGATED,
@@ -126,20 +126,21 @@ def cut_stamp(
         stamp.wcs = shifted_wcs(wcs, window.x_start, window.y_start)
         try:
             stamp.jacobian = local_jacobian(stamp.wcs, (window.width - 1) / 2, (window.height - 1) / 2)
-            stamp.wcs_scale = math.sqrt(abs(float(np.linalg.det(stamp.jacobian))))
+            (a, b), (c, d) = stamp.jacobian.tolist()
+            stamp.wcs_scale = math.sqrt(abs(a * d - b * c))
         except Exception:  # the projection has no sky there
             stamp.jacobian = None
         low, high = PLAUSIBLE_PIXEL_SCALE
         if not low < stamp.wcs_scale < high:
             stamp.jacobian, stamp.wcs_scale = None, math.nan
     stamp.pixels = clean_pixels(stamp.pixels, stamp.hidden, source)
-    elongation = _elongation(stamp.jacobian)
+    longer = _elongation(stamp.jacobian)
     if size is None and x is None and max(pixels.shape) > MAX_SIDE:
         _bin(stamp, binning_for(max(stamp.pixels.shape), BINNED_SIDE), source)
     elif size is not None and size > MAX_SIDE:
         _bin(stamp, binning_for(max(stamp.pixels.shape), MAX_SIDE), source)
-    if elongation > LARGEST_ELONGATION:
-        _make_square(stamp, elongation, size, source)
+    if longer > LARGEST_ELONGATION:
+        _make_square(stamp, longer, size, source)
     if stamp.sigma is not None:
         stamp.sigma = np.where(np.isfinite(stamp.pixels), stamp.sigma, np.nan)
     return stamp
@@ -181,8 +182,8 @@ def _window_of_square(window: Window, wcs: WCS | None) -> Window:
 def _elongation(jacobian: np.ndarray | None) -> float:
     if jacobian is None or not np.isfinite(jacobian).all():
         return 1.0
-    singular = np.linalg.svd(jacobian, compute_uv=False)
-    return float(singular[0] / singular[1]) if singular[1] > 0 else 1.0
+    longer = elongation(jacobian)
+    return longer if math.isfinite(longer) else 1.0
 
 
 def _bin(stamp: Stamp, factor: int, source: str) -> None:
@@ -210,12 +211,12 @@ def _bin(stamp: Stamp, factor: int, source: str) -> None:
     )
 
 
-def _make_square(stamp: Stamp, elongation: float, size: int | None, source: str) -> None:
+def _make_square(stamp: Stamp, longer: float, size: int | None, source: str) -> None:
     """Resample to square pixels of the same area; the target stays in the middle."""
     if stamp.jacobian is None:
         return
-    if elongation > MOST_ELONGATED:
-        raise InputError(source, f"its WCS makes pixels {elongation:.0f} times longer than wide, which can't be right")
+    if longer > MOST_ELONGATED:
+        raise InputError(source, f"its WCS makes pixels {longer:.0f} times longer than wide, which can't be right")
     matrix, _ = square_grid(stamp.jacobian)
     old = stamp.pixels.shape
     new = grid_shape(old, matrix) if size is None else (min(size, MAX_SIDE),) * 2
@@ -231,6 +232,6 @@ def _make_square(stamp: Stamp, elongation: float, size: int | None, source: str)
     stamp.x_offset, stamp.y_offset = float(offset[0]), float(offset[1])
     stamp.matrix = before @ matrix
     stamp.notes.append(
-        f"the pixels are {elongation:.2f} times longer than wide: the image was resampled to square pixels of their "
+        f"the pixels are {longer:.2f} times longer than wide: the image was resampled to square pixels of their "
         f"area ({new[1]} x {new[0]} px)"
     )

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from p2p_keras.core.robust import median, parted_median
+from p2p_keras.core.robust import median, median_below, parted_median
 from p2p_keras.profile.lopsided_sky import lopsided
 from p2p_keras.profile.pixel_noise import noise_of, second_differences
 from p2p_keras.profile.surroundings import ProfileRows, Surroundings
@@ -31,43 +31,42 @@ def nonlinear(profile: ProfileRows, light: Surroundings, pixels: np.ndarray) -> 
     Images of few photons, of coarse steps or of smooth models have no noise in their sky, and are not judged.
     """
     # The galaxy's own pixels, without the rest of the image; and rows enough for the noise of the sky.
-    within = _reach(np.any(light.inside, axis=1)), _reach(np.any(light.inside, axis=0), margin=1)
-    ours, inside, step = _steps(light, pixels, *within)
+    rows, columns = light.box
+    columns = slice(max(columns.start, 1), min(columns.stop, pixels.shape[1] - 1))
+    if columns.stop <= columns.start or rows.stop <= rows.start:
+        return False
+    within = rows, columns
     value = pixels[within] - pixels.dtype.type(profile.sky)
     with np.errstate(invalid="ignore"):
-        bright = ours & inside & (value > _BRIGHT_SIGMA * light.noise)
+        bright = value > _BRIGHT_SIGMA * light.noise
+    bright &= light.inside[within]
+    bright &= light.good[within]
+    bright &= ~light.other[within]
     values = value[bright]
     if values.size < 2 * _FEWEST:
         return False
     bright &= value >= parted_median(values)  # the brighter half
-    core = step[bright]
-    every = slice(None, None, max(1, pixels.size // _SAMPLED_SKY))
-    ours, inside, step = _steps(light, pixels, every, slice(1, pixels.shape[1] - 1))
-    sky = step[ours > inside]
+    core = _steps(pixels, *within)[bright]
+    every = slice(None, None, max(1, pixels.size // _SAMPLED_SKY)), slice(1, pixels.shape[1] - 1)
+    of_sky = light.good[every] > light.other[every]
+    sky = _steps(pixels, *every)[of_sky > light.inside[every]]
     sky, core = sky[np.isfinite(sky)], core[np.isfinite(core)]
     if min(sky.size, core.size) < _FEWEST:
         return False
     noise = median(sky)
-    if noise < _FEWEST_LEVELS * sky[sky > 0.0].min(initial=np.inf):
-        return False  # values come in steps as coarse as the noise
-    return median(core) < NONLINEAR_RATIO * noise
+    if not median_below(core, NONLINEAR_RATIO * noise):
+        return False
+    # Values in steps as coarse as the noise say nothing.
+    return not noise < _FEWEST_LEVELS * sky[sky > 0.0].min(initial=np.inf)
 
 
-def _reach(any_inside: np.ndarray, margin: int = 0) -> slice:
-    """From the first to the last row or column with a pixel inside, and so far from the image's edges."""
-    where = np.flatnonzero(any_inside)
-    start, stop = (int(where[0]), int(where[-1]) + 1) if where.size else (0, 0)
-    return slice(max(start, margin), max(min(stop, any_inside.size - margin), margin))
-
-
-def _steps(
-    light: Surroundings, pixels: np.ndarray, rows: slice, columns: slice
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of some pixels: no other source's, inside the last ellipse, and what they differ from their neighbours' mean."""
-    where = rows, columns
-    beside = (pixels[rows, slice(columns.start + shift, columns.stop + shift)] for shift in (-1, 1))
-    step = np.abs(pixels[where] - 0.5 * sum(beside))
-    return light.good[where] > light.other[where], light.inside[where], step
+def _steps(pixels: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
+    """What pixels differ from the mean of their two neighbours in a row."""
+    before, after = (pixels[rows, slice(columns.start + shift, columns.stop + shift)] for shift in (-1, 1))
+    step = before + after
+    step *= 0.5
+    np.subtract(pixels[rows, columns], step, out=step)
+    return np.abs(step, out=step)
 
 
 _SAMPLED_SKY = 8192
@@ -122,8 +121,13 @@ def _cut_off(pixels: np.ndarray) -> bool:
     sample = sample[np.isfinite(sample)]
     if sample.size < _FEWEST:
         return False
-    ranks = [0, sample.size * _LOWEST_PERCENT // 100, sample.size // 5]
-    first, low, more = np.partition(sample, ranks)[ranks]
+    first = sample.min()
+    # A fifth first, and of it the lowest: not all values need be put in order.
+    fifth, lowest = sample.size // 5, sample.size * _LOWEST_PERCENT // 100
+    faint = np.partition(sample, fifth)
+    more = faint[fifth]
+    faint = np.partition(faint[:fifth], lowest)
+    low = faint[lowest]
     if low - first > _FEW_BELOW * (more - low):
         return False  # a tail, as in nearly all images
     sample.sort()

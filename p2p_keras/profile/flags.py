@@ -17,7 +17,7 @@ from p2p_keras.core.ellipse import points, vector_from_angles
 from p2p_keras.core.extent import annulus_snr
 from p2p_keras.core.growth import radii_of_light
 from p2p_keras.core.padded import at_index, interpolated, medians, packed
-from p2p_keras.core.robust import SIGMA_PER_DEVIATION
+from p2p_keras.core.robust import SIGMA_PER_DEVIATION, median
 from p2p_keras.core.units import MAG_PER_RELATIVE_ERROR, intensity_from_mu
 from p2p_keras.profile.altered_pixels import clipped_sky, nonlinear
 from p2p_keras.profile.missing_sky import no_sky
@@ -298,11 +298,12 @@ def _saturated(around: _Disc, pixels: np.ndarray) -> bool:
     if centre.size < 5:
         return False
     top = float(np.fmax.reduce(pixels, axis=None))
-    if np.sum(centre >= top - 1e-5 * abs(top)) < 5:
+    if np.count_nonzero(centre >= top - 1e-5 * abs(top)) < 5:
         return False  # as nearly always: the image's median takes a hundred times as long
-    median = float(np.nanmedian(pixels))
-    spread = SIGMA_PER_DEVIATION * float(np.nanmedian(np.abs(pixels - median)))
-    return bool(top - median > 100.0 * spread)
+    values = pixels[np.isfinite(pixels)]
+    middle = median(values)
+    spread = SIGMA_PER_DEVIATION * median(np.abs(values - values.dtype.type(middle)))
+    return top - middle > 100.0 * spread
 
 
 _OF_ALL_PIXELS = {"clipped_sky": clipped_sky, "no_sky": no_sky}

@@ -7,6 +7,7 @@ radii in the place of radii, and medians of few of the values.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -23,6 +24,9 @@ NEIGHBOUR_SHARE = 0.2
 NEIGHBOUR_REACH = 1.5
 SKY_RING = (1.25, 2.5)
 _SECTORS = 8
+_FEWEST_OF_SECTOR = 50
+_SAMPLED_ROWS = 48
+_BRIGHT_PIXELS = 4
 _DETECTION_SIGMA = 5.0
 _EXCESS_OVER_PROFILE = 1.0
 """A pixel belongs to another source if it exceeds the target's own profile by this factor of it: spiral arms and bars
@@ -40,19 +44,63 @@ class ProfileRows(NamedTuple):
     intensity: np.ndarray
 
 
+class SquaredRadii(NamedTuple):
+    """Squared semi-major axis of the ellipse of one shape through each pixel, in the pixels' precision.
+
+    Attributes
+    ----------
+    dx : array (W,)
+    dy : array (H,)
+        Distances from the centre, px.
+    square : array (H, W)
+        px^2.
+    extent : (float, float)
+        How far an ellipse with a semi-major axis of 1 reaches in x and y.
+    """
+
+    dx: np.ndarray
+    dy: np.ndarray
+    square: np.ndarray
+    extent: tuple[float, float]
+
+    @classmethod
+    def about(cls, pixels: np.ndarray, x0: float, y0: float, e1: float, e2: float) -> SquaredRadii:
+        """Those of an image (H, W) for the ellipse vector (e1, e2)."""
+        dx, dy = np.arange(pixels.shape[1]) - x0, np.arange(pixels.shape[0]) - y0
+        norm = (1.0 - e1 * e1 - e2 * e2) / (1.0 + math.hypot(e1, e2))
+        # |S(-e) (dx, dy)|^2 with the stretch S of `p2p_keras.core.ellipse`, as one product of matrices.
+        along, across, mixed = (
+            factor / norm**2 for factor in ((1.0 - e1) ** 2 + e2 * e2, (1.0 + e1) ** 2 + e2 * e2, -4.0 * e2)
+        )
+        kind = pixels.dtype
+        of_rows = np.stack([np.ones_like(dy), dy, across * dy * dy], axis=1).astype(kind)
+        of_columns = np.stack([along * dx * dx, mixed * dx, np.ones_like(dx)]).astype(kind)
+        determinant = along * across - 0.25 * mixed * mixed
+        extent = math.sqrt(across / determinant), math.sqrt(along / determinant)
+        return cls(dx.astype(kind), dy.astype(kind), of_rows @ of_columns, extent)
+
+    def box(self, sma: float) -> tuple[slice, slice]:
+        """Rows and columns beyond which no pixel is within an ellipse; not the smallest."""
+        spans = []
+        for distance, reach in ((self.dy, self.extent[1]), (self.dx, self.extent[0])):
+            start, stop = -float(distance[0]) - sma * reach, -float(distance[0]) + sma * reach
+            first = min(max(math.floor(start) - 1, 0), distance.size)
+            spans.append(slice(first, max(min(math.ceil(stop) + 2, distance.size), first)))
+        return spans[0], spans[1]
+
+
 class Surroundings(NamedTuple):
     """The image less the profile painted along its own ellipses.
 
-    `square` (px^2), the squared semi-major axis, and `excess` (flux per pixel, NaN where masked) are (H, W), `dx` (W,)
-    and `dy` (H,) the distances from the centre; `inside` are pixels within the last ellipse, `good` those that aren't
-    masked, `other` those of other sources; `noise` is that of the sky per pixel.
+    `radii` are those of the pixels and `excess` (flux per pixel, NaN where masked) (H, W); `inside` are pixels within
+    the last ellipse, all of them in the rows and columns `box`, `good` those that aren't masked, `other` those of other
+    sources; `noise` is that of the sky per pixel.
     """
 
-    square: np.ndarray
-    dx: np.ndarray
-    dy: np.ndarray
+    radii: SquaredRadii
     excess: np.ndarray
     inside: np.ndarray
+    box: tuple[slice, slice]
     good: np.ndarray
     other: np.ndarray
     noise: float
@@ -75,12 +123,16 @@ def surroundings(
     image : GalaxyImage
         For its noise map.
     """
-    dx, dy, square = squared_radii(pixels, profile.x0, profile.y0, *shape)
+    radii = SquaredRadii.about(pixels, profile.x0, profile.y0, *shape)
     last = float(profile.sma[-1])
-    inside = square <= last * last
+    inside = radii.square <= last * last
+    box = radii.box(last)  # the galaxy's own pixels are often few
+    square, of_galaxy = radii.square[box], inside[box]
     excess = pixels - pixels.dtype.type(profile.sky)
-    model = _painted(profile, square[inside])
-    excess[inside] -= model
+    model = _painted(profile, square[of_galaxy])
+    own = excess[box][of_galaxy]
+    own -= model
+    excess[box][of_galaxy] = own
     outside = good > inside
     sample = excess[outside if np.count_nonzero(outside) > 200 else good]
     if not sample.size:
@@ -90,89 +142,110 @@ def surroundings(
     sample -= sample.dtype.type(level)
     noise = SIGMA_PER_DEVIATION * median(np.abs(sample, out=sample))
     threshold: Any = _DETECTION_SIGMA * noise
-    if image.noise is not None:  # the map's where it is larger than the sky's
+    of_map = image.noise is not None
+    if of_map:  # the map's where it is larger than the sky's
         threshold = _DETECTION_SIGMA * np.fmax(np.asarray(image.noise, dtype=excess.dtype), noise)
+    core = max(3.0, 0.1 * last)  # the PSF's core and a bulge that one shape can't follow
     with np.errstate(invalid="ignore"):
         other = excess > threshold
-    core = max(3.0, 0.1 * last)  # the PSF's core and a bulge that one shape can't follow
-    other &= square > core * core
-    of_the_galaxy = other[inside]
-    of_the_galaxy &= excess[inside] > _EXCESS_OVER_PROFILE * model
-    other[inside] = of_the_galaxy
-    return Surroundings(square, dx, dy, excess, inside, good, other, noise)
-
-
-def squared_radii(
-    pixels: np.ndarray, x0: float, y0: float, e1: float, e2: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Squared semi-major axis of the ellipse of one shape through each pixel, in the pixels' precision.
-
-    Returns
-    -------
-    dx : array (W,)
-    dy : array (H,)
-        Distances from the centre.
-    square : array (H, W)
-    """
-    dx, dy = np.arange(pixels.shape[1]) - x0, np.arange(pixels.shape[0]) - y0
-    norm = (1.0 - e1 * e1 - e2 * e2) / (1.0 + math.hypot(e1, e2))
-    # |S(-e) (dx, dy)|^2 with the stretch S of `p2p_keras.core.ellipse`.
-    along, across, mixed = (1.0 - e1) ** 2 + e2 * e2, (1.0 + e1) ** 2 + e2 * e2, -4.0 * e2
-    kind = pixels.dtype
-    square = np.multiply.outer((mixed / norm**2 * dy).astype(kind), dx.astype(kind))
-    square += (along / norm**2 * dx * dx).astype(kind)
-    square += (across / norm**2 * dy * dy).astype(kind)[:, None]
-    return dx.astype(kind), dy.astype(kind), square
+        model *= model.dtype.type(_EXCESS_OVER_PROFILE)
+        other[box][of_galaxy] = own > np.maximum(threshold[box][of_galaxy] if of_map else threshold, model)
+        near = other[radii.box(core)]
+        near &= radii.square[radii.box(core)] > core * core
+    return Surroundings(radii, excess, inside, box, good, other, noise)
 
 
 def _painted(profile: ProfileRows, square: np.ndarray) -> np.ndarray:
     """Intensity at squared radii up to the last one, linear in ln(sma) and ln I; constant inside the first."""
     log_r, log_i = np.log(profile.sma), np.log(profile.intensity)
-    at = np.log(np.maximum(square, square.dtype.type(profile.sma[0] ** 2)))
-    at *= 0.5
+    with np.errstate(divide="ignore"):  # a pixel at the centre itself
+        at = np.log(square)
     steps = log_r[1:] - log_r[:-1]
     if steps.size and steps.max() - steps.min() < 1e-4 * steps[0]:  # the network's own grid: no search for a radius
-        at -= log_r[0]
-        at *= steps.size / (log_r[-1] - log_r[0])
+        per_step = steps.size / (log_r[-1] - log_r[0])
+        at *= 0.5 * per_step
+        at -= log_r[0] * per_step
         np.clip(at, 0.0, steps.size - 1e-3, out=at)
         index = at.astype(np.intp)
-        at -= index
-        at *= (log_i[1:] - log_i[:-1]).astype(at.dtype)[index]
-        at += log_i.astype(at.dtype)[index]
+        slope = log_i[1:] - log_i[:-1]
+        at *= slope.astype(at.dtype).take(index)
+        at += (log_i[:-1] - slope * np.arange(slope.size)).astype(at.dtype).take(index)
         return np.exp(at, out=at)
+    at *= 0.5
     return np.exp(np.interp(at, log_r, log_i)).astype(square.dtype)
 
 
 def bright_neighbour(profile: ProfileRows, light: Surroundings) -> bool:
     """Sum up the light of other sources near the galaxy, and look at the brightest of them."""
-    bright = light.excess[light.other]
-    if not bright.size:
+    index = np.flatnonzero(light.other)
+    if not index.size:
         return False
+    bright = light.excess.take(index)
     reach = NEIGHBOUR_REACH * float(profile.sma[-1])
-    near = bright[light.square[light.other] <= reach * reach]
+    near = bright[light.radii.square.take(index) <= reach * reach]
     if profile.flux > 0 and float(near.sum(dtype=float)) > NEIGHBOUR_SHARE * profile.flux:
         return True
-    # The brightest of four pixels, so that one hot pixel or cosmic ray isn't a neighbour.
-    return bool(bright.size >= 4 and np.partition(bright, -4)[-4] > float(profile.intensity[0]))
+    # Four pixels, so that one hot pixel or cosmic ray isn't a neighbour.
+    return int(np.count_nonzero(bright > float(profile.intensity[0]))) >= _BRIGHT_PIXELS
 
 
 def uneven_sky(profile: ProfileRows, light: Surroundings) -> bool:
     """Compare the sky in sectors around the galaxy; detected sources are left out."""
     last = float(profile.sma[-1])
-    ring = light.good > light.other
-    ring &= light.square > (SKY_RING[0] * last) ** 2
-    ring &= light.square < (SKY_RING[1] * last) ** 2
-    # Eight sectors by signs and by which distance is the longer one: no arctangent for each pixel.
-    left, low = int(np.searchsorted(light.dx, 0.0)), int(np.searchsorted(light.dy, 0.0))
-    steep = np.abs(light.dy)[:, None] > np.abs(light.dx)
-    parts = []
-    for rows in (slice(None, low), slice(low, None)):
-        for columns in (slice(None, left), slice(left, None)):
-            used, values, is_steep = ring[rows, columns], light.excess[rows, columns], steep[rows, columns]
-            parts += [values[used & is_steep], values[used > is_steep]]
-    parts = [part for part in parts if part.size >= 50]
-    if len(parts) < _SECTORS // 2:
+    box = light.radii.box(SKY_RING[1] * last)
+    square, excess = light.radii.square[box], light.excess[box]
+    ring = light.good[box] > light.other[box]
+    ring &= square > (SKY_RING[0] * last) ** 2
+    ring &= square < (SKY_RING[1] * last) ** 2
+    sectors = _Sectors.about(light.radii.dx[box[1]], light.radii.dy[box[0]])
+    sizes = sectors.counts(ring)
+    enough = sizes >= _FEWEST_OF_SECTOR
+    if np.count_nonzero(enough) < _SECTORS // 2:
         return False
-    levels = np.array([median(part) for part in parts])
-    error = 1.25 * light.noise / math.sqrt(min(part.size for part in parts))
-    return bool(levels.max() - levels.min() > max(float(profile.intensity[-1]), 8.0 * error))
+    error = 1.25 * light.noise / math.sqrt(sizes[enough].min())
+    limit = max(float(profile.intensity[-1]), 8.0 * error)
+    every = (slice(None, None, max(1, max(ring.shape) // _SAMPLED_ROWS)),) * 2
+    sample = excess[every][ring[every]]
+    if sample.size:
+        # Two levels apart by the limit, and on which side of them the medians are: that is found by counting.
+        middle = parted_median(sample)
+        with np.errstate(invalid="ignore"):
+            below, above = excess < middle - 0.5 * limit, excess > middle + 0.5 * limit
+        below &= ring
+        above &= ring
+        faint, bright = (2 * sectors.counts(which)[enough] for which in (below, above))
+        if (faint < sizes[enough]).all() and (bright < sizes[enough]).all():
+            return False
+        if (faint > sizes[enough]).any() and (bright > sizes[enough]).any():
+            return True
+    levels = [median(excess[part][which]) for part, which in sectors.parts(ring, enough)]
+    return max(levels) - min(levels) > limit
+
+
+class _Sectors(NamedTuple):
+    """Eight sectors by signs and by which distance is the longer one: no arctangent for each pixel."""
+
+    quadrants: list[tuple[slice, slice]]
+    steep: np.ndarray
+
+    @classmethod
+    def about(cls, dx: np.ndarray, dy: np.ndarray) -> _Sectors:
+        left, low = int(np.searchsorted(dx, 0.0)), int(np.searchsorted(dy, 0.0))
+        sides, halves = (slice(None, left), slice(left, None)), (slice(None, low), slice(low, None))
+        quadrants = [(rows, columns) for rows in halves for columns in sides]
+        return cls(quadrants, np.abs(dy)[:, None] > np.abs(dx))
+
+    def counts(self, which: np.ndarray) -> np.ndarray:
+        """How many of some pixels (H, W) lie in each sector, (8,)."""
+        steep = which & self.steep
+        both = [(np.count_nonzero(steep[part]), np.count_nonzero(which[part])) for part in self.quadrants]
+        return np.array([count for some, all_ in both for count in (some, all_ - some)])
+
+    def parts(self, which: np.ndarray, wanted: np.ndarray) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
+        """Quadrant, and which of its pixels belong to the sector, for the wanted (8,) ones."""
+        for number, part in enumerate(self.quadrants):
+            used, steep = which[part], self.steep[part]
+            if wanted[2 * number]:
+                yield part, used & steep
+            if wanted[2 * number + 1]:
+                yield part, used > steep

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from astropy.stats import mad_std
 
-from p2p_keras.core.robust import lower_deviation, median_deviation
+from p2p_keras.core.robust import lower_deviation, median_below, median_deviation
 
 
 def test_deviations_are_those_of_the_noise_alone():
@@ -23,3 +23,11 @@ def test_no_values_have_no_scatter():
     assert np.isnan(
         [median_deviation(np.array([])), lower_deviation(np.array([])), lower_deviation(np.ones(3), 0.0)]
     ).all()
+
+
+@pytest.mark.parametrize("values", [[1.0, 2.0, 4.0], [1.0, 2.0, 3.0, 5.0], [2.0, 2.0, 2.0, 2.0], [1.0, 1.0, 3.0, 3.0]])
+def test_which_side_of_a_limit_the_median_is(values):
+    """An image would count as stretched, or not, by how many pixels it has."""
+    array = np.array(values, dtype=np.float32)
+    for limit in (0.5, 1.0, 1.5, 2.0, 2.25, 2.5, 3.0, 6.0):
+        assert median_below(array, limit) == (np.median(array) < limit)

@@ -14,6 +14,9 @@ from p2p_keras.images.sky_geometry import (
     celestial_wcs,
     icrs_to_pixel,
     icrs_to_pixels,
+    local_jacobian,
+    local_pixel_scale,
+    pixel_elongation,
     pixel_to_icrs_degrees,
     shifted_wcs,
 )
@@ -42,6 +45,17 @@ def test_positions_are_those_of_astropy(frame):
     expected = skycoord_to_pixel(SkyCoord(sky.ra, sky.dec), wcs, origin=0)
     np.testing.assert_allclose(icrs_to_pixels(wcs, sky.ra.deg, sky.dec.deg), expected, rtol=0, atol=1e-7)
     np.testing.assert_allclose(icrs_to_pixel(wcs, sky.ra.deg[1], sky.dec.deg[1]), [300.0, 700.0], atol=1e-5)
+
+
+def test_one_pixel_is_as_one_of_many():
+    """Radii and position angles of a file would differ from those of the same galaxy in a batch."""
+    wcs = wcs_of("icrs")
+    one, many = local_jacobian(wcs, 30.0, 700.0), local_jacobian(wcs, np.array([30.0]), np.array([700.0]))[0]
+    np.testing.assert_allclose(one, many, rtol=1e-9)
+    assert local_pixel_scale(wcs, 30.0, 700.0) == pytest.approx(np.sqrt(abs(np.linalg.det(many))), rel=1e-9)
+    wcs.wcs.cd = np.array([[-0.4, 0.3], [0.1, 0.4]]) / 3600
+    singular = np.linalg.svd(local_jacobian(wcs, 30.0, 700.0), compute_uv=False)
+    assert pixel_elongation(wcs, 30.0, 700.0) == pytest.approx(singular[0] / singular[1], rel=1e-9)
 
 
 @pytest.mark.parametrize("frame", ["icrs", "fk5"])

@@ -17,6 +17,7 @@ from p2p_keras.profile.derived import DerivedSettings, complete_profile
 from p2p_keras.profile.derived import fits as laws
 from p2p_keras.profile.derived.complete import OwnQuantities, complete_profiles
 from p2p_keras.profile.derived.draws import draw_profiles
+from p2p_keras.profile.surroundings import SKY_RING, ProfileRows, surroundings, uneven_sky
 from p2p_keras.profile.tables.building import measured_profiles, profile_table
 from p2p_keras.profile.tables.measured import MeasuredProfile
 
@@ -172,6 +173,24 @@ def test_median_of_many(size):
     assert median(values) == pytest.approx(float(np.median(values.astype(float))), rel=1e-9)
     steps = np.sort(rng.integers(0, 3, size)).astype(np.float32)
     assert median(steps) == np.median(steps)
+
+
+@pytest.mark.parametrize("slope", [0.0, 1.2, 1.6, 2.0, 6.0])
+def test_sky_is_uneven_by_the_medians_of_its_sectors(slope):
+    """A gradient would be told from how pixels are counted, not from how bright the sky is on either side."""
+    rng = np.random.default_rng(3)
+    pixels = rng.normal(size=(160, 160)).astype(np.float32) + slope / 160 * np.arange(160, dtype=np.float32)
+    image = GalaxyImage.from_array(pixels, zero_point=ZERO, pixel_scale=SCALE)
+    rows = ProfileRows(80.0, 78.0, 0.0, 1e4, np.geomspace(1.0, 25.0, 20), np.geomspace(90.0, 0.1, 20))
+    light = surroundings(rows, (0.1, 0.05), pixels, np.isfinite(pixels), image)
+    square = light.radii.square
+    ring = light.good & ~light.other & (square > (SKY_RING[0] * 25.0) ** 2) & (square < (SKY_RING[1] * 25.0) ** 2)
+    dx, dy = np.broadcast_arrays(light.radii.dx[None], light.radii.dy[:, None])
+    sector = (dx < 0) + 2 * (dy < 0) + 4 * (np.abs(dy) > np.abs(dx))
+    parts = [light.excess[ring & (sector == i)] for i in range(8)]
+    levels = [np.median(part) for part in parts]
+    limit = max(0.1, 8.0 * 1.25 * light.noise / np.sqrt(min(part.size for part in parts)))
+    assert uneven_sky(rows, light) == (max(levels) - min(levels) > limit)
 
 
 def test_padded_rows():

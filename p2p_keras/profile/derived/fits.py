@@ -38,6 +38,10 @@ _STEP_TOLERANCE = 1e-7
 """Of mu_e (mag), ln re and ln n: what a last step may change."""
 _COST_TOLERANCE = 1e-13
 _MOST_STEPS = 40
+_FAR = 100.0
+"""Of the last radius: a re beyond is on its way to nowhere."""
+_MOST_DAMPING = 1e4
+_OTHER_STARTS = (0.8, 0.5)
 _MIDDLE_LOG_N, _WIDTH_LOG_N = 0.5 * math.log(0.3 * 20.0), 0.5 * math.log(20.0 / 0.3)
 
 
@@ -142,7 +146,7 @@ def _b(n: Any) -> Any:
 def _law_and_slopes(sma: np.ndarray, n: Any, re: Any) -> tuple[np.ndarray, np.ndarray]:
     """`sersic_mu` for a mu_e of 0, (..., N), and its derivatives by mu_e, ln re and ln n, (..., 3, N)."""
     step = 1e-4 * n
-    b, above, below = _b(np.stack(np.broadcast_arrays(n, n + step, n - step)))
+    b, above, below = _b(np.stack([n, n + step, n - step]))
     log_r = np.log(sma / re)
     power = np.exp(log_r / n)
     slopes = np.ones((*sma.shape[:-1], 3, sma.shape[-1]))
@@ -159,7 +163,9 @@ def _sersic_slopes(sma: np.ndarray, n: Any, re: Any) -> np.ndarray:
 
 def _laws(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """n and re of parameters (..., 3), kept where numbers stay finite; a fit that ends there is refused."""
-    return np.exp(np.clip(p[..., 2:3], math.log(0.3), math.log(20.0))), np.exp(np.clip(p[..., 1:2], -20.0, 20.0))
+    # Not np.clip, which takes several times as long for so few numbers.
+    n = np.minimum(np.maximum(p[..., 2:3], math.log(0.3)), math.log(20.0))
+    return np.exp(n), np.exp(np.minimum(np.maximum(p[..., 1:2], -20.0), 20.0))
 
 
 def _fit_sersic(points: _Points, r50: np.ndarray) -> list[dict[str, float]]:
@@ -170,12 +176,21 @@ def _fit_sersic(points: _Points, r50: np.ndarray) -> list[dict[str, float]]:
     log_r = np.where(used, np.log(sma), np.nan)
     [mu_e] = interpolated(np.log(start)[:, None], log_r, np.where(used, mu, np.nan))
     x = np.stack([mu_e[:, 0], np.log(start), np.full(start.shape, math.log(1.5))], axis=1)
-    x, converged = _levenberg_marquardt(sma, mu, weight, x)
-    for i in np.flatnonzero(~converged):
-        # Whether such a profile has an answer at all is for the reference to say.
-        n = points.count[i]
-        x[i], converged[i] = _by_minpack(sma[i, :n], mu[i, :n], weight[i, :n], start[i])
+    begin = x
+    x, converged = _levenberg_marquardt(sma, mu, weight, begin)
     good = converged & _within_limits(x, end)
+    for smaller in _OTHER_STARTS:
+        # From there some fits go to a limit, though there is a law that fits: it is looked for from smaller n.
+        lost = np.flatnonzero(~good)
+        if lost.size:
+            begin[lost, 2] = math.log(smaller)
+            x[lost], converged[lost] = _levenberg_marquardt(sma[lost], mu[lost], weight[lost], begin[lost])
+            good[lost] = converged[lost] & _within_limits(x[lost], end[lost])
+    for i in np.flatnonzero(~converged & _within_limits(x, end)):
+        # Whether such a profile has an answer at all is for the reference to say.
+        count = points.count[i]
+        x[i], good[i] = _by_minpack(sma[i, :count], mu[i, :count], weight[i, :count], start[i])
+        good[i] &= _within_limits(x[i : i + 1], end[i : i + 1])[0]
     n, re = _laws(x)
     laws: list[dict[str, float]] = [{} for _ in good]
     index = np.flatnonzero(good)
@@ -212,6 +227,7 @@ def _levenberg_marquardt(
     residual, slopes = _seen(sma, mu, weight, x)
     cost = (residual * residual).sum(axis=1)
     converged = np.zeros(len(x), dtype=bool)
+    farthest = np.log(_FAR * sma.max(axis=1))
     left = np.arange(len(x))
     for _ in range(_MOST_STEPS):
         turned = slopes[left]
@@ -223,7 +239,8 @@ def _levenberg_marquardt(
         moved = x[left] - step
         tried, its_slopes = _seen(sma[left], mu[left], weight[left], moved)
         new = (tried * tried).sum(axis=1)
-        better = new <= cost[left]
+        # A step far beyond any galaxy's n is taken back and made smaller, as one that fits worse.
+        better = (new <= cost[left]) & (np.abs(moved[:, 2] - _MIDDLE_LOG_N) < _WIDTH_LOG_N)
         kept = left[better]
         small = np.abs(step).max(axis=1) < _STEP_TOLERANCE
         small |= better & (cost[left] - new < _COST_TOLERANCE * new) & (damping[left] < 1.0)
@@ -235,7 +252,7 @@ def _levenberg_marquardt(
         )
         damping[left] *= np.where(better, 0.1, 10.0)
         converged[left[small]] = True
-        left = left[~small & (np.abs(x[left, 2] - _MIDDLE_LOG_N) < _WIDTH_LOG_N)]
+        left = left[~small & (x[left, 1] < farthest[left]) & (damping[left] < _MOST_DAMPING)]
         if not left.size:
             break
     return x, converged
