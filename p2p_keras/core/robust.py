@@ -45,8 +45,8 @@ def median_deviation(values: np.ndarray, middle: float | None = None) -> float:
     """
     if not np.size(values):
         return float("nan")
-    middle = np.median(values) if middle is None else middle
-    return float(SIGMA_PER_DEVIATION * np.median(np.abs(values - middle)))
+    middle = median(values) if middle is None else middle
+    return float(SIGMA_PER_DEVIATION * median(np.abs(values - middle)))
 
 
 def lower_deviation(values: np.ndarray, middle: float | None = None) -> float:
@@ -65,7 +65,7 @@ def lower_deviation(values: np.ndarray, middle: float | None = None) -> float:
     """
     if not np.size(values):
         return float("nan")
-    middle = np.median(values) if middle is None else middle
+    middle = median(values) if middle is None else middle
     return median_deviation(values[values <= middle], middle)
 
 
