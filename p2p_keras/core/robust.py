@@ -14,6 +14,7 @@ __all__ = [
     "lower_deviation",
     "median",
     "median_deviation",
+    "median_of_ordered",
     "parted_median",
     "weighted_median",
 ]
@@ -151,6 +152,12 @@ def median(values: np.ndarray) -> float:
         if below < half - 1 and half < below + middle.size:
             return parted_median(middle, half - below, even=size % 2 == 0)
     return parted_median(values, half, even=size % 2 == 0)
+
+
+def median_of_ordered(values: np.ndarray) -> float:
+    """Median of values in rising order; at least one of them."""
+    half = values.size // 2
+    return float(values[half]) if values.size % 2 else 0.5 * float(values[half - 1] + values[half])
 
 
 def parted_median(values: np.ndarray, half: int | None = None, *, even: bool = False) -> float:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from p2p_keras.core.robust import SIGMA_PER_DEVIATION, lower_deviation, median
+from p2p_keras.core.robust import SIGMA_PER_DEVIATION, median, median_of_ordered
 
 __all__ = ["REACH", "PixelNoise", "measure_noise"]
 
@@ -45,7 +45,8 @@ class PixelNoise:
     correlation : float array (7, 7)
         Of pixels `REACH` apart at most; 1 in the middle, zeros round it for white noise.
     bend : float
-        1-sigma of `cross_differences` of the same pixels; NaN where it isn't known.
+        1-sigma of the same pixels' `p2p_keras.profile.isophotes.sampling.ReadImage.cross_differences_at`; NaN where it
+        isn't known.
     """
 
     sigma: float
@@ -110,30 +111,6 @@ def _spline(d: np.ndarray) -> np.ndarray:
     return np.where(d < 1.0, 2.0 / 3.0 - d * d + 0.5 * d**3, np.clip(2.0 - d, 0.0, None) ** 3 / 6.0)
 
 
-def cross_differences(pixels: np.ndarray) -> np.ndarray:
-    """Second differences of an image along its rows and its columns, one after the other.
-
-    Of all sums of 3 x 3 pixels these know least of what a PSF has smeared: of a galaxy's slopes, arms and clumps hardly
-    anything is left, where the noise of pixels is six times itself.
-
-    Parameters
-    ----------
-    pixels : float array (H, W)
-
-    Returns
-    -------
-    float array (H, W)
-        NaN at the edges, and beside pixels that are NaN.
-    """
-    found = np.full(pixels.shape, np.nan)
-    inner = found[1:-1, 1:-1]
-    along = _second_differences(pixels.T).T
-    np.add(along[:-2], along[2:], out=inner)
-    inner -= along[1:-1]
-    inner -= along[1:-1]
-    return found
-
-
 def _second_differences(pixels: np.ndarray) -> np.ndarray:
     """Down the columns; two subtractions in place are faster than one of a copy that is twice as large."""
     found = pixels[:-2] + pixels[2:]
@@ -168,8 +145,10 @@ def measure_noise(pixels: np.ndarray, mask: np.ndarray | None = None) -> PixelNo
     sample = pixels[::every, ::every][good[::every, ::every]]
     if sample.size < 50:
         return PixelNoise.white()
-    middle = median(sample)
-    lower = lower_deviation(sample, middle)
+    ordered = np.sort(sample)
+    middle = median_of_ordered(ordered)
+    # The scatter of what is no brighter than the middle: `p2p_keras.core.robust.lower_deviation`.
+    lower = SIGMA_PER_DEVIATION * (middle - median_of_ordered(ordered[: np.searchsorted(ordered, middle, "right")]))
     if not lower > 0:
         return PixelNoise.white(0.0)
     # The fainter part, whose lower side no source reaches; every sixth row is enough.
