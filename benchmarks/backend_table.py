@@ -100,7 +100,7 @@ def asked(worker: subprocess.Popen, what: str) -> float:
 
 def work(preset: str, file: Path, width: float, rounds: int) -> None:
     """Write the answers to one batch, then do what standard input asks for, and say how long each took."""
-    answers, told = os.dup(1), sys.stdin
+    answers, requests = os.dup(1), sys.stdin
     os.dup2(2, 1)  # what libraries print is no answer
     import keras
 
@@ -138,7 +138,7 @@ def work(preset: str, file: Path, width: float, rounds: int) -> None:
         "inference": lambda: model.predict_on_batch(inputs),
         "training": lambda: trainer.train_on_batch(inputs, targets),
     }
-    for line in told:
+    for line in requests:
         began = time.process_time()
         steps[line.strip()]()
         os.write(answers, f"{time.process_time() - began}\n".encode())

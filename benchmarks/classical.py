@@ -6,7 +6,7 @@ trained on, measures them by every method and prints one table (Markdown), as in
 * the model;
 * isoster's ``fit_image`` (with numba), from a checkout that ``--isoster`` names;
 * photutils ``Ellipse``, blind: sky, mask and first ellipse from the image alone (`p2p_keras.data.packing.measuring`);
-* photutils, told: it begins with the true ellipse at the half-light radius, and keeps the true centre;
+* photutils from the true ellipse at the half-light radius, with the true centre kept (``photutils-true``);
 * SEP's sums in rings of the source's own ellipse: no fit, the least that a profile can cost;
 * AutoProf, given the same mask of other sources; in an environment of its own, which this command makes (``RECIPE``:
   AutoProf 1.3 needs an older numpy and photutils than p2p_keras).
@@ -42,7 +42,7 @@ RECIPE = ("autoprof==1.3.4", "numpy==1.26.4", "astropy==5.3.4", "photutils==1.5.
 """Versions that work together; photutils 1.5 is built from source where there is no wheel (needs a C compiler)."""
 
 
-METHODS = ("photutils", "told", "apertures", "autoprof")
+METHODS = ("photutils", "photutils-true", "apertures", "autoprof")
 
 
 class Classical:
@@ -300,8 +300,8 @@ def main(
         methods.append(Classical("isoster", version_of(isoster), ByIsoster(str(isoster)), files, cores))
     if "photutils" not in without:
         methods.append(Classical("photutils, blind", version("photutils"), by_photutils, files, cores))
-    if "told" not in without:
-        methods.append(Classical("photutils, told", version("photutils"), by_photutils, files, cores, labels))
+    if "photutils-true" not in without:
+        methods.append(Classical("photutils, true ellipse", version("photutils"), by_photutils, files, cores, labels))
     if "apertures" not in without:
         methods.append(Classical("SEP apertures", version("sep"), by_apertures, files, cores))
     if "autoprof" not in without:

@@ -118,9 +118,9 @@ def version_of(checkout: Path) -> str:
     import subprocess
     import tomllib
 
-    asked = ["git", "-C", str(checkout), "log", "-1", "--format=%h %cs"]
-    told = subprocess.run(asked, capture_output=True, text=True) if (checkout / ".git").exists() else None
-    if told is not None and told.returncode == 0:
-        return told.stdout.strip()
+    command = ["git", "-C", str(checkout), "log", "-1", "--format=%h %cs"]
+    done = subprocess.run(command, capture_output=True, text=True) if (checkout / ".git").exists() else None
+    if done is not None and done.returncode == 0:
+        return done.stdout.strip()
     project = tomllib.loads((checkout / "pyproject.toml").read_text())["project"]
     return str(project.get("version", ""))

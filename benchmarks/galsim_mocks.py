@@ -307,15 +307,16 @@ def make_galaxy(survey: str, seed: int, index: int, frames=(), isophotes: str = 
 @click.option("--survey", type=click.Choice(list(SURVEYS)), default="sdss", show_default=True)
 @click.option("--frames", type=click.Path(exists=True, file_okay=False), help="Real SDSS frames to put galaxies into.")
 @click.option("--isophotes", type=click.Choice(["project", "photutils"]), default="project", show_default=True)
+@click.option("--split", default="test", show_default=True, help="`val` for mocks to calibrate on (fit --epochs 0).")
 @click.option("--output", required=True, type=click.Path(file_okay=False), help="Folder of the shards.")
-def main(count: int, seed: int, survey: str, frames: str | None, isophotes: str, output: str) -> None:
-    """Write one shard of split test, and dataset.json."""
+def main(count: int, seed: int, survey: str, frames: str | None, isophotes: str, split: str, output: str) -> None:
+    """Write one shard, and dataset.json."""
     from p2p_keras.data.shards import ShardWriter, shard_name, write_manifest
 
     if frames and survey != "sdss":
         raise click.UsageError("--frames are of SDSS")
     backgrounds = read_frames(frames)
-    with ShardWriter(Path(output) / shard_name("test", 0, 1)) as shard:
+    with ShardWriter(Path(output) / shard_name(split, 0, 1)) as shard:
         for index in range(count):
             galaxy = make_galaxy(survey, seed, index, backgrounds, isophotes)
             if galaxy is None:

@@ -200,7 +200,7 @@ def plan(count: int, frames: int) -> None:
     side = int(np.sqrt(frames))
     ra0, dec0 = (10 + 0.28 * (np.arange(side**2) % side), -20 + 0.28 * (np.arange(side**2) // side))
     empty = {field.name: None for field in SCHEMA}
-    told = [
+    rows = [
         empty
         | {
             "file": f"frame-{i:06d}.fits",
@@ -226,7 +226,7 @@ def plan(count: int, frames: int) -> None:
                 ra, dec = 10 + 0.28 * side * rng.random(n), -20 + 0.28 * side * rng.random(n)
                 file.write_table(pa.table({"id": np.arange(start, start + n), "ra": ra, "dec": dec}))
         start_s = time.perf_counter()
-        index = FrameIndex(pa.Table.from_pylist(told, schema=SCHEMA))
+        index = FrameIndex(pa.Table.from_pylist(rows, schema=SCHEMA))
         click.echo(f"index of {len(index)} frames: {time.perf_counter() - start_s:.1f} s")
         start_s = time.perf_counter()
         settings = SurveySettings(path, f"{folder}/out", "unused", size=128)
@@ -279,17 +279,17 @@ def driver(parts: int, parts_per_unit: int) -> None:
     click.echo("|---|---|---|---|")
     with RayEngine(Resources(object_store_memory=400_000_000)) as engine:
         blocks = [payload(unit) for unit in range(parts // parts_per_unit)]
-        done, told = 0, (0, time.perf_counter(), sum(process.cpu_times()[:2]))
+        done, last = 0, (0, time.perf_counter(), sum(process.cpu_times()[:2]))
         for batch in engine.stream(blocks, hand_on, NothingToMeasure, {"parts": parts_per_unit}):
             done += len(list(unpack(batch)))
-            if done >= told[0] + parts / 10:
+            if done >= last[0] + parts / 10:
                 now, cpu = time.perf_counter(), sum(process.cpu_times()[:2])
                 info = process.memory_info()
                 click.echo(
-                    f"| {done} | {(done - told[0]) / (now - told[1]):.0f} | {(info.rss - info.shared) / 2**20:.0f} "
-                    f"| {1e3 * (cpu - told[2]) / (done - told[0]):.1f} |"
+                    f"| {done} | {(done - last[0]) / (now - last[1]):.0f} | {(info.rss - info.shared) / 2**20:.0f} "
+                    f"| {1e3 * (cpu - last[2]) / (done - last[0]):.1f} |"
                 )
-                told = done, now, cpu
+                last = done, now, cpu
 
 
 @main.command()
