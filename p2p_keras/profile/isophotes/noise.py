@@ -81,12 +81,16 @@ class PixelNoise:
         all are alike; on small ones neighbouring points share noise, and high harmonics have less of it.
         """
         radius = np.asarray(radius, dtype=float)
-        near = np.minimum(radius, _NEAR)[:, None]
-        values = self.between(2.0 * near * _SIN_HALF) @ _COSINES / _THETA.size
-        values *= _NEAR / np.maximum(radius[:, None], _NEAR)
+        small = radius < _NEAR
+        values = np.empty((radius.size, _COSINES.shape[1]))
+        values[small] = self._of_circles(radius[small])
+        values[~small] = self._of_circles(np.array([_NEAR])) * (_NEAR / radius[~small, None])
         # A sum of correlations measured on few pixels may come out too low: no mean beats white noise's by half.
         floor = 0.1 / (2.0 * np.pi * np.maximum(radius, 1.0))
         return np.maximum(values, floor[:, None])
+
+    def _of_circles(self, radius: np.ndarray) -> np.ndarray:
+        return self.between(2.0 * radius[:, None] * _SIN_HALF) @ _COSINES / _THETA.size
 
     def shared(self, distance: np.ndarray) -> np.ndarray:
         """Correlation of the means along two long lines so many pixels apart, 0 to 1."""
@@ -138,11 +142,12 @@ def measure_noise(pixels: np.ndarray, mask: np.ndarray | None = None) -> PixelNo
         White, and of unknown sigma, where fewer than 500 pairs are left.
     """
     pixels = np.asarray(pixels, dtype=float)
-    good = np.isfinite(pixels)
-    if mask is not None:
-        good &= ~mask
     every = max(3, min(pixels.shape) // 64)
-    sample = pixels[::every, ::every][good[::every, ::every]]
+    sample = pixels[::every, ::every]
+    use = np.isfinite(sample)
+    if mask is not None:
+        use &= ~mask[::every, ::every]
+    sample = sample[use]
     if sample.size < 50:
         return PixelNoise.white()
     ordered = np.sort(sample)
@@ -153,10 +158,12 @@ def measure_noise(pixels: np.ndarray, mask: np.ndarray | None = None) -> PixelNo
         return PixelNoise.white(0.0)
     # The fainter part, whose lower side no source reaches; every sixth row is enough.
     # In units of their scatter about the middle, single precision is enough, and takes half the time.
-    scaled = ((pixels - middle) / lower).astype(np.float32)
+    scaled = np.empty(pixels.shape, np.float32)
+    np.divide(pixels - middle, lower, out=scaled, casting="same_kind")
     with np.errstate(invalid="ignore"):
         faint = (scaled < 3.0) & (scaled > -5.0)
-    faint &= good
+    if mask is not None:
+        faint &= ~mask
     above = np.where(faint, scaled, np.float32(0.0))
     bases = _padded(above, faint)
     # An error of the variance is one of every correlation, so it is of many pairs; and of second differences, since a

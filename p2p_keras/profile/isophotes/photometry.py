@@ -181,10 +181,8 @@ def _read(
     """
     number = len(ellipses)
     both = ellipses.followed_by(ellipses.grown(1.0 + STEP))
-    if method == "photutils":
-        points = points_of_photutils(both)
-    else:
-        points = points_along(both, np.repeat([1.0, 2.0], number))
+    spacing = np.repeat([1.0, 2.0], number)
+    points = points_of_photutils(both) if method == "photutils" else points_along(both, spacing)
     values, good = image.values(points.x, points.y)
     if expected is not None:
         known = np.where(np.isfinite(expected), expected, 0.0)

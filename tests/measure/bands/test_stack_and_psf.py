@@ -112,7 +112,7 @@ def test_a_file_of_all_bands_has_no_band_called_all(tmp_path, reference):
 
 
 def test_forced_along_ellipses_that_fit_all_bands(tmp_path):
-    """--reference joint would keep the ellipses that it began with, or know no better than one band how good they are."""
+    """--reference joint would keep the ellipses that it began with, or know them no better than one band does."""
     from astropy.io import fits
 
     files = {}

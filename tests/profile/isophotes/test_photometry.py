@@ -248,7 +248,7 @@ def test_ellipses_that_are_none_are_refused():
 
 
 def test_the_mean_is_that_of_the_whole_ellipse():
-    """A part of each ellipse would count twice, as on photutils' walk past a full turn: 0.01 mag on lopsided galaxies."""
+    """A part of each ellipse would count twice, as on photutils' walk past a full turn: 0.01 mag of a lopsided disc."""
     q, t = 0.6, np.deg2rad(25.0)
 
     def light(x, y):
