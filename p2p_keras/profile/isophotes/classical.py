@@ -34,9 +34,6 @@ _MAX_STEP = 0.3
 _SURE = 0.02
 """Error of an ellipse vector at which a radius begins to lean on its neighbours."""
 
-_BENT = 0.02
-"""Ellipse vectors of neighbours that differ by more have another shape."""
-
 _TOLERANCE = 1e-3
 _CLIP = 3.5
 
@@ -130,9 +127,8 @@ def fit_bands(bands: Sequence[BandImage], start: Shape, sma: np.ndarray, *, fix_
     """
     stiffness = stiffness_matrix(sma.size) * STIFFNESS
     x0, y0 = start.x0, start.y0
-    first = np.tile(np.stack(ellipse.vector_from_angles(start.ellipticity, start.pa)), (sma.size, 1))
-    # From the round side: an ellipse that is too thin runs along a bar, and is not led back by what it sees there.
-    e = 0.5 * first
+    e = np.tile(np.stack(ellipse.vector_from_angles(start.ellipticity, start.pa)), (sma.size, 1))
+    first = e
     # Below a pixel and a half there is no shape to be seen: the inner geometry is continued.
     resolved = np.clip((sma - 1.0) / 1.0, 0.0, 1.0)
     for iteration in range(ITERATIONS):
@@ -166,16 +162,6 @@ def _corrections(
     values, weight = _sectors(band, x0, y0, sma, e)
     coefficients, error, share = _fitted(values, weight)
     slope = -_slope(coefficients[:, 0], float(np.log(sma[1] / sma[0])))
-    # Between ellipses of different shapes light may rise outward, at the end of a bar, though it falls along each: there
-    # the gradient is that of ellipses of one shape.
-    change = np.abs(np.diff(e, axis=0, prepend=e[:1], append=e[-1:])).max(axis=1)
-    bent = np.maximum(change[:-1], change[1:]) > _BENT
-    if bent.any():
-        growth = sma[1] / sma[0]
-        inner, outer = (
-            _fitted(*_sectors(band, x0, y0, sma[bent] * factor, e[bent]))[0][:, 0] for factor in (1.0 / growth, growth)
-        )
-        slope[bent] = (inner - outer) / (2.0 * float(np.log(growth)))
     known = (share > 0.4) & (slope > 0) & np.isfinite(error)
     safe = np.where(known, slope, 1.0)
     return np.where(known[:, None], coefficients[:, 1:] / safe[:, None], 0.0), np.where(known, error / safe, np.inf)
