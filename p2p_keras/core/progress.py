@@ -135,9 +135,9 @@ class Progress:
         total = None if self._total is None else max(done, self._total)
         left = None if total is None or not rate else (total - done) / rate
         if self._lines is not None:
-            told: dict[str, Any] = {"doing": self._doing, "unit": self._unit, "rate": round(rate, 3)}
-            told["seconds_left"] = None if left is None else round(left, 1)
-            self._lines.report(done, total, {**told, **(facts or {})})
+            line: dict[str, Any] = {"doing": self._doing, "unit": self._unit, "rate": round(rate, 3)}
+            line["seconds_left"] = None if left is None else round(left, 1)
+            self._lines.report(done, total, {**line, **(facts or {})})
             return
         words: dict[str, Any] = {
             "rate": per_second(rate, self._unit) if rate else "",

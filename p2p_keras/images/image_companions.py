@@ -186,7 +186,8 @@ class CompanionsOfImage:
         mask = as_mask(np.where(np.isnan(cut), 0.0, cut), chosen)
         share = float(mask.mean())
         try:
-            check_sense(mask, companion.where, self._frame.source, ((window.width - 1) / 2, (window.height - 1) / 2))
+            centre = ((window.width - 1) / 2, (window.height - 1) / 2)
+            check_sense(mask, companion.where, self._frame.source, centre, given=companion.given)
         except InputError as error:
             if companion.given:
                 raise

@@ -40,6 +40,7 @@ _BAD_BITS = {
     "EUCLID": 1,
 }
 _MOSTLY = 0.9
+_HALF = 0.5
 _ALL = 0.995
 
 
@@ -140,8 +141,10 @@ def as_mask(values: np.ndarray, bits: int | None) -> np.ndarray:
     return (whole & bits) != 0
 
 
-def check_sense(mask: np.ndarray, where: str, source: object, centre: tuple[float, float]) -> None:
-    """Raise `InputError` for a mask that ignores nearly everything and the target with it.
+def check_sense(
+    mask: np.ndarray, where: str, source: object, centre: tuple[float, float], *, given: bool = True
+) -> None:
+    """Raise `InputError` for a mask that ignores half of the image or more and the target with it.
 
     Parameters
     ----------
@@ -152,18 +155,20 @@ def check_sense(mask: np.ndarray, where: str, source: object, centre: tuple[floa
     source : str or path
     centre : (float, float)
         x, y of the target.
+    given : bool
+        A mask that was only found beside the image must ignore nearly everything: its pixels may be as bad as it says.
     """
     if not mask.size:
         return
     share = float(mask.mean())
-    if share < _MOSTLY:
+    if share < (_HALF if given else _MOSTLY):
         return
     x, y = (round(v) for v in centre)
     middle = mask[max(y - 2, 0) : y + 3, max(x - 2, 0) : x + 3]
     if share >= _ALL or (middle.size and middle.mean() > 0.5):
         raise InputError(
             source,
-            f"the mask ({where}) leaves no pixel of the target: it is not 0 at {100 * share:.1f} % of them, and "
+            f"the mask ({where}) hides the target: it is not 0 at {100 * share:.1f} % of the pixels, and "
             "such pixels are ignored; if 1 marks its good pixels, invert it; if its bits mean several things, name the "
             "bad ones with --mask-bits",
         )

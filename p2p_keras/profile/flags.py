@@ -20,6 +20,7 @@ from p2p_keras.core.padded import at_index, interpolated, medians, packed
 from p2p_keras.core.robust import SIGMA_PER_DEVIATION
 from p2p_keras.core.units import MAG_PER_RELATIVE_ERROR, intensity_from_mu
 from p2p_keras.profile.altered_pixels import clipped_sky, nonlinear
+from p2p_keras.profile.missing_sky import no_sky
 from p2p_keras.profile.surroundings import ProfileRows, Surroundings, bright_neighbour, surroundings, uneven_sky
 
 if TYPE_CHECKING:
@@ -66,13 +67,14 @@ FLAGS = {
     ),
     "nonlinear": Flag(
         2,
-        "the noise is less than half as large where the galaxy is bright as in its sky, which can't be so in a "
+        "the noise is less than 0.8 times as large where the galaxy is bright as in its sky, which can't be so in a "
         "linear image: the pixels were stretched (asinh, logarithm, levels of a picture), so mu has no meaning",
     ),
     "clipped_sky": Flag(
-        2,
-        "the faint side of the sky's noise is missing (pixels below 0 or another level were set to it, masked, or made "
-        "positive), so outskirts and total come out too faint: measure the image as it was before",
+        2, "the faint side of the sky's noise was cut off (set to a level, masked, folded): the total is too faint"
+    ),
+    "no_sky": Flag(
+        1, "only the galaxy's own pixels are left (its segment, an aperture): light beyond is lost, the sky unknown"
     ),
     "masked_rings": Flag(
         1,
@@ -96,7 +98,7 @@ STILL_BRIGHT_SNR = 16.0
 P_BAD_LIMITS = (0.05, 0.3)
 """Below the first a profile is good, below the second suspect, else bad."""
 
-HARD_FACTS = ("masked_centre", "nonlinear", "clipped_sky", "misaligned", "no_profile")
+HARD_FACTS = ("masked_centre", "nonlinear", "clipped_sky", "no_sky", "misaligned", "no_profile")
 """Words that decide the quality whatever `p_bad` says: what isn't there can't be measured."""
 
 
@@ -166,8 +168,7 @@ def flags_of_many(outputs: Mapping[str, Any], images: Sequence[GalaxyImage]) -> 
         pixels = pixels if pixels.dtype.kind == "f" else pixels.astype(float)
         good = np.isfinite(pixels)
         one = {word for word, which in by_word.items() if which[i]}
-        if clipped_sky(pixels):
-            one.add("clipped_sky")
+        one |= {word for word, rule in _OF_ALL_PIXELS.items() if rule(pixels)}
         x0, y0 = float(shapes.x0[i]), float(shapes.y0[i])
         if math.isfinite(x0) and math.isfinite(y0):
             around = _Disc.of(pixels, x0, y0)
@@ -304,6 +305,7 @@ def _saturated(around: _Disc, pixels: np.ndarray) -> bool:
     return bool(top - median > 100.0 * spread)
 
 
+_OF_ALL_PIXELS = {"clipped_sky": clipped_sky, "no_sky": no_sky}
 _OF_THE_CENTRE = {"masked_centre": _masked_centre, "saturated": _saturated}
 
 

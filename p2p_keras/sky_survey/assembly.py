@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from p2p_keras.profile.tables.text_lengths import text_lengths
+from p2p_keras.profile.tables.text import text_lengths
 from p2p_keras.sky_survey.healpix import COLUMN as CELL
 from p2p_keras.sky_survey.healpix import Partition
 from p2p_keras.sky_survey.place import Place

@@ -16,8 +16,8 @@ from p2p_keras.profile.columns import (
     ERROR_META,
     META_KEYS,
 )
-from p2p_keras.profile.tables.lists import joined, split
 from p2p_keras.profile.tables.measured import table_of_columns
+from p2p_keras.profile.tables.text import joined, split
 from p2p_keras.sky_survey.healpix import COLUMN as CELL
 
 if TYPE_CHECKING:

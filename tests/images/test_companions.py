@@ -194,6 +194,20 @@ def test_a_mask_of_the_wrong_sense(tmp_path):
     assert np.isnan(read_image(path, mask=1 - good).pixels).sum() == 25
 
 
+@pytest.mark.parametrize(("hidden", "refused"), [(0.4, False), (0.6, True)])
+def test_a_mask_of_the_wrong_sense_that_hides_half_of_the_image(tmp_path, hidden, refused):
+    """A galaxy would be measured on what surrounds it, beside many sources whose mask has the wrong sense."""
+    mask = np.zeros((80, 90), np.uint8)
+    mask[30:50, 35:55] = 1
+    mask[: round(80 * hidden) - 4] |= np.arange(90) < 88
+    path = write(tmp_path / "a.fits", (galaxy(), sky_cards(BUNIT="nanomaggy"), ""))
+    if refused:
+        with pytest.raises(InputError, match=r"hides the target: it is not 0 at [56]"):
+            read_image(path, mask=mask)
+    else:
+        assert np.isnan(read_image(path, mask=mask).pixels).mean() == pytest.approx(mask.mean())
+
+
 def test_region_files(tmp_path):
     """Stars that were marked in DS9 would stay in the profile, or be masked at mirrored places."""
     pytest.importorskip("regions")

@@ -24,9 +24,9 @@ from .served import CircleReader
 
 @pytest.fixture(scope="module")
 def models():
-    found = Models((None,), threads=1)
-    found.load(None)
-    return found
+    models = Models((None,), threads=1)
+    models.load(None)
+    return models
 
 
 def shown_at_last(page, what):
@@ -48,10 +48,10 @@ def test_attention_lies_where_the_model_looked(images, models, monkeypatch):
     assert every.data["x"] == []
     page.controls.attention.value = True
     shown_at_last(page, lambda: every.data["x"])
-    sma = np.asarray(page.found.profile["sma"].value)
+    sma = np.asarray(page.measurement.profile["sma"].value)
     assert len(every.data["x"]) == len(sma)
     k = int(np.abs(sma - 2.0).argmin())  # pixels are 0.4 arcsec
-    cut = page.found.image
+    cut = page.measurement.image
     middle = np.array(cut.to_file((cut.shape[1] - 1) / 2, (cut.shape[0] - 1) / 2))
     away = np.hypot(every.data["x"][k] - middle[0], every.data["y"][k] - middle[1])
     np.testing.assert_allclose(away, 5.0, rtol=1e-5)
@@ -100,9 +100,9 @@ def test_bands_are_those_of_predict(bands, models, tmp_path, monkeypatch):
     page = MeasurePage(Places([bands]), models)
     page._typed("forced", "g=g.fits r=r.fits")
     assert (page.request.reference, page.request.band) == ("r", "r")
-    assert "r.fits: no profile in the reference band" in page.found.error  # there is no galaxy in the middle
+    assert "r.fits: no profile in the reference band" in page.measurement.error  # there is no galaxy in the middle
     page.click(*GALAXIES["two"])
-    assert page.found.error == ""
+    assert page.measurement.error == ""
     assert page.plots.figures["colour"].visible
     colour = np.asarray(page.plots.colours.data["ys"][0])
     assert page.plots.colours.data["band"] == ["g-r"]
@@ -118,7 +118,7 @@ def test_bands_are_those_of_predict(bands, models, tmp_path, monkeypatch):
     for band in ("g", "r"):
         page.see_band(band)
         [written] = (tmp_path / "out").glob(f"*_{band}.ecsv")
-        program, profile = QTable.read(written), page.found.profile
+        program, profile = QTable.read(written), page.measurement.profile
         assert page.request.shown == f"{band}.fits"
         colour = dict(zip(page.plots.bands.data["band"], page.plots.bands.data["color"], strict=True))[band]
         assert page.plots._mu[1].line_color == colour
@@ -135,7 +135,7 @@ def test_bands_are_those_of_predict(bands, models, tmp_path, monkeypatch):
     page._typed("band", "z")
     assert "the bands are g, r" in page.controls.error.object
     page._typed("forced", "")
-    assert page.request.path.endswith("r.fits") and not page.found.bands
+    assert page.request.path.endswith("r.fits") and not page.measurement.bands
     assert not page.plots.figures["colour"].visible
     assert "--forced" not in page.request.command_line()
 
@@ -151,7 +151,7 @@ def test_files_dropped_together_are_bands(bands, models):
     assert (page.request.reference, page.controls.reference.value) == ("r", "r")
     assert all(page.own.holds(Path(path)) for _, path in page.request.band_files)
     page.click(*GALAXIES["two"])
-    assert page.found.error == ""
+    assert page.measurement.error == ""
     assert page.plots.colours.data["band"] == ["g-r"]
     assert "predict g=g.fits r=r.fits --forced" in page.request.command_line()
     page.together._last -= 10  # later
@@ -171,10 +171,10 @@ def test_noise_map_and_mask_can_be_named(bands, models):
     """The noise, which the page tells with its origin, could not be corrected; or any file could be read as a mask."""
     page = MeasurePage(Places([bands]), models)
     page.open("r.fits", {"x": 64.0, "y": 63.0})
-    before = page.found.image
+    before = page.measurement.image
     page._typed("sigma", "sigma.fits")
-    assert page.found.error == ""
-    assert (before.noise_origin, page.found.image.noise_origin) != (before.noise_origin,) * 2
+    assert page.measurement.error == ""
+    assert (before.noise_origin, page.measurement.image.noise_origin) != (before.noise_origin,) * 2
     assert f"--sigma {bands / 'sigma.fits'}" in page.request.command_line()
     page._typed("mask", "/etc/passwd")
     assert "no such file in the folders" in page.controls.error.object
@@ -196,7 +196,7 @@ def test_link_opens_the_same_view(bands, models):
     other = MeasurePage(Places([bands]), models)
     other.open_link(link)
     assert replace(other.request, own="") == replace(page.request, own="")
-    assert other.found.profile.meta["mag_total"] == page.found.profile.meta["mag_total"]
+    assert other.measurement.profile.meta["mag_total"] == page.measurement.profile.meta["mag_total"]
     assert other.sky_image.mapper.palette == page.sky_image.mapper.palette
     assert (other.stretch.kind, other.controls.layer.value) == ("log", "residual")
     other.open_link({"image": "r.fits", "sigma": "/etc/passwd", "layer": "<b>", "limits": "9,1"})
@@ -221,5 +221,5 @@ def test_wrong_bands_are_one_sentence(bands, models, text, words):
     page.open("r.fits", {"x": 64.0, "y": 63.0})
     page._typed("forced", text)
     assert words in page.controls.error.object
-    assert page.found.profile is not None
+    assert page.measurement.profile is not None
     page.close()

@@ -145,13 +145,8 @@ def rows_of_images(
         match = re.fullmatch(r"(.+)[-_]([ugrizy])", stem) if split_band else None
         name, band = (match[1], match[2]) if match else (stem, None)
         stems = (stem, f"{name}-{band}", f"{name}_{band}") if band else (stem,)
-        places = [
-            (Path(profiles) if profiles else path.parent) / (candidate + ending)
-            for ending in (_PROFILE_ENDINGS if profiles else _PROFILE_ENDINGS[:5])
-            for candidate in stems
-        ]
-        profile = next((str(place) for place in places if place.is_file()), None)
-        rows.append(PackRow(name, str(path), band, profile))
+        beside = _PROFILE_ENDINGS if profiles else _PROFILE_ENDINGS[:5]  # a .fits there is an image
+        rows.append(PackRow(name, str(path), band, _first_file(Path(profiles or path.parent), stems, beside)))
     return mark_duplicates(rows)
 
 
@@ -245,7 +240,11 @@ def find_profile(folder: str | os.PathLike | None, name: str, band: str | None) 
     if folder is None:
         return None
     stems = (f"{name}-{band}", f"{name}_{band}", name) if band else (name,)
-    places = [Path(folder) / (stem + ending) for ending in _PROFILE_ENDINGS for stem in stems]
+    return _first_file(Path(folder), stems, _PROFILE_ENDINGS)
+
+
+def _first_file(folder: Path, stems: Iterable[str], endings: Iterable[str]) -> str | None:
+    places = (folder / (stem + ending) for ending in endings for stem in stems)
     return next((str(place) for place in places if place.is_file()), None)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,8 +11,8 @@ from p2p_keras.core.errors import InputError
 from p2p_keras.profile.tables.files import ProfileWriter
 from p2p_keras.profile.tables.formats import ListedGalaxies, write_galaxies
 from p2p_keras.profile.tables.measured import MeasuredProfile, plain_meta
-from p2p_keras.profile.tables.spool import Spool
-from p2p_keras.profile.tables.text import unescaped_columns
+from p2p_keras.profile.tables.reading import read_table
+from p2p_keras.profile.tables.spool import Spool, spool_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,9 +43,9 @@ class ColourWriter:
         self._spool: Spool | None = None
         self._units: dict[str, str] = {"sma": "arcsec"}
         if not self.is_folder:
-            folder = self.output.with_name(f".{self.output.name}.spool")
-            left_over = folder.exists()
-            self._spool = Spool(folder, keep=resume)
+            waiting = spool_of(self.output)
+            left_over = waiting.exists()
+            self._spool = Spool(waiting, keep=resume)
             if resume and not left_over and self.output.exists():
                 self._load()
             for name in self._spool.column_names():
@@ -87,19 +87,8 @@ def read_colours(path: Path) -> list[tuple[str, dict[str, np.ndarray]]]:
     InputError
         It can't be read.
     """
-    from astropy.table import Table
-
-    kinds = {".ecsv": "ascii.ecsv", ".csv": "ascii.csv", ".fits": "fits"}
     try:
-        if path.suffix == ".parquet":
-            import pyarrow.parquet
-
-            rows = pyarrow.parquet.read_table(path)
-            table = Table({name: np.asarray(rows[name].to_pylist()) for name in rows.column_names})
-        else:
-            how: dict[str, Any] = {"format": kinds[path.suffix]}
-            how |= {"hdu": 1, "character_as_bytes": False} if path.suffix == ".fits" else {"converters": {"name": str}}
-            table = unescaped_columns(Table.read(path, **how)) if path.suffix == ".fits" else Table.read(path, **how)
+        table = read_table(path)
     except Exception as error:  # every reader has its own
         raise InputError(path, f"can't be read as a table of colours ({error})") from error
     names = np.asarray(table["name"]).astype(str)

@@ -13,11 +13,11 @@ from p2p_keras.core.atomic_files import write_whole
 from p2p_keras.core.errors import InputError, UsageError
 from p2p_keras.profile.columns import TEXT_KEYS
 from p2p_keras.profile.derived.quantities import quantity_units
-from p2p_keras.profile.tables.formats import meta_table
 from p2p_keras.profile.tables.measured import MeasuredProfile
-from p2p_keras.profile.tables.reading import TABLE_FORMATS, format_of
-from p2p_keras.profile.tables.spool import Spool
-from p2p_keras.profile.tables.text import to_fits, unescaped_columns
+from p2p_keras.profile.tables.meta_table import meta_table
+from p2p_keras.profile.tables.reading import TABLE_FORMATS, format_of, read_table
+from p2p_keras.profile.tables.spool import Spool, spool_of
+from p2p_keras.profile.tables.text import to_fits
 
 if TYPE_CHECKING:
     from astropy.table import QTable, Table
@@ -54,9 +54,9 @@ class SummaryWriter:
             raise UsageError(f"{path}: the summary is a table, so its name must end in .{', .'.join(TABLE_FORMATS)}")
         self.format = kind
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        folder = self.path.with_name(f".{self.path.name}.spool")
-        left_over = folder.exists()
-        self._spool: Spool | None = Spool(folder, keep=resume)
+        waiting = spool_of(self.path)
+        left_over = waiting.exists()
+        self._spool: Spool | None = Spool(waiting, keep=resume)
         if resume and not left_over and self.path.exists():
             for row in _rows(read_summary(self.path)):
                 self._spool.add(row, {"sma": np.empty(0)})
@@ -77,7 +77,7 @@ class SummaryWriter:
             return
         spool, self._spool = self._spool, None
         if spool.count:
-            table = meta_table(spool.metas(), quantity_units)
+            table = meta_table(spool.metas, quantity_units)
             try:
                 write_whole(self.path, lambda path: _write(table, path, self.format))
             except BaseException:
@@ -103,21 +103,9 @@ def read_summary(path: str | os.PathLike[str]) -> Table:
     InputError
         It can't be read.
     """
-    from astropy.table import Table
-
     path = Path(path)
     try:
-        if path.suffix.lower() == ".parquet":
-            import pyarrow.parquet
-
-            rows = pyarrow.parquet.read_table(path)
-            columns = {name: rows[name].to_numpy() for name in rows.column_names}
-            return Table({name: np.asarray(v.tolist()) if v.dtype == object else v for name, v in columns.items()})
-        how = _HOW[path.suffix.lower().lstrip(".")]
-        if how["format"] == "fits":
-            table = Table.read(path, character_as_bytes=False, mask_invalid=False, **how)
-            return unescaped_columns(table)
-        return Table.read(path, converters=dict.fromkeys(TEXT_KEYS, str), **how)
+        return read_table(path, TEXT_KEYS)
     except Exception as error:  # every reader has its own
         raise InputError(path, f"can't be read as a summary ({error})") from error
 

@@ -92,7 +92,8 @@ class RadialTransformer(keras.layers.Layer):
         qkv = ops.reshape(self.qkv(x), (-1, radii, 3, self.num_heads, head))
         # Every axis in its place for the matrix products: heads beside the batch, keys as columns.
         orders = ((0, 2, 1, 3), (0, 2, 3, 1), (0, 2, 1, 3))
-        q, k, v = (ops.transpose(qkv[:, :, i], order) for i, order in enumerate(orders))
+        # Unstacked, not sliced: the gradient of three slices takes a quarter of the block's training step.
+        q, k, v = (ops.transpose(part, order) for part, order in zip(ops.unstack(qkv, 3, axis=2), orders, strict=True))
         scores = ops.cast(ops.matmul(q, k), "float32") * head**-0.5
         mixed = ops.matmul(ops.cast(ops.softmax(scores, axis=-1), v.dtype), v)
         return ops.reshape(ops.transpose(mixed, (0, 2, 1, 3)), (-1, radii, self.dim))

@@ -135,8 +135,8 @@ class CrossAttention(keras.layers.Layer):
         positions = ops.shape(tokens)[1]
         q = ops.reshape(self.query(self.norm_queries(queries)), (batch, radii_, self.num_heads, head))
         kv = ops.reshape(self.key_value(self.norm_tokens(tokens)), (batch, positions, 2, self.num_heads, head))
-        q, v = ops.transpose(q, (0, 2, 1, 3)), ops.transpose(kv[:, :, 1], (0, 2, 1, 3))
-        k = ops.transpose(kv[:, :, 0], (0, 2, 3, 1))
+        k, v = ops.unstack(kv, 2, axis=2)  # not sliced: see RadialTransformer
+        q, k, v = ops.transpose(q, (0, 2, 1, 3)), ops.transpose(k, (0, 2, 3, 1)), ops.transpose(v, (0, 2, 1, 3))
         scores = ops.cast(ops.matmul(q, k), "float32") * head**-0.5
         wide = ops.reshape(usable, (batch, 1, 1, positions))
         scores = ops.where(wide, scores, _MASKED)

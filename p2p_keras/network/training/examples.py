@@ -57,8 +57,8 @@ def examples_figure(model: keras.Model, galaxies: list[LabelledGalaxy], title: s
             "zero_point": np.full(1, galaxy.zero_point, "float32"),
             "pixel_scale": np.full(1, galaxy.pixel_scale, "float32"),
         }
-        found = model(inputs, training=False).items()
-        outputs = {name: keras.ops.convert_to_numpy(value)[0] for name, value in found}
+        answers = model(inputs, training=False).items()
+        outputs = {name: keras.ops.convert_to_numpy(value)[0] for name, value in answers}
         entries.append((image, galaxy, profile_table(outputs, image)))
     return comparison_figure(entries, title=title)
 

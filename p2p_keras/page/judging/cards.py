@@ -137,12 +137,12 @@ class Cards:
 
 
 def _numbers(profile: QTable) -> str:
-    said = [
+    facts = [
         f"{name} {number_in(profile.meta, key):.{digits}f}{unit}"
         for key, name, unit, digits in (("mag_total", "m =", "", 2), ("r50", "r50 =", "″", 1), ("extent", "to", "″", 1))
         if np.isfinite(number_in(profile.meta, key))
     ]
-    return f"<p class='small'>{' &ensp; '.join(said)}</p>"
+    return f"<p class='small'>{' &ensp; '.join(facts)}</p>"
 
 
 def _verdict(verdict: Verdict | None) -> str:

@@ -36,10 +36,10 @@ def chosen_rows(frame: pd.DataFrame, text: str) -> np.ndarray:
     """
     rows = np.ones(len(frame), dtype=bool)
     for part in filter(str.strip, text.split(",")):
-        found = _CONDITION.match(part)
-        if found is None:
+        match = _CONDITION.match(part)
+        if match is None:
             raise UsageError(f"{part.strip()!r} is no condition: expected such as {HINT}")
-        name, sign, value = found.groups()
+        name, sign, value = match.groups()
         if name not in frame:
             raise UsageError(f"{part.strip()!r}: there is no column {name}")
         rows &= _fulfils(frame[name], sign, value, part.strip())

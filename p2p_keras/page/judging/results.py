@@ -17,9 +17,9 @@ from p2p_keras.images.reading import read_image
 from p2p_keras.measure.outputs.gallery import number_in
 from p2p_keras.measure.outputs.summary import read_summary
 from p2p_keras.page.judging.kinds import is_survey
-from p2p_keras.profile.tables.lists import joined
 from p2p_keras.profile.tables.measured import table_of_columns
 from p2p_keras.profile.tables.reading import open_profiles
+from p2p_keras.profile.tables.text import joined
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -65,11 +65,11 @@ class Results:
     @property
     def numbers(self) -> list[str]:
         """Columns of numbers of which some are finite and not all are the same."""
-        found = []
+        names = []
         for name in self.frame.columns:
             if pd.api.types.is_numeric_dtype(self.frame[name]) and self.frame[name].nunique() > 1:
-                found.append(name)
-        return found
+                names.append(name)
+        return names
 
     def profile(self, number: int) -> QTable:
         """The profile of a row; one without radii where the table has none, its meta being the row."""
@@ -199,10 +199,10 @@ def open_results(path: Path) -> Results:
 
 def hdu_of(label: str) -> dict[str, int]:
     """Options ``hdu`` and ``plane`` of an image from what a profile's meta says."""
-    found = _HDU.match(label)
-    if found is None:
+    match = _HDU.match(label)
+    if match is None:
         return {}
-    return {"hdu": int(found[1])} | ({"plane": int(found[2])} if found[2] else {})
+    return {"hdu": int(match[1])} | ({"plane": int(match[2])} if match[2] else {})
 
 
 def _row(meta: Mapping[str, Any]) -> dict[str, Any]:

@@ -55,22 +55,22 @@ class AttentionOverlay:
         for source in (self.every, self.shown):
             source.data = {key: [] for key in source.data}
 
-    def show(self, found: Measurement, attention: Attention) -> None:
+    def show(self, measurement: Measurement, attention: Attention) -> None:
         """Show the attention of a measurement, first that of the half-light radius."""
-        rows = squares_of(found, attention)
+        rows = squares_of(measurement, attention)
         self.every.data = {key: [row[key] for row in rows] for key in self.every.data}
-        assert found.profile is not None
-        sma = plain_arrays(found.profile)["sma"]
-        r50 = float(found.profile.meta.get("r50", np.nan))
+        assert measurement.profile is not None
+        sma = plain_arrays(measurement.profile)["sma"]
+        r50 = float(measurement.profile.meta.get("r50", np.nan))
         k = int(np.abs(sma - r50).argmin()) if np.isfinite(r50) else len(sma) // 2
         self.shown.data = {
             key: rows[k][key] if key != "side" else [rows[k]["side"]] * len(rows[k]["x"]) for key in rows[k]
         }
 
 
-def squares_of(found: Measurement, attention: Attention) -> list[dict[str, Any]]:
+def squares_of(measurement: Measurement, attention: Attention) -> list[dict[str, Any]]:
     """For each radius of a measurement's profile the squares that it was made of, in pixels of the field."""
-    field, image, profile = found.field, found.image, found.profile
+    field, image, profile = measurement.field, measurement.image, measurement.profile
     assert field is not None and image is not None and profile is not None
     usable = np.flatnonzero(attention.valid & (attention.weight.sum(axis=1) > 0))
     if not usable.size:
@@ -110,38 +110,38 @@ class AttentionFollower:
         in_turn: Callable[[Callable[[], object]], object],
     ) -> None:
         self._overlay, self._models, self._say, self._in_turn = overlay, models, say, in_turn
-        self._found: Measurement | None = None
+        self._measurement: Measurement | None = None
 
-    def follow(self, found: Measurement | None) -> None:
+    def follow(self, measurement: Measurement | None) -> None:
         """Show the attention of a measurement; None shows none."""
-        self._found = found
+        self._measurement = measurement
         self._overlay.clear()
         self._say("")
-        if found is None or found.profile is None or not len(found.profile):
+        if measurement is None or measurement.profile is None or not len(measurement.profile):
             return
-        if found.request.ellipses is not None or found.request.fixed is not None:
+        if measurement.request.ellipses is not None or measurement.request.fixed is not None:
             self._say("there is no attention: the ellipses were given, and no network measured")
             return
         self._say("reading the network's attention; the first time this takes some ten seconds")
-        _ONE_BY_ONE.submit(self._read, found)
+        _ONE_BY_ONE.submit(self._read, measurement)
 
-    def _read(self, found: Measurement) -> None:
+    def _read(self, measurement: Measurement) -> None:
         attention: Attention | None = None
-        said = ""
+        sentence = ""
         try:
-            assert found.image is not None
-            attention = self._models.attention(found.request.model)(found.image)
+            assert measurement.image is not None
+            attention = self._models.attention(measurement.request.model)(measurement.image)
         except P2PError as error:
-            said = str(error)
+            sentence = str(error)
         except ModuleNotFoundError as error:
-            said = missing_package(error) or str(error)
+            sentence = missing_package(error) or str(error)
         except Exception as error:  # of a thread nobody would hear
             log.exception("the attention can't be read")
-            said = f"the attention can't be read: {type(error).__name__}: {error}"
-        self._in_turn(lambda: self._show(found, attention, said))
+            sentence = f"the attention can't be read: {type(error).__name__}: {error}"
+        self._in_turn(lambda: self._show(measurement, attention, sentence))
 
-    def _show(self, found: Measurement, attention: Attention | None, said: str) -> None:
-        if found is self._found:
-            self._say(said)
+    def _show(self, measurement: Measurement, attention: Attention | None, sentence: str) -> None:
+        if measurement is self._measurement:
+            self._say(sentence)
             if attention is not None:
-                self._overlay.show(found, attention)
+                self._overlay.show(measurement, attention)

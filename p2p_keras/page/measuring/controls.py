@@ -167,22 +167,22 @@ class Controls:
     def _looks(self) -> dict[str, Any]:
         return {"layer": self.layer, "stretch": self.kind, "colours": self.colours}
 
-    def show_found(self, found: Measurement) -> None:
+    def show_found(self, measurement: Measurement) -> None:
         """Show numbers, what was read, and what can be taken away."""
-        self.numbers.object, self.read.object = numbers_html(found), read_html(found)
-        line = escape(found.request.command_line())
-        self.line.object = f"<code class='line'>{line}</code>" if found.request.path else ""
-        self.results.visible = found.profile is not None
-        self.buttons["given mask"].visible = found.request.mask is not None
-        self.buttons["given mask"].filename = Path(found.request.mask or "mask.fits").name
+        self.numbers.object, self.read.object = numbers_html(measurement), read_html(measurement)
+        line = escape(measurement.request.command_line())
+        self.line.object = f"<code class='line'>{line}</code>" if measurement.request.path else ""
+        self.results.visible = measurement.profile is not None
+        self.buttons["given mask"].visible = measurement.request.mask is not None
+        self.buttons["given mask"].filename = Path(measurement.request.mask or "mask.fits").name
 
-    def show_request(self, request: Request, found: Measurement) -> None:
+    def show_request(self, request: Request, measurement: Measurement) -> None:
         """Fill the fields with what was asked for; where nothing was, they say what was read."""
         for key, widget in self.texts.items():
             value = getattr(request, key)
             value = Path(value).name if key in FILES and value else value
             widget.value = "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
-            widget.placeholder = read_value(found, key)
+            widget.placeholder = read_value(measurement, key)
         self.path.value = request.shown
         if request.path in self.choice.options.values():
             self.choice.value = request.path

@@ -57,7 +57,7 @@ def bands_of_files(images: Mapping[str, Path]) -> str:
     UsageError
         A file says no band, or two of them are of the same.
     """
-    found: dict[str, str] = {}
+    by_band: dict[str, str] = {}
     cause, mend = "the bands can't be measured together", "type the bands under 'more', as g=a.fits r=b.fits"
     for name, path in images.items():
         try:
@@ -67,7 +67,7 @@ def bands_of_files(images: Mapping[str, Path]) -> str:
             raise UsageError(f"{cause}: {str(error).replace(str(path), name)}") from error
         if not band:
             raise UsageError(f"{cause}: neither {name}'s header nor its name says one; {mend}")
-        if band in found:
-            raise UsageError(f"{cause}: {found[band]} and {name} are both {band}; {mend}")
-        found[band] = name
-    return shlex.join(f"{band}={found[band]}" for band in sorted_bands(found))
+        if band in by_band:
+            raise UsageError(f"{cause}: {by_band[band]} and {name} are both {band}; {mend}")
+        by_band[band] = name
+    return shlex.join(f"{band}={by_band[band]}" for band in sorted_bands(by_band))

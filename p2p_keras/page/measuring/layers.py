@@ -17,9 +17,9 @@ __all__ = ["LAYERS", "layer_of"]
 LAYERS = ("image", "model", "residual", "ignored")
 
 
-def layer_of(name: str, found: Measurement) -> np.ndarray | None:
+def layer_of(name: str, measurement: Measurement) -> np.ndarray | None:
     """A layer on the grid of what was measured; None for the image itself, or where there is no profile."""
-    image, profile = found.image, found.profile
+    image, profile = measurement.image, measurement.profile
     if name == LAYERS[0] or image is None or profile is None:
         return None
     painted = paint(profile, image)

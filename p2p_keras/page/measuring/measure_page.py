@@ -60,7 +60,7 @@ class MeasurePage:
         self.own = Places([self.folder])
         self.places, self.models = places, models
         self.request = Request(own=str(self.folder))
-        self.found = Measurement(self.request)
+        self.measurement = Measurement(self.request)
         self.together = Together()
         self.stretch = Stretch()
         self.sky_image, self.plots = SkyImage(), ProfilePlots()
@@ -141,7 +141,7 @@ class MeasurePage:
         """Show a profile that is there already, on its image."""
         on_disk = Path(image.source).is_file()
         self.request = Request(path=image.source if on_disk else "", shown=image.source, own=str(self.folder))
-        self.found = Measurement(self.request, image, image, profile)
+        self.measurement = Measurement(self.request, image, image, profile)
         self._show()
 
     def dropped(self, name: str, content: bytes | str) -> None:
@@ -159,17 +159,16 @@ class MeasurePage:
 
     def _measure_together(self, name: str) -> None:
         """Measure what was dropped, if it is several bands along the ellipses of one."""
-        images, said = self.together.images, ""
+        images, sentence = self.together.images, ""
         mask = {"mask": self.together.mask} if self.together.mask else {}
         if len(images) > 1:
             self.request = replace(self.request, reference=None)  # the one that two of three files had
             try:
-                self.open_bands(bands_of_files(images), mask)
-                return
+                return self.open_bands(bands_of_files(images), mask)
             except P2PError as error:
-                said = str(error)
+                sentence = str(error)
         self._open_path(images[name], name, mask)
-        self._say(said or self.found.error)
+        self._say(sentence or self.measurement.error)
 
     def set_options(self, **options: Any) -> None:
         """Change options of the request and measure anew."""
@@ -178,7 +177,7 @@ class MeasurePage:
 
     def click(self, x: float, y: float) -> None:
         """Measure the galaxy at a pixel of the field that is shown."""
-        field = self.found.field
+        field = self.measurement.field
         if field is None or not (-0.5 <= x < field.shape[1] - 0.5 and -0.5 <= y < field.shape[0] - 0.5):
             return
         if self.sky_image.has_region_at(x, y):
@@ -200,7 +199,7 @@ class MeasurePage:
 
     def hold(self, on: bool) -> None:
         """Go on measuring along the ellipses of the present profile, or free them again."""
-        profile = self.found.profile
+        profile = self.measurement.profile
         if on and profile is not None and len(profile):
             path = self.folder / file_name(profile, "ecsv")
             write_table(profile, path, "ecsv")
@@ -219,29 +218,29 @@ class MeasurePage:
         """Measure the request and show what comes of it."""
         if not self.request.path:
             return
-        field = self.found.field if same_field and self.found.request.path == self.request.path else None
+        field = self.measurement.field if same_field and self.measurement.request.path == self.request.path else None
         drawn = Drawn()
         if field is not None:
             drawn = Drawn.on(field, self.sky_image.masked.data, self.sky_image.unmasked.data)
-        self.found = measure(self.request, self.models, field, drawn=drawn, folder=self.folder)
+        self.measurement = measure(self.request, self.models, field, drawn=drawn, folder=self.folder)
         self._show()
 
     def _show(self) -> None:
-        found, controls = self.found, self.controls
+        measurement, controls = self.measurement, self.controls
         with self._quietly(), self.acts.at_once():
-            self._say(found.error)
-            if found.profile is None:
+            self._say(measurement.error)
+            if measurement.profile is None:
                 controls.layer.value = LAYERS[0]
-            self.sky_image.show(found, self.stretch, layer_of(controls.layer.value, found))
-            self.plots.show(found.profile, found.bands)
-            controls.show_found(found)
-            controls.show_request(self.request, found)
+            self.sky_image.show(measurement, self.stretch, layer_of(controls.layer.value, measurement))
+            self.plots.show(measurement.profile, measurement.bands)
+            controls.show_found(measurement)
+            controls.show_request(self.request, measurement)
         self._remember_in_link()
         self._follow_attention()
 
     def _follow_attention(self) -> None:
         """Show the attention of what is measured, where it is asked for."""
-        self.attention.follow(self.found if self.controls.attention.value else None)
+        self.attention.follow(self.measurement if self.controls.attention.value else None)
 
     def _say(self, sentence: str) -> None:
         self.controls.error.object = f"<div class='error' role='alert'>{escape(sentence)}</div>" if sentence else ""
@@ -257,13 +256,13 @@ class MeasurePage:
         location.search = "?" + urlencode(kept | asked) if kept | asked else ""
 
     def _download(self, kind: str) -> io.BytesIO | None:
-        found = self.found
+        image, profile, mask = self.measurement.image, self.measurement.profile, self.measurement.request.mask
         try:
             if kind == "given mask":
-                return None if found.request.mask is None else io.BytesIO(Path(found.request.mask).read_bytes())
-            if found.image is not None and found.profile is not None:
-                self.controls.buttons[kind].filename = file_name(found.profile, kind)
-                return io.BytesIO(download(found.image, found.profile, kind))
+                return None if mask is None else io.BytesIO(Path(mask).read_bytes())
+            if image is not None and profile is not None:
+                self.controls.buttons[kind].filename = file_name(profile, kind)
+                return io.BytesIO(download(image, profile, kind))
         except P2PError as error:
             self._say(str(error))
         return None
@@ -346,5 +345,6 @@ class MeasurePage:
 
     def _restretch(self) -> None:
         self._recolour()
-        if self.found.field is not None:
-            self.sky_image.show_layer(self.found, self.stretch, layer_of(self.controls.layer.value, self.found))
+        if self.measurement.field is not None:
+            layer = layer_of(self.controls.layer.value, self.measurement)
+            self.sky_image.show_layer(self.measurement, self.stretch, layer)

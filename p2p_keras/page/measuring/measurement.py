@@ -99,15 +99,15 @@ def measure(
             if request.band_files:
                 bands = _measure_bands(request, measurer)
                 return Measurement(request, field, image, bands[str(request.band)], bands=bands)
-            found = measurer.measure([image])[0]
-            if isinstance(found, P2PError):
-                raise found
-            return Measurement(request, field, image, complete_profile(found))
+            profile = measurer.measure([image])[0]
+            if isinstance(profile, P2PError):
+                raise profile
+            return Measurement(request, field, image, complete_profile(profile))
     except P2PError as error:
-        said = str(error).replace(request.path, request.shown or request.path) if request.path else str(error)
+        sentence = str(error).replace(request.path, request.shown or request.path) if request.path else str(error)
         for band, path in request.band_files:
-            said = said.replace(path, request.shown_bands()[band])
-        return Measurement(request, field, image, error=said, missing=_missing(error))
+            sentence = sentence.replace(path, request.shown_bands()[band])
+        return Measurement(request, field, image, error=sentence, missing=_missing(error))
 
 
 def _measure_bands(request: Request, measurer: Any) -> dict[str, QTable]:

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["numbers_html", "quality_html", "read_html", "read_value"]
 
 
-def numbers_html(found: Measurement) -> str:
+def numbers_html(measurement: Measurement) -> str:
     """The galaxy's numbers with their errors, its quality, and each flag in words."""
-    profile = found.profile
+    profile = measurement.profile
     if profile is None:
         return ""
     meta = profile.meta
@@ -30,26 +30,30 @@ def numbers_html(found: Measurement) -> str:
         f"<div class='head'><b>{escape(str(meta.get('name', '')))}</b>{band}{quality_html(meta)}</div>",
         f"<div class='numbers'>{''.join(cells)}</div>",
         flags_html(meta),
-        *bands_html(found),
+        *bands_html(measurement),
         *(f"<div class='note'>{escape(str(note))}</div>" for note in meta.get("notes") or []),
     ]
     return "".join(parts)
 
 
-def bands_html(found: Measurement) -> list[str]:
+def bands_html(measurement: Measurement) -> list[str]:
     """Total colours, and what the other bands' flags are, where several were measured."""
-    if not found.bands:
+    if not measurement.bands:
         return []
     from p2p_keras.measure.bands.colours import colour_table
 
     totals = {
-        key.removesuffix("_total"): v for key, v in colour_table(found.bands).meta.items() if key.endswith("_total")
+        key.removesuffix("_total"): v
+        for key, v in colour_table(measurement.bands).meta.items()
+        if key.endswith("_total")
     }
-    said = ", ".join(f"{name} = {value:.2f}" for name, value in totals.items())
-    parts = [f"<div class='note'>{escape(said)} (all light)</div>"]
-    assert found.profile is not None
-    for band, profile in found.bands.items():
-        others = [word for word in profile.meta.get("flags", []) if word not in found.profile.meta.get("flags", [])]
+    colours = ", ".join(f"{name} = {value:.2f}" for name, value in totals.items())
+    parts = [f"<div class='note'>{escape(colours)} (all light)</div>"]
+    assert measurement.profile is not None
+    for band, profile in measurement.bands.items():
+        others = [
+            word for word in profile.meta.get("flags", []) if word not in measurement.profile.meta.get("flags", [])
+        ]
         if others:
             parts.append(f"<div class='note'>{escape(band)}: {escape(', '.join(others).replace('_', ' '))}</div>")
     return parts
@@ -60,8 +64,8 @@ def quality_html(meta: Any) -> str:
     word = quality_word(meta)
     chance = number_in(meta, "p_bad")
     percent = "below 1" if chance < 0.01 else "above 99" if chance > 0.99 else f"{100 * chance:.0f}"
-    said = f", chance of a bad profile {percent} %" if np.isfinite(chance) else ""
-    return f"<span class='{word.split()[0]}'>{word}{said}</span>"
+    risk = f", chance of a bad profile {percent} %" if np.isfinite(chance) else ""
+    return f"<span class='{word.split()[0]}'>{word}{risk}</span>"
 
 
 def flags_html(meta: Any) -> str:
@@ -70,9 +74,9 @@ def flags_html(meta: Any) -> str:
     return f"<ul class='flags'>{''.join(items)}</ul>" if items else ""
 
 
-def read_html(found: Measurement) -> str:
+def read_html(measurement: Measurement) -> str:
     """What was read, and where it is from."""
-    image = found.image
+    image = measurement.image
     if image is None:
         return ""
     size = f"{image.shape[1]} × {image.shape[0]} px" + (f", binned by {image.binning}" if image.binning > 1 else "")
@@ -89,11 +93,11 @@ def read_html(found: Measurement) -> str:
     return f"<table class='read'>{cells}</table>"
 
 
-def read_value(found: Measurement, option: str) -> str:
+def read_value(measurement: Measurement, option: str) -> str:
     """What the file says of an option, for its field."""
-    image = found.image
+    image = measurement.image
     if image is None:
-        return "needed" if found.missing == option else ""
+        return "needed" if measurement.missing == option else ""
     known = {
         "zero_point": f"{image.zero_point:.4f}",
         "pixel_scale": f"{image.file_pixel_scale:.4g}",

@@ -181,17 +181,17 @@ class SkyImage:
         """Take another colour map."""
         self.mapper.palette = [MASKED, *palette(name)]
 
-    def show(self, found: Measurement, stretch: Stretch, layer: np.ndarray | None = None) -> None:
+    def show(self, measurement: Measurement, stretch: Stretch, layer: np.ndarray | None = None) -> None:
         """Show a measurement.
 
         Parameters
         ----------
-        found : Measurement
+        measurement : Measurement
         stretch : Stretch
         layer : float array, optional
             An image on the grid of what was measured, in place of the file's own.
         """
-        field = found.field
+        field = measurement.field
         self.attention.clear()
         if field is None:
             for source in (
@@ -209,31 +209,37 @@ class SkyImage:
             return
         new = self._field is None or field.source != self._field.source or field.shape != self._field.shape
         self._field = field
-        self.show_layer(found, stretch, layer)
-        self._show_ellipses(found)
+        self.show_layer(measurement, stretch, layer)
+        self._show_ellipses(measurement)
         if new:
             self._show_sky(field)
             self.forget_regions()
-        target = (found.request.path, found.request.x, found.request.y, found.request.hdu, found.profile is None)
+        target = (
+            measurement.request.path,
+            measurement.request.x,
+            measurement.request.y,
+            measurement.request.hdu,
+            measurement.profile is None,
+        )
         if target != self._target:
-            self._look_at(found)
+            self._look_at(measurement)
         self._target = target
 
-    def show_layer(self, found: Measurement, stretch: Stretch, layer: np.ndarray | None = None) -> None:
+    def show_layer(self, measurement: Measurement, stretch: Stretch, layer: np.ndarray | None = None) -> None:
         """Show the file's image, or another one on the grid of what was measured."""
-        field = found.field
+        field = measurement.field
         assert field is not None
         pixels = np.asarray(field.pixels if layer is None else layer, dtype=np.float32)
         x, y, width, height = (
-            (-0.5, -0.5, field.shape[1], field.shape[0]) if layer is None else _window(found.image, field)
+            (-0.5, -0.5, field.shape[1], field.shape[0]) if layer is None else _window(measurement.image, field)
         )
         self.base.data = {
             "image": [stretch.levels(pixels)], "raw": [pixels], "rows": [pixels.shape[0]],
             "columns": [pixels.shape[1]], "x": [x], "y": [y], "dw": [width], "dh": [height],
         }  # fmt: skip
 
-    def _show_ellipses(self, found: Measurement) -> None:
-        field, image, profile = found.field, found.image, found.profile
+    def _show_ellipses(self, measurement: Measurement) -> None:
+        field, image, profile = measurement.field, measurement.image, measurement.profile
         assert field is not None
         none: dict[str, list[Any]] = {"xs": [], "ys": []}
         self.lit.data = none
@@ -270,7 +276,7 @@ class SkyImage:
         x0, y0 = field.from_file(*image.to_file(geometry.x0, geometry.y0))
         self.centre.data = {"x": [x0], "y": [y0]}
         if len(profile) > 1:
-            self.map.data = _ring_map(found)
+            self.map.data = _ring_map(measurement)
 
     def _show_sky(self, field: GalaxyImage) -> None:
         width, height = field.shape[1] - 1, field.shape[0] - 1
@@ -288,9 +294,9 @@ class SkyImage:
         window = [0.0, 0.0, float(width), float(height)]
         self.sky.data = {"ra": [ra], "dec": [dec], "size": [_SKY_GRID], "window": [window]}
 
-    def _look_at(self, found: Measurement) -> None:
+    def _look_at(self, measurement: Measurement) -> None:
         """Turn to the galaxy, with some of its surroundings."""
-        field, image, profile = found.field, found.image, found.profile
+        field, image, profile = measurement.field, measurement.image, measurement.profile
         assert field is not None
         half = max(field.shape) / 2.0
         x, y = (field.shape[1] - 1) / 2.0, (field.shape[0] - 1) / 2.0
@@ -323,9 +329,9 @@ def _window(image: GalaxyImage | None, field: GalaxyImage) -> tuple[float, float
     return float(x), float(y), float(right - x), float(top - y)
 
 
-def _ring_map(found: Measurement) -> dict[str, list[Any]]:
+def _ring_map(measurement: Measurement) -> dict[str, list[Any]]:
     """Which radius of the profile is the nearest, over what was measured: a coarse map for the pointer."""
-    image, field, profile = found.image, found.field, found.profile
+    image, field, profile = measurement.image, measurement.field, measurement.profile
     assert image is not None and field is not None and profile is not None
     isophotes = Isophotes.of(profile, image)
     rows, columns = (min(_RING_GRID, side) for side in image.shape)

@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from p2p_keras.profile.tables.lists import SENTENCES, joined, split
-from p2p_keras.profile.tables.text import printable
+from p2p_keras.profile.tables.text import SENTENCES, joined, printable, split
 
 __all__ = ["write_prof", "read_prof", "prof_columns", "prof_centre", "read_comments"]
 

@@ -29,11 +29,11 @@ from typing import TYPE_CHECKING
 from p2p_keras.core.atomic_files import safe_name, write_whole
 from p2p_keras.core.errors import InputError, UsageError
 from p2p_keras.profile.tables.autoprof import write_prof
-from p2p_keras.profile.tables.finished import FinishedFiles, FinishedGalaxies
+from p2p_keras.profile.tables.finished import Finished, FinishedFiles, FinishedGalaxies
 from p2p_keras.profile.tables.formats import ListedGalaxies, write_galaxies
 from p2p_keras.profile.tables.measured import MeasuredProfile
 from p2p_keras.profile.tables.reading import FORMATS, TABLE_FORMATS, format_of, read_profiles
-from p2p_keras.profile.tables.spool import Spool
+from p2p_keras.profile.tables.spool import Spool, spool_of
 from p2p_keras.profile.tables.text import name_key, plain_name
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class ProfileWriter:
 
     A folder's files are written at once. One table is written when the writer is closed, which the ``with`` statement
     also does when it is left by an interrupt or error: what was measured is kept. Until then its galaxies are in a
-    hidden folder beside it, where a run that was killed finds them again.
+    hidden file beside it, where a run that was killed finds them again.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ class ProfileWriter:
         self._names: set[str] = set()
         self._spool: Spool | None = None
         self._left_over = False
-        self._finished: FinishedFiles | FinishedGalaxies | None = None
+        self._finished: Finished | None = None
         folder = self.output if self.is_folder else self.output.parent
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -118,18 +118,17 @@ class ProfileWriter:
             self.kept = len(self._names)
 
     def _open_spool(self, resume: bool) -> None:
-        folder = self.output.with_name(f".{self.output.name}.spool")
-        lines = folder / "galaxies.jsonl"
-        if lines.exists() and lines.stat().st_size and not resume:
+        waiting = spool_of(self.output)
+        self._left_over = waiting.exists()
+        if self._left_over and waiting.stat().st_size and not resume:
             raise UsageError(
-                f"{self.output}: an earlier run was killed before it could write this table, and left {folder}: "
-                "continue with --resume (resume=True), or delete that folder"
+                f"{self.output}: an earlier run was killed before it could write this table, and left {waiting}: "
+                "continue with --resume (resume=True), or delete that file"
             )
-        self._left_over = folder.exists()
         try:
-            self._spool = Spool(folder, keep=resume)
+            self._spool = Spool(waiting, keep=resume)
         except OSError as error:
-            raise UsageError(f"{folder}: can't be made ({error.strerror or error})") from error
+            raise UsageError(f"{waiting}: can't be made ({error.strerror or error})") from error
         if resume and not self._left_over and self.output.exists():
             try:
                 for profile in map(MeasuredProfile.of, read_profiles(self.output)):

@@ -10,7 +10,7 @@ from typing import Any
 
 from p2p_keras.profile.tables.text import name_key, printable, yaml_unquoted
 
-__all__ = ["FinishedGalaxies", "FinishedFiles"]
+__all__ = ["Finished", "FinishedGalaxies", "FinishedFiles"]
 
 _SOURCE_LINES = {
     "ecsv": re.compile(rb'^# - \{"source": (".*")\}$', re.MULTILINE),
@@ -23,28 +23,44 @@ def _same_file(one: str, other: str) -> bool:
     return not one or not other or printable(os.path.abspath(one)) == printable(os.path.abspath(other))
 
 
-class FinishedGalaxies:
-    """Galaxies of one table, by their meta: ``name`` and ``source``."""
+class Finished:
+    """Galaxies that an output holds.
 
-    def __init__(self, metas: Iterable[Mapping[str, Any]]) -> None:
-        self._sources = {name_key(str(meta.get("name", ""))): str(meta.get("source", "")) for meta in metas}
+    Parameters
+    ----------
+    galaxies : mapping
+        By their names, as `name_key` has them: the file of each image, or what `_source_of` finds it by.
+    """
+
+    def __init__(self, galaxies: Mapping[str, Any]) -> None:
+        self._galaxies = galaxies
 
     def names(self) -> set[str]:
         """Their names, as `name_key` has them."""
-        return set(self._sources)
+        return set(self._galaxies)
 
     def holds(self, source: str, name: str) -> bool:
         """Whether the galaxy of this name and file is there, be it as NAME_2 because of a namesake."""
         key, number = name_key(name), 1
-        while key in self._sources:
-            if _same_file(self._sources[key], source):
+        while key in self._galaxies:
+            if _same_file(self._source_of(self._galaxies[key]), source):
                 return True
             number += 1
             key = f"{name_key(name)}_{number}"
         return False
 
+    def _source_of(self, galaxy: Any) -> str:
+        return str(galaxy)
 
-class FinishedFiles:
+
+class FinishedGalaxies(Finished):
+    """Galaxies of one table, by their meta: ``name`` and ``source``."""
+
+    def __init__(self, metas: Iterable[Mapping[str, Any]]) -> None:
+        super().__init__({name_key(str(meta.get("name", ""))): meta.get("source", "") for meta in metas})
+
+
+class FinishedFiles(Finished):
     """Galaxies of a folder with a file each, or of the one file where `place` is one.
 
     Only the file of a galaxy that is asked for is opened: a folder may hold a hundred thousand.
@@ -57,21 +73,7 @@ class FinishedFiles:
             paths = [Path(entry.path) for entry in os.scandir(place) if entry.name.endswith(ending)]
         else:
             paths = [place] if place.exists() else []
-        self._paths = {name_key(path.stem): path for path in paths if not path.name.startswith(".")}
-
-    def names(self) -> set[str]:
-        """Their names, as `name_key` has them."""
-        return set(self._paths)
-
-    def holds(self, source: str, name: str) -> bool:
-        """See `FinishedGalaxies.holds`."""
-        key, number = name_key(name), 1
-        while key in self._paths:
-            if _same_file(self._source_of(self._paths[key]), source):
-                return True
-            number += 1
-            key = f"{name_key(name)}_{number}"
-        return False
+        super().__init__({name_key(path.stem): path for path in paths if not path.name.startswith(".")})
 
     def _source_of(self, path: Path) -> str:
         if self._format in _SOURCE_LINES:

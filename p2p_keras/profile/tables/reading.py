@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +13,13 @@ from p2p_keras.core.errors import InputError, UsageError
 from p2p_keras.profile.columns import plain_arrays
 from p2p_keras.profile.tables.autoprof import read_prof
 from p2p_keras.profile.tables.formats import GALAXIES
-from p2p_keras.profile.tables.lists import SENTENCES, split
 from p2p_keras.profile.tables.measured import table_of_columns
-from p2p_keras.profile.tables.text import unescaped_columns
+from p2p_keras.profile.tables.text import SENTENCES, split, unescaped_columns
 
 if TYPE_CHECKING:
     from astropy.table import QTable, Table
 
-__all__ = ["TABLE_FORMATS", "FORMATS", "format_of", "read_profiles", "open_profiles", "StoredProfiles"]
+__all__ = ["TABLE_FORMATS", "FORMATS", "format_of", "read_profiles", "open_profiles", "read_table", "StoredProfiles"]
 
 TABLE_FORMATS = ("ecsv", "fits", "csv", "parquet")
 """Formats of a table of many galaxies, which are also the endings of its file."""
@@ -91,7 +91,7 @@ def open_profiles(path: str | os.PathLike[str]) -> list[StoredProfiles]:
         if suffix == "prof":
             meta, columns = read_prof(path)
             return [StoredProfiles(columns, [{"name": path.stem} | meta])]
-        table, metas = _read_table(path, suffix)
+        table, metas = _read_profiles(path)
         missing = [name for name in ("sma", "mu") if name not in table.colnames]
         if missing:
             raise InputError(path, f"not a table of profiles, it lacks {', '.join(missing)}")
@@ -128,18 +128,51 @@ class StoredProfiles:
         return profile
 
 
-def _read_table(path: Path, suffix: str) -> tuple[Table, list[dict[str, Any]]]:
-    from astropy.table import QTable, Table
+def read_table(path: Path, text: Iterable[str] = ("name",), *, hdu: int | str = 1) -> Table:
+    """One table of a file by astropy or, of Parquet, by pyarrow alone.
 
-    if suffix != "fits":
-        # A name is text, also where it is all digits: '007', or an identifier that no float holds.
-        how: dict[str, Any] = {"format": _ASTROPY_FORMAT.get(suffix), "converters": {"name": str}}
-        table = _read_parquet(path) if suffix == "parquet" else QTable.read(path, **how)
+    Parameters
+    ----------
+    path : Path
+        Ending in one of `TABLE_FORMATS`.
+    text : iterable of str
+        Columns that are text, also where all of one is digits: '007', or an identifier that no float holds.
+    hdu : int or str
+        Of a FITS file.
+
+    Returns
+    -------
+    Table
+        With units where the format keeps them.
+    """
+    from astropy.table import Table, meta
+
+    suffix = path.suffix.lower().lstrip(".")
+    if suffix == "fits":
+        # Without mask_invalid=False astropy turns NaN and empty text into masked entries.
+        how = {"format": "fits", "character_as_bytes": False, "mask_invalid": False}
+        return unescaped_columns(Table.read(path, hdu=hdu, **how))
+    if suffix != "parquet":
+        return Table.read(path, format=_ASTROPY_FORMAT[suffix], converters=dict.fromkeys(text, str))
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    rows = pyarrow.parquet.read_table(path)
+    header = (rows.schema.metadata or {}).get(b"table_meta_yaml")
+    table = Table(meta=meta.get_header_from_yaml(header.decode().split("\n")).get("meta", {}) if header else {})
+    for name in rows.column_names:
+        values = rows[name].to_pylist() if pa.types.is_string(rows[name].type) else rows[name].to_numpy()
+        table[name] = np.asarray(values, dtype=str if name in text else None)
+    return table
+
+
+def _read_profiles(path: Path) -> tuple[Table, list[dict[str, Any]]]:
+    """The rows of all galaxies, and the meta of each."""
+    if path.suffix.lower() != ".fits":
+        table = read_table(path)
         metas = table.meta.get(GALAXIES)
         return table, [dict(meta) for meta in metas] if metas is not None else [dict(table.meta)]
-    # Without mask_invalid=False astropy turns NaN and empty text into masked entries.
-    how = {"format": "fits", "character_as_bytes": False, "mask_invalid": False}
-    galaxies = unescaped_columns(Table.read(path, hdu=GALAXIES.upper(), **how))
+    galaxies = read_table(path, hdu=GALAXIES.upper())
     metas = []
     for row in galaxies:
         meta = {key: row[key].item() if hasattr(row[key], "item") else row[key] for key in galaxies.colnames}
@@ -147,22 +180,7 @@ def _read_table(path: Path, suffix: str) -> tuple[Table, list[dict[str, Any]]]:
         for key in ("flags", *SENTENCES):
             meta[key] = split(key, str(meta.get(key, "")))
         metas.append(meta)
-    return unescaped_columns(QTable.read(path, hdu="PROFILES", **how)), metas
-
-
-def _read_parquet(path: Path) -> Table:
-    """Read what astropy wrote; its own reader wants pandas, pyarrow alone is enough."""
-    import pyarrow.parquet
-    from astropy.table import QTable, meta
-
-    if missing := {"sma", "mu"} - set(pyarrow.parquet.read_schema(path).names):
-        raise InputError(path, f"not a table of profiles, it lacks {', '.join(sorted(missing))}")
-    rows = pyarrow.parquet.read_table(path)
-    header = meta.get_header_from_yaml((rows.schema.metadata or {})[b"table_meta_yaml"].decode().split("\n"))
-    table = QTable(meta=header.get("meta", {}))
-    for name in rows.column_names:
-        table[name] = np.asarray(rows[name].to_pylist(), dtype=str if name == "name" else float)
-    return table
+    return read_table(path, hdu="PROFILES"), metas
 
 
 def _stored(table: Table, metas: list[dict[str, Any]], default_name: str) -> StoredProfiles:

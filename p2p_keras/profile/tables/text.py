@@ -5,9 +5,27 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["printable", "plain_name", "name_key", "to_fits", "unescaped_columns", "yaml_quoted", "yaml_unquoted"]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = [
+    "SENTENCES",
+    "joined",
+    "length_key",
+    "name_key",
+    "plain_name",
+    "printable",
+    "split",
+    "text_lengths",
+    "to_fits",
+    "unescaped_columns",
+    "yaml_of_json",
+    "yaml_quoted",
+    "yaml_unquoted",
+]
 
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 """Control characters, breaks of lines, and the halves of pairs by which Python holds a file name that isn't UTF-8."""
@@ -55,17 +73,40 @@ def unescaped_columns(table: Any) -> Any:
     return table
 
 
-def yaml_quoted(text: str) -> str:
-    r"""Text as a double-quoted scalar of YAML, in ASCII.
+_JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?Infinity|NaN|(?<![\d.])-?\d+e[-+]?\d+')
+_JSON_VALUE = re.compile(r'(?<=[^\\]": )(?:-?Infinity|NaN|-?\d+e[-+]?\d+)(?=[,}])')
+_UNLIKE_YAML = re.compile(r"Infinity|NaN|[ \[]-?\d+e|\\ud")
+_SURROGATE_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)(\\ud[89ab]..\\ud[c-f]..)")
+_YAML_NUMBERS = {"NaN": ".nan", "Infinity": ".inf", "-Infinity": "-.inf"}
 
-    JSON's, but for characters beyond ``\uffff``, whose two halves of JSON aren't joined by readers of YAML.
+
+def yaml_of_json(text: str) -> str:
+    r"""What `json.dumps` made, as YAML 1.1 in flow style, which is the same but for three things.
+
+    NaN and infinities have other names, ``1e-05`` needs a point, and the two halves by which JSON holds a character
+    beyond ``\uffff`` aren't joined by readers of YAML.
     """
+    text = _JSON_VALUE.sub(_yaml_token, text)  # nearly always all that is to be done, in a tenth of the time
+    return _JSON_TOKEN.sub(_yaml_token, text) if _UNLIKE_YAML.search(text) else text
 
-    def escaped(match: re.Match[str]) -> str:
-        code = ord(match[0])
-        return f"\\U{code:08x}" if code > 0xFFFF else f"\\u{code:04x}"
 
-    return re.sub("[^\x20-\x7e]", escaped, json.dumps(text, ensure_ascii=False))
+def _yaml_token(match: re.Match[str]) -> str:
+    token = match[0]
+    if token[0] != '"':
+        return _YAML_NUMBERS.get(token) or token.replace("e", ".0e")
+    if "\\ud" not in token:
+        return token
+
+    def joined_halves(pair: re.Match[str]) -> str:
+        character = json.loads('"' + pair[2] + '"')
+        return f"{pair[1]}\\U{ord(character):08x}"
+
+    return _SURROGATE_PAIR.sub(joined_halves, token)
+
+
+def yaml_quoted(text: str) -> str:
+    """Text as a double-quoted scalar of YAML, in ASCII."""
+    return yaml_of_json(json.dumps(text))
 
 
 def yaml_unquoted(text: str) -> str:
@@ -75,3 +116,44 @@ def yaml_unquoted(text: str) -> str:
         return str(json.loads(wide))
     except ValueError:
         return text
+
+
+SENTENCES = ("notes",)
+"""Keys of meta whose lists hold sentences; the lists of all others hold words."""
+
+_BETWEEN_SENTENCES = " | "
+
+
+def joined(values: Sequence[Any]) -> str:
+    """A list of meta (flags, notes) as one text, where a format has no lists: words by blanks, sentences by bars."""
+    texts = [" ".join(str(value).split()) for value in values]
+    return (_BETWEEN_SENTENCES if any(" " in text for text in texts) else " ").join(texts)
+
+
+def split(key: str, text: str) -> list[str]:
+    """The list that `joined` made a text of, under its key in meta."""
+    if key in SENTENCES:
+        return [part.strip() for part in text.split(_BETWEEN_SENTENCES.strip()) if part.strip()]
+    return text.split()
+
+
+def length_key(column: str) -> str:
+    """Key in a Parquet file's metadata under which astropy looks for the length of a column's longest text.
+
+    A column of a numpy array has one length for all its texts, Parquet's has none: without these keys astropy reads
+    every row first, and warns.
+    """
+    return f"table::len::{column}"
+
+
+def text_lengths(table: pa.Table) -> dict[str, str]:
+    """Keys and values (characters of the longest text, at least 1) of all text columns of a table."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    lengths = {}
+    for field in table.schema:
+        if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
+            longest = pc.max(pc.utf8_length(table[field.name])).as_py()
+            lengths[length_key(field.name)] = str(max(1, longest or 0))
+    return lengths

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from astropy.wcs import WCS
+from scipy import ndimage
 
 from p2p_keras.core.growth import radius_of_light
 from p2p_keras.images import GalaxyImage
 from p2p_keras.profile.altered_pixels import clipped_sky
 from p2p_keras.profile.columns import COLUMN_UNITS, META_KEYS, isophotal_radius, pa_from_x, plain_arrays
 from p2p_keras.profile.flags import FLAGS, quality_of
+from p2p_keras.profile.missing_sky import no_sky
 from p2p_keras.profile.tables.building import profile_table
 
 SCALE, ZERO = 0.4, 22.5
@@ -169,7 +171,9 @@ def with_hole(pixels):
         ("bright_neighbour", lambda: paint((96, 96)) + neighbour(300, 80, 70), {"last": 30.0}),
         ("nonlinear", lambda: np.arcsinh(paint((96, 96)) / 0.1) * 0.1, {}),
         ("nonlinear", lambda: np.log10(np.maximum(paint((96, 96)) + 0.1, 0.02)), {"sky": -1.0}),
+        ("nonlinear", lambda: np.sqrt(paint((96, 96)) + 0.2), {"sky": 0.45}),
         ("clipped_sky", lambda: np.maximum(paint((96, 96)), 0.0), {}),
+        ("no_sky", lambda: np.where(paint((96, 96), noise=0.0) > 0.03, paint((96, 96)), np.nan), {}),
         ("no_profile", lambda: paint((96, 96)), {"last": 0.51}),
     ],
 )
@@ -196,6 +200,21 @@ def photons(mean, *, exposure=0.0):
     return np.random.default_rng(4).poisson(light) / seconds
 
 
+def moved(pixels, *, order):
+    """Resampled to a grid a third to two thirds of a pixel further."""
+    return ndimage.shift(pixels, (0.37, 0.61), order=order, mode="nearest")
+
+
+def turned(pixels):
+    """With corners of exactly 0, as pictures have them."""
+    return ndimage.rotate(pixels, 30.0, reshape=False, order=1)
+
+
+def binned(pixels):
+    """Sums of 2 x 2 pixels."""
+    return pixels.reshape(pixels.shape[0] // 2, 2, pixels.shape[1] // 2, 2).sum(axis=(1, 3))
+
+
 CUT = {
     "negative set to 0": lambda: np.maximum(paint((96, 96)), 0.0),
     "a floor of its own": lambda: np.maximum(paint((96, 96), sky=3.0), 2.98),
@@ -205,6 +224,12 @@ CUT = {
     "absolute values": lambda: np.abs(paint((96, 96))),
     "all below 1.5 sigma set to 0": lambda: np.where(paint((96, 96)) < 0.03, 0.0, paint((96, 96))),
     "beside a region without data": lambda: np.where(np.arange(96) < 30, 0.0, np.maximum(paint((96, 96)), 0.0)),
+    "negative set to 0, then moved by half a pixel": lambda: moved(np.maximum(paint((128, 128)), 0.0), order=1),
+    "the same with cubic splines": lambda: moved(np.maximum(paint((128, 128)), 0.0), order=3),
+    "negative set to 0, then turned": lambda: turned(np.maximum(paint((160, 160)), 0.0)),
+    "negative set to 0, then enlarged": lambda: ndimage.zoom(np.maximum(paint((96, 96)), 0.0), 2, order=1),
+    "negative set to 0, then binned": lambda: binned(np.maximum(paint((256, 256), flux=3200.0, h=16.0), 0.0)),
+    "negative set to 0, then smoothed": lambda: ndimage.gaussian_filter(np.maximum(paint((128, 128)), 0.0), 0.8),
 }
 
 
@@ -222,6 +247,13 @@ WHOLE = {
     "without data at the edge": lambda: np.where(np.arange(96) < 30, -5.0, paint((96, 96))),
     "no noise": lambda: paint((96, 96), noise=0.0),
     "no noise, cut out": lambda: np.where(paint((96, 96), noise=0.0) < 0.05, 0.0, paint((96, 96), noise=0.0)),
+    "moved by half a pixel": lambda: moved(paint((128, 128)), order=1),
+    "turned": lambda: turned(paint((160, 160))),
+    "turned, with a sky": lambda: turned(paint((160, 160), sky=0.4)),
+    "smoothed": lambda: ndimage.gaussian_filter(paint((128, 128)), 0.8),
+    "larger than the image": lambda: paint((64, 64), h=20.0),
+    "a photon in three pixels, moved": lambda: moved(photons(0.3), order=1),
+    "a photon a pixel, smoothed": lambda: ndimage.gaussian_filter(photons(1.0), 1.0),
 } | {
     f"{mean} photons, exposure {exposure}": lambda mean=mean, exposure=exposure: photons(mean, exposure=exposure)
     for mean in (0.003, 0.03, 0.3, 1.0, 3.0)
@@ -233,6 +265,52 @@ WHOLE = {
 def test_photon_counts_and_masks_are_not_called_clipped(how):
     """Photon counts, where most pixels are exactly 0, or images with masks would be refused as cut."""
     assert not clipped_sky(WHOLE[how]().astype(np.float32))
+
+
+def light(shape=(128, 128)):
+    """The disc without noise: its isophotes."""
+    return paint(shape, noise=0.0)
+
+
+def within(radius, shape=(128, 128)):
+    """Pixels of a round aperture."""
+    y, x = np.indices(shape)
+    return np.hypot(x - (shape[1] - 1) / 2, y - (shape[0] - 1) / 2) < radius
+
+
+WITHOUT_SKY = {
+    "segment, else masked": lambda: np.where(light() > 0.03, paint((128, 128)), np.nan),
+    "segment, else 0": lambda: np.where(light() > 0.03, paint((128, 128)), 0.0),
+    "segment, else the value of the sky": lambda: np.where(light() > 0.03, paint((128, 128), sky=2.0), 2.0),
+    "deep segment": lambda: np.where(light() > 0.015, paint((128, 128)), np.nan),
+    "segment at 5 sigma": lambda: np.where(light() > 0.1, paint((128, 128)), np.nan),
+    "aperture": lambda: np.where(within(22), paint((128, 128)), 0.0),
+    "segment without noise": lambda: np.where(light() > 0.1, light(), 0.0),
+}
+
+
+@pytest.mark.parametrize("how", WITHOUT_SKY)
+def test_images_that_end_where_the_galaxy_does_are_found(how):
+    """Totals would come out up to half a magnitude too faint, as good ones."""
+    assert no_sky(WITHOUT_SKY[how]().astype(np.float32))
+
+
+WITH_SKY = {
+    "as taken": lambda: paint((128, 128)),
+    "aperture with sky": lambda: np.where(within(60), paint((128, 128)), np.nan),
+    "turned, with black corners": lambda: ndimage.rotate(paint((128, 128)), 45.0, order=1),
+    "other sources masked": lambda: np.where(np.roll(within(12), 40), np.nan, paint((128, 128))),
+    "half of it missing": lambda: np.where(np.arange(128) < 55, 0.0, paint((128, 128))),
+    "few photons, most pixels 0": lambda: photons(0.03),
+    "a model that ends where its light does": lambda: np.where(light() > 1e-4, light(), 0.0),
+    "larger than the image": lambda: paint((64, 64), h=20.0),
+}
+
+
+@pytest.mark.parametrize("how", WITH_SKY)
+def test_images_with_sky_are_not_said_to_have_none(how):
+    """Stamps with masked corners or neighbours, and models, would get a warning that means nothing."""
+    assert not no_sky(WITH_SKY[how]().astype(np.float32))
 
 
 @pytest.mark.parametrize("h", [1.42, 1.46, 1.5, 1.54])
@@ -274,6 +352,7 @@ def test_plain_arrays_convert_units():
         (["masked_centre"], 0.01, 2),
         (["nonlinear"], 0.01, 2),
         (["clipped_sky"], 0.01, 2),
+        (["no_sky"], 0.01, 1),
         (["no_profile"], 0.01, 4),
         (["near_edge"], float("nan"), 1),
         (["near_edge"], None, 1),
