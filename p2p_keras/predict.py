@@ -153,7 +153,8 @@ GROUPS = {
 @click.option(
     "--reference",
     metavar="BAND",
-    help="With --forced: the band whose ellipses are used, or `all` for a stack of all bands.",
+    help="With --forced: the band whose ellipses are used; `all`: those of a stack of all bands; `joint`: those that "
+    "fit all bands together.",
 )
 @click.option(
     "--align", is_flag=True, help="With --forced: register the bands by the galaxy's light instead of by their WCS."

@@ -15,6 +15,7 @@ __all__ = [
     "median",
     "median_below",
     "median_deviation",
+    "median_of_ordered",
     "parted_median",
     "weighted_median",
 ]
@@ -46,8 +47,8 @@ def median_deviation(values: np.ndarray, middle: float | None = None) -> float:
     """
     if not np.size(values):
         return float("nan")
-    middle = np.median(values) if middle is None else middle
-    return float(SIGMA_PER_DEVIATION * np.median(np.abs(values - middle)))
+    middle = median(values) if middle is None else middle
+    return float(SIGMA_PER_DEVIATION * median(np.abs(values - middle)))
 
 
 def lower_deviation(values: np.ndarray, middle: float | None = None) -> float:
@@ -66,7 +67,7 @@ def lower_deviation(values: np.ndarray, middle: float | None = None) -> float:
     """
     if not np.size(values):
         return float("nan")
-    middle = np.median(values) if middle is None else middle
+    middle = median(values) if middle is None else middle
     return median_deviation(values[values <= middle], middle)
 
 
@@ -165,6 +166,12 @@ def median_below(values: np.ndarray, limit: float) -> bool:
     if below != half or values.size % 2:
         return below > half
     return median(values) < limit
+
+
+def median_of_ordered(values: np.ndarray) -> float:
+    """Median of values in rising order; at least one of them."""
+    half = values.size // 2
+    return float(values[half]) if values.size % 2 else 0.5 * float(values[half - 1] + values[half])
 
 
 def parted_median(values: np.ndarray, half: int | None = None, *, even: bool = False) -> float:

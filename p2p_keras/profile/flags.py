@@ -57,9 +57,7 @@ FLAGS = {
     "unresolved": Flag(1, "the half-light radius is below 2.5 px: it can't be told from a star"),
     "low_snr": Flag(1, "the median signal-to-noise ratio of the profile's radii is below 5 (mu_err above 0.22 mag)"),
     "saturated": Flag(1, "the centre is a plateau: five or more of its pixels share the image's highest value"),
-    "masked_centre": Flag(
-        2, "half of the pixels within 2 px of the centre are masked, or a quarter of those within 5 px"
-    ),
+    "masked_centre": Flag(2, "half of the pixels within 2 px of the centre are masked, or a quarter within 5 px"),
     "out_of_distribution": Flag(
         2,
         "unlike what the model was made for: a centre further from the middle than a quarter of the image's shorter "
@@ -67,8 +65,8 @@ FLAGS = {
     ),
     "nonlinear": Flag(
         2,
-        "the noise is less than 0.8 times as large where the galaxy is bright as in its sky, which can't be so in a "
-        "linear image: the pixels were stretched (asinh, logarithm, levels of a picture), so mu has no meaning",
+        "the noise is less than 0.8 times as large where the galaxy is bright as in its sky: the pixels were stretched "
+        "(asinh, logarithm, levels of a picture), so mu has no meaning",
     ),
     "clipped_sky": Flag(
         2, "the faint side of the sky's noise was cut off (set to a level, masked, folded): the total is too faint"

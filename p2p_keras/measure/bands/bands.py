@@ -8,7 +8,7 @@ Pixels that deviate from the profile along their ellipse in any band (stars, nei
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,10 +39,32 @@ if TYPE_CHECKING:
 
     from p2p_keras.images import GalaxyImage
 
-__all__ = ["measure_bands"]
+__all__ = ["LaidBands", "lay_bands", "measure_bands"]
 
 MISALIGNED_PX = 1.5
 """From this shift between the light of two bands (px of the reference) on, their images aren't registered."""
+
+
+@dataclass(frozen=True)
+class LaidBands:
+    """A galaxy's bands with the reference's ellipses laid on them.
+
+    Attributes
+    ----------
+    isophotes : Isophotes
+        The reference's.
+    pixels : mapping of str to BandPixels
+        By band; masked pixels and those of foreign light in any band are ignored.
+    backs : mapping of str to PlaceMap
+        From the reference's pixels to each band's.
+    shifts : mapping of str to (dx, dy)
+        How far the bands' light is from where their WCS put it, px of the reference.
+    """
+
+    isophotes: Isophotes
+    pixels: Mapping[str, BandPixels]
+    backs: Mapping[str, PlaceMap]
+    shifts: Mapping[str, tuple[float, float]]
 
 
 def measure_bands(
@@ -84,32 +106,20 @@ def measure_bands(
     InputError
         The reference has no profile, or an image can't be brought together with it.
     """
-    base = images[reference_band]
-    if len(reference) < 3:
-        raise InputError(base.source, f"no profile in the reference band {reference_band}: no band can be measured")
-    isophotes = Isophotes.of(reference, base)
-    maps = {band: PlaceMap(image, base) for band, image in images.items()}
-    backs = {band: PlaceMap(base, image) for band, image in images.items()}
-    shifts = {band: shift_of_light(base, images[band], backs[band], isophotes) for band in images}
-    if align:
-        maps = {band: place.shifted(after=shifts[band]) for band, place in maps.items()}
-        backs = {band: place.shifted(before=(-shifts[band][0], -shifts[band][1])) for band, place in backs.items()}
-    laid = {band: _lay(image, isophotes, maps[band]) for band, image in images.items()}
-    foreign = _foreign_light(isophotes, laid, maps, base)
+    laid = lay_bands(reference, images, reference_band, align=align)
+    isophotes, backs, shifts = laid.isophotes, laid.backs, laid.shifts
     profiles = {}
-    for band, pixels in laid.items():
-        ignored = pixels.ignored | _looked_up(foreign, maps[band], pixels.image)
-        ready = replace(pixels, ignored=ignored)
+    for band, ready in laid.pixels.items():
         intensity, error = intensities(ready, isophotes, backs[band])
         sky = band_sky(ready, isophotes, intensity, (skies or {}).get(band))
         shift = float(np.hypot(*shifts[band]))
         error = np.where(np.isfinite(error), np.maximum(error, ring_noise(ready, isophotes)), error)
         net, net_err = intensity - sky.level, np.hypot(error, sky.error)
-        profile = _profile(reference, pixels.image, net, net_err)
-        profile.meta.update(_meta(reference, profile, pixels.image, band, reference_band))
+        profile = _profile(reference, ready.image, net, net_err)
+        profile.meta.update(_meta(reference, profile, ready.image, band, reference_band))
         x0, y0 = backs[band](np.array([isophotes.x0]), np.array([isophotes.y0]))
-        x_file, y_file = pixels.image.to_file(float(x0[0]), float(y0[0]))
-        per_file_pixel = 1.0 / pixels.image.binning**2
+        x_file, y_file = ready.image.to_file(float(x0[0]), float(y0[0]))
+        per_file_pixel = 1.0 / ready.image.binning**2
         profile.meta.update(x0=float(x_file), y0=float(y_file))
         profile.meta.update(
             sky=sky.level * per_file_pixel, sky_err=sky.error * per_file_pixel, sky_origin=sky.origin, shift_px=shift
@@ -124,6 +134,35 @@ def measure_bands(
         profile.meta.update(flags=flags, quality=quality)
         profiles[band] = profile
     return profiles
+
+
+def lay_bands(
+    reference: QTable, images: Mapping[str, GalaxyImage], reference_band: str, *, align: bool = False
+) -> LaidBands:
+    """Lay the ellipses of a profile on all bands, and find what isn't the galaxy's light; see `measure_bands`.
+
+    Raises
+    ------
+    InputError
+        The reference has no profile, or an image can't be brought together with it.
+    """
+    base = images[reference_band]
+    if len(reference) < 3:
+        raise InputError(base.source, f"no profile in the reference band {reference_band}: no band can be measured")
+    isophotes = Isophotes.of(reference, base)
+    maps = {band: PlaceMap(image, base) for band, image in images.items()}
+    backs = {band: PlaceMap(base, image) for band, image in images.items()}
+    shifts = {band: shift_of_light(base, images[band], backs[band], isophotes) for band in images}
+    if align:
+        maps = {band: place.shifted(after=shifts[band]) for band, place in maps.items()}
+        backs = {band: place.shifted(before=(-shifts[band][0], -shifts[band][1])) for band, place in backs.items()}
+    laid = {band: _lay(image, isophotes, maps[band]) for band, image in images.items()}
+    foreign = _foreign_light(isophotes, laid, maps, base)
+    pixels = {
+        band: replace(one, ignored=one.ignored | _looked_up(foreign, maps[band], one.image))
+        for band, one in laid.items()
+    }
+    return LaidBands(isophotes, pixels, backs, shifts)
 
 
 def _lay(image: GalaxyImage, isophotes: Isophotes, place: PlaceMap) -> BandPixels:

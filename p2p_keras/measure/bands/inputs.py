@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING, Any, Unpack
 from p2p_keras.core.errors import InputError, UsageError
 from p2p_keras.images import Target
 from p2p_keras.images.image_options import TargetOptions
+from p2p_keras.measure.bands.joint import JOINT
 from p2p_keras.measure.bands.stack import ALL
 
 if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
 
-__all__ = ["ForcedGalaxy", "forced_inputs", "read_bands"]
+__all__ = ["TOGETHER", "ForcedGalaxy", "forced_inputs", "read_bands"]
+
+TOGETHER = (ALL, JOINT)
+"""References that are no band, but all of them."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ def forced_inputs(
         ``BAND=FILE``: the galaxy's image in each band, or with a catalogue of positions a frame in each band. Or files
         that hold all bands of a galaxy each: a cube with named bands, or an HDU for each.
     reference : str
-        The band whose ellipses count, or ``"all"``.
+        The band whose ellipses count, or one of `TOGETHER`.
     catalogue : path, optional
         Rows with positions on those frames; or with columns ``file_g``, ``file_r``, ... and no arguments.
     columns : mapping, optional
@@ -173,7 +177,7 @@ def _of_one_file(path: str, reference: str, options: Mapping[str, Any]) -> Force
             arrays = frame.bands()
         if len(arrays) < 2:
             raise InputError(path, "its header names no bands: give BAND=FILE, or a cube whose header names its bands")
-        if reference not in arrays and short_band(reference) not in arrays:
+        if reference not in TOGETHER and reference not in arrays and short_band(reference) not in arrays:
             raise InputError(path, f"the reference band {reference!r} isn't among its bands {', '.join(arrays)}")
     except InputError as error:
         cause = error.cause if error.source == path else str(error)
@@ -184,7 +188,7 @@ def _of_one_file(path: str, reference: str, options: Mapping[str, Any]) -> Force
 def _check_bands(files: Mapping[str, str], reference: str) -> None:
     if len(files) < 2:
         raise UsageError("--forced needs at least two bands: g=a.fits r=b.fits")
-    if reference != ALL and reference not in files:
+    if reference not in TOGETHER and reference not in files:
         raise UsageError(f"the reference band {reference!r} isn't among the bands {', '.join(files)}")
 
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from p2p_keras.core.errors import InputError, P2PError
 from p2p_keras.measure.along import with_photometry
 from p2p_keras.measure.bands.bands import measure_bands
-from p2p_keras.measure.bands.inputs import ForcedGalaxy, read_bands
+from p2p_keras.measure.bands.inputs import TOGETHER, ForcedGalaxy, read_bands
+from p2p_keras.measure.bands.joint import JOINT, with_joint_ellipses, with_joint_errors
 from p2p_keras.measure.bands.psf_matching import match_psfs
-from p2p_keras.measure.bands.stack import ALL, stacked_image
+from p2p_keras.measure.bands.stack import stacked_image
 from p2p_keras.measure.many_files import Measurer
 from p2p_keras.profile.tables.measured import as_table
 
@@ -53,7 +54,8 @@ def predict_forced(
     galaxies : iterable of ForcedGalaxy
     reference : str
         The band whose ellipses count; ``"all"``: those of the stack of all bands, weighted by their signal-to-noise
-        ratio (`p2p_keras.measure.bands.stack`).
+        ratio (`p2p_keras.measure.bands.stack`); ``"joint"``: those that fit all bands together, from the stack's on
+        (`p2p_keras.measure.bands.joint`).
     align : bool
         See `p2p_keras.measure.bands.measure_bands`.
     skip : callable, optional
@@ -70,7 +72,7 @@ def predict_forced(
     opened: dict[str, Any] = {}
     with ExitStack() as frames:
         for galaxy in galaxies:
-            first = next(iter(galaxy.files)) if reference == ALL else reference
+            first = next(iter(galaxy.files)) if reference in TOGETHER else reference
             if skip is not None and skip(galaxy.files[first], galaxy.target):
                 continue
             try:
@@ -81,15 +83,21 @@ def predict_forced(
                 skies = {
                     band: images[band].from_file_flux(float(profile.meta["sky"])) for band, profile in measured.items()
                 }
-                if reference == ALL:
+                if reference in TOGETHER:
                     stack = stacked_image(images, measured)
-                    together = {ALL: stack, **images}
-                    profiles = measure_bands(_measure(predictor, stack), together, ALL, skies=skies, align=align)
-                    del profiles[ALL]
+                    together = {reference: stack, **images}
+                    base = _measure(predictor, stack)
+                    if reference == JOINT:
+                        base = with_joint_ellipses(base, together, reference, align=align)
+                    profiles = measure_bands(base, together, reference, skies=skies, align=align)
+                    del profiles[reference]
                 else:
                     profiles = measure_bands(measured[reference], images, reference, skies=skies, align=align)
-                if photometry:
-                    profiles = {band: with_photometry(one, images[band]) for band, one in profiles.items()}
+                if photometry or reference == JOINT:
+                    seen = {band: with_photometry(one, images[band]) for band, one in profiles.items()}
+                    if reference == JOINT:
+                        seen = with_joint_errors(seen if photometry else profiles, seen)
+                    profiles = seen
             except P2PError as error:
                 where = galaxy.target.label
                 named = error if not where or where in str(error) else InputError(where, str(error))

@@ -4,10 +4,14 @@ Jedrzejewski's iteration (1987, MNRAS 226, 747): the first and second harmonics 
 how its centre and its shape are off, and the gradient by how much. Programs that follow him walk from one ellipse to
 the next. Here all radii take a step together, and where noise, a gap or a flat profile leaves a radius without a say
 its neighbours fill in: smoothly across, and at fixed geometry outward. All ellipses share one centre.
+
+Images of several bands may be fitted together: each says by its own harmonics and its own gradient how far an ellipse
+is off, and the mean of what they say counts, weighted by the inverse squares of their errors.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +22,7 @@ from p2p_keras.profile.isophotes.fitting import capped, stiffness_matrix
 from p2p_keras.profile.isophotes.given import Ellipses
 from p2p_keras.profile.isophotes.sampling import ReadImage
 
-__all__ = ["STIFFNESS", "Shape", "Isophotes", "radii_to", "fit_isophotes"]
+__all__ = ["STIFFNESS", "Shape", "Isophotes", "BandImage", "radii_to", "fit_isophotes", "fit_bands"]
 
 SECTORS = 64
 """An ellipse is read as so many sectors; longer ones are averaged over more points each."""
@@ -56,6 +60,13 @@ class Isophotes(NamedTuple):
     error: np.ndarray
 
 
+class BandImage(NamedTuple):
+    """An image of one of several bands, and where the common ellipses' pixels lie on it (on the same pixels: None)."""
+
+    image: ReadImage
+    place: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None
+
+
 def radii_to(largest: float, smallest: float = 0.5, factor: float = 1.1) -> np.ndarray:
     """Semi-major axes (px) of a fit: by factors, from the smallest to the largest at most."""
     count = int(np.floor(np.log(max(largest, 2.0 * smallest) / smallest) / np.log(factor))) + 1
@@ -90,8 +101,30 @@ def fit_isophotes(
     Ellipses
         About one centre. Where an ellipse says nothing of its shape it has that of its neighbours.
     """
-    image = ReadImage(pixels, mask)
-    log_step = float(np.log(sma[1] / sma[0]))
+    return fit_bands([BandImage(ReadImage(pixels, mask))], start, sma, fix_centre=fix_centre)
+
+
+def fit_bands(bands: Sequence[BandImage], start: Shape, sma: np.ndarray, *, fix_centre: bool = False) -> Ellipses:
+    """Fit ellipses to the isophotes of a galaxy in all of its bands together.
+
+    Units and skies of the bands may differ: what counts are harmonics over gradients. A band counts at each radius by
+    the error of its correction, so one without signal counts for nothing.
+
+    Parameters
+    ----------
+    bands : sequence of BandImage
+    start : Shape
+        A first ellipse.
+    sma : float array (K,)
+        Semi-major axes, px, by equal factors.
+    fix_centre : bool
+        Keep the centre of `start`.
+
+    Returns
+    -------
+    Ellipses
+        As of `fit_isophotes`.
+    """
     stiffness = stiffness_matrix(sma.size) * STIFFNESS
     x0, y0 = start.x0, start.y0
     e = np.tile(np.stack(ellipse.vector_from_angles(start.ellipticity, start.pa)), (sma.size, 1))
@@ -99,17 +132,12 @@ def fit_isophotes(
     # Below a pixel and a half there is no shape to be seen: the inner geometry is continued.
     resolved = np.clip((sma - 1.0) / 1.0, 0.0, 1.0)
     for iteration in range(ITERATIONS):
-        values, weight = _sectors(image, x0, y0, sma, e)
-        coefficients, error, share = _fitted(values, weight)
-        slope = -_slope(coefficients[:, 0], log_step)
-        known = (share > 0.4) & (slope > 0) & np.isfinite(error)
-        safe = np.where(known, slope, 1.0)
-        shape_error = np.where(known, error / safe, np.inf)
+        corrections, shape_error = _together([_corrections(band, x0, y0, sma, e) for band in bands])
         damping = 0.9 / (1.0 + 0.4 * max(0, iteration + 1 - _FULL_STEPS))
         if not fix_centre and iteration < ITERATIONS - 2:
-            shift = _centre_step(coefficients[:, 1:3] / safe[:, None], shape_error, sma, e)
+            shift = _centre_step(corrections[:, :2], shape_error, sma, e)
             x0, y0 = x0 + damping * shift[0], y0 + damping * shift[1]
-        step = np.where(known[:, None], coefficients[:, 3:] / safe[:, None], 0.0)
+        step = corrections[:, 2:].copy()
         length = np.hypot(step[:, 0], step[:, 1])
         step *= (damping * _MAX_STEP / np.maximum(length, _MAX_STEP))[:, None]
         wanted = np.stack(ellipse.compose(e[:, 0], e[:, 1], step[:, 0], step[:, 1]), axis=1)
@@ -124,7 +152,33 @@ def fit_isophotes(
     return Ellipses.of(x0, y0, sma, ellipticity, pa)
 
 
-def _sectors(image: ReadImage, x0: float, y0: float, sma: np.ndarray, e: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _corrections(
+    band: BandImage, x0: float, y0: float, sma: np.ndarray, e: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """First and second harmonics over the gradient dI/dln(sma), (K, 4), and the error (K,) of one of them.
+
+    0 with an infinite error where the band says nothing: it is hidden, or its light doesn't fall.
+    """
+    values, weight = _sectors(band, x0, y0, sma, e)
+    coefficients, error, share = _fitted(values, weight)
+    slope = -_slope(coefficients[:, 0], float(np.log(sma[1] / sma[0])))
+    known = (share > 0.4) & (slope > 0) & np.isfinite(error)
+    safe = np.where(known, slope, 1.0)
+    return np.where(known[:, None], coefficients[:, 1:] / safe[:, None], 0.0), np.where(known, error / safe, np.inf)
+
+
+def _together(found: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """The mean of the bands' corrections, weighted by the inverse squares of their errors; and its error."""
+    corrections, error = (np.stack(parts) for parts in zip(*found, strict=True))
+    least = error.min(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        # Of errors that are all infinite, or 0, too.
+        weight = np.where(error == least, 1.0, (least / error) ** 2)
+    total = weight.sum(axis=0)
+    return (weight[:, :, None] * corrections).sum(axis=0) / total[:, None], least / np.sqrt(total)
+
+
+def _sectors(band: BandImage, x0: float, y0: float, sma: np.ndarray, e: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean of each sector and the number of points in it that count, both (K, SECTORS)."""
     # A sector's points are no farther than a pixel and a half from each other.
     points = np.maximum(1, 2 ** np.ceil(np.log2(np.maximum(2.0 * np.pi * sma / SECTORS / 1.5, 1.0)))).astype(int)
@@ -134,7 +188,8 @@ def _sectors(image: ReadImage, x0: float, y0: float, sma: np.ndarray, e: np.ndar
         offsets = (np.arange(count) - 0.5 * (count - 1)) / count
         t = ((np.arange(SECTORS)[:, None] + offsets) * (2.0 * np.pi / SECTORS)).ravel()
         dx, dy = ellipse.points(sma[rows, None], e[rows, :1], e[rows, 1:], np.cos(t), np.sin(t))
-        read, good = image.values(x0 + dx, y0 + dy)
+        x, y = x0 + dx, y0 + dy
+        read, good = band.image.values(*(band.place(x, y) if band.place else (x, y)))
         number = good.reshape(rows.size, SECTORS, count).sum(axis=2)
         values[rows] = read.reshape(rows.size, SECTORS, count).sum(axis=2) / np.maximum(number, 1)
         weight[rows] = number / count

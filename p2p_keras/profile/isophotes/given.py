@@ -68,9 +68,17 @@ class Ellipses:
         """Some of them, by a bool array or by numbers."""
         return Ellipses(self.x0[which], self.y0[which], self.sma[which], self.ellipticity[which], self.pa[which])
 
+    def followed_by(self, others: Ellipses) -> Ellipses:
+        """These, and others after them."""
+        pairs = zip(self._columns(), others._columns(), strict=True)
+        return Ellipses(*(np.concatenate(pair) for pair in pairs))
+
     def grown(self, factor: float) -> Ellipses:
         """The same shapes with semi-major axes of `factor` times theirs."""
         return Ellipses(self.x0, self.y0, factor * self.sma, self.ellipticity, self.pa)
+
+    def _columns(self) -> tuple[np.ndarray, ...]:
+        return self.x0, self.y0, self.sma, self.ellipticity, self.pa
 
 
 def ring_edges(sma: np.ndarray) -> np.ndarray:

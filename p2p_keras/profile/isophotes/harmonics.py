@@ -35,8 +35,6 @@ class Harmonics(NamedTuple):
         c, A_1, B_1, A_2, B_2, A_3, B_3, A_4, B_4; NaN where fewer than half of the ellipse counts.
     inverse : float array (K, 9, 9)
         Inverse of the normal matrix per unit of weight: times the variance of a mean it is their covariance.
-    residual : float array (P,)
-        Values less their fit; 0 where a point doesn't count.
     single, single_inverse : float arrays (K, 9), (K, 9)
         A_n and B_n of the third and fourth order, each fitted alone with a constant as photutils does, and the diagonal
         of that fit's inverse; the lower orders' aren't meant to be used.
@@ -44,9 +42,13 @@ class Harmonics(NamedTuple):
 
     coefficients: np.ndarray
     inverse: np.ndarray
-    residual: np.ndarray
     single: np.ndarray
     single_inverse: np.ndarray
+
+    def residual(self, points: EllipsePoints, values: np.ndarray) -> np.ndarray:
+        """Values (P,) less their fit; NaN along ellipses that have none."""
+        coefficients = np.repeat(self.coefficients.T, points.counts, axis=1)
+        return values - np.einsum("ij,ij->j", coefficients, _basis(points, np.ones(values.size)))
 
 
 def fit_harmonics(points: EllipsePoints, values: np.ndarray, good: np.ndarray) -> Harmonics:
@@ -61,20 +63,14 @@ def fit_harmonics(points: EllipsePoints, values: np.ndarray, good: np.ndarray) -
     values : float array (P,)
     good : bool array (P,)
     """
-    weight = np.where(good, points.weight, 0.0)
-    rows = np.empty((2 * ORDERS + 2, values.size))
-    basis = rows[:-1]
-    basis[0], basis[1], basis[2] = 1.0, points.phase.imag, points.phase.real
-    for n in range(2, ORDERS + 1):
-        sine, cosine = basis[2 * n - 3], basis[2 * n - 2]
-        basis[2 * n - 1] = sine * basis[2] + cosine * basis[1]
-        basis[2 * n] = cosine * basis[2] - sine * basis[1]
-    rows[-1] = values
-    weighted = rows * weight
+    # The product of two rows is to have a point's weight once.
+    root = np.sqrt(np.where(good, points.weight, 0.0))
+    rows = _basis(points, root, room=1)
+    np.multiply(root, values, out=rows[-1])
     products = np.empty((points.counts.size, 2 * ORDERS + 2, 2 * ORDERS + 2))
-    parts = [slice(start, start + count) for start, count in zip(points.starts, points.counts, strict=True)]
-    for k, part in enumerate(parts):
-        np.matmul(weighted[:, part], rows[:, part].T, out=products[k])
+    for k, (start, count) in enumerate(zip(points.starts, points.counts, strict=True)):
+        part = slice(start, start + count)
+        np.matmul(rows[:, part], rows[:, part].T, out=products[k])
     total = np.maximum(products[:, 0, 0], 1e-300)
     products /= total[:, None, None]
     normal, right = products[:, :-1, :-1], products[:, :-1, -1]
@@ -84,25 +80,41 @@ def fit_harmonics(points: EllipsePoints, values: np.ndarray, good: np.ndarray) -
     # Long gaps make high harmonics unknowable: a little of the identity keeps the numbers finite.
     inverse = np.linalg.inv(normal + 1e-9 * np.eye(2 * ORDERS + 1))
     coefficients = (inverse @ right[:, :, None])[:, :, 0]
-    residual = np.empty(values.size)
-    for k, part in enumerate(parts):
-        np.matmul(coefficients[k], basis[:, part], out=residual[part])
-    np.subtract(values, residual, out=residual)
-    residual[~good] = 0.0
     coefficients[~known] = np.nan
     inverse[~known] = np.nan
     single, spread = _fitted_alone(normal, right)
     single[~known] = np.nan
-    return Harmonics(coefficients, inverse, residual, single, spread)
+    return Harmonics(coefficients, inverse, single, spread)
+
+
+def _basis(points: EllipsePoints, scale: np.ndarray, room: int = 0) -> np.ndarray:
+    """1, sin phi, cos phi, sin 2 phi, ... of each point, times its `scale` (P,): (9 + room, P)."""
+    rows = np.empty((2 * ORDERS + 1 + room, scale.size))
+    rows[0] = scale
+    np.multiply(points.sine, scale, out=rows[1])
+    np.multiply(points.cosine, scale, out=rows[2])
+    for n in range(2, ORDERS + 1):
+        sine, cosine = rows[2 * n - 3], rows[2 * n - 2]
+        np.multiply(sine, points.cosine, out=rows[2 * n - 1])
+        rows[2 * n - 1] += cosine * points.sine
+        np.multiply(cosine, points.cosine, out=rows[2 * n])
+        rows[2 * n] -= sine * points.sine
+    return rows
 
 
 def _fitted_alone(normal: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Coefficients (K, 9) of the third and fourth order with a constant alone, and the diagonal of the inverse."""
     single, spread = right.copy(), np.ones_like(right)
-    chosen = np.array([[0, 2 * n - 1, 2 * n] for n in (3, 4)])
-    inverse = np.linalg.inv(normal[:, chosen[:, :, None], chosen[:, None, :]] + 1e-9 * np.eye(3))  # (K, 2, 3, 3)
-    single[:, chosen] = (inverse @ right[:, chosen][..., None])[..., 0]
-    spread[:, chosen] = np.diagonal(inverse, axis1=2, axis2=3)
+    sines, cosines = slice(5, 9, 2), slice(6, 9, 2)
+    # Sums of products less those of the means: the constant, of which the normal matrix has 1, is fitted with them.
+    mean_s, mean_c, mean = normal[:, 0, sines], normal[:, 0, cosines], right[:, :1]
+    ss = np.diagonal(normal, axis1=1, axis2=2)[:, sines] - mean_s**2 + 1e-9
+    cc = np.diagonal(normal, axis1=1, axis2=2)[:, cosines] - mean_c**2 + 1e-9
+    sc = np.stack([normal[:, 5, 6], normal[:, 7, 8]], axis=1) - mean_s * mean_c
+    s, c = right[:, sines] - mean_s * mean, right[:, cosines] - mean_c * mean
+    per_determinant = 1.0 / (ss * cc - sc * sc)
+    single[:, sines], single[:, cosines] = (cc * s - sc * c) * per_determinant, (ss * c - sc * s) * per_determinant
+    spread[:, sines], spread[:, cosines] = cc * per_determinant, ss * per_determinant
     return single, spread
 
 

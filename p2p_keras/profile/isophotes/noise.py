@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from p2p_keras.core.robust import SIGMA_PER_DEVIATION, lower_deviation, median
+from p2p_keras.core.robust import SIGMA_PER_DEVIATION, median, median_of_ordered
 
 __all__ = ["REACH", "PixelNoise", "measure_noise"]
 
@@ -24,6 +24,9 @@ _FAR = 6
 _MIN_PAIRS = 500
 _STRIDE = 6
 _DISTANCES = np.linspace(0.0, 7.0, 57)
+_TRAPEZOID = np.gradient(_DISTANCES) * np.where(np.isin(np.arange(57), (0, 56)), 0.5, 1.0)
+"""Weights of the trapezoidal rule."""
+
 _SIDE = 2 * REACH + 1
 _NEAR = 12.0
 _THETA = (np.arange(96) + 0.5) * (np.pi / 96)
@@ -42,7 +45,8 @@ class PixelNoise:
     correlation : float array (7, 7)
         Of pixels `REACH` apart at most; 1 in the middle, zeros round it for white noise.
     bend : float
-        1-sigma of `cross_differences` of the same pixels; NaN where it isn't known.
+        1-sigma of the same pixels' `p2p_keras.profile.isophotes.sampling.ReadImage.cross_differences_at`; NaN where it
+        isn't known.
     """
 
     sigma: float
@@ -77,18 +81,22 @@ class PixelNoise:
         all are alike; on small ones neighbouring points share noise, and high harmonics have less of it.
         """
         radius = np.asarray(radius, dtype=float)
-        near = np.minimum(radius, _NEAR)[:, None]
-        values = self.between(2.0 * near * _SIN_HALF) @ _COSINES / _THETA.size
-        values *= _NEAR / np.maximum(radius[:, None], _NEAR)
+        small = radius < _NEAR
+        values = np.empty((radius.size, _COSINES.shape[1]))
+        values[small] = self._of_circles(radius[small])
+        values[~small] = self._of_circles(np.array([_NEAR])) * (_NEAR / radius[~small, None])
         # A sum of correlations measured on few pixels may come out too low: no mean beats white noise's by half.
         floor = 0.1 / (2.0 * np.pi * np.maximum(radius, 1.0))
         return np.maximum(values, floor[:, None])
 
+    def _of_circles(self, radius: np.ndarray) -> np.ndarray:
+        return self.between(2.0 * radius[:, None] * _SIN_HALF) @ _COSINES / _THETA.size
+
     def shared(self, distance: np.ndarray) -> np.ndarray:
         """Correlation of the means along two long lines so many pixels apart, 0 to 1."""
         across = np.hypot(np.asarray(distance, dtype=float)[:, None], _DISTANCES)
-        along = np.trapezoid(self.between(across), _DISTANCES, axis=1)
-        return np.clip(along / max(float(np.trapezoid(self.reading, _DISTANCES)), 1e-12), 0.0, 1.0)
+        along = self.between(across) @ _TRAPEZOID
+        return np.clip(along / max(float(self.reading @ _TRAPEZOID), 1e-12), 0.0, 1.0)
 
 
 @functools.cache
@@ -105,30 +113,6 @@ def _spline(d: np.ndarray) -> np.ndarray:
     """Cubic B-spline: the autocorrelation of a tent of half width 1."""
     d = np.abs(d)
     return np.where(d < 1.0, 2.0 / 3.0 - d * d + 0.5 * d**3, np.clip(2.0 - d, 0.0, None) ** 3 / 6.0)
-
-
-def cross_differences(pixels: np.ndarray) -> np.ndarray:
-    """Second differences of an image along its rows and its columns, one after the other.
-
-    Of all sums of 3 x 3 pixels these know least of what a PSF has smeared: of a galaxy's slopes, arms and clumps hardly
-    anything is left, where the noise of pixels is six times itself.
-
-    Parameters
-    ----------
-    pixels : float array (H, W)
-
-    Returns
-    -------
-    float array (H, W)
-        NaN at the edges, and beside pixels that are NaN.
-    """
-    found = np.full(pixels.shape, np.nan)
-    inner = found[1:-1, 1:-1]
-    along = _second_differences(pixels.T).T
-    np.add(along[:-2], along[2:], out=inner)
-    inner -= along[1:-1]
-    inner -= along[1:-1]
-    return found
 
 
 def _second_differences(pixels: np.ndarray) -> np.ndarray:
@@ -158,35 +142,30 @@ def measure_noise(pixels: np.ndarray, mask: np.ndarray | None = None) -> PixelNo
         White, and of unknown sigma, where fewer than 500 pairs are left.
     """
     pixels = np.asarray(pixels, dtype=float)
-    good = np.isfinite(pixels)
-    if mask is not None:
-        good &= ~mask
     every = max(3, min(pixels.shape) // 64)
-    sample = pixels[::every, ::every][good[::every, ::every]]
+    sample = pixels[::every, ::every]
+    use = np.isfinite(sample)
+    if mask is not None:
+        use &= ~mask[::every, ::every]
+    sample = sample[use]
     if sample.size < 50:
         return PixelNoise.white()
-    middle = median(sample)
-    lower = lower_deviation(sample, middle)
+    ordered = np.sort(sample)
+    middle = median_of_ordered(ordered)
+    # The scatter of what is no brighter than the middle: `p2p_keras.core.robust.lower_deviation`.
+    lower = SIGMA_PER_DEVIATION * (middle - median_of_ordered(ordered[: np.searchsorted(ordered, middle, "right")]))
     if not lower > 0:
         return PixelNoise.white(0.0)
     # The fainter part, whose lower side no source reaches; every sixth row is enough.
     # In units of their scatter about the middle, single precision is enough, and takes half the time.
-    scaled = ((pixels - middle) / lower).astype(np.float32)
+    scaled = np.empty(pixels.shape, np.float32)
+    np.divide(pixels - middle, lower, out=scaled, casting="same_kind")
     with np.errstate(invalid="ignore"):
         faint = (scaled < 3.0) & (scaled > -5.0)
-    faint &= good
+    if mask is not None:
+        faint &= ~mask
     above = np.where(faint, scaled, np.float32(0.0))
     bases = _padded(above, faint)
-
-    def half_square(partners: np.ndarray, lag_x: int) -> float:
-        """Half the mean square difference; with values of 0 where the weight is, four products do it."""
-        here, there = slice(_FAR, bases.shape[1] - _FAR), slice(_FAR + lag_x, bases.shape[1] - _FAR + lag_x)
-        (value, square, weight), (other, its_square, its_weight) = bases[:, here], partners[:, there]
-        number = float(weight @ its_weight)
-        if number < _MIN_PAIRS:
-            return float("nan")
-        return 0.5 * float(square @ its_weight + weight @ its_square - 2.0 * (value @ other)) / number
-
     # An error of the variance is one of every correlation, so it is of many pairs; and of second differences, since a
     # galaxy's slope over so many pixels would pass for noise without any correlation between neighbours.
     below, beneath = (_padded(above, faint, shift) for shift in (_FAR, 2 * _FAR))
@@ -200,14 +179,15 @@ def measure_noise(pixels: np.ndarray, mask: np.ndarray | None = None) -> PixelNo
     if not variance > 0:
         return PixelNoise.white(lower)
     correlation = PixelNoise.white().correlation
+    by_chance = 4.0 / np.sqrt(max(float(bases[2].sum()), 1.0))
     for lag_y in range(REACH + 1):
-        partners = _padded(above, faint, lag_y) if lag_y else bases
-        for lag_x in range(-REACH if lag_y else 1, REACH + 1):
-            if lag_x * lag_x + lag_y * lag_y > REACH * REACH:
-                continue
-            rho = min(1.0 - half_square(partners, lag_x) / variance, 0.95)
-            if np.isfinite(rho) and abs(rho) > 4.0 / np.sqrt(max(bases[2].sum(), 1.0)):  # of chance
-                correlation[REACH + lag_y, REACH + lag_x] = correlation[REACH - lag_y, REACH - lag_x] = rho
+        reach = int(np.sqrt(REACH * REACH - lag_y * lag_y))
+        half_squares = _half_squares(bases, _padded(above, faint, lag_y) if lag_y else bases, reach)
+        rho = np.minimum(1.0 - half_squares / variance, 0.95)
+        rho[~(np.abs(rho) > by_chance)] = 0.0
+        lags = slice(REACH - reach, REACH + reach + 1)
+        correlation[REACH + lag_y, lags], correlation[REACH - lag_y, lags] = rho, rho[::-1]
+    correlation[REACH, REACH] = 1.0
     found = PixelNoise(lower * float(np.sqrt(variance)), correlation, lower * _bend(scaled, faint))
     # No noise is so anticorrelated: what was measured is a galaxy's structure.
     return found if correlation.sum() > 0.3 and found.reading[0] > 0.2 else PixelNoise.white(found.sigma)
@@ -247,14 +227,29 @@ def _bend_variance(*triples: list[tuple[np.ndarray, slice]]) -> float:
 
 
 def _padded(values: np.ndarray, use: np.ndarray, shift: int = 0) -> np.ndarray:
-    """Rows of an image one after the other with gaps between them: values, their squares and 1 where they count.
+    """Rows of an image one after the other with gaps round them: values, their squares and 1 where they count.
 
     Every `_STRIDE`-th row, from row `shift` on; `values` are 0 where they don't count.
     """
     height, width = values.shape
     rows = slice(shift, shift + max(height - 2 * _FAR, 1), _STRIDE)
     found = np.zeros((3, len(range(*rows.indices(height))), width + 2 * _FAR), np.float32)
-    found[0, :, :width] = values[rows]
-    found[2, :, :width] = use[rows]
+    found[0, :, _FAR:-_FAR] = values[rows]
+    found[2, :, _FAR:-_FAR] = use[rows]
     np.square(found[0], out=found[1])
     return found.reshape(3, -1)
+
+
+def _half_squares(rows: np.ndarray, others: np.ndarray, reach: int) -> np.ndarray:
+    """Half the mean square difference of values in two sets of `_padded` rows, `reach` pixels before to `reach` after.
+
+    (a - b)^2 of two values that count is a (-2 b) + a^2 1 + 1 b^2: one sum of products. NaN for few pairs.
+    """
+    partners = others[[0, 2, 1]]
+    partners[0] *= -2.0
+
+    def products(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        return np.correlate(other[_FAR - reach : other.size - _FAR + reach], one[_FAR:-_FAR]).astype(float)
+
+    number = products(rows[2], partners[1])
+    return 0.5 * products(rows.ravel(), partners.ravel()) / np.where(number < _MIN_PAIRS, np.nan, number)

@@ -19,8 +19,9 @@ def noise_beside(pixels: np.ndarray, ellipses: Ellipses, mask: np.ndarray | None
     """Noise beyond the largest ellipse, where a fifth of the image is; else of all of it."""
     largest = int(np.argmax(ellipses.sma))
     height, width = np.shape(pixels)
-    y, x = np.ogrid[:height, :width]
-    inside = (x - ellipses.x0[largest]) ** 2 + (y - ellipses.y0[largest]) ** 2 < ellipses.sma[largest] ** 2
+    # The circle that it lies in, row by row.
+    half = np.sqrt(np.maximum(ellipses.sma[largest] ** 2 - (np.arange(height) - ellipses.y0[largest]) ** 2, 0.0))
+    inside = np.abs(np.arange(width) - ellipses.x0[largest]) < half[:, None]
     if np.count_nonzero(inside) < 0.8 * inside.size:
         beside = measure_noise(pixels, inside if mask is None else inside | mask)
         if np.isfinite(beside.sigma):
@@ -32,11 +33,12 @@ def noise_along(
     image: ReadImage,
     points: EllipsePoints,
     harmonics: Harmonics,
+    values: np.ndarray,
     good: np.ndarray,
     noise: PixelNoise,
     number: np.ndarray,
 ) -> np.ndarray:
-    """Variance of a pixel on each ellipse, (K,).
+    """Variance of a pixel on each ellipse, (K,), of values (P,) at the points.
 
     Pixels of intensity I have sky^2 + g I of noise, shot noise among it, and h I^2 more of scatter by the galaxy's own
     structure, which isn't noise. g and h are those of the whole image. What an ellipse scatters itself, less its
@@ -47,7 +49,7 @@ def noise_along(
     if noise.bend > 0:
         own = _by_cross_differences(image, points, good, noise)
     else:
-        own = _by_differences_along(points, harmonics, good, noise, number)
+        own = _by_differences_along(points, harmonics.residual(points, values), good, noise, number)
     known = np.isfinite(own) & (number > 0)
     bright = known & (level > np.sqrt(sky)) & (number > 12.0)
     shot, structure = _noise_of_light(level[bright], own[bright], number[bright], sky)
@@ -96,10 +98,9 @@ def _by_cross_differences(image: ReadImage, points: EllipsePoints, good: np.ndar
 
 
 def _by_differences_along(
-    points: EllipsePoints, harmonics: Harmonics, good: np.ndarray, noise: PixelNoise, number: np.ndarray
+    points: EllipsePoints, residual: np.ndarray, good: np.ndarray, noise: PixelNoise, number: np.ndarray
 ) -> np.ndarray:
     """Variance of a pixel on each ellipse, (K,), from second differences of values three pixels apart along it."""
-    residual = harmonics.residual
     before, after = points.shifted(-_NEAR), points.shifted(_NEAR)
     all_three = (good & good[before] & good[after]).astype(float)
     apart = _NEAR * points.step

@@ -131,10 +131,7 @@ def measure_ellipses(
         raise ValueError(f"{statistic!r} of {method!r} pixels: expected one of {STATISTICS} of one of {PIXELS}")
     image = ReadImage(pixels, mask)
     noise = noise or noise_beside(pixels, ellipses, mask)
-    points = points_of_photutils(ellipses) if method == "photutils" else points_along(ellipses)
-    values, good = image.values(points.x, points.y)
-    if expected is not None:
-        good &= ~foreign_points(points, values, good, expected, noise)
+    points, values, good, ahead = _read(image, ellipses, method, expected, noise)
     harmonics = fit_harmonics(points, values, good)
     length = points.sums(points.step) / (2.0 * np.pi)  # the circle of as many px
     share = points.sums(np.where(good, points.step, 0.0)) / np.maximum(points.sums(points.step), 1e-300)
@@ -146,7 +143,7 @@ def measure_ellipses(
     per_pixel = (
         noise_map_along(image, points, good, sigma)
         if sigma is not None
-        else noise_along(image, points, harmonics, good, noise, noise.reading[0] / of_orders[:, 0])
+        else noise_along(image, points, harmonics, values, good, noise, noise.reading[0] / of_orders[:, 0])
     )
     variance = per_pixel * of_orders[:, 0]
     intensity, n_pix, n_masked, rms, used, spread = _intensities(points, values, good, statistic, clip_sigma)
@@ -154,7 +151,7 @@ def measure_ellipses(
     error = np.sqrt(variance / kept)
     if statistic == "median":
         error = _error_of_median(error, per_pixel * noise.reading[0], points.sums(good.astype(float)), spread)
-    gradient, gradient_err = _gradient(image, ellipses, inner, variance, expected, noise, method)
+    gradient, gradient_err = _gradient(ellipses, inner, ahead, variance, noise)
     if method == "exact":
         intensity, error, n_pix, n_masked, rms = _in_rings(
             image, ellipses, edges, statistic, clip_sigma, sigma, per_pixel, noise, expected
@@ -173,6 +170,29 @@ def measure_ellipses(
         **deviations(harmonics, error_alone, ellipses.sma, gradient, gradient_err),
         **shape_errors(ellipses, error_together, gradient),
     )
+
+
+def _read(
+    image: ReadImage, ellipses: Ellipses, method: str, expected: np.ndarray | None, noise: PixelNoise
+) -> tuple[EllipsePoints, np.ndarray, np.ndarray, np.ndarray]:
+    """Points, their values, where they count, and the mean (K,) along ellipses of `STEP` times more radius.
+
+    All are read at once, the farther ellipses at half as many points: a gradient needs no more.
+    """
+    number = len(ellipses)
+    both = ellipses.followed_by(ellipses.grown(1.0 + STEP))
+    spacing = np.repeat([1.0, 2.0], number)
+    points = points_of_photutils(both) if method == "photutils" else points_along(both, spacing)
+    values, good = image.values(points.x, points.y)
+    if expected is not None:
+        known = np.where(np.isfinite(expected), expected, 0.0)
+        ahead = np.interp(np.log(ellipses.sma * (1.0 + STEP)), np.log(ellipses.sma), known)
+        good &= ~foreign_points(points, values, good, np.concatenate([expected, ahead]), noise)
+    weight = np.where(good, points.weight, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ahead = (points.sums(weight * values) / points.sums(weight))[number:]
+    points = points.first(number)
+    return points, values[: points.x.size], good[: points.x.size], ahead
 
 
 def foreign_points(
@@ -198,7 +218,11 @@ def foreign_points(
 
 def _differences(points: EllipsePoints, values: np.ndarray) -> np.ndarray:
     """Each value less the one `_LAG` points before it on its ellipse."""
-    return values - values[points.shifted(-_LAG)]
+    found = np.empty(values.size)
+    np.subtract(values[_LAG:], values[:-_LAG], out=found[_LAG:])
+    first = points.starts[:, None] + np.arange(_LAG)
+    found[first] = values[first] - values[first - _LAG + points.counts[:, None]]
+    return found
 
 
 def _intensities(
@@ -228,27 +252,9 @@ def _intensities(
 
 
 def _gradient(
-    image: ReadImage,
-    ellipses: Ellipses,
-    intensity: np.ndarray,
-    variance: np.ndarray,
-    expected: np.ndarray | None,
-    noise: PixelNoise,
-    method: str,
+    ellipses: Ellipses, intensity: np.ndarray, outer: np.ndarray, variance: np.ndarray, noise: PixelNoise
 ) -> tuple[np.ndarray, np.ndarray]:
-    """dI/dsma from an ellipse of `STEP` times more radius, as photutils has it, and its error."""
-    grown = ellipses.grown(1.0 + STEP)
-    points = points_of_photutils(grown) if method == "photutils" else points_along(grown, spacing=2.0)
-    values, good = image.values(points.x, points.y)
-    if expected is not None:
-        ahead = np.interp(
-            np.log(ellipses.sma * (1.0 + STEP)), np.log(ellipses.sma), np.where(np.isfinite(expected), expected, 0.0)
-        )
-        good &= ~foreign_points(points, values, good, ahead, noise)
-    weight = np.where(good, points.weight, 0.0)
-    total = points.sums(weight)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        outer = np.where(total > 0, points.sums(weight * values) / total, np.nan)
+    """dI/dsma to ellipses of `STEP` times more radius with intensity `outer`, as photutils has it, and its error."""
     step = STEP * ellipses.sma
     gradient, error = (
         (outer - intensity) / step,

@@ -11,9 +11,9 @@ import functools
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from p2p_keras.profile.isophotes.given import STEP, Ellipses
-from p2p_keras.profile.isophotes.noise import cross_differences
 
 __all__ = ["EllipsePoints", "points_along", "ReadImage", "spline_values"]
 
@@ -29,8 +29,8 @@ class EllipsePoints(NamedTuple):
         Number of points of each ellipse, and where they begin.
     x, y : float array (P,)
         Pixels.
-    phase : complex array (P,)
-        exp(i phi), phi the polar angle from the major axis as photutils has it.
+    cosine, sine : float array (P,)
+        Of phi, the polar angle from the major axis as photutils has it.
     weight : float array (P,)
         r dphi, px: its sum over an ellipse is the number of photutils' points on it.
     step : float array (P,)
@@ -41,7 +41,8 @@ class EllipsePoints(NamedTuple):
     starts: np.ndarray
     x: np.ndarray
     y: np.ndarray
-    phase: np.ndarray
+    cosine: np.ndarray
+    sine: np.ndarray
     weight: np.ndarray
     step: np.ndarray
 
@@ -52,6 +53,11 @@ class EllipsePoints(NamedTuple):
     def mean_where(self, values: np.ndarray, good: np.ndarray) -> np.ndarray:
         """Mean over each ellipse of the values (P,) that are good; 0 where none is."""
         return self.sums(np.where(good, values, 0.0)) / np.maximum(self.sums(good.astype(float)), 1.0)
+
+    def first(self, number: int) -> EllipsePoints:
+        """Those of the first `number` ellipses."""
+        end = int(self.starts[number]) if number < self.starts.size else None
+        return EllipsePoints(self.counts[:number], self.starts[:number], *(part[:end] for part in self[2:]))
 
     def spread(self, values: np.ndarray) -> np.ndarray:
         """A value of each ellipse (K,), repeated for its points."""
@@ -68,15 +74,11 @@ class EllipsePoints(NamedTuple):
         return index
 
 
-def points_along(ellipses: Ellipses, spacing: float = 1.0) -> EllipsePoints:
-    """Points of all ellipses, no farther than `spacing` px from each other."""
-    counts = _numbers(ellipses.sma / spacing)
-    circles = [_circle(int(count)) for count in counts]
-    cos_t = np.concatenate([circle[0] for circle in circles])
-    sin_t = np.concatenate([circle[1] for circle in circles])
-    points = _points_at(ellipses, counts, cos_t, sin_t)
-    dt = np.repeat(2.0 * np.pi / counts, counts)
-    return points._replace(weight=points.weight * dt, step=points.step * dt)
+def points_along(ellipses: Ellipses, spacing: ArrayLike = 1.0) -> EllipsePoints:
+    """Points of all ellipses, no farther than `spacing` px from each other; a number, or one for each ellipse (K,)."""
+    counts = _numbers(ellipses.sma / np.asarray(spacing))
+    cos_t, sin_t = np.concatenate([_circle(count) for count in counts.tolist()], axis=1)
+    return _points_at(ellipses, counts, cos_t, sin_t, 2.0 * np.pi / counts)
 
 
 def points_of_photutils(ellipses: Ellipses) -> EllipsePoints:
@@ -102,29 +104,32 @@ def points_of_photutils(ellipses: Ellipses) -> EllipsePoints:
     counts = np.isfinite(phi).sum(axis=1)
     # The eccentric angle of a polar one.
     t = np.arctan2(np.sin(phi), q[:, None] * np.cos(phi))[np.isfinite(phi)]
-    points = _points_at(ellipses, counts, np.cos(t), np.sin(t))
+    points = _points_at(ellipses, counts, np.cos(t), np.sin(t), np.ones(counts.size))
     ones = np.ones(t.size)
     return points._replace(weight=ones, step=ones)
 
 
-def _points_at(ellipses: Ellipses, counts: np.ndarray, cos_t: np.ndarray, sin_t: np.ndarray) -> EllipsePoints:
-    """Points of given numbers and eccentric angles; weight and step are per radian of the eccentric angle."""
-    a = np.repeat(ellipses.sma, counts)
-    b = np.repeat(ellipses.sma * ellipses.axis_ratio, counts)
-    along, across = a * cos_t, b * sin_t
-    r = np.sqrt(along * along + across * across)
-    turn = np.deg2rad(ellipses.pa)
+def _points_at(
+    ellipses: Ellipses, counts: np.ndarray, cos_t: np.ndarray, sin_t: np.ndarray, dt: np.ndarray
+) -> EllipsePoints:
+    """Points of given numbers and eccentric angles, `dt` (K,) apart."""
+    a, b, turn = ellipses.sma, ellipses.sma * ellipses.axis_ratio, np.deg2rad(ellipses.pa)
+    along, across = np.repeat(a, counts) * cos_t, np.repeat(b, counts) * sin_t
     cos_pa, sin_pa = np.repeat(np.cos(turn), counts), np.repeat(np.sin(turn), counts)
-    phase = np.empty(r.size, dtype=complex)
-    phase.real, phase.imag = along / r, across / r
+    square = along * along + across * across
+    per_r = 1.0 / np.sqrt(square)
+    # (a sin t)^2 + (b cos t)^2 is what r^2 lacks of a^2 + b^2.
+    step = np.sqrt(np.repeat(a * a + b * b, counts) - square)
+    step *= np.repeat(dt, counts)
     return EllipsePoints(
         counts,
         np.cumsum(counts) - counts,
         np.repeat(ellipses.x0, counts) + along * cos_pa - across * sin_pa,
         np.repeat(ellipses.y0, counts) + along * sin_pa + across * cos_pa,
-        phase,
-        a * b / r,
-        np.sqrt((a * sin_t) ** 2 + (b * cos_t) ** 2),
+        along * per_r,
+        across * per_r,
+        np.repeat(a * b * dt, counts) * per_r,
+        step,
     )
 
 
@@ -135,9 +140,10 @@ def _numbers(sma: np.ndarray) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=512)
-def _circle(count: int) -> tuple[np.ndarray, np.ndarray]:
+def _circle(count: int) -> np.ndarray:
+    """Cosines and sines of angles round a circle, (2, count)."""
     t = np.arange(count) * (2.0 * np.pi / count)
-    return np.cos(t), np.sin(t)
+    return np.stack([np.cos(t), np.sin(t)])
 
 
 class ReadImage:
@@ -182,17 +188,32 @@ class ReadImage:
         return np.where(good, lower + v * (upper - lower), 0.0), good
 
     def cross_differences_at(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """`p2p_keras.profile.isophotes.noise.cross_differences` at the pixels nearest to (x, y), (P,).
+        """Second differences along rows and columns, one after the other, at the pixels nearest to (x, y), (P,).
 
-        NaN at the image's edges and beside masked pixels. Only the part of the image where the points lie is looked at.
+        Of all sums of 3 x 3 pixels these know least of what a PSF has smeared: of a galaxy's slopes, arms and clumps
+        hardly anything is left, where the noise of pixels is six times itself. NaN at the image's edges and beside
+        masked pixels.
         """
+        height, width = self.shape
+        if min(height, width) < 3:
+            return np.full(x.shape, np.nan)
         row, column = self._nearest(x, y)
-        low, left = max(int(row.min()) - 1, 0), max(int(column.min()) - 1, 0)
-        part = slice(low, int(row.max()) + 2), slice(left, int(column.max()) + 2)
-        pixels = self.pixels[part] if self.bad is None else np.where(self.bad[part], np.nan, self.pixels[part])
-        if min(pixels.shape) < 3:
-            return np.full(row.shape, np.nan)
-        return cross_differences(pixels)[row - low, column - left]
+        inside = (row > 0) & (row < height - 1) & (column > 0) & (column < width - 1)
+        middle = np.where(inside, row * width + column, width + 1)
+        flat = (self.pixels if self.bad is None else np.where(self.bad, np.nan, self.pixels)).ravel()
+
+        def bend(at: np.ndarray) -> np.ndarray:
+            found = flat[at]
+            found *= -2.0
+            found += flat[at - 1]
+            found += flat[at + 1]
+            return found
+
+        found = bend(middle)
+        found *= -2.0
+        found += bend(middle - width)
+        found += bend(middle + width)
+        return np.where(inside, found, np.nan)
 
     def nearest(self, array: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Entries of an array of the image's shape at the pixels nearest to (x, y), held at its edges."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from exact_disc import a_wcs, exact_reference, image_of
+from exact_disc import disc as inclined_disc
 
 from p2p_keras.core.errors import InputError, UsageError
 from p2p_keras.images import GalaxyImage
-from p2p_keras.measure.along import AlongSettings
+from p2p_keras.measure.along import AlongSettings, with_photometry
 from p2p_keras.measure.bands import ForcedGalaxy, forced_inputs, predict_forced
+from p2p_keras.measure.bands.joint import with_joint_ellipses
 from p2p_keras.measure.bands.psf_matching import match_psfs, matching_kernel, parse_band_psfs
 from p2p_keras.measure.bands.stack import stacked_image
 from p2p_keras.measure.ellipse_measurers import AlongEllipses
@@ -93,6 +96,70 @@ def test_forced_bands_have_their_own_harmonics(tmp_path):
     assert boxes.min() > 0.03
     assert np.isfinite(one.profiles["r"]["b4_err"][inner]).all()
     assert one.profiles["r"].meta["forced"] == "g"
+
+
+@pytest.mark.parametrize("reference", ["all", "joint"])
+def test_a_file_of_all_bands_has_no_band_called_all(tmp_path, reference):
+    """A cube of bands would be refused, since none of them is called all."""
+    from astropy.io import fits
+
+    cube = np.stack([disc(total=100.0), disc(total=250.0, seed=1)]).astype("f4")
+    fits.PrimaryHDU(cube, fits.Header({"BANDS": "gr"})).writeto(tmp_path / "disc.fits")
+    galaxies = forced_inputs([str(tmp_path / "disc.fits")], reference, zero_point=ZERO, pixel_scale=SCALE)
+    [one] = predict_forced(measurer(), galaxies, reference)
+    assert one.error is None
+    assert list(one.profiles) == ["g", "r"]
+
+
+def test_forced_along_ellipses_that_fit_all_bands(tmp_path):
+    """--reference joint would keep the ellipses that it began with, or know them no better than one band does."""
+    from astropy.io import fits
+
+    files = {}
+    for seed, band in enumerate("gr"):
+        files[band] = str(tmp_path / f"disc-{band}.fits")
+        pixels = inclined_disc((SIZE, SIZE), SCALE, mag=17.0 - seed, e=0.4, noise=0.02, seed=seed)
+        fits.PrimaryHDU(pixels.astype("f4")).writeto(files[band])
+    names = [f"{band}={path}" for band, path in files.items()]
+    galaxies = forced_inputs(names, "joint", zero_point=ZERO, pixel_scale=SCALE)
+    radii = 0.4 * 1.15 ** np.arange(25)
+    begun = AlongEllipses((63.0, 64.0, 0.3, 40.0), AlongSettings(radii=radii))
+    [one] = predict_forced(begun, galaxies, "joint")
+    [again] = predict_forced(begun, galaxies, "joint", photometry=True)
+    assert one.error is None
+    g, r = one.profiles["g"], one.profiles["r"]
+    assert g.meta["forced"] == "joint"
+    assert np.hypot(g.meta["x0"] - 63.5, g.meta["y0"] - 63.5) < 0.15
+    seen = (g["sma"].value > 2.5) & (g["sma"].value < 10.0)
+    np.testing.assert_allclose(g["ellipticity"][seen], 0.4, atol=0.03)
+    np.testing.assert_allclose(g["pa"].value[seen], 30.0, atol=2.5)
+    np.testing.assert_allclose((g["mu"] - r["mu"]).value[seen], 1.0, atol=0.1)
+    # Both bands say the same of their common ellipses, more than the deeper one alone.
+    for column in ("ellipticity_err", "pa_err"):
+        np.testing.assert_array_equal(g[column], r[column])
+        np.testing.assert_array_equal(g[column], again.profiles["g"][column])
+    assert np.isfinite(again.profiles["g"]["b4"][seen]).all()
+    bare = r["sma", "mu", "mu_err", "ellipticity", "pa", "growth"]
+    alone = with_photometry(bare, image(fits.getdata(files["r"]), "r"))
+    assert (r["ellipticity_err"][seen] < alone["ellipticity_err"][seen]).all()
+
+
+def test_joint_ellipses_of_bands_on_other_grids():
+    """A band of another camera, turned and coarser, would twist the ellipses by its own angle."""
+    shapes = {"r": ((128, 128), 0.4, 0.0), "i": ((100, 100), 0.55, 35.0)}
+    images = {}
+    for seed, (band, (shape, scale, turn)) in enumerate(shapes.items()):
+        pixels = inclined_disc(shape, scale, e=0.4, pa=30.0, turn=turn, noise=0.003, seed=seed)
+        images[band] = image_of(pixels, scale, a_wcs(shape, scale, turn), band=band)
+    begun = exact_reference(images["r"], e=0.3, pa=40.0, last=20.0)
+    only_i = with_joint_ellipses(begun, {"joint": images["r"], "i": images["i"]}, "joint")
+    both = with_joint_ellipses(begun, {"joint": images["r"], **images}, "joint")
+    right = exact_reference(images["r"], e=0.4, pa=30.0, last=20.0)
+    seen = (both["sma"].value > 3.0) & (both["sma"].value < 14.0)
+    for found in (only_i, both):
+        np.testing.assert_allclose(found["ellipticity"][seen], 0.4, atol=0.02)
+        np.testing.assert_allclose(found["pa"].value[seen], right["pa"].value[seen], atol=1.5)
+        assert np.hypot(found.meta["x0"] - 63.5, found.meta["y0"] - 63.5) < 0.1
 
 
 def test_matched_bands_have_one_colour():

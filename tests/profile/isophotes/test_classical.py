@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from p2p_keras.images import GalaxyImage
-from p2p_keras.profile.isophotes.classical import Shape, fit_isophotes, radii_to
+from p2p_keras.profile.isophotes.classical import BandImage, Shape, fit_bands, fit_isophotes, radii_to
+from p2p_keras.profile.isophotes.sampling import ReadImage
 
 SIZE = 192
 
@@ -57,6 +58,40 @@ def test_a_known_centre_is_kept():
     found = fit_isophotes(galaxy(), Shape(96.0, 94.0, 20.0, 0.3, 50.0), radii_to(50.0), fix_centre=True)
     assert (found.x0 == 96.0).all()
     assert (found.y0 == 94.0).all()
+
+
+def test_bands_together_scatter_less_than_each_alone():
+    """A fit to all bands would know less of a galaxy's shape than one to its best band."""
+    start, sma = Shape(97.0, 94.0, 20.0, 0.3, 50.0), radii_to(45.0)
+    true = fit_isophotes(galaxy(noise=0.0), start, sma)
+    outer = (sma > 20.0) & (sma < 42.0)
+    off: dict[str, list[np.ndarray]] = {"g": [], "r": [], "both": []}
+    for seed in range(8):
+        # Of other units and skies, and not of one depth.
+        bands = {"g": 10.0 * galaxy(noise=0.2, seed=seed) + 7.0, "r": galaxy(noise=0.15, seed=100 + seed) - 1.0}
+        images = {band: BandImage(ReadImage(pixels)) for band, pixels in bands.items()}
+        for name, chosen in (("g", [images["g"]]), ("r", [images["r"]]), ("both", list(images.values()))):
+            found = fit_bands(chosen, start, sma)
+            off[name].append((found.ellipticity - true.ellipticity)[outer])
+    scatter = {name: np.sqrt(np.mean(np.square(values))) for name, values in off.items()}
+    # Independent noise: the inverse squares add up.
+    expected = 1.0 / np.hypot(1.0 / scatter["g"], 1.0 / scatter["r"])
+    assert scatter["both"] < 0.9 * min(scatter["g"], scatter["r"])
+    assert scatter["both"] == pytest.approx(expected, rel=0.3)
+
+
+def test_a_band_without_signal_changes_nothing():
+    """A u band that shows no galaxy, or is masked there, would spoil the ellipses of the others."""
+    start, sma = Shape(97.0, 94.0, 20.0, 0.3, 50.0), radii_to(45.0)
+    seen = BandImage(ReadImage(galaxy(noise=0.1)))
+    alone = fit_bands([seen], start, sma)
+    hidden = fit_bands([seen, BandImage(ReadImage(np.full((SIZE, SIZE), np.nan)))], start, sma)
+    np.testing.assert_allclose(hidden.ellipticity, alone.ellipticity, atol=1e-12)
+    empty = np.random.default_rng(5).normal(scale=0.1, size=(SIZE, SIZE))
+    found = fit_bands([seen, BandImage(ReadImage(empty))], start, sma)
+    bright = (sma > 3.0) & (sma < 35.0)
+    assert np.abs(found.ellipticity - alone.ellipticity)[bright].max() < 0.003
+    assert np.hypot(found.x0[0] - alone.x0[0], found.y0[0] - alone.y0[0]) < 0.02
 
 
 def test_labels_agree_with_photutils():

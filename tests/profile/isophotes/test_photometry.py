@@ -247,6 +247,34 @@ def test_ellipses_that_are_none_are_refused():
             Ellipses.of(**({"x0": 1.0, "y0": 1.0, "sma": 5.0, "ellipticity": 0.1, "pa": 0.0} | wrong))
 
 
+def test_the_mean_is_that_of_the_whole_ellipse():
+    """A part of each ellipse would count twice, as on photutils' walk past a full turn: 0.01 mag of a lopsided disc."""
+    q, t = 0.6, np.deg2rad(25.0)
+
+    def light(x, y):
+        """A lopsided disc with two arms."""
+        along = (x - X0) * np.cos(t) + (y - Y0) * np.sin(t)
+        across = ((y - Y0) * np.cos(t) - (x - X0) * np.sin(t)) / q
+        r, angle = np.hypot(along, across), np.arctan2(across, along)
+        arms = 1.0 + 0.2 * np.cos(angle - 0.3) + 0.3 * np.cos(2.0 * angle - 1.5 * np.log(r + 5.0))
+        return 100.0 * np.exp(-r / 12.0) * arms
+
+    y, x = np.mgrid[:SIZE, :SIZE]
+    given = ellipses(np.geomspace(8.0, 55.0, 40))  # farther in, linear interpolation is what is off, of both
+    exact = []
+    phi = (np.arange(20000) + 0.5) * (2.0 * np.pi / 20000)
+    for sma in given.sma:
+        r = sma * q / np.hypot(q * np.cos(phi), np.sin(phi))
+        values = light(X0 + r * np.cos(phi + t), Y0 + r * np.sin(phi + t))
+        exact.append((r * values).sum() / r.sum())
+    off = {}
+    for method in ("sampled", "photutils"):
+        found = measure_ellipses(light(x, y), given, method=method)
+        off[method] = np.quantile(np.abs(2.5 * np.log10(found.intensity / exact)), 0.95)
+    assert off["sampled"] < 0.002
+    assert off["photutils"] > 2.0 * off["sampled"]
+
+
 def test_equal_to_photutils_on_the_same_ellipses():
     """Tables of the two programs could not be compared: closely anyhow, to the last digit at photutils' own points."""
     isophote = pytest.importorskip("photutils.isophote")
