@@ -141,11 +141,12 @@ own median is 0.016."""
 
 
 def median(values: np.ndarray) -> float:
-    """Median of finite values: what np.median gives.
+    """Median of finite values of any shape: what np.median gives.
 
     Of many values only those are put in order that a sample of them says lie in the middle: to count values costs a
     sixtieth of putting them in order.
     """
+    values = values.ravel()
     size, half = values.size, values.size // 2
     if size > 8 * _SAMPLED:
         sample = np.sort(values[:: size // _SAMPLED])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from astropy.stats import mad_std
 
-from p2p_keras.core.robust import lower_deviation, median_below, median_deviation
+from p2p_keras.core.robust import lower_deviation, median, median_below, median_deviation
 
 
 def test_deviations_are_those_of_the_noise_alone():
@@ -31,3 +31,11 @@ def test_which_side_of_a_limit_the_median_is(values):
     array = np.array(values, dtype=np.float32)
     for limit in (0.5, 1.0, 1.5, 2.0, 2.25, 2.5, 3.0, 6.0):
         assert median_below(array, limit) == (np.median(array) < limit)
+
+
+@pytest.mark.parametrize("shape", [(7,), (40, 31), (300, 200), (300, 201), (3, 100, 100)])
+def test_median_of_any_shape_is_numpys(rng, shape):
+    """The noise of a whole frame would be that of one of its rows, or the program end with an IndexError."""
+    values = rng.normal(size=shape).astype(np.float32)
+    assert median(values) == np.median(values.astype(float))
+    assert median(values.T) == np.median(values.astype(float))

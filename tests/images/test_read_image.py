@@ -258,7 +258,7 @@ def test_masks(tmp_path, frame):
     assert np.array_equal(np.isnan(cut.pixels), mask[7:55, 17:65] != 0)
     with pytest.raises(InputError, match="mask"):
         read_image(path, mask=mask[1:])
-    with pytest.raises(InputError, match="no pixel"):
+    with pytest.raises(InputError, match="hides the target"):
         read_image(path, mask=np.ones(frame.shape))
 
 
