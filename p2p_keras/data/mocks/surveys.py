@@ -116,7 +116,7 @@ def draw_conditions(name: str, survey: Survey, band: str, rng: np.random.Generat
     """The conditions of one image of a survey.
 
     PSF exponents of 2.5 to 4.5 and wings: Trujillo et al. 2001, MNRAS 328, 977; Racine 1996, PASP 108, 699. The wing
-    has hardly any light in some images: a network that always met bright ones took too much off the sky. PSF
+    has hardly any light in some images: how much a network takes off the sky must not hang on wings alone. PSF
     ellipticities of 0 to 10 %: Stoughton et al. 2002, AJ 123, 485. Across a cutout of some arcmin the width changes by
     a few per cent, as it does across an SDSS frame (Lupton et al. 2001, ASP Conf. 238, 269).
     """
