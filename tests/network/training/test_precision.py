@@ -1,7 +1,5 @@
 """Mixed precision trains the same network; accumulated gradients are those of the larger batch."""
 
-import os
-
 import keras
 import numpy as np
 import pytest
@@ -51,10 +49,6 @@ def curve_in_float32(faint_shards, seed_shift):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() in {"SSE41", "AVX", "AVX2"},
-    reason="TensorFlow asks the processor, not oneDNN, for 16-bit convolutions: held back so far, oneDNN has none",
-)
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 @pytest.mark.parametrize("preset", sorted(SMALL))
 def test_loss_curves_match(preset, policy, curve_in_float32, faint_shards):
@@ -63,8 +57,8 @@ def test_loss_curves_match(preset, policy, curve_in_float32, faint_shards):
     found, trainer = curve_in_float32(preset, policy)
     assert expected[-1] < 0.7 * expected[0], "nothing was learned, so nothing is compared"
     # Half precision reaches a steep part of the curve some steps earlier or later, so whole curves are compared: their
-    # means, in units of the curve's height. At most 0.07 was seen
-    # (seeds, oneDNN on and off); one that learns nothing differs by 0.3.
+    # means, in units of the curve's height. At most 0.07 was seen (seeds, oneDNN on and
+    # off); one that learns nothing differs by 0.3.
     assert found[-1] < 0.8 * found[0]
     assert abs(np.mean(found) - np.mean(expected)) < 0.15 * expected.max()
     inputs, _ = next(iter(data(faint_shards)))
