@@ -61,11 +61,8 @@ def nonlinear(profile: ProfileRows, light: Surroundings, pixels: np.ndarray) -> 
 
 
 def _steps(pixels: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
-    """What pixels differ from the mean of their two neighbours in a row."""
-    before, after = (pixels[rows, slice(columns.start + shift, columns.stop + shift)] for shift in (-1, 1))
-    step = before + after
-    step *= 0.5
-    np.subtract(pixels[rows, columns], step, out=step)
+    """By how much pixels differ from their neighbours' mean; `columns` leaves out the first and the last."""
+    step = second_differences(pixels[rows, columns.start - 1 : columns.stop + 1])
     return np.abs(step, out=step)
 
 

@@ -23,7 +23,9 @@ def second_differences(values: np.ndarray) -> np.ndarray:
     float array (..., W - 2)
         NaN where one of the three is.
     """
-    return values[..., 1:-1] - 0.5 * (values[..., :-2] + values[..., 2:])
+    step = values[..., :-2] + values[..., 2:]
+    step *= 0.5
+    return np.subtract(values[..., 1:-1], step, out=step)
 
 
 def noise_of(differences: np.ndarray) -> float:
