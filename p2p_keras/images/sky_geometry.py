@@ -36,6 +36,7 @@ __all__ = [
     "local_pixel_scales",
     "pixel_elongation",
     "elongation",
+    "scale_of",
     "sky_position_angle",
     "turned_to_sky",
     "shifted_wcs",
@@ -259,8 +260,7 @@ def _is_icrs(wcs: WCS) -> bool:
 
 def local_pixel_scale(wcs: WCS, x: float, y: float) -> float:
     """Arcsec per pixel at (x, y): the square root of the pixel's area on the sky."""
-    (a, b), (c, d) = local_jacobian(wcs, x, y).tolist()
-    return math.sqrt(abs(a * d - b * c))
+    return scale_of(local_jacobian(wcs, x, y))
 
 
 def local_pixel_scales(wcs: WCS, x: Any, y: Any) -> np.ndarray:
@@ -271,6 +271,12 @@ def local_pixel_scales(wcs: WCS, x: Any, y: Any) -> np.ndarray:
 def pixel_elongation(wcs: WCS, x: float, y: float) -> float:
     """Longer over shorter side of the pixel at (x, y); 1 for a square one."""
     return elongation(local_jacobian(wcs, x, y))
+
+
+def scale_of(jacobian: np.ndarray) -> float:
+    """Square root of a pixel's area on the sky, arcsec, by its `local_jacobian`; NaN where that is."""
+    (a, b), (c, d) = jacobian.tolist()
+    return math.sqrt(abs(a * d - b * c))
 
 
 def elongation(jacobian: np.ndarray) -> float:

@@ -16,7 +16,7 @@ from p2p_keras.images.cutout import BINNED_SIDE, MAX_SIDE, MIN_SIDE, Window, tar
 from p2p_keras.images.first_look import side_of_large
 from p2p_keras.images.noise import correlation
 from p2p_keras.images.pixels import clean_pixels, missing_pixels
-from p2p_keras.images.sky_geometry import PLAUSIBLE_PIXEL_SCALE, elongation, local_jacobian, shifted_wcs
+from p2p_keras.images.sky_geometry import PLAUSIBLE_PIXEL_SCALE, elongation, local_jacobian, scale_of, shifted_wcs
 from p2p_keras.images.square_pixels import (
     LARGEST_ELONGATION,
     MOST_ELONGATED,
@@ -126,8 +126,7 @@ def cut_stamp(
         stamp.wcs = shifted_wcs(wcs, window.x_start, window.y_start)
         try:
             stamp.jacobian = local_jacobian(stamp.wcs, (window.width - 1) / 2, (window.height - 1) / 2)
-            (a, b), (c, d) = stamp.jacobian.tolist()
-            stamp.wcs_scale = math.sqrt(abs(a * d - b * c))
+            stamp.wcs_scale = scale_of(stamp.jacobian)
         except Exception:  # the projection has no sky there
             stamp.jacobian = None
         low, high = PLAUSIBLE_PIXEL_SCALE

@@ -53,12 +53,7 @@ def no_sky(pixels: np.ndarray) -> bool:
     share = float(np.mean(left))
     if not _FEWEST / left.size < share < 1.0 - _LEAST_EMPTY:
         return False
-    inner = left.copy()
-    inner[1:] &= left[:-1]
-    inner[:-1] &= left[1:]
-    inner[:, 1:] &= left[:, :-1]
-    inner[:, :-1] &= left[:, 1:]
-    values, along = pixels[left], pixels[left > inner]
+    values, along = pixels[left], _along_the_border(left, pixels)
     if not 0 < along.size < _ALONG_THE_BORDER * values.size:
         return False
     border = parted_median(along)
@@ -78,8 +73,17 @@ def _fades_to(fill: float, pixels: np.ndarray, left: np.ndarray, values: np.ndar
 
     Looked at is where an edge that was smoothed by a pixel doesn't reach.
     """
+    along = _along_the_border(_eroded(left, _DEEP), pixels)
+    return along.size > 0 and 0.0 <= parted_median(along) - fill < _LOST * (float(values.mean(dtype=float)) - fill)
+
+
+def _along_the_border(left: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    """Values of those pixels of a region that have a neighbour outside of it; the image's edge is no border."""
+    return pixels[left > _eroded(left)]
+
+
+def _eroded(left: np.ndarray, depth: int = 1) -> np.ndarray:
+    """A region without its outermost pixels."""
     from scipy import ndimage
 
-    deep = ndimage.binary_erosion(left, iterations=_DEEP, border_value=1)
-    along = pixels[deep > ndimage.binary_erosion(deep, border_value=1)]
-    return along.size > 0 and 0.0 <= parted_median(along) - fill < _LOST * (float(values.mean(dtype=float)) - fill)
+    return ndimage.binary_erosion(left, iterations=depth, border_value=1)
