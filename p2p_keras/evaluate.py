@@ -81,7 +81,7 @@ def main(
     import time
     from contextlib import ExitStack
 
-    from p2p_keras.core.last_words import say_last, took
+    from p2p_keras.core.last_words import took, write_last_words
     from p2p_keras.core.progress import Progress
     from p2p_keras.core.settings_file import write_settings
     from p2p_keras.data.shards import find_shards, read_shards
@@ -126,7 +126,7 @@ def main(
         write_settings(context, output, "evaluate")
     click.echo(text_tables(summaries))
     several = "1 method" if len(methods) == 1 else f"{len(methods)} methods"
-    say_last(
+    write_last_words(
         f"Compared {several} with {number} galaxies of known profile in {took(number, 'galaxies', seconds)}",
         []
         if output is None
@@ -140,7 +140,7 @@ def _number(shards: Sequence[Path], limit: int | None) -> int | None:
     from p2p_keras.data.shards import read_manifest
 
     manifests = {folder: read_manifest(folder) for folder in {path.parent for path in shards}}
-    entries = [found.shards.get(path.name) for path in shards if (found := manifests[path.parent]) is not None]
+    entries = [manifest.shards.get(path.name) for path in shards if (manifest := manifests[path.parent]) is not None]
     if len(entries) < len(shards) or None in entries:
         return limit
     number = sum(entry.records for entry in entries if entry is not None)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from p2p_keras.core.last_words import say_last, took
+from p2p_keras.core.last_words import took, write_last_words
 from p2p_keras.core.program import Program, quiet_option
 from p2p_keras.core.settings_file import write_settings
 
@@ -49,7 +49,7 @@ def main(context: click.Context, run: Path, name: str, version: int | None, outp
     for line in [] if quiet else result.check:
         click.echo(line, err=True)
     folder = result.path.parent
-    say_last(
+    write_last_words(
         f"Exported {run} in {took(0, '', time.perf_counter() - start)}",
         [("SavedModel", result.path), ("ONNX", folder / "model.onnx"), ("Model card", folder / "MODEL_CARD.md")],
         then=f"python -m p2p_keras.predict IMAGE.fits --model {shlex.quote(str(result.path))} --output profile.ecsv",

@@ -123,7 +123,7 @@ def main(
     from itertools import count
 
     from p2p_keras.core.errors import InputError, UsageError
-    from p2p_keras.core.last_words import say_last, took
+    from p2p_keras.core.last_words import took, write_last_words
     from p2p_keras.core.processes import available_cores
     from p2p_keras.core.progress import Progress
     from p2p_keras.core.settings_file import write_settings
@@ -158,7 +158,7 @@ def main(
             number = next(done)
             progress.advance(number, number / max(time.perf_counter() - start, 1e-3))
             if cause is not None:
-                progress.say(f"{row.name} {row.band or ''}: {cause}")
+                progress.write_line(f"{row.name} {row.band or ''}: {cause}")
 
         report = pack_rows(
             rows,
@@ -175,7 +175,7 @@ def main(
     write_settings(context, output, "pack")
     packed = sum(report.manifest.counts.values())
     counts = ", ".join(f"{count} {split}" for split, count in report.manifest.counts.items())
-    say_last(
+    write_last_words(
         f"Packed {packed} of {len(rows)} images ({counts}) in {took(next(done) - 1, 'images', seconds)}",
         [("Shards", output)],
         then=f"python -m p2p_keras.inspect {shlex.quote(str(output))} --picture sheet.png" if packed else "",

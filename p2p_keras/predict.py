@@ -230,7 +230,7 @@ def main(
     --resume continues.
     """
     from p2p_keras.core.errors import P2PError
-    from p2p_keras.core.last_words import say_last, took
+    from p2p_keras.core.last_words import took, write_last_words
     from p2p_keras.core.memory import keep_freed_memory
     from p2p_keras.core.progress import Progress
     from p2p_keras.core.settings_file import write_settings
@@ -271,10 +271,10 @@ def main(
                         error = refusal
                 if error is not None:
                     failed += 1
-                    progress.say(f"error: {error}")
+                    progress.write_line(f"error: {error}")
                 elif not quiet:
                     for note in notes:
-                        progress.say(f"note: {note}")
+                        progress.write_line(f"note: {note}")
                 progress.advance(failed + measured + run.skipped, measured / (time.perf_counter() - start))
         except KeyboardInterrupt:
             interrupted = True
@@ -284,7 +284,7 @@ def main(
     for old, new in writer.renamed:
         click.echo(f"note: a second galaxy named {old} is kept as {new}", err=True)
     kept = f"; {run.skipped} were there already" if run.skipped else ""
-    say_last(
+    write_last_words(
         f"Measured {measured} of {total} galaxies in {took(measured, 'galaxies', seconds)}{kept}{products.judged()}",
         _places(writer, options | {"attention": attention}) if measured else (),
         then=f"python -m p2p_keras.view {shlex.quote(str(output))}" if writer.written else "",

@@ -135,7 +135,7 @@ def main(
     import shlex
 
     from p2p_keras.core.errors import UsageError
-    from p2p_keras.core.last_words import say_last
+    from p2p_keras.core.last_words import write_last_words
     from p2p_keras.core.settings_file import write_settings
     from p2p_keras.data.mocks.extras import Extras
     from p2p_keras.data.mocks.generate import generate, preview_job
@@ -175,13 +175,13 @@ def main(
     if picture:
         preview_job(job, picture, count=picture_count)
     if not output:
-        say_last(f"Drew {picture_count} galaxies", [("Picture", picture)], quiet=quiet)
+        write_last_words(f"Drew {picture_count} galaxies", [("Picture", picture)], quiet=quiet)
         return
     sentence = _generate(generate, job, output, processes, quiet)
     write_settings(context, output, "simulate")
     use = "fit" if "train" in job.splits else "evaluate"
     then = f"python -m p2p_keras.{use} --data {shlex.quote(output)}"
-    say_last(sentence, [("Shards", output), ("Picture", picture)], then=then, quiet=quiet)
+    write_last_words(sentence, [("Shards", output), ("Picture", picture)], then=then, quiet=quiet)
 
 
 def _generate(generate, job, output: str, workers: int, quiet: bool) -> str:

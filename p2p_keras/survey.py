@@ -129,7 +129,7 @@ def main(
     Exit status: 0 if all rows are written, 1 if it was interrupted (start it again to continue), 2 for wrong
     usage.
     """
-    from p2p_keras.core.last_words import say_last
+    from p2p_keras.core.last_words import write_last_words
     from p2p_keras.core.settings_file import settings_text
     from p2p_keras.sky_survey.place import Place
     from p2p_keras.sky_survey.run import SETTINGS_FILE, run_survey
@@ -166,7 +166,7 @@ def main(
     if quiet:
         return
     click.echo(report.text(), nl=False)
-    say_last(
+    write_last_words(
         f"Measured {report.rows} rows, {report.failed} of them without a profile; "
         f"{report.rows_now} by this run at {report.rate:.1f} rows/s",
         [("Catalogue", settings.output), ("Report", Place(settings.output).url_of("report/report.md"))],
@@ -198,7 +198,7 @@ class _Progress:
     def log(self, message: str) -> None:
         """Write a line."""
         if not self._quiet:
-            self._shown.say(message)
+            self._shown.write_line(message)
 
     def advance(self, done: int, rows: int, failed: int, now: int) -> None:
         """Show how far it is: rows done of all, failures, and rows that this run has done."""

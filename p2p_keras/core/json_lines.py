@@ -49,10 +49,10 @@ class JsonLines:
         """Take text; it goes out when its line is whole."""
         *lines, self._begun = (self._begun + text).split("\n")
         for line in lines:
-            self._say_line(line)
+            self._put_line(line)
         return len(text)
 
-    def _say_line(self, line: str) -> None:
+    def _put_line(self, line: str) -> None:
         if line.strip():
             self.put({"event": "message", "text": without_colours(line).rstrip("\r")})
 
@@ -80,7 +80,7 @@ class JsonLines:
 
     def end(self) -> None:
         """Write what isn't a whole line."""
-        self._say_line(self._begun)
+        self._put_line(self._begun)
         self._begun = ""
 
     def isatty(self) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import click
 
-__all__ = ["per_second", "say_last", "took"]
+__all__ = ["per_second", "took", "write_last_words"]
 
 _WIDTH = 14
 
@@ -26,7 +26,7 @@ def per_second(rate: float, unit: str) -> str:
     return f"{rate:.1f} {unit}/s" if rate >= 1 else f"{rate:.2g} {unit}/s"
 
 
-def say_last(
+def write_last_words(
     done: str, places: Iterable[tuple[str, str | os.PathLike[str] | None]] = (), *, then: str = "", quiet: bool = False
 ) -> None:
     """Write a program's last words on standard error.

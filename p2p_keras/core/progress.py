@@ -79,7 +79,7 @@ class Progress:
         self._bar = progress.Progress(*columns, console=self._console, disable=not self.shown)
         self._doing, self._total, self._unit = doing, total, unit
         self._says_lines = not (quiet or self.shown or self._lines or own_lines)
-        self._said = time.monotonic()
+        self._line_written = time.monotonic()
         self._task = self._bar.add_task(doing, total=total, rate="", figures="", left="")
 
     def __enter__(self) -> Progress:
@@ -95,7 +95,7 @@ class Progress:
         if self._lines is not None:
             self._lines.report_last()
 
-    def say(self, message: str) -> None:
+    def write_line(self, message: str) -> None:
         """Write a line on standard error."""
         self._console.print(message)
         note_in_log(message)
@@ -145,8 +145,8 @@ class Progress:
         }
         if self.shown:
             self._bar.update(self._task, completed=done, total=total, figures=figures, **words)
-        elif time.monotonic() - self._said >= _LINE_EVERY_S:
-            self._said = time.monotonic()
+        elif time.monotonic() - self._line_written >= _LINE_EVERY_S:
+            self._line_written = time.monotonic()
             whole = "" if total is None else f" of {total}"
             parts = (f"{self._doing}: {done}{whole} {self._unit}", words["rate"], words["left"], figures)
-            self.say(", ".join(part for part in parts if part))
+            self.write_line(", ".join(part for part in parts if part))

@@ -132,11 +132,11 @@ def given_ellipses(ellipses: Any, image: GalaxyImage) -> GivenEllipses:
         return ellipses
     if isinstance(ellipses, (tuple, list)) and len(ellipses) == 4 and all(np.isscalar(v) for v in ellipses):
         return one_shape(*(float(v) for v in ellipses), image=image)
-    found = ellipses_for(read_ellipses(ellipses, band=image.band), image.name)
-    if found is None:
+    galaxy_ellipses = ellipses_for(read_ellipses(ellipses, band=image.band), image.name)
+    if galaxy_ellipses is None:
         where = ellipses if isinstance(ellipses, (str, os.PathLike)) else "the table of ellipses"
         raise InputError(image.source, f"{where} has ellipses of other galaxies, none of {image.name!r}")
-    return found
+    return galaxy_ellipses
 
 
 def one_shape(x0: float, y0: float, ellipticity: float, pa: float, *, image: GalaxyImage) -> GivenEllipses:
@@ -155,27 +155,27 @@ def profile_along(image: GalaxyImage, given: GivenEllipses, settings: AlongSetti
     ellipses = given.on_image(image)
     sky = float(settings.sky or 0.0)
     pixels = np.asarray(image.pixels, dtype=float) - image.from_file_flux(sky)
-    found = measure_ellipses(
+    photometry = measure_ellipses(
         pixels, ellipses, sigma=noise_of(image), statistic=settings.statistic, method=settings.method
     )
-    if not np.isfinite(found.intensity).any():
+    if not np.isfinite(photometry.intensity).any():
         raise InputError(image.source, "no ellipse lies on its unmasked pixels")
     scale = image.pixel_scale
-    bright = np.where(found.intensity > 0, found.intensity, np.nan)
+    bright = np.where(photometry.intensity > 0, photometry.intensity, np.nan)
     x0, y0 = float(np.median(ellipses.x0)), float(np.median(ellipses.y0))
     pa, pa_of_x, parity = sky_position_angle(image, ellipses.pa, x0, y0)
-    flux = flux_inside(pixels, ellipses, found.intensity)
+    flux = flux_inside(pixels, ellipses, photometry.intensity)
     edges = ring_edges(ellipses.sma) * scale
     x_file, y_file = image.to_file(ellipses.x0, ellipses.y0)
     columns = {
         "sma": ellipses.sma * scale,
         "mu": mu_from_intensity(bright, image.zero_point, scale),
-        "mu_err": mag_error_from_log(found.intensity_err / bright),
+        "mu_err": mag_error_from_log(photometry.intensity_err / bright),
         "ellipticity": ellipses.ellipticity,
         "pa": pa,
         "growth": mag_from_flux(np.where(flux > 0, flux, np.nan), image.zero_point),
-        "growth_err": growth_error(flux, found, ellipses),
-        **photometry_columns(found, image),
+        "growth_err": growth_error(flux, photometry, ellipses),
+        **photometry_columns(photometry, image),
         "x0": x_file,
         "y0": y_file,
         "sma_in": edges[:-1],
@@ -186,11 +186,11 @@ def profile_along(image: GalaxyImage, given: GivenEllipses, settings: AlongSetti
     return table
 
 
-def photometry_columns(found: IsophotePhotometry, image: GalaxyImage) -> dict[str, np.ndarray]:
+def photometry_columns(photometry: IsophotePhotometry, image: GalaxyImage) -> dict[str, np.ndarray]:
     """What was measured on the pixels, as columns of a profile."""
     per_arcsec2 = 10.0 ** (0.4 * (MICROJANSKY_ZERO_POINT - image.zero_point)) / image.pixel_scale**2
-    columns = {"intensity": found.intensity * per_arcsec2, "intensity_err": found.intensity_err * per_arcsec2}
-    columns |= {name: getattr(found, name) for name in _PHOTOMETRY}
+    columns = {"intensity": photometry.intensity * per_arcsec2, "intensity_err": photometry.intensity_err * per_arcsec2}
+    columns |= {name: getattr(photometry, name) for name in _PHOTOMETRY}
     if image.binning != 1:  # pixels of the file, as the centre
         columns |= {name: columns[name] * image.binning for name in ("x0_err", "y0_err")}
     return columns
@@ -231,8 +231,8 @@ def with_photometry(profile: Any, image: GalaxyImage) -> Any:
         expected = intensity_from_mu(arrays["mu"], image.zero_point, scale)
         sky = image.from_file_flux(float(np.nan_to_num(plain.meta["sky"])))
         pixels = np.asarray(image.pixels, dtype=float) - sky
-        found = measure_ellipses(pixels, ellipses, sigma=noise_of(image), expected=expected)
-        columns = photometry_columns(found, image)
+        photometry = measure_ellipses(pixels, ellipses, sigma=noise_of(image), expected=expected)
+        columns = photometry_columns(photometry, image)
     columns |= arrays
     completed = MeasuredProfile(plain.meta, {name: columns[name] for name in ALL_COLUMN_UNITS if name in columns})
     return completed if plain is profile else completed.table()
@@ -264,7 +264,7 @@ def flux_inside(pixels: np.ndarray, ellipses: Ellipses, intensity: np.ndarray) -
     return inside + np.cumsum(fill)
 
 
-def growth_error(flux: np.ndarray, found: IsophotePhotometry, ellipses: Ellipses) -> np.ndarray:
+def growth_error(flux: np.ndarray, photometry: IsophotePhotometry, ellipses: Ellipses) -> np.ndarray:
     """1-sigma error of the magnitude inside each ellipse, from those of the rings; NaN where there is no light.
 
     Rings are taken to be independent, and the sky to be known: an error of the sky adds its own, over the area.
@@ -272,9 +272,9 @@ def growth_error(flux: np.ndarray, found: IsophotePhotometry, ellipses: Ellipses
     area = np.pi * ellipses.sma**2 * ellipses.axis_ratio
     rings = np.diff(area, prepend=0.0)
     # A ring of many pixels is known better than its middle ellipse: by its area over the ellipse's length in pixels.
-    length = np.maximum(found.n_pix + found.n_masked, 1.0)
+    length = np.maximum(photometry.n_pix + photometry.n_masked, 1.0)
     thick = np.maximum(np.abs(rings) / length, 1.0)
-    variance = np.cumsum((np.nan_to_num(found.intensity_err) * np.abs(rings)) ** 2 / thick)
+    variance = np.cumsum((np.nan_to_num(photometry.intensity_err) * np.abs(rings)) ** 2 / thick)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(flux > 0, mag_error_from_log(np.sqrt(variance) / flux), np.nan)
 

@@ -62,8 +62,8 @@ def load_backend(
     UsageError
         There is no such model, or it is none that fulfils the signature.
     """
-    found = load_onnx(model, threads=threads, side_by_side=side_by_side)
-    return found or SavedModelBackend(find_model(model), threads=threads)
+    onnx_backend = load_onnx(model, threads=threads, side_by_side=side_by_side)
+    return onnx_backend or SavedModelBackend(find_model(model), threads=threads)
 
 
 def load_onnx(

@@ -105,5 +105,7 @@ def own_names(host: str) -> list[str]:
     if host in ("0.0.0.0", "::"):
         names.discard(host)
         with suppress(OSError):
-            names.update(str(found[4][0]) for found in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET))
+            names.update(
+                str(address[4][0]) for address in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)
+            )
     return sorted(name.lower() for name in names)

@@ -16,7 +16,7 @@ _PAGE = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>p2p
 <meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">
 <style>body {{ font: 16px system-ui, sans-serif; margin: 15vh auto; max-width: 26rem; padding: 0 1rem; }}
 input {{ font: inherit; padding: .4rem; width: 100%; margin: .4rem 0; box-sizing: border-box; }}</style></head><body>
-<h1>p2p_keras</h1><p>{said}</p><form method="post"><label>Token<input name="token" type="password" autofocus></label>
+<h1>p2p_keras</h1><p>{message}</p><form method="post"><label>Token<input name="token" type="password" autofocus></label>
 <input type="submit" value="Open"></form></body></html>"""
 
 
@@ -63,7 +63,9 @@ class TokenAuth(AuthProvider):
 
         class AskForToken(RequestHandler):
             def get(self) -> None:
-                self.write(_PAGE.format(said="This page asks for the token that the program printed when it started."))
+                self.write(
+                    _PAGE.format(message="This page asks for the token that the program printed when it started.")
+                )
 
             def post(self) -> None:
                 if matches(self.get_body_argument("token", "")):
@@ -71,7 +73,7 @@ class TokenAuth(AuthProvider):
                     self.redirect("/")
                     return
                 self.set_status(403)
-                self.write(_PAGE.format(said="That isn't the token."))
+                self.write(_PAGE.format(message="That isn't the token."))
 
         return AskForToken
 

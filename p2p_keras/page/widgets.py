@@ -92,9 +92,9 @@ class Dropper(pn.widgets.FileDropper):
         super().__init__(**params)
         self._refused: Callable[[str], object] = lambda name: None
 
-    def when_refused(self, say: Callable[[str], object]) -> None:
+    def when_refused(self, show_name: Callable[[str], object]) -> None:
         """Call a function with the name of a file that is too large."""
-        self._refused = say
+        self._refused = show_name
 
     def _process_event(self, event: Any) -> None:
         data = event.data

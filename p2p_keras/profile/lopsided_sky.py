@@ -80,14 +80,14 @@ def _photon_noise(light: np.ndarray) -> bool:
     grain = np.abs(second_differences(second_differences(light).T).T)
     light = light[1:-1, 1:-1]
     known = np.isfinite(grain)
-    found = []
+    medians = []
     for low, high in (_FAINT_LIGHT, _BRIGHT_LIGHT):
         with np.errstate(invalid="ignore"):
             at = known & (light > low) & (light < high)
         if np.count_nonzero(at) < _FEWEST:
             return True
-        found.append((median(grain[at]), median(light[at])))
-    (faint_noise, faint), (bright_noise, bright) = found
+        medians.append((median(grain[at]), median(light[at])))
+    (faint_noise, faint), (bright_noise, bright) = medians
     if not faint_noise > 0.0:
         return True
     return 2.0 * math.log(max(bright_noise, 1e-30) / faint_noise) > _GROWTH * math.log(bright / faint)

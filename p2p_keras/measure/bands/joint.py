@@ -72,9 +72,9 @@ def with_joint_ellipses(
         for band, pixels in laid.pixels.items()
         if band != reference_band
     ]
-    found = fit_bands(bands, start, radii_to(float(known.sma[-1])))
-    x0, y0 = float(found.x0[0]), float(found.y0[0])
-    fitted = Isophotes(x0, y0, found.sma, *vector_from_angles(found.ellipticity, found.pa))
+    joint_fit = fit_bands(bands, start, radii_to(float(known.sma[-1])))
+    x0, y0 = float(joint_fit.x0[0]), float(joint_fit.y0[0])
+    fitted = Isophotes(x0, y0, joint_fit.sma, *vector_from_angles(joint_fit.ellipticity, joint_fit.pa))
     ellipticity, pa = angles_from_vector(*fitted.shape_at(known.sma))
     pa, pa_of_x, parity = sky_position_angle(base, pa, x0, y0)
     profile = MeasuredProfile.of(reference)
@@ -109,10 +109,10 @@ def with_joint_errors(profiles: Mapping[str, QTable], measured: Mapping[str, QTa
         known = [np.fmax(plain_arrays(one)[name], 1e-12) for one in measured.values()]
         certainty = np.nansum([error**-2.0 for error in known], axis=0)
         errors[name] = np.where(certainty > 0, 1.0 / np.sqrt(np.maximum(certainty, 1e-300)), np.nan)
-    found = {}
+    with_errors = {}
     for band, profile in profiles.items():
         plain = MeasuredProfile.of(profile)
         columns = {**plain.columns, **errors}
         ordered = {name: columns[name] for name in ALL_COLUMN_UNITS if name in columns}
-        found[band] = MeasuredProfile(plain.meta, ordered).table()
-    return found
+        with_errors[band] = MeasuredProfile(plain.meta, ordered).table()
+    return with_errors

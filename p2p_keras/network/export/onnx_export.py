@@ -99,13 +99,13 @@ def _in_reasonable_time() -> Iterator[None]:
         if input_checker is not None:
             return extract(self, outputs_name, input_checker, remove_unused_inputs)
         names = [*outputs_name, *([] if remove_unused_inputs else (node.output[0] for node in self.inputs))]
-        found: dict[Any, None] = {}
+        reached: dict[Any, None] = {}
         while names:
             node = self.get_node_by_output(names.pop(), search_in_parent_graphs=False)
-            if node and node not in found:
-                found[node] = None
+            if node and node not in reached:
+                reached[node] = None
                 names += [*node.input, *node.get_implicit_inputs()]
-        return list(found)
+        return list(reached)
 
     Graph.replace_all_inputs, Graph.extract_sub_graph_nodes = replace_all_inputs, extract_sub_graph_nodes
     try:

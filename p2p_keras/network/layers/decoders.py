@@ -311,10 +311,10 @@ class AlignmentsAt(keras.layers.Layer):
         batch = ops.shape(z)[0]
         by_step = ops.transpose(caption)
 
-        def body(i, token, found, attention, hidden):
+        def body(i, token, chosen, attention, hidden):
             _, (attention, hidden), alignments = self.decoder.step(token, (attention, hidden), memory, keys, mask)
-            found = ops.where(ops.expand_dims(at == i, -1), ops.expand_dims(alignments, 1), found)
-            return i + 1, ops.reshape(ops.take(by_step, i, axis=0), (batch, 1)), found, attention, hidden
+            chosen = ops.where(ops.expand_dims(at == i, -1), ops.expand_dims(alignments, 1), chosen)
+            return i + 1, ops.reshape(ops.take(by_step, i, axis=0), (batch, 1)), chosen, attention, hidden
 
         first = (
             ops.convert_to_tensor(0, "int32"),

@@ -116,7 +116,7 @@ class EpochProgress(keras.callbacks.Callback):
         self._show(self.steps_per_epoch, logs)
         if self._bar is not None and not self._bar.reports:
             line = f"epoch {epoch + 1} of {self.epochs}  {_loss(logs)}{self._figures}"
-            self._bar.say(f"{line}{self._rate():.1f} images/s  {self._left_in_words()}")
+            self._bar.write_line(f"{line}{self._rate():.1f} images/s  {self._left_in_words()}")
 
     def _show(self, done: int, logs: dict) -> None:
         """Show the present epoch on the bar, or report the whole run."""

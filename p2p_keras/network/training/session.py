@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from p2p_keras.core.errors import P2PError
-from p2p_keras.core.last_words import say_last, took
+from p2p_keras.core.last_words import took, write_last_words
 from p2p_keras.network.training.config import FitConfig
 
 __all__ = ["log", "train_and_export", "run_card", "draw_examples"]
@@ -128,7 +128,7 @@ def _report(result, picture: Path, exported: Path | None, seconds: float) -> Non
     split = "test" if "test" in result.metrics else "val"
     figures = {name: float("nan") if value is None else value for name, value in result.metrics[split].items()}
     epochs = f"{result.epochs} {'epoch' if result.epochs == 1 else 'epochs'}"
-    say_last(
+    write_last_words(
         f"Trained {epochs} ({result.metrics['steps']} steps) in {took(0, '', seconds)}, exports and pictures included\n"
         f"Galaxies of the {split} split: median error {figures['error_bright']:.3f} mag where mu < 26.5 "
         f"(worst tenth from {figures['error_bright_p90']:.3f}), {figures['error_all']:.3f} to the profile's end; "

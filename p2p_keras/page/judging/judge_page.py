@@ -63,9 +63,9 @@ class JudgePage:
         """Find the rows that filter and selection leave, and show them."""
         try:
             rows = chosen_rows(self.results.frame, self.filter.value)
-            self._say("")
+            self._show_message("")
         except P2PError as error:
-            self._say(str(error))
+            self._show_message(str(error))
             return
         if self.verdict_filter.value != "any verdict":
             rows &= self._with_verdict(self.verdict_filter.value)
@@ -140,7 +140,7 @@ class JudgePage:
         try:
             self.verdicts.set(*key, new)
         except P2PError as error:
-            self._say(str(error))
+            self._show_message(str(error))
             return
         self.cards.refresh()
         self._show_current()
@@ -273,7 +273,7 @@ class JudgePage:
         if row is not None and row < len(self.rows):
             self.turn(row // PER_PAGE, row % PER_PAGE)
 
-    def _say(self, sentence: str) -> None:
+    def _show_message(self, sentence: str) -> None:
         self.error.object = f"<div class='error' role='alert'>{escape(sentence)}</div>" if sentence else ""
         self.error.visible = bool(sentence)
 

@@ -96,7 +96,7 @@ class AttentionFollower:
     ----------
     overlay : AttentionOverlay
     models : Models
-    say : callable
+    show_message : callable
         Shows a sentence, '' for none.
     in_turn : callable
         Calls a function in the page's turn, from any thread.
@@ -106,23 +106,23 @@ class AttentionFollower:
         self,
         overlay: AttentionOverlay,
         models: Models,
-        say: Callable[[str], object],
+        show_message: Callable[[str], object],
         in_turn: Callable[[Callable[[], object]], object],
     ) -> None:
-        self._overlay, self._models, self._say, self._in_turn = overlay, models, say, in_turn
+        self._overlay, self._models, self._show_message, self._in_turn = overlay, models, show_message, in_turn
         self._measurement: Measurement | None = None
 
     def follow(self, measurement: Measurement | None) -> None:
         """Show the attention of a measurement; None shows none."""
         self._measurement = measurement
         self._overlay.clear()
-        self._say("")
+        self._show_message("")
         if measurement is None or measurement.profile is None or not len(measurement.profile):
             return
         if measurement.request.ellipses is not None or measurement.request.fixed is not None:
-            self._say("there is no attention: the ellipses were given, and no network measured")
+            self._show_message("there is no attention: the ellipses were given, and no network measured")
             return
-        self._say("reading the network's attention; the first time this takes some ten seconds")
+        self._show_message("reading the network's attention; the first time this takes some ten seconds")
         _ONE_BY_ONE.submit(self._read, measurement)
 
     def _read(self, measurement: Measurement) -> None:
@@ -142,6 +142,6 @@ class AttentionFollower:
 
     def _show(self, measurement: Measurement, attention: Attention | None, sentence: str) -> None:
         if measurement is self._measurement:
-            self._say(sentence)
+            self._show_message(sentence)
             if attention is not None:
                 self._overlay.show(measurement, attention)

@@ -117,7 +117,7 @@ class Controls:
         self._first_look = self.look()
         self.middle = _button("the middle galaxy")
         self.attention = _check("attention: which pixels made the radius", "attention")
-        self.attention_said = html(visible=False)
+        self.attention_message = html(visible=False)
         self.band = pn.widgets.Select(name="band shown", width=110, css_classes=["band-shown"])
         self.reference = pn.widgets.Select(name="ellipses of", width=110, css_classes=["reference"])
         self.align = _check("register them by their light", "align")
@@ -167,7 +167,7 @@ class Controls:
     def _looks(self) -> dict[str, Any]:
         return {"layer": self.layer, "stretch": self.kind, "colours": self.colours}
 
-    def show_found(self, measurement: Measurement) -> None:
+    def show_measurement(self, measurement: Measurement) -> None:
         """Show numbers, what was read, and what can be taken away."""
         self.numbers.object, self.read.object = numbers_html(measurement), read_html(measurement)
         line = escape(measurement.request.command_line())
@@ -194,10 +194,10 @@ class Controls:
         self.align.value, self.photometry.value = request.align, request.photometry
         self.hold.value = request.ellipses is not None
 
-    def say_of_attention(self, sentence: str) -> None:
+    def show_attention_message(self, sentence: str) -> None:
         """Say what becomes of the attention that was asked for."""
-        self.attention_said.object = f"<p class='small'>{escape(sentence)}</p>" if sentence else ""
-        self.attention_said.visible = bool(sentence)
+        self.attention_message.object = f"<p class='small'>{escape(sentence)}</p>" if sentence else ""
+        self.attention_message.visible = bool(sentence)
 
     def layout(self, view: SkyImage, plots: ProfilePlots) -> Any:
         """All of it, for a window of any width."""
@@ -224,7 +224,7 @@ class Controls:
             pn.FlexBox(self.layer, self.kind, self.colours, self.limits, align_items="end", gap="0 6px"),
             self.bands,
             pn.FlexBox(self.middle, self.clear, self.attention, gap="0 10px", align_items="center"),
-            self.attention_said,
+            self.attention_message,
             width="520px",
         )
         middle = column(*plots.figures.values(), plots.words, width="430px")

@@ -67,8 +67,8 @@ class MeasurePage:
         names = {places.short_name(path): str(path) for path in images}
         self.controls = Controls(names, models.names, self.stretch.percentiles)
         self.acts = Acts()
-        overlay, say = self.sky_image.attention, self.controls.say_of_attention
-        self.attention = AttentionFollower(overlay, models, say, self.acts.do)
+        overlay, show_message = self.sky_image.attention, self.controls.show_attention_message
+        self.attention = AttentionFollower(overlay, models, show_message, self.acts.do)
         self._location, self._busy = pn.state.location, False
         self._wire()
         link_pointer(self.sky_image, self.plots)
@@ -88,7 +88,7 @@ class MeasurePage:
         try:
             path = self.places.path_of(text)
         except P2PError as error:
-            self._say(str(error))
+            self._show_message(str(error))
             return
         self._open_path(path, self.places.short_name(path), options)
 
@@ -116,7 +116,7 @@ class MeasurePage:
         try:
             self.request = self.request.of_bands(text, self._file_of, options or {})
         except P2PError as error:
-            self._say(str(error))
+            self._show_message(str(error))
             return
         self.sky_image.forget()
         self.measure(same_field=False)
@@ -125,7 +125,7 @@ class MeasurePage:
         """Show another of the bands that were measured."""
         files = dict(self.request.band_files)
         if band not in files:
-            self._say(f"{band}: the bands are {', '.join(files)}")
+            self._show_message(f"{band}: the bands are {', '.join(files)}")
             return
         self.request = replace(self.request, path=files[band], shown=self.request.shown_bands()[band], band=band)
         self.measure(same_field=False)
@@ -168,7 +168,7 @@ class MeasurePage:
             except P2PError as error:
                 sentence = str(error)
         self._open_path(images[name], name, mask)
-        self._say(sentence or self.measurement.error)
+        self._show_message(sentence or self.measurement.error)
 
     def set_options(self, **options: Any) -> None:
         """Change options of the request and measure anew."""
@@ -228,12 +228,12 @@ class MeasurePage:
     def _show(self) -> None:
         measurement, controls = self.measurement, self.controls
         with self._quietly(), self.acts.at_once():
-            self._say(measurement.error)
+            self._show_message(measurement.error)
             if measurement.profile is None:
                 controls.layer.value = LAYERS[0]
             self.sky_image.show(measurement, self.stretch, layer_of(controls.layer.value, measurement))
             self.plots.show(measurement.profile, measurement.bands)
-            controls.show_found(measurement)
+            controls.show_measurement(measurement)
             controls.show_request(self.request, measurement)
         self._remember_in_link()
         self._follow_attention()
@@ -242,7 +242,7 @@ class MeasurePage:
         """Show the attention of what is measured, where it is asked for."""
         self.attention.follow(self.measurement if self.controls.attention.value else None)
 
-    def _say(self, sentence: str) -> None:
+    def _show_message(self, sentence: str) -> None:
         self.controls.error.object = f"<div class='error' role='alert'>{escape(sentence)}</div>" if sentence else ""
         self.controls.error.visible = bool(sentence)
 
@@ -264,7 +264,7 @@ class MeasurePage:
                 self.controls.buttons[kind].filename = file_name(profile, kind)
                 return io.BytesIO(download(image, profile, kind))
         except P2PError as error:
-            self._say(str(error))
+            self._show_message(str(error))
         return None
 
     # ----- how it hangs together
@@ -288,7 +288,7 @@ class MeasurePage:
         self._watch(controls.choice, self.open)
         self._watch(controls.dropper, self._take_dropped)
         too_large = f"larger than {MAX_UPLOAD >> 20} MB; open it by its path"
-        controls.dropper.when_refused(lambda name: self._say(f"{name}: {too_large}"))
+        controls.dropper.when_refused(lambda name: self._show_message(f"{name}: {too_large}"))
         for key, widget in controls.texts.items():
             self._watch(widget, partial(self._typed, key))
         self._watch(controls.photometry, lambda on: self.set_options(photometry=on))
@@ -317,7 +317,7 @@ class MeasurePage:
         try:
             value: Any = file_named(text, self._file_of) if key in FILES else options_of_text({key: text}).get(key)
         except P2PError as error:
-            self._say(str(error))
+            self._show_message(str(error))
             return
         if key == "band" and self.request.band_files:
             self.see_band(str(value))

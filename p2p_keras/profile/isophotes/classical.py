@@ -167,9 +167,9 @@ def _corrections(
     return np.where(known[:, None], coefficients[:, 1:] / safe[:, None], 0.0), np.where(known, error / safe, np.inf)
 
 
-def _together(found: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+def _together(by_band: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
     """The mean of the bands' corrections, weighted by the inverse squares of their errors; and its error."""
-    corrections, error = (np.stack(parts) for parts in zip(*found, strict=True))
+    corrections, error = (np.stack(parts) for parts in zip(*by_band, strict=True))
     least = error.min(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         # Of errors that are all infinite, or 0, too.

@@ -147,12 +147,12 @@ def deviations(
     harmonics: Harmonics, error: np.ndarray, sma: np.ndarray, gradient: np.ndarray, gradient_err: np.ndarray
 ) -> dict[str, np.ndarray]:
     """a3, b3, a4 and b4 with their errors, the gradient's among them; NaN where the gradient isn't."""
-    found = {}
+    columns = {}
     scale = sma * np.abs(gradient)
     relative = gradient_err / np.abs(gradient)
     for n in (3, 4):
         for letter, i in (("a", 2 * n - 1), ("b", 2 * n)):
             value = harmonics.single[:, i] / scale
-            found[f"{letter}{n}"] = value
-            found[f"{letter}{n}_err"] = np.hypot(error[:, i] / scale, value * relative)
-    return found
+            columns[f"{letter}{n}"] = value
+            columns[f"{letter}{n}_err"] = np.hypot(error[:, i] / scale, value * relative)
+    return columns

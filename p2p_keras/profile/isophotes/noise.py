@@ -117,10 +117,10 @@ def _spline(d: np.ndarray) -> np.ndarray:
 
 def _second_differences(pixels: np.ndarray) -> np.ndarray:
     """Down the columns; two subtractions in place are faster than one of a copy that is twice as large."""
-    found = pixels[:-2] + pixels[2:]
-    found -= pixels[1:-1]
-    found -= pixels[1:-1]
-    return found
+    differences = pixels[:-2] + pixels[2:]
+    differences -= pixels[1:-1]
+    differences -= pixels[1:-1]
+    return differences
 
 
 def measure_noise(pixels: np.ndarray, mask: np.ndarray | None = None) -> PixelNoise:
@@ -188,9 +188,9 @@ def measure_noise(pixels: np.ndarray, mask: np.ndarray | None = None) -> PixelNo
         lags = slice(REACH - reach, REACH + reach + 1)
         correlation[REACH + lag_y, lags], correlation[REACH - lag_y, lags] = rho, rho[::-1]
     correlation[REACH, REACH] = 1.0
-    found = PixelNoise(lower * float(np.sqrt(variance)), correlation, lower * _bend(scaled, faint))
+    noise = PixelNoise(lower * float(np.sqrt(variance)), correlation, lower * _bend(scaled, faint))
     # No noise is so anticorrelated: what was measured is a galaxy's structure.
-    return found if correlation.sum() > 0.3 and found.reading[0] > 0.2 else PixelNoise.white(found.sigma)
+    return noise if correlation.sum() > 0.3 and noise.reading[0] > 0.2 else PixelNoise.white(noise.sigma)
 
 
 def _bend(pixels: np.ndarray, faint: np.ndarray) -> float:
@@ -233,11 +233,11 @@ def _padded(values: np.ndarray, use: np.ndarray, shift: int = 0) -> np.ndarray:
     """
     height, width = values.shape
     rows = slice(shift, shift + max(height - 2 * _FAR, 1), _STRIDE)
-    found = np.zeros((3, len(range(*rows.indices(height))), width + 2 * _FAR), np.float32)
-    found[0, :, _FAR:-_FAR] = values[rows]
-    found[2, :, _FAR:-_FAR] = use[rows]
-    np.square(found[0], out=found[1])
-    return found.reshape(3, -1)
+    padded = np.zeros((3, len(range(*rows.indices(height))), width + 2 * _FAR), np.float32)
+    padded[0, :, _FAR:-_FAR] = values[rows]
+    padded[2, :, _FAR:-_FAR] = use[rows]
+    np.square(padded[0], out=padded[1])
+    return padded.reshape(3, -1)
 
 
 def _half_squares(rows: np.ndarray, others: np.ndarray, reach: int) -> np.ndarray:

@@ -218,11 +218,11 @@ def foreign_points(
 
 def _differences(points: EllipsePoints, values: np.ndarray) -> np.ndarray:
     """Each value less the one `_LAG` points before it on its ellipse."""
-    found = np.empty(values.size)
-    np.subtract(values[_LAG:], values[:-_LAG], out=found[_LAG:])
+    differences = np.empty(values.size)
+    np.subtract(values[_LAG:], values[:-_LAG], out=differences[_LAG:])
     first = points.starts[:, None] + np.arange(_LAG)
-    found[first] = values[first] - values[first - _LAG + points.counts[:, None]]
-    return found
+    differences[first] = values[first] - values[first - _LAG + points.counts[:, None]]
+    return differences
 
 
 def _intensities(
@@ -245,8 +245,8 @@ def _intensities(
                 intensity[i] = weighted_median(chosen, weights)
                 spread[i] = median_deviation(chosen, intensity[i])
             elif chosen.size:
-                found = clipped_mean(chosen, weights, sigma=clip_sigma)
-                intensity[i], rms[i], used[i] = found.mean, found.scatter, found.share
+                clipped = clipped_mean(chosen, weights, sigma=clip_sigma)
+                intensity[i], rms[i], used[i] = clipped.mean, clipped.scatter, clipped.share
     n_pix = np.rint(total * used)
     return intensity, n_pix, np.rint(everything) - n_pix, rms, used, spread
 
@@ -294,8 +294,8 @@ def _in_rings(
         if not values.size or not weights.sum() > 0:
             continue
         share = 1.0
-        found = clipped_mean(values, weights, sigma=clip_sigma if statistic == "clipped" else np.inf)
-        intensity[i], rms[i], share = found.mean, found.scatter, found.share
+        clipped = clipped_mean(values, weights, sigma=clip_sigma if statistic == "clipped" else np.inf)
+        intensity[i], rms[i], share = clipped.mean, clipped.scatter, clipped.share
         if statistic == "median":
             intensity[i] = weighted_median(values, weights)
         variance = (

@@ -203,17 +203,17 @@ class ReadImage:
         flat = (self.pixels if self.bad is None else np.where(self.bad, np.nan, self.pixels)).ravel()
 
         def bend(at: np.ndarray) -> np.ndarray:
-            found = flat[at]
-            found *= -2.0
-            found += flat[at - 1]
-            found += flat[at + 1]
-            return found
+            second = flat[at]
+            second *= -2.0
+            second += flat[at - 1]
+            second += flat[at + 1]
+            return second
 
-        found = bend(middle)
-        found *= -2.0
-        found += bend(middle - width)
-        found += bend(middle + width)
-        return np.where(inside, found, np.nan)
+        second = bend(middle)
+        second *= -2.0
+        second += bend(middle - width)
+        second += bend(middle + width)
+        return np.where(inside, second, np.nan)
 
     def nearest(self, array: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Entries of an array of the image's shape at the pixels nearest to (x, y), held at its edges."""
