@@ -29,8 +29,8 @@ def main() -> None:
             pipeline = Isophote_Pipeline(loggername=job["ap_saveto"] + job["ap_name"] + ".log")
             pipeline.UpdatePipeline(new_pipeline_steps=["mask segmentation map", *STEPS])
             done = pipeline.Process_Image(dict(job))
-        found = {"name": job["ap_name"], "seconds": time.perf_counter() - start, "done": isinstance(done, dict)}
-        print(json.dumps(found), flush=True)
+        report = {"name": job["ap_name"], "seconds": time.perf_counter() - start, "done": isinstance(done, dict)}
+        print(json.dumps(report), flush=True)
 
 
 if __name__ == "__main__":

@@ -135,9 +135,9 @@ def main(
     from p2p_keras.network.export.server_config import versions_of
 
     if form:
-        found = measure(form, folder, versions_of(folder)[-1], threads, side, list(batches), repeats)
-        run = found.pop("run")
-        click.echo(json.dumps(found | {"profiles": profiles(run, data, galaxies) if data else None}))
+        figures = measure(form, folder, versions_of(folder)[-1], threads, side, list(batches), repeats)
+        run = figures.pop("run")
+        click.echo(json.dumps(figures | {"profiles": profiles(run, data, galaxies) if data else None}))
         return
     forms = [each for each in FORMS if each == "saved_model" or (folder / FILES[each]).exists()]
     results = {}
@@ -152,16 +152,16 @@ def main(
     click.echo(f"{side} x {side} px, {threads} threads, images/s; first answer from the start of the process\n")
     click.echo("| form | first answer, s | " + " | ".join(f"batch {count}" for count in batches) + " |")
     click.echo("|---|---|" + "---|" * len(batches))
-    for each, found in results.items():
-        speeds = " | ".join(f"{found[str(count)]:.1f}" for count in batches)
-        click.echo(f"| {each} | {found['first_s']:.1f} | {speeds} |")
+    for each, figures in results.items():
+        speeds = " | ".join(f"{figures[str(count)]:.1f}" for count in batches)
+        click.echo(f"| {each} | {figures['first_s']:.1f} | {speeds} |")
     if data:
         click.echo(
             "\n| form | median difference of mu | 99th percentile | largest | worst galaxy's median | validity |"
         )
         click.echo("|---|---|---|---|---|---|")
-        for each, found in results.items():
-            click.echo(f"| {each} | {differences(results['saved_model']['profiles'], found['profiles'])} |")
+        for each, figures in results.items():
+            click.echo(f"| {each} | {differences(results['saved_model']['profiles'], figures['profiles'])} |")
 
 
 if __name__ == "__main__":

@@ -71,10 +71,10 @@ class Classical:
         # The first galaxy of each process compiles, imports and fills caches: it isn't counted.
         paths, fits = [self.paths[image.name, image.band] for image in images], [self.fit] * len(images)
         list(self.pool.map(_timed, paths[:4], images[:4], starts[:4], fits[:4]))
-        found = list(self.pool.map(_timed, paths, images, starts, fits))
-        self.seconds += sum(seconds for seconds, _, _ in found)
-        self.fit_seconds += sum(seconds for _, seconds, _ in found)
-        return stacked_outputs([outputs for _, _, outputs in found])
+        timed = list(self.pool.map(_timed, paths, images, starts, fits))
+        self.seconds += sum(seconds for seconds, _, _ in timed)
+        self.fit_seconds += sum(seconds for _, seconds, _ in timed)
+        return stacked_outputs([outputs for _, _, outputs in timed])
 
 
 def _timed(path: str, image: Any, start: Any, fit: Any) -> tuple[float, float, dict[str, Any]]:
@@ -152,11 +152,11 @@ class AutoProf:
             for process in running:
                 lines = process.communicate()[0].decode().splitlines()
                 self.seconds += sum(json.loads(line)["seconds"] for line in lines)
-            found = []
+            outputs = []
             for image, job in zip(images, jobs, strict=True):
                 label = _autoprof_label(image, Path(job["ap_saveto"]))
-                found.append(no_outputs("AutoProf gave no profile") if label is None else raw_outputs(label))
-        return stacked_outputs(found)
+                outputs.append(no_outputs("AutoProf gave no profile") if label is None else raw_outputs(label))
+        return stacked_outputs(outputs)
 
 
 def _autoprof_job(image: Any, place: Path) -> dict[str, Any]:
@@ -193,17 +193,17 @@ def _autoprof_label(image: Any, place: Path) -> Any:
     from p2p_keras.data.packing.profiles import read_profile
 
     try:
-        found = read_profile(place / "galaxy.prof", zero_point=image.zero_point, pixel_scale=image.pixel_scale)
+        profile = read_profile(place / "galaxy.prof", zero_point=image.zero_point, pixel_scale=image.pixel_scale)
     except InputError:
         return None
     x0, y0 = _autoprof_centre(place / "galaxy.aux")
-    good = np.isfinite(found.mu) & (found.ellipticity < 1.0)
+    good = np.isfinite(profile.mu) & (profile.ellipticity < 1.0)
     if good.sum() < 2:
         return None
     return LabelledGalaxy(
-        image.name, image.band, image.pixels, image.zero_point, image.pixel_scale, found.sma[good], found.mu[good],
-        found.ellipticity[good], (found.pa[good] + 90.0) % 180.0, mu_err=found.mu_err[good], x0=x0, y0=y0,
-        extent=float(found.sma[good][-1]),
+        image.name, image.band, image.pixels, image.zero_point, image.pixel_scale, profile.sma[good], profile.mu[good],
+        profile.ellipticity[good], (profile.pa[good] + 90.0) % 180.0, mu_err=profile.mu_err[good], x0=x0, y0=y0,
+        extent=float(profile.sma[good][-1]),
     )  # fmt: skip
 
 

@@ -40,7 +40,7 @@ class ByIsoster:
             sys.path.insert(0, self.checkout)
         import isoster
 
-        found: list[dict[str, Any]] = []
+        good: list[dict[str, Any]] = []
         for factor in (1.0, 0.5, 2.0):  # as for photutils
             settings = {
                 "x0": first.x0,
@@ -59,14 +59,14 @@ class ByIsoster:
                 rows = isoster.fit_image(np.asarray(pixels, float), mask, settings)["isophotes"]
             except Exception:  # of a start that leads nowhere
                 continue
-            found = [row for row in rows if row["sma"] >= 0.5 and np.isfinite(row["intens"]) and row["stop_code"] >= 0]
-            if len(found) > least:
+            good = [row for row in rows if row["sma"] >= 0.5 and np.isfinite(row["intens"]) and row["stop_code"] >= 0]
+            if len(good) > least:
                 break
-        if len(found) <= least:
+        if len(good) <= least:
             return None
-        column = {key: np.array([row[key] for row in found], float) for key in ("sma", "eps", "pa", "x0", "y0")}
+        column = {key: np.array([row[key] for row in good], float) for key in ("sma", "eps", "pa", "x0", "y0")}
         ellipses = Ellipses(column["x0"], column["y0"], column["sma"], column["eps"], np.rad2deg(column["pa"]))
-        intensity, error = (np.array([row[key] for row in found], float) for key in ("intens", "intens_err"))
+        intensity, error = (np.array([row[key] for row in good], float) for key in ("intens", "intens_err"))
         order = np.argsort(column["sma"])
         return Isophotes(ellipses.chosen(order), intensity[order], error[order])
 

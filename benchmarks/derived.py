@@ -40,9 +40,9 @@ def main(data: str, split: str, model: str | None, count: int) -> None:
             continue
         add_correlation(profile, label, sums, counts)
         for name, truth in true_quantities(label).items():
-            found, error = profile.meta.get(name, np.nan), profile.meta.get(f"{name}_err", np.nan)
-            if np.isfinite([found, error, truth]).all():
-                pulls[name].append((found - truth, error))
+            value, error = profile.meta.get(name, np.nan), profile.meta.get(f"{name}_err", np.nan)
+            if np.isfinite([value, error, truth]).all():
+                pulls[name].append((value - truth, error))
     from p2p_keras.profile.derived.draws import CORRELATION_LENGTH, SHARED
 
     variance = sums[0] / counts[0]
@@ -91,16 +91,16 @@ def true_quantities(label) -> dict[str, float]:
     good = np.isfinite(label.mu) & np.isfinite(ellipticity)
     sma, mu = label.sma[good], label.mu[good]
     growth = -2.5 * np.log10(curve_of_growth(sma, 10.0 ** (-0.4 * mu), ellipticity[good]))
-    found = {"mag_total": label.mag_total, "mu_central": float(mu[0])}
-    found["r50"] = radius_of_light(sma, growth, label.mag_total, 0.5)
-    found["r90"] = radius_of_light(sma, growth, label.mag_total, 0.9)
-    found["concentration"] = found["r90"] / found["r50"]
+    quantities = {"mag_total": label.mag_total, "mu_central": float(mu[0])}
+    quantities["r50"] = radius_of_light(sma, growth, label.mag_total, 0.5)
+    quantities["r90"] = radius_of_light(sma, growth, label.mag_total, 0.9)
+    quantities["concentration"] = quantities["r90"] / quantities["r50"]
     for level in (24, 25):
         radius = isophotal_radius(sma, mu, level)
-        found[f"r_iso{level}"] = radius
+        quantities[f"r_iso{level}"] = radius
         known = np.isfinite(radius)
-        found[f"mag_iso{level}"] = float(np.interp(np.log(radius), np.log(sma), growth)) if known else np.nan
-    return found
+        quantities[f"mag_iso{level}"] = float(np.interp(np.log(radius), np.log(sma), growth)) if known else np.nan
+    return quantities
 
 
 if __name__ == "__main__":

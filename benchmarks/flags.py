@@ -46,29 +46,29 @@ def on_mocks(predictor, labels) -> None:
     from p2p_keras.profile.columns import valid_rows
     from p2p_keras.profile.flags import FLAGS, find_flags, quality_of
 
-    false, missed, true, said = Counter(), Counter(), Counter(), Counter()
+    false, missed, true, counted = Counter(), Counter(), Counter(), Counter()
     errors: dict[int, list[float]] = {0: [], 1: [], 2: [], 4: []}
     by_word: dict[str, list[float]] = {}
     total = 0
     for label in labels:
         image = image_of_label(label)
         outputs = {name: values[0] for name, values in predictor.run([image]).items()}
-        found, should = set(find_flags(outputs, image)), set(find_flags(true_outputs(label), image))
+        words, should = set(find_flags(outputs, image)), set(find_flags(true_outputs(label), image))
         total += 1
         for word in FLAGS:
-            false[word] += word in found - should
-            missed[word] += word in should - found
+            false[word] += word in words - should
+            missed[word] += word in should - words
             true[word] += word in should
-            said[word] += word in found
+            counted[word] += word in words
         keep, inside = valid_rows(outputs), label.sma <= label.extent
         error = profile_error(label.sma[inside], label.mu[inside], outputs["sma"][keep], outputs["mu"][keep])
-        errors[quality_of(found)].append(error)
-        for word in found or {"none"}:
+        errors[quality_of(words)].append(error)
+        for word in words or {"none"}:
             by_word.setdefault(word, []).append(error)
     click.echo(f"{total} mocks\n\n| flag | true of | set | false alarms | misses |\n|---|---|---|---|---|")
     for word in FLAGS:
         alarms = f"{false[word]} of {total - true[word]}"
-        click.echo(f"| `{word}` | {true[word]} | {said[word]} | {alarms} | {missed[word]} of {true[word]} |")
+        click.echo(f"| `{word}` | {true[word]} | {counted[word]} | {alarms} | {missed[word]} of {true[word]} |")
     errors_table("quality", errors)
     errors_table("flag set", {f"`{word}`": by_word[word] for word in ("none", *FLAGS) if word in by_word})
 
@@ -223,10 +223,10 @@ def on_strange_images(predictor, count: int, seed: int, show: bool) -> None:
         for number in range(count):
             image = GalaxyImage.from_array(make(rng), zero_point=ZERO, pixel_scale=SCALE, name=f"{kind} {number}")
             meta = predictor.predict(image).meta
-            found = set(meta["flags"])
-            right += bool(found & meant) if meant else not found
-            any_flag += bool(found)
-            words.update(found or {"none"})
+            flags = set(meta["flags"])
+            right += bool(flags & meant) if meant else not flags
+            any_flag += bool(flags)
+            words.update(flags or {"none"})
             if show:
                 click.echo(f"{kind}: {meta['flags']}, r50 {meta['r50'] / SCALE:.2f} px", err=True)
         listed = ", ".join(f"{word} {100 * n / count:.0f} %" for word, n in words.most_common())

@@ -201,18 +201,18 @@ def surround(scene: Scene, image: np.ndarray, flux: float, x0: float, y0: float,
     rng, survey = scene.rng, scene.survey
     mag = survey.zero_point - 2.5 * np.log10(flux)
     area = (scene.side * survey.scale / 60.0) ** 2  # square arcmin; density at mag 22 and slope of log10 N(< mag)
-    found = []
+    sources = []
     for is_star, density, slope in ((False, 2.5, 0.36), (True, 1.8, 0.2)) if counted else ():
         number = rng.poisson(area * density * 10.0 ** (slope * (survey.depth - 0.9 - 22.0)))
         mags = survey.depth - 0.9 + np.log10(1.0 - rng.random(number)) / slope
-        found += [(is_star, m, *rng.uniform(0, scene.side, 2)) for m in np.maximum(mags, 11.0)]
+        sources += [(is_star, m, *rng.uniform(0, scene.side, 2)) for m in np.maximum(mags, 11.0)]
     reach = size_of_magnitude(mag, rng) / survey.scale
     for is_star, chance, faintest, nearest, farthest in ((False, 0.2, 3.0, 2.0, 6.0), (True, 0.3, 5.0, 0.0, 3.0)):
         if rng.random() < chance:
             distance, angle = reach * np.sqrt(rng.uniform(nearest**2, farthest**2)), 2.0 * np.pi * rng.random()
             place = x0 + distance * np.cos(angle), y0 + distance * np.sin(angle)
-            found.append((is_star, mag + rng.uniform(-1.0, faintest), *place))
-    for is_star, m, x, y in found:
+            sources.append((is_star, mag + rng.uniform(-1.0, faintest), *place))
+    for is_star, m, x, y in sources:
         if is_star:
             part = galsim.DeltaFunction(flux=scene.flux(m))
         else:

@@ -56,9 +56,9 @@ def photutils_ellipses(image, x0, y0, sma, ellipticity, pa, extent):
     geometry = EllipseGeometry(x0, y0, sma[at], np.clip(ellipticity[at], 0.05, 0.9), np.deg2rad(pa[at]))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = Ellipse(image, geometry).fit_image(fix_center=True, minsma=1.5, maxsma=extent, maxgerr=2.0)
-    if len(found) < 3:
+        isophotes = Ellipse(image, geometry).fit_image(fix_center=True, minsma=1.5, maxsma=extent, maxgerr=2.0)
+    if len(isophotes) < 3:
         raise ValueError("photutils finds no isophotes")
-    e = ellipse.vector_from_angles(found.eps, np.rad2deg(found.pa))
-    use = np.asarray(found.sma) > 0
-    return tuple(np.interp(np.log(sma), np.log(np.asarray(found.sma)[use]), part[use]) for part in e)
+    e = ellipse.vector_from_angles(isophotes.eps, np.rad2deg(isophotes.pa))
+    use = np.asarray(isophotes.sma) > 0
+    return tuple(np.interp(np.log(sma), np.log(np.asarray(isophotes.sma)[use]), part[use]) for part in e)

@@ -106,18 +106,18 @@ def until(seconds: float, run, least: int = 2) -> float:
 
 
 @contextlib.contextmanager
-def failures(found: dict, name: str):
+def failures(results: dict, name: str):
     """Write down why a case failed, such as a batch that is too large for the memory, and go on with the next."""
     try:
         yield
     except Exception as error:
-        found[f"{name}: failed"] = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        results[f"{name}: failed"] = f"{type(error).__name__}: {error}".splitlines()[0][:200]
 
 
-# Each part writes into `found` as it goes, and calls `keep` after each figure.
+# Each part writes into `results` as it goes, and calls `keep` after each figure.
 
 
-def compare(found, keep, options):
+def compare(results, keep, options):
     """1. The shipped model here and on the CPU: largest difference of mu where it is valid in both."""
     import jax
     import numpy as np
@@ -131,12 +131,12 @@ def compare(found, keep, options):
             here = jax.device_get(run(*jax.device_put((weights, inputs), jax.devices()[0])))
         both = true["valid"] & here["valid"]
         difference = float(np.abs(true["mu"] - here["mu"])[both].max(initial=0.0))
-        found[f"largest difference of mu (mag), matrix units: {precision}"] = difference
-        found[f"radii valid in one alone: {precision}"] = int((true["valid"] != here["valid"]).sum())
+        results[f"largest difference of mu (mag), matrix units: {precision}"] = difference
+        results[f"radii valid in one alone: {precision}"] = int((true["valid"] != here["valid"]).sum())
         keep()
 
 
-def inference(found, keep, options):
+def inference(results, keep, options):
     """2. Images a second, from the host's memory and from the device's, and the share of the matrix units' rate."""
     import jax
     import jax.numpy as jnp
@@ -147,7 +147,7 @@ def inference(found, keep, options):
         square = jnp.ones((size, size), kind)
         product = jax.jit(lambda x: x @ x)
         peaks[kind] = 2.0 * size**3 / until(seconds, lambda x=square, f=product: f(x).block_until_ready())
-        found[f"a product of matrices of {size}, {kind} (TFLOP/s)"] = peaks[kind] / 1e12
+        results[f"a product of matrices of {size}, {kind} (TFLOP/s)"] = peaks[kind] / 1e12
         keep()
     precisions = PRECISIONS[1:2] if options.small else PRECISIONS[:2]
     cases = [(precision, batch) for batch in options.batches for precision in precisions]
@@ -157,7 +157,7 @@ def inference(found, keep, options):
             networks[precision] = as_function(network_of(precision, options.small))
         run, weights = networks[precision]
         inputs, name = images(batch, options.side), f"{precision}, batch {batch}"
-        with failures(found, name):
+        with failures(results, name):
             there = jax.device_put(inputs)
             compiled = run.lower(weights, there).compile()
 
@@ -166,14 +166,14 @@ def inference(found, keep, options):
 
             fresh = until(options.slice_s, lambda f=answered, x=inputs: f(jax.device_put(x)))
             held = until(options.slice_s, lambda f=answered, x=there: f(x))
-            found[f"{name} (images/s): from the host"] = batch / fresh
-            found[f"{name} (images/s): on the device"] = batch / held
+            results[f"{name} (images/s): from the host"] = batch / fresh
+            results[f"{name} (images/s): on the device"] = batch / held
             flops = (compiled.cost_analysis() or {}).get("flops", 0.0)
-            found[f"{name}: share of the product's rate"] = flops / held / peaks[precision.removeprefix("mixed_")]
+            results[f"{name}: share of the product's rate"] = flops / held / peaks[precision.removeprefix("mixed_")]
         keep()
 
 
-def training(found, keep, options):
+def training(results, keep, options):
     """3. Steps in each precision: images a second, memory, and the loss from one seed on the same batches."""
     import jax
     import keras
@@ -200,24 +200,24 @@ def training(found, keep, options):
         held = ShardBatches(data, "train", batch_size=batch, image_sizes=(options.side,), shuffle=True, seed=1)
         batches = [b for _, b in zip(range(8), held.repeat(), strict=False)]
         losses, name, timed = [], f"{precision}, batch {batch}", 0.0
-        with failures(found, name):
+        with failures(results, name):
             for step in range(options.steps if batch == options.training_batches[0] else 20):
                 start = time.perf_counter()
                 losses.append(float(trainer.train_on_batch(*batches[step % len(batches)], return_dict=True)["loss"]))
                 timed += (time.perf_counter() - start) * (step > 0)
                 if step > 2 and time.perf_counter() - began > share:
                     break
-            found[f"{name} (images/s)"] = batch * (len(losses) - 1) / timed
-            found[f"{name}: loss, last of {len(losses)} steps"] = float(np.mean(losses[-8:]))
+            results[f"{name} (images/s)"] = batch * (len(losses) - 1) / timed
+            results[f"{name}: loss, last of {len(losses)} steps"] = float(np.mean(losses[-8:]))
             curves[name] = losses
             (options.output / "curves.json").write_text(json.dumps(curves))
         memory = jax.devices()[0].memory_stats() or {}
         if "peak_bytes_in_use" in memory:
-            found[f"{name}: peak memory so far (GiB)"] = memory["peak_bytes_in_use"] / 2**30
+            results[f"{name}: peak memory so far (GiB)"] = memory["peak_bytes_in_use"] / 2**30
         keep()
 
 
-def pipeline(found, keep, options):
+def pipeline(results, keep, options):
     """4. How fast this machine's cores read, vary and batch images, and how long the device would wait for them."""
     from p2p_keras.data.pipeline import ShardBatches
 
@@ -227,26 +227,26 @@ def pipeline(found, keep, options):
     )
     endless = iter(batches.repeat())
     rate = 16 / until(min(20 * options.slice_s, options.seconds / 2), lambda: next(endless))
-    found[f"without TensorFlow, {os.cpu_count()} cores (images/s)"] = rate
+    results[f"without TensorFlow, {os.cpu_count()} cores (images/s)"] = rate
     keep()
     trained = [v for name, v in known(options, "training").items() if name.startswith("float32") and "images/s" in name]
     if trained:
-        found["share of the time that training in float32 waits for images"] = max(0.0, 1.0 - rate / max(trained))
+        results["share of the time that training in float32 waits for images"] = max(0.0, 1.0 - rate / max(trained))
     keep()
 
 
-def simulation(found, keep, options):
+def simulation(results, keep, options):
     """5. Mock galaxies a second, all cores."""
     count = 200 * (os.cpu_count() or 1) if options.gpu else 24
     folder = options.output / "simulated"
     shutil.rmtree(folder, ignore_errors=True)
     began = time.perf_counter()
     simulate(folder, count, options.side)
-    found[f"{os.cpu_count()} cores (galaxies/s)"] = count / (time.perf_counter() - began)
+    results[f"{os.cpu_count()} cores (galaxies/s)"] = count / (time.perf_counter() - began)
     keep()
 
 
-def longer(found, keep, options):
+def longer(results, keep, options):
     """6. With the time that is left: isophote from the shipped weights, then pix2prof at the paper's full size."""
     data, steps = mocks(options, 512 if options.gpu else 24), 50 if options.gpu else 2
     runs = {"isophote": ["--init", str(model_file()), "--learning-rate", "3e-4"], "pix2prof": []}
@@ -267,8 +267,8 @@ def longer(found, keep, options):
         rows = table.read_text().splitlines() if table.exists() else []
         if len(rows) > 1:
             row = dict(zip(rows[0].split(","), rows[-1].split(","), strict=True))
-            found[f"{preset}: epochs of {steps} steps"] = len(rows) - 1
-            found[f"{preset}: held-out error (mag)"] = float(row["val_error_bright"])
+            results[f"{preset}: epochs of {steps} steps"] = len(rows) - 1
+            results[f"{preset}: held-out error (mag)"] = float(row["val_error_bright"])
         keep()
 
 
@@ -404,9 +404,9 @@ def main() -> None:
     options.steps = 4 if options.small else 500
     if options.part:
         options.ends = STARTED + options.seconds - 3.0
-        found: dict = {}
-        keep = lambda: (options.output / f"{options.part}.json").write_text(json.dumps(found, indent=1))  # noqa: E731
-        PARTS[options.part][0](found, keep, options)
+        results: dict = {}
+        keep = lambda: (options.output / f"{options.part}.json").write_text(json.dumps(results, indent=1))  # noqa: E731
+        PARTS[options.part][0](results, keep, options)
         return
     if not options.gpu and options.minutes <= 10:  # LLVM would take minutes to optimize what then runs for seconds
         flags = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"

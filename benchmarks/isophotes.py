@@ -134,7 +134,7 @@ def _at_their_points(pixels: np.ndarray, ellipses: Any) -> dict[str, np.ndarray]
 def _theirs(pixels: np.ndarray, ellipses: Any) -> dict[str, np.ndarray]:
     from photutils.isophote import EllipseSample, Isophote
 
-    found = []
+    rows = []
     for i in range(len(ellipses)):
         sample = EllipseSample(
             pixels,
@@ -147,9 +147,9 @@ def _theirs(pixels: np.ndarray, ellipses: Any) -> dict[str, np.ndarray]:
         sample.update(np.zeros(4, dtype=bool))
         one = Isophote(sample, 0, True, 0)
         values = (one.intens, one.int_err, one.a4, one.b4, one.a3, one.b3)
-        found.append([np.nan if value is None else value for value in values])
+        rows.append([np.nan if value is None else value for value in values])
     keys = ("intensity", "intensity_err", "a4", "b4", "a3", "b3")
-    return dict(zip(keys, np.array(found, dtype=float).reshape(-1, len(keys)).T, strict=True))
+    return dict(zip(keys, np.array(rows, dtype=float).reshape(-1, len(keys)).T, strict=True))
 
 
 PROGRAMS: dict[str, Callable[[np.ndarray, Any], dict[str, np.ndarray]]] = {
@@ -207,14 +207,14 @@ def _print_pulls(rows: list[dict[str, Any]]) -> None:
 
 def _pulls(row: dict[str, Any], key: str) -> np.ndarray:
     """Of one noisy galaxy; intensities where they stand ten times above their error, harmonics where the slope does."""
-    found, truth = [], row["truth"]["sampled"]
+    pulls, truth = [], row["truth"]["sampled"]
     for ours in (row["sampled"], *row["again"]):
         use = ours["intensity"] > 10.0 * ours["intensity_err"]
         if key != "intensity":
             with np.errstate(invalid="ignore"):
                 use &= np.abs(ours["gradient"]) > 5.0 * ours["gradient_err"]
-        found.append(((ours[key] - truth[key]) / ours[f"{key}_err"])[use])
-    return np.concatenate(found)
+        pulls.append(((ours[key] - truth[key]) / ours[f"{key}_err"])[use])
+    return np.concatenate(pulls)
 
 
 def _draw(rows: list[dict[str, Any]], path: Path) -> None:

@@ -77,11 +77,11 @@ def main(count: int, survey: str, seed: int, size: int, workers: int | None) -> 
     start = time.perf_counter()
     tasks = [(survey, seed, index, size) for index in range(count)]
     with multiprocessing.get_context("spawn").Pool(workers or os.cpu_count() or 1) as pool:
-        found = pool.map(check_label, tasks, chunksize=8)
-    kinds = collections.Counter(kind for kind, *_ in found)
-    extents = np.array([share for _, share, *_ in found])
-    growth = np.array([difference for *_, difference, _ in found])
-    problems = [problem for *_, mine in found for problem in mine]
+        checks = pool.map(check_label, tasks, chunksize=8)
+    kinds = collections.Counter(kind for kind, *_ in checks)
+    extents = np.array([share for _, share, *_ in checks])
+    growth = np.array([difference for *_, difference, _ in checks])
+    problems = [problem for *_, mine in checks for problem in mine]
     for problem in problems:
         click.echo(problem, err=True)
     click.echo(f"{count} mocks in {time.perf_counter() - start:.0f} s: {len(problems)} with a broken label")

@@ -38,11 +38,11 @@ def run(count: int, arguments: list[str]) -> tuple[float, float, float]:
             peak = max(peak, sum(int(line) for line in listed.stdout.split()))
             time.sleep(0.5)
         seconds = time.perf_counter() - start
-        said = program.stderr.read() if program.stderr else ""
+        output = program.stderr.read() if program.stderr else ""
     if program.returncode:
         raise click.ClickException(f"simulate ended with status {program.returncode}")
-    found = re.search(r"\(([\d.]+) galaxies/s\)", said)
-    return count / seconds, float(found[1]) if found else float("nan"), peak / 1024.0
+    rate = re.search(r"\(([\d.]+) galaxies/s\)", output)
+    return count / seconds, float(rate[1]) if rate else float("nan"), peak / 1024.0
 
 
 @click.command(context_settings={"show_default": True})

@@ -58,7 +58,7 @@ def measure(images: Path) -> dict[str, float]:
     predictor.run(read[:16])
     profiles = predictor.predict_batch(read)
     complete_profile(profiles[0])
-    found = {
+    costs = {
         "read": cost(lambda: [read_image(path) for path in paths]),
         "network": cost(lambda: [predictor.run(read[i : i + 16]) for i in range(0, len(read), 16)]),
         "predict_batch": cost(lambda: predictor.predict_batch(read)),
@@ -67,8 +67,8 @@ def measure(images: Path) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         for kind in ("parquet", "ecsv"):
             write_profiles(profiles[:2], Path(folder) / f"first.{kind}")
-            found[kind] = cost(lambda kind=kind: write_profiles(profiles, Path(folder) / f"all.{kind}"))
-        found = {key: 1e3 * seconds / len(paths) for key, seconds in found.items()}
+            costs[kind] = cost(lambda kind=kind: write_profiles(profiles, Path(folder) / f"all.{kind}"))
+        costs = {key: 1e3 * seconds / len(paths) for key, seconds in costs.items()}
         few, many = Path(folder) / "few.txt", Path(folder) / "many.txt"
         few.write_text(f"{paths[0]}\n")
         many.write_text("".join(f"{path}\n" for path in paths))
@@ -76,15 +76,15 @@ def measure(images: Path) -> dict[str, float]:
             run_program("predict", f"@{listed}", "-o", f"{folder}/{listed.stem}.parquet", "--threads", "1", "-q")
             for listed in (few, many)
         )
-        found["start"] = alone
-        found["program"] = 1e3 * (together - alone) / (len(paths) - 1)
+        costs["start"] = alone
+        costs["program"] = 1e3 * (together - alone) / (len(paths) - 1)
         mocks = ("--survey", "sdss", "--size", "128", "--splits", "test=1", "--workers", "1")
         one, some = (
             run_program("simulate", *mocks, "--count", str(count), "--output", f"{folder}/mocks-{count}")
             for count in (2, 26)
         )
-        found["simulate"] = 1e3 * (some - one) / 24
-    return found
+        costs["simulate"] = 1e3 * (some - one) / 24
+    return costs
 
 
 def cost(call: Callable[[], object]) -> float:

@@ -102,8 +102,8 @@ def differences(profile, classical, pixel_scale: float) -> tuple[np.ndarray, np.
     from p2p_keras.core.accuracy import profile_residuals
 
     use = (classical.sma >= 2.0 * pixel_scale) & (classical.mu <= FAINTEST)
-    found = profile_residuals(classical.sma[use], classical.mu[use], profile["sma"].value, profile["mu"].value)
-    return found.sma, found.residual
+    residuals = profile_residuals(classical.sma[use], classical.mu[use], profile["sma"].value, profile["mu"].value)
+    return residuals.sma, residuals.residual
 
 
 def draw(drawn: list, path: Path) -> None:

@@ -46,12 +46,12 @@ def main() -> None:
     with tree_of(options.against) as before:
         for preset in options.presets:
             workers = [started(tree, preset, options) for tree in (before, ROOT)]
-            found = [(answer(workers[0]), answer(workers[1])) for _ in range(options.pairs)]
+            pairs = [(answer(workers[0]), answer(workers[1])) for _ in range(options.pairs)]
             for worker in workers:
                 worker.stdin.close()
                 worker.wait()
             for what in BATCHES:
-                then, now = ([pair[i][what] for pair in found] for i in range(2))
+                then, now = ([pair[i][what] for pair in pairs] for i in range(2))
                 ratios = [b / a for a, b in zip(then, now, strict=True)]
                 cells = (f"{statistics.median(then):.2f}", f"{statistics.median(now):.2f}")
                 spread = f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
@@ -106,14 +106,14 @@ def work(preset: str, width: float, seconds: float) -> None:
     for run in runs.values():
         run()
     for _ in sys.stdin:
-        found = {}
+        costs = {}
         for what, run in runs.items():
             began, calls = time.process_time(), 0
             while time.process_time() - began < seconds:
                 run()
                 calls += 1
-            found[what] = 1e3 * (time.process_time() - began) / calls / BATCHES[what]
-        print(json.dumps(found), flush=True)
+            costs[what] = 1e3 * (time.process_time() - began) / calls / BATCHES[what]
+        print(json.dumps(costs), flush=True)
 
 
 if __name__ == "__main__":

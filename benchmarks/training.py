@@ -63,13 +63,13 @@ def measure(options: argparse.Namespace, precision: str, xla: bool) -> dict:
         loss = float(trainer.train_on_batch(*batches[0], return_dict=True)["loss"])
     except Exception as error:  # what XLA can't compile is an answer too
         return {"error": str(error)[:500]}
-    found = {"first_wall_s": time.perf_counter() - wall, "first_cpu_s": time.process_time() - cpu, "first_loss": loss}
+    figures = {"first_wall_s": time.perf_counter() - wall, "first_cpu_s": time.process_time() - cpu, "first_loss": loss}
     wall, cpu = time.perf_counter(), time.process_time()
     for step in range(options.steps):
         trainer.train_on_batch(*batches[step % 2])
     step_s = (time.perf_counter() - wall) / options.steps
-    found |= {"step_wall_s": step_s, "step_cpu_s": (time.process_time() - cpu) / options.steps}
-    return {name: round(value, 4) for name, value in found.items()} | {"images_per_s": options.batch_size / step_s}
+    figures |= {"step_wall_s": step_s, "step_cpu_s": (time.process_time() - cpu) / options.steps}
+    return {name: round(value, 4) for name, value in figures.items()} | {"images_per_s": options.batch_size / step_s}
 
 
 def mirrored(options: argparse.Namespace) -> None:

@@ -56,14 +56,14 @@ def main(data, split, model, count: int, seed: int, size: int, output: str | Non
             data = (folder,)
         galaxies = [row for place in data for row in measure(predictor, place, split, count)]
     name = f"{predictor.model_name} {predictor.model_version}".strip()
-    found = {"model": name, "data": [str(place) for place in data]} | summarise(galaxies)
-    text = tables(found)
+    summary = {"model": name, "data": [str(place) for place in data]} | summarise(galaxies)
+    text = tables(summary)
     click.echo(text)
     if output:
         from p2p_keras.core.atomic_files import write_content
         from p2p_keras.evaluation.report import plain
 
-        content = plain(found | {"galaxies": galaxies})
+        content = plain(summary | {"galaxies": galaxies})
         write_content(Path(output) / "troubles.json", json.dumps(content, indent=1) + "\n")
         write_content(Path(output) / "troubles.txt", text + "\n")
 
@@ -117,12 +117,12 @@ def compare(label, profile) -> dict:
         return row
     columns = [np.asarray(getattr(profile[name], "value", profile[name]), float) for name in ("sma", "mu", "mu_err")]
     sma, mu = within_extent(label)
-    found = profile_residuals(sma, mu, *columns, faintest=FAINT_MU)
-    if found.residual.size:
-        row["error"] = float(np.median(np.abs(found.residual)))
-        row["inside"] = [int(np.sum(np.abs(found.residual) <= found.mu_err)), int(found.residual.size)]
-        snr = annulus_snr_of(label, found.sma, found.mu_true)
-        row["radii"] = {"pull": found.residual / found.mu_err, "mu_err": found.mu_err, "snr": snr}
+    residuals = profile_residuals(sma, mu, *columns, faintest=FAINT_MU)
+    if residuals.residual.size:
+        row["error"] = float(np.median(np.abs(residuals.residual)))
+        row["inside"] = [int(np.sum(np.abs(residuals.residual) <= residuals.mu_err)), int(residuals.residual.size)]
+        snr = annulus_snr_of(label, residuals.sma, residuals.mu_true)
+        row["radii"] = {"pull": residuals.residual / residuals.mu_err, "mu_err": residuals.mu_err, "snr": snr}
         row["radii"] = {name: values.tolist() for name, values in row["radii"].items()}
     measured = {name: np.asarray(getattr(profile[name], "value", profile[name]), float) for name in _GEOMETRY}
     # Angles of mocks are from +x in truth and table alike: shards have no WCS.
@@ -191,18 +191,18 @@ def coverage(rows: list[dict]) -> dict:
     radii = {name: np.concatenate([row["radii"][name] for row in rows]) for name in ("pull", "mu_err", "snr")}
     radii["r50_px"] = np.concatenate([np.full(len(row["radii"]["pull"]), row["r50_px"]) for row in rows])
     pull = np.abs(radii.pop("pull"))
-    found: dict = {"mu": shares(pull), "fifths": {}}
+    shares_inside: dict = {"mu": shares(pull), "fifths": {}}
     for name, values in radii.items():
         known = np.isfinite(values) & np.isfinite(pull)
         order = np.argsort(values[known], kind="stable")
         parts = [part for part in np.array_split(order, 5) if part.size]
-        found["fifths"][name] = [
+        shares_inside["fifths"][name] = [
             {"low": float(values[known][part].min()), "high": float(values[known][part].max())}
             | shares(pull[known][part])
             for part in parts
         ]
     names = dict.fromkeys(name for row in rows for name in row["pulls"])
-    return found | {name: shares(np.abs([row["pulls"].get(name, math.nan) for row in rows])) for name in names}
+    return shares_inside | {name: shares(np.abs([row["pulls"].get(name, math.nan) for row in rows])) for name in names}
 
 
 def shares(pull: np.ndarray) -> dict:
@@ -272,36 +272,36 @@ def _line(kind: str, f: dict) -> str:
     )
 
 
-def tables(found: dict) -> str:
+def tables(summary: dict) -> str:
     """Tables of a summary as text."""
     lines = [
-        f"{found['model']}: off is above {OFF} mag or missing, bad above {BAD} mag; outskirts at {OUTSKIRTS[0]} to"
+        f"{summary['model']}: off is above {OFF} mag or missing, bad above {BAD} mag; outskirts at {OUTSKIRTS[0]} to"
     ]
     lines += [f"{OUTSKIRTS[1]} of the pixel noise, flux; sky in units of the noise; total in mag: medians", "", _HEAD]
-    lines += [_line(kind, figure) for kind, figure in found["kinds"].items()]
+    lines += [_line(kind, figure) for kind, figure in summary["kinds"].items()]
     for key, words in (("measurable", "all measurable"), ("not_measurable", "not measurable")):
-        if found[key]:
-            lines.append(_line(words, found[key]))
-    if found["coverage"]:
+        if summary[key]:
+            lines.append(_line(words, summary[key]))
+    if summary["coverage"]:
         lines += ["", "inside 1 and 2 sigma, of all that can be measured (mu by fifths: 1 sigma)"]
-        covered = found["coverage"]
+        covered = summary["coverage"]
         for name, parts in covered["fifths"].items():
             lines.append(f"mu by {name:<8}" + "".join(f"{100 * part['one_sigma']:>6.0f} %" for part in parts))
         for name, part in covered.items():
             if name != "fifths":
                 lines.append(f"{name:<14}{100 * part['one_sigma']:>6.0f} %{100 * part['two_sigma']:>6.0f} %")
     lines += ["", f"{'quality':<9}{'n':>6}{'bad':>6}"]
-    lines += [f"{value:<9}{f['count']:>6}{f['bad']:>6}" for value, f in found["quality"].items()]
-    lines.append(f"{100 * found['good_with_quality_0']:.0f} % of those that aren't bad have quality 0")
-    if found["p_bad"]:
+    lines += [f"{value:<9}{f['count']:>6}{f['bad']:>6}" for value, f in summary["quality"].items()]
+    lines.append(f"{100 * summary['good_with_quality_0']:.0f} % of those that aren't bad have quality 0")
+    if summary["p_bad"]:
         lines += [
             "",
-            f"p_bad: area under the ROC curve {found['p_bad']['area']:.3f}",
+            f"p_bad: area under the ROC curve {summary['p_bad']['area']:.3f}",
             f"{'bin':<14}{'n':>5}{'mean':>8}{'bad':>8}",
         ]
         lines += [
             f"{b['low']:.2f} to {b['high']:.2f}  {b['count']:>5}{b['p_bad']:>8.3f}{b['bad']:>8.3f}"
-            for b in found["p_bad"]["bins"]
+            for b in summary["p_bad"]["bins"]
         ]
     return "\n".join(lines)
 

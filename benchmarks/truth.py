@@ -230,15 +230,15 @@ def main(per_class: int, size: int, seed: int, output: Path | None) -> None:
     for number, (name, draw) in enumerate(classes.items()):
         rng = np.random.default_rng([seed, number])
         scenes = [draw(rng) for _ in range(per_class)]
-        found = [pair for scene in scenes if (pair := compare(scene)) is not None]
-        medians = [float(np.median(errors)) for errors, _ in found]
-        same = [float(np.median(errors)) for _, errors in found]
-        if not found:
+        compared = [pair for scene in scenes if (pair := compare(scene)) is not None]
+        medians = [float(np.median(errors)) for errors, _ in compared]
+        same = [float(np.median(errors)) for _, errors in compared]
+        if not compared:
             lines.append(f"| {name} | 0 of {per_class} | | | | | {galaxies_per_second(scenes):.0f} |")
             continue
         lines.append(
-            f"| {name} | {len(found)} of {per_class} | {np.median(medians):.4f} | {max(medians):.4f} "
-            f"| {max(errors.max() for errors, _ in found):.3f} | {np.median(same):.4f} "
+            f"| {name} | {len(compared)} of {per_class} | {np.median(medians):.4f} | {max(medians):.4f} "
+            f"| {max(errors.max() for errors, _ in compared):.3f} | {np.median(same):.4f} "
             f"| {galaxies_per_second(scenes):.0f} |"
         )
         click.echo(lines[-1], err=True)

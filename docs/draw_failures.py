@@ -101,13 +101,18 @@ def draw_profiles(ax, label, profile) -> None:
     from p2p_keras.profile.plots.truth import label_arrays
 
     sma, mu = label_arrays(label)
-    found = plain_arrays(profile)
+    measured = plain_arrays(profile)
     ax.fill_between(
-        found["sma"], found["mu"] - found["mu_err"], found["mu"] + found["mu_err"], color=BLUE, alpha=0.25, lw=0
+        measured["sma"],
+        measured["mu"] - measured["mu_err"],
+        measured["mu"] + measured["mu_err"],
+        color=BLUE,
+        alpha=0.25,
+        lw=0,
     )
-    ax.plot(found["sma"], found["mu"], color=BLUE, lw=1.2)
+    ax.plot(measured["sma"], measured["mu"], color=BLUE, lw=1.2)
     ax.plot(sma, mu, color=TRUTH, ls=(0, (4, 2)), lw=1.2)
-    every = np.concatenate([sma, found["sma"]])
+    every = np.concatenate([sma, measured["sma"]])
     log_radius_axis(ax, 0.8 * every.min(), 1.3 * every.max())
     ax.invert_yaxis()
 

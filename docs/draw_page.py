@@ -32,10 +32,10 @@ def served(*arguments: str) -> Iterator[str]:
     command = [sys.executable, "-m", "p2p_keras.view", *arguments, "--no-browser"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
-    found = re.search(r"the page is at (\S+)", process.stderr.readline())
-    assert found
+    address = re.search(r"the page is at (\S+)", process.stderr.readline())
+    assert address
     try:
-        yield found[1]
+        yield address[1]
     finally:
         process.terminate()
 

@@ -32,9 +32,9 @@ for mock, profile in zip(mocks, profiles, strict=True):
     known = mock.sma <= mock.extent  # beyond it, noise hides the truth
     truth = mock.sma[known], mock.mu[known]
     errors.append(profile_error(*truth, measured["sma"], measured["mu"], faintest=FAINT_MU))
-    found = profile_residuals(*truth, measured["sma"], measured["mu"], measured["mu_err"])
-    residuals.append(found.residual)
-    uncertainties.append(found.mu_err)
+    compared = profile_residuals(*truth, measured["sma"], measured["mu"], measured["mu_err"])
+    residuals.append(compared.residual)
+    uncertainties.append(compared.mu_err)
 residual, mu_err = np.concatenate(residuals), np.concatenate(uncertainties)
 summary = summarise(errors)
 print(f"{count} galaxies, {summary.missing} without a profile: median error {summary.median:.3f} mag,")
