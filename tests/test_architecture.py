@@ -195,7 +195,7 @@ def test_wings_without_tensorflow(wing):
         for name, path in modules().items()
         if wing_of(name) == wing
     }
-    assert {name: found for name, found in wrong.items() if found} == {}
+    assert {name: imports for name, imports in wrong.items() if imports} == {}
 
 
 def test_the_root_is_imported_by_nobody():
@@ -208,7 +208,7 @@ def test_programs_are_imported_by_nobody():
     """Library code inside a program could not be used from a notebook."""
     modules = {f"p2p_keras.{name}" for name in PROGRAMS}
     wrong = {str(path.relative_to(ROOT)): sorted(modules & imports_of(path)) for path in FILES}
-    assert {path: found for path, found in wrong.items() if found} == {}
+    assert {path: imports for path, imports in wrong.items() if imports} == {}
 
 
 def test_files_are_short():

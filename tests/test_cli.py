@@ -186,9 +186,9 @@ def test_without_tensorflow_a_sentence_says_what_to_install(arguments, tmp_path)
         (tmp_path / "run" / name).write_text("{}")
     done = run_without("tensorflow,keras,tensorboard", *arguments, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
-    said = done.stderr.strip().splitlines()
-    assert "needs TensorFlow with Keras" in said[-1]
-    assert "pip install p2p-keras" in said[-1]
+    lines = done.stderr.strip().splitlines()
+    assert "needs TensorFlow with Keras" in lines[-1]
+    assert "pip install p2p-keras" in lines[-1]
     assert "Traceback" not in done.stderr
 
 
@@ -196,13 +196,13 @@ def test_info_for_scripts(tmp_path):
     """A pipeline's log, or a report of a fault, would not tell which model measured, or from where."""
     done = run_without("", "info", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["p2p_keras"] == cli.__version__
-    assert told["model"]["name"] == "isophote"
-    assert told["model"]["folder"].endswith("/isophote/" + told["model"]["version"])
-    assert os.path.isfile(told["model"]["file"])
-    assert set(told["backends"]) == {"onnxruntime", "tensorflow"}
-    assert told["devices"]["cores"] >= 1
+    facts = json.loads(done.stdout)
+    assert facts["p2p_keras"] == cli.__version__
+    assert facts["model"]["name"] == "isophote"
+    assert facts["model"]["folder"].endswith("/isophote/" + facts["model"]["version"])
+    assert os.path.isfile(facts["model"]["file"])
+    assert set(facts["backends"]) == {"onnxruntime", "tensorflow"}
+    assert facts["devices"]["cores"] >= 1
 
 
 def test_info_loads_no_tensorflow_without_a_gpu():

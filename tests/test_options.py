@@ -278,7 +278,7 @@ def talking(quiet: bool) -> None:
     from p2p_keras.core.progress import Progress
 
     with Progress("working", 9, quiet=quiet) as progress:
-        progress.say("by the bar")
+        progress.write_line("by the bar")
         progress.advance(3, 1.5)
         progress.advance(4, 1.5, facts={"failed": 1})
         progress.advance(5, float("nan"), facts={"failed": 2})
@@ -304,7 +304,7 @@ def test_progress_for_other_programs(tmp_path, order):
     words = [["--json"], ["--log-file", str(log)]][::order]
     result = CliRunner().invoke(talking, [*words[0], *words[1]], color=True)
     assert (result.exit_code, result.stdout) == (1, "the answer\n")
-    told = [json.loads(line) for line in result.stderr.splitlines()]
+    events = [json.loads(line) for line in result.stderr.splitlines()]
     first = {
         "event": "progress",
         "doing": "working",
@@ -315,7 +315,7 @@ def test_progress_for_other_programs(tmp_path, order):
         "seconds_left": 4.0,
     }
     last = first | {"done": 5, "rate": None, "seconds_left": None, "failed": 2}  # one a second, and the last
-    assert told == [
+    assert events == [
         {"event": "message", "text": "by the bar"},
         first,
         last,

@@ -26,8 +26,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 def step(words: str) -> str:
     """The commands of the release's step with these words in its name."""
     steps = yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))["jobs"]["build"]["steps"]
-    (found,) = [entry["run"] for entry in steps if words in entry.get("name", "")]
-    return found
+    (command,) = [entry["run"] for entry in steps if words in entry.get("name", "")]
+    return command
 
 
 def test_one_version():

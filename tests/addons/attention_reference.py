@@ -50,12 +50,12 @@ def decode(arrays: dict[str, np.ndarray], reset_after: bool) -> dict[str, np.nda
     for name in ("query_kernel", "memory_kernel", "attention_v"):
         getattr(step, name).assign(arrays[name])
     memory, keys = step.prepare(arrays["memory"], mask)
-    found: dict[str, list] = {"attentions": [], "states": [], "alignments": []}
+    traced: dict[str, list] = {"attentions": [], "states": [], "alignments": []}
     for inputs in arrays["inputs"]:
         attention, state, alignments = step(inputs, state, attention, memory, keys, mask)
-        for name, value in zip(found, (attention, state, alignments), strict=True):
-            found[name].append(keras.ops.convert_to_numpy(value))
-    return {name: np.stack(values) for name, values in found.items()}
+        for name, value in zip(traced, (attention, state, alignments), strict=True):
+            traced[name].append(keras.ops.convert_to_numpy(value))
+    return {name: np.stack(values) for name, values in traced.items()}
 
 
 def main() -> None:

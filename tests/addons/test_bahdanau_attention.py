@@ -39,13 +39,13 @@ def decode(given: dict[str, np.ndarray], reset_after: bool) -> dict[str, np.ndar
     mechanism.memory_layer.set_weights([given["memory_kernel"]])
     mechanism.attention_v.assign(given["attention_v"])
     mechanism.setup_memory(given["memory"], memory_mask=given.get("mask"))  # its keys, by the new weights
-    found: dict[str, list] = {"attentions": [], "states": [], "alignments": []}
+    traced: dict[str, list] = {"attentions": [], "states": [], "alignments": []}
     for inputs in given["inputs"]:
         output, state = wrapper(tf.constant(inputs), state)
         np.testing.assert_array_equal(output, state.cell_state)
-        for name, value in zip(found, (state.attention, state.cell_state, state.alignments), strict=True):
-            found[name].append(value.numpy())
-    return {name: np.stack(values) for name, values in found.items()}
+        for name, value in zip(traced, (state.attention, state.cell_state, state.alignments), strict=True):
+            traced[name].append(value.numpy())
+    return {name: np.stack(values) for name, values in traced.items()}
 
 
 @pytest.mark.parametrize("case", CASES)

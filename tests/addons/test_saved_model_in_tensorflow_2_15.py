@@ -52,8 +52,8 @@ def test_answers_are_the_same(reference, serving_default, size):
     for name, value in expected.items():
         assert np.isfinite(outputs[name]).all(), name
         rows = valid if value.shape == valid.shape else ...
-        found, wanted = outputs[name].numpy()[rows], value[rows]
+        answer, wanted = outputs[name].numpy()[rows], value[rows]
         if name == "pa":
             # An angle modulo 180 degrees: 1e-4 of its range, wherever zero lies (0.4 and 180.4 are the same axis).
-            found, wanted = (found - wanted + 90.0) % 180.0 - 90.0 + 180.0, np.full_like(wanted, 180.0)
-        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4, err_msg=name)
+            answer, wanted = (answer - wanted + 90.0) % 180.0 - 90.0 + 180.0, np.full_like(wanted, 180.0)
+        np.testing.assert_allclose(answer, wanted, rtol=1e-4, atol=1e-4, err_msg=name)

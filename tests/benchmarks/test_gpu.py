@@ -46,10 +46,10 @@ def test_runs_from_a_bare_copy(bare_python, tmp_path):
     command += ["--parts", *PARTS]
     ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr[-2000:]
-    found = json.loads((tmp_path / "found" / "gpu.json").read_text())
-    assert {part: figures["ended"] for part, figures in found["parts"].items()} == dict.fromkeys(PARTS, "done"), (
+    results = json.loads((tmp_path / "found" / "gpu.json").read_text())
+    assert {part: figures["ended"] for part, figures in results["parts"].items()} == dict.fromkeys(PARTS, "done"), (
         ended.stderr[-4000:]
     )
-    assert all(len(figures) > 1 for figures in found["parts"].values()), "a part has no figure"
-    assert found["parts"]["compare"]["largest difference of mu (mag), matrix units: highest"] < 1e-3
+    assert all(len(figures) > 1 for figures in results["parts"].values()), "a part has no figure"
+    assert results["parts"]["compare"]["largest difference of mu (mag), matrix units: highest"] < 1e-3
     assert "simulation" in (tmp_path / "found" / "gpu.md").read_text()

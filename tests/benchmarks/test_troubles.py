@@ -28,9 +28,9 @@ def profile_of(label, shift=0.0, sky=0.0, **meta):
 
     columns = {"sma": label.sma, "mu": label.mu + shift, "mu_err": np.full(label.sma.size, 0.05)}
     columns |= {"ellipticity": label.ellipticity + 0.01, "pa": label.pa}
-    found = {"sky": label.sky + sky * label.noise, "mag_total": label.mag_total + shift, "quality": 0, "flags": []}
-    found |= {"mag_total_err": 0.05, "r50": 1.0}
-    return Table(columns, meta=found | meta)
+    facts = {"sky": label.sky + sky * label.noise, "mag_total": label.mag_total + shift, "quality": 0, "flags": []}
+    facts |= {"mag_total_err": 0.05, "r50": 1.0}
+    return Table(columns, meta=facts | meta)
 
 
 def test_figures_are_those_of_known_errors(troubles):
@@ -38,11 +38,11 @@ def test_figures_are_those_of_known_errors(troubles):
     label = simulate_trouble("sdss", 3, 0, size=128, kind="sky 20")
     rows = [troubles.compare(label, profile_of(label, shift, 0.02, p_bad=p)) for shift, p in ((0.02, 0.01), (0.2, 0.9))]
     rows.append(troubles.compare(label, None))
-    found = troubles.summarise(rows)["kinds"]["sky 20"]
-    assert (found["count"], found["missing"], found["off"], found["bad"]) == (3, 1, 1, 2)
-    assert found["median"] == pytest.approx(0.2, abs=1e-5) and math.isinf(found["worst_tenth"])
-    assert found["one_sigma"] == pytest.approx(0.5)
-    assert found["sky"] == pytest.approx(0.02, rel=1e-3)
+    figures = troubles.summarise(rows)["kinds"]["sky 20"]
+    assert (figures["count"], figures["missing"], figures["off"], figures["bad"]) == (3, 1, 1, 2)
+    assert figures["median"] == pytest.approx(0.2, abs=1e-5) and math.isinf(figures["worst_tenth"])
+    assert figures["one_sigma"] == pytest.approx(0.5)
+    assert figures["sky"] == pytest.approx(0.02, rel=1e-3)
     covered = troubles.summarise(rows)["coverage"]
     assert covered["mag_total"] == {"count": 2, "one_sigma": 0.5, "two_sigma": 0.5}
     assert covered["mu"]["one_sigma"] == covered["mu"]["two_sigma"] == pytest.approx(0.5)
@@ -61,11 +61,11 @@ def test_quality_and_p_bad(troubles):
     rows = [troubles.compare(label, profile_of(label, 0.01, p_bad=0.02)) for _ in range(9)]
     rows += [troubles.compare(label, profile_of(label, 0.4, p_bad=0.8, quality=2)) for _ in range(3)]
     rows.append(troubles.compare(label, profile_of(label, 0.4, p_bad=0.03)))
-    found = troubles.summarise(rows)
-    assert found["quality"]["0"] == {"count": 10, "bad": 1} and found["quality"]["2"] == {"count": 3, "bad": 3}
-    assert found["good_with_quality_0"] == 1.0
-    assert found["p_bad"]["area"] == 1.0
-    assert found["p_bad"]["bins"][0] == {
+    summary = troubles.summarise(rows)
+    assert summary["quality"]["0"] == {"count": 10, "bad": 1} and summary["quality"]["2"] == {"count": 3, "bad": 3}
+    assert summary["good_with_quality_0"] == 1.0
+    assert summary["p_bad"]["area"] == 1.0
+    assert summary["p_bad"]["bins"][0] == {
         "low": 0.0,
         "high": 0.05,
         "count": 10,

@@ -62,9 +62,9 @@ def test_nan_is_left_out():
     true, predicted = MU.copy(), MU + 0.3
     true[3], predicted[10] = np.nan, np.nan
     assert profile_error(SMA, true, SMA, predicted) == pytest.approx(0.3)
-    found = profile_residuals(SMA, true, SMA, predicted, np.full(50, 0.2))
-    assert found.num_true == 49
-    assert np.isfinite(found.residual).all()
+    residuals = profile_residuals(SMA, true, SMA, predicted, np.full(50, 0.2))
+    assert residuals.num_true == 49
+    assert np.isfinite(residuals.residual).all()
 
 
 def test_order_of_the_prediction_is_no_matter():
@@ -85,22 +85,24 @@ def test_coverage():
 def test_summary_against_numpy():
     """Median, quartiles or the worst tenth would be off."""
     errors = np.random.default_rng(1).lognormal(-3, 1, 101)
-    found = summarise(errors)
+    summary = summarise(errors)
     expected = np.percentile(errors, [25, 50, 75, 90])
-    np.testing.assert_allclose([found.quartile_low, found.median, found.quartile_high, found.worst_tenth], expected)
-    assert (found.mean, found.largest) == (pytest.approx(errors.mean()), errors.max())
-    assert found.share_bad == np.mean(errors > 0.5)
-    assert (found.count, found.missing) == (101, 0)
+    np.testing.assert_allclose(
+        [summary.quartile_low, summary.median, summary.quartile_high, summary.worst_tenth], expected
+    )
+    assert (summary.mean, summary.largest) == (pytest.approx(errors.mean()), errors.max())
+    assert summary.share_bad == np.mean(errors > 0.5)
+    assert (summary.count, summary.missing) == (101, 0)
 
 
 def test_missing_predictions_count():
     """A model that fails on the hard galaxies would come out ahead."""
     errors = np.array([0.1] * 8 + [np.nan] * 2)
-    found = summarise(errors)
-    assert (found.count, found.missing, found.share_bad) == (10, 2, 0.2)
-    assert found.median == pytest.approx(0.1)
-    assert found.worst_tenth == np.inf
-    assert found.mean == pytest.approx(0.1)
+    summary = summarise(errors)
+    assert (summary.count, summary.missing, summary.share_bad) == (10, 2, 0.2)
+    assert summary.median == pytest.approx(0.1)
+    assert summary.worst_tenth == np.inf
+    assert summary.mean == pytest.approx(0.1)
     none = summarise([np.nan, np.nan])
     assert (none.median, none.share_bad, none.missing) == (np.inf, 1.0, 2)
     assert summarise([]).count == 0

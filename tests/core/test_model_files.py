@@ -53,7 +53,7 @@ def test_the_server_serves_what_is_there(models, tmp_path, monkeypatch):
 
 def test_the_shipped_model_is_whole():
     """A clone would ship a model without the files that --attention, --init and the server need."""
-    found = find_model()
-    assert {"saved_model.pb", "variables", "assets.extra"} <= {path.name for path in found.path.iterdir()}
-    beside = {path.name for path in found.path.parent.iterdir()}
+    model = find_model()
+    assert {"saved_model.pb", "variables", "assets.extra"} <= {path.name for path in model.path.iterdir()}
+    beside = {path.name for path in model.path.parent.iterdir()}
     assert {"model.onnx", "model.keras", "MODEL_CARD.md", "metrics.json"} <= beside

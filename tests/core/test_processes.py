@@ -18,7 +18,7 @@ def test_results_come_in_order():
     assert list(in_order(abs, range(-100, 0), workers=2)) == list(range(100, 0, -1))
 
 
-def test_a_killed_process_is_told():
+def test_a_killed_process_is_reported():
     """A run whose worker was killed for its memory would wait for ever."""
     with pytest.raises(ProcessKilledError, match="fewer --workers"):
         list(in_order(os._exit, [1, 1], workers=2))

@@ -56,9 +56,9 @@ def blocks_of(document: Document):
     for region in RawFencedCodeBlockLexer(_INFO)(document):
         language = region.lexemes["language"].strip()
         before, notes = document.text[: region.start].rstrip(), {}
-        while found := _NOTE.search(before[-2000:]):
-            notes[found["kind"]] = found["text"]
-            before = before[-2000:][: found.start()].rstrip()
+        while note := _NOTE.search(before[-2000:]):
+            notes[note["kind"]] = note["text"]
+            before = before[-2000:][: note.start()].rstrip()
         region.parsed = (language, str(region.lexemes["source"]), notes)
         yield region
 
@@ -89,26 +89,26 @@ def words_of(text: str) -> list[str]:
 
 def complaints(command: str) -> list[str]:
     """What is wrong with a command line of this package: unknown programs, options, make targets, missing scripts."""
-    found = []
+    wrong = []
     for match in _PROGRAM.finditer(command):
         program = cli.main.get_command(click.Context(cli.main), match["name"])
         if program is None:
-            found.append(f"there is no program {match['name']!r}")
+            wrong.append(f"there is no program {match['name']!r}")
             continue
         known = {name for option in program.params for name in (*option.opts, *option.secondary_opts)}
         known |= {"-h", "--help", "--show-completion", "--install-completion"}
         given = {word.partition("=")[0] for word in words_of(match["arguments"]) if re.match(r"--?[A-Za-z]", word)}
-        found += [f"{match['name']} has no option {option}" for option in sorted(given - known)]
+        wrong += [f"{match['name']} has no option {option}" for option in sorted(given - known)]
     for match in _MODULE.finditer(command):
         path = ROOT / match["name"].replace(".", "/")
         if not (path.is_dir() or path.with_suffix(".py").is_file()):
-            found.append(f"there is no module {match['name']}")
+            wrong.append(f"there is no module {match['name']}")
     if (match := _SCRIPT.search(command)) and not (ROOT / match["path"]).is_file():
-        found.append(f"there is no {match['path']}")
+        wrong.append(f"there is no {match['path']}")
     if match := re.match(r"make ([a-z-]+)", command):
         targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-        found += [] if match[1] in targets else [f"make has no target {match[1]}"]
-    return found
+        wrong += [] if match[1] in targets else [f"make has no target {match[1]}"]
+    return wrong
 
 
 def run_bash(script: str) -> None:
@@ -167,10 +167,10 @@ def test_blocks_are_right(path):
     wrong = []
     for example in parse(path):
         language, source, notes = example.parsed
-        found = []
+        complained = []
         if language in BASH:
             done = subprocess.run(["bash", "-n", "-c", source], capture_output=True, text=True, timeout=60)
-            found.append(done.stderr.strip())
+            complained.append(done.stderr.strip())
         elif language == "python":
             ast.parse(source)
         elif language == "json":
@@ -178,10 +178,10 @@ def test_blocks_are_right(path):
         elif language == "toml":
             tomllib.loads(source)
         if notes.get("not run") == "":
-            found.append("says 'not run' without a reason")
+            complained.append("says 'not run' without a reason")
         if language in (*BASH, "", "text"):
-            found += [complaint for command in commands_of(source) for complaint in complaints(command)]
-        wrong += [f"{path.name}:{example.line}: {complaint}" for complaint in found if complaint]
+            complained += [complaint for command in commands_of(source) for complaint in complaints(command)]
+        wrong += [f"{path.name}:{example.line}: {complaint}" for complaint in complained if complaint]
     prose = re.sub(r"^( *)(```|~~~).*?^\1\2", "", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
     for inline in re.findall(r"`([^`]+)`", prose):
         wrong += [f"{path.name}: `{inline}`: {complaint}" for complaint in complaints(" ".join(inline.split()))]

@@ -30,19 +30,19 @@ def test_one_galaxy_measured_and_drawn(run, scratch):
     """The tutorial's galaxy would be measured wrongly, or its figure not be there."""
     run("mock_galaxy.py", "mock.fits")
     truth = fits.getheader("mock.fits")["TRUEMAG"]
-    said = run("measure_and_plot.py", "mock.fits", "figure.pdf")
-    measured = float(re.search(r"(\d+\.\d+) mag", said)[1])
+    printed = run("measure_and_plot.py", "mock.fits", "figure.pdf")
+    measured = float(re.search(r"(\d+\.\d+) mag", printed)[1])
     assert measured == pytest.approx(truth, abs=0.15)
-    assert "quality 0" in said
+    assert "quality 0" in printed
     assert (scratch / "figure.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_mocks_compared_with_their_truth(run, scratch):
     """The figure that shows how honest the uncertainties are would be empty or show something else."""
-    said = run("compare_with_truth.py", "figure.png", "12")
+    printed = run("compare_with_truth.py", "figure.png", "12")
     median, inside = (
-        float(re.search(r"median error (\S+) mag", said)[1]),
-        float(re.search(r"(\d+)% of truths", said)[1]),
+        float(re.search(r"median error (\S+) mag", printed)[1]),
+        float(re.search(r"(\d+)% of truths", printed)[1]),
     )
     assert median < 0.05
     assert 50 < inside < 90

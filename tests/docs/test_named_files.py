@@ -20,5 +20,5 @@ def test_documents_that_are_named_exist(repository):
     for path in texts:
         text = path.read_text(encoding="utf-8")
         lost += [f"{path.name}: {name}.md" for name in DOCUMENT.findall(text) if f"{name}.md" not in exist]
-        lost += [f"{path.name}: {found[0]}" for found in CHAPTER.finditer(text)]
+        lost += [f"{path.name}: {chapter[0]}" for chapter in CHAPTER.finditer(text)]
     assert lost == []

@@ -72,8 +72,8 @@ def test_bands_are_apart():
     )
     assert ratio == pytest.approx(10, rel=0.3)
     figure = radius_figure([one])
-    said = [text.get_text() for ax in figure.axes for text in ax.texts]
-    assert said == ["all", "$g$", "$r$"]
+    texts = [text.get_text() for ax in figure.axes for text in ax.texts]
+    assert texts == ["all", "$g$", "$r$"]
     figure.canvas.draw()
 
 
@@ -97,8 +97,8 @@ def test_coverage_of_honest_and_of_small_uncertainties():
     honest = summarise_evaluation(evaluation("honest", galaxies=300))
     small = summarise_evaluation(evaluation("small", galaxies=300, mu_err=0.05))
     artists = plot_coverage([honest, small])
-    expected, found = artists["honest"].get_data()
-    np.testing.assert_allclose(found, expected, atol=2.0)
+    expected, inside = artists["honest"].get_data()
+    np.testing.assert_allclose(inside, expected, atol=2.0)
     assert (artists["small"].get_ydata()[5:15] < artists["small"].get_xdata()[5:15] - 8).all()
     deciles = plot_coverage_deciles([honest, small], "mu")
     np.testing.assert_allclose(deciles["honest"].get_ydata(), 68.3, atol=5)

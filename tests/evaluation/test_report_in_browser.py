@@ -19,7 +19,7 @@ from p2p_keras.evaluation.html import write_report
 from p2p_keras.evaluation.run import image_of_label
 
 CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
+    (browser for name in ("chromium", "chromium-browser", "google-chrome") if (browser := shutil.which(name))), ""
 )
 
 PROBE = """
@@ -132,7 +132,7 @@ def test_pictures_are_shown_on_every_window(report, width, tmp_path):
     done = browse(frame, *options, folder=tmp_path / "browser")
     title = re.search(r"<title>({.*?})</title>", done.stdout)
     assert title, done.stdout[-500:] + done.stderr[-2000:]
-    found = json.loads(title[1])
-    assert found["window"] == width
-    assert found["shown"] == found["pictures"] >= 10
-    assert found["width"] <= width
+    widths = json.loads(title[1])
+    assert widths["window"] == width
+    assert widths["shown"] == widths["pictures"] >= 10
+    assert widths["width"] <= width

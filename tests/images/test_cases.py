@@ -41,11 +41,11 @@ CALIBRATED = {
 @pytest.mark.parametrize("name", CALIBRATED)
 def test_files_that_are_measured(cases, name):
     """The wrong array, the wrong scale, or a Vega magnitude without a word."""
-    options, zero_point, hdu, said = CALIBRATED[name]
+    options, zero_point, hdu, note = CALIBRATED[name]
     image = read_image(cases / f"{name}.fits.gz", **options)
     assert image.zero_point == pytest.approx(zero_point, abs=1e-3)
     assert image.hdu == hdu
-    assert said in " ".join(image.notes)
+    assert note in " ".join(image.notes)
 
 
 @pytest.mark.parametrize(
@@ -72,10 +72,10 @@ def test_companions_of_files(cases, tmp_path):
     assert read_image(cases / "legacy_subimage_decals.fits.gz", plane="r").noise_origin == "inverse variance: HDU 4"
     for name in ("sigma_map.fits.gz", "sigma_map_image.fits.gz"):
         shutil.copy(cases / name, tmp_path)
-    found = find_images([tmp_path])
-    assert [path.name for path in found.paths] == ["sigma_map_image.fits.gz"]
-    assert "sigma_map.fits.gz" in found.notes[0]
-    image = read_image(found.paths[0], zero_point=22.5, pixel_scale=0.396)
+    images = find_images([tmp_path])
+    assert [path.name for path in images.paths] == ["sigma_map_image.fits.gz"]
+    assert "sigma_map.fits.gz" in images.notes[0]
+    image = read_image(images.paths[0], zero_point=22.5, pixel_scale=0.396)
     assert image.noise_origin == "sigma: sigma_map.fits.gz"
     assert np.isfinite(image.noise).all()
 

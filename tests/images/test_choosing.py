@@ -159,10 +159,10 @@ def test_folders_and_patterns_leave_companions_out_and_say_so(tmp_path):
     ):
         (tmp_path / name).write_bytes(b"x")
     for argument in (tmp_path, f"{tmp_path}/*.fits*"):
-        found = find_images([argument])
-        assert [p.name for p in found.paths] == ["a.fits", "b-image-r.fits", "c.fits.fz"]
-        assert len(found.notes) == 1
-        assert all(name in found.notes[0] for name in ("a_sigma", "b-invvar-r", "c.wht", "d_psf"))
+        images = find_images([argument])
+        assert [p.name for p in images.paths] == ["a.fits", "b-image-r.fits", "c.fits.fz"]
+        assert len(images.notes) == 1
+        assert all(name in images.notes[0] for name in ("a_sigma", "b-invvar-r", "c.wht", "d_psf"))
     shell = find_images(sorted(tmp_path.iterdir()))  # as a shell gives a pattern
     assert [p.name for p in shell.paths] == ["a.fits", "b-image-r.fits", "c.fits.fz", "d_psf.fits"]
     assert [p.name for p in find_inputs([tmp_path / "a_sigma.fits"])] == ["a_sigma.fits"]

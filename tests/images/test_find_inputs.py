@@ -31,8 +31,8 @@ def test_folder(folder):
 
 def test_patterns_and_repeats(folder):
     """Quoted patterns would fail, or a galaxy named twice be measured twice."""
-    found = find_inputs([folder / "b.fits", f"{folder}/*.fits*", f"{folder}/**/*.bz2", str(folder / "g[1].fits")])
-    assert names(found) == ["b.fits", "a.fits.gz", "d.fits.fz", "g[1].fits", "e.fits.bz2"]
+    paths = find_inputs([folder / "b.fits", f"{folder}/*.fits*", f"{folder}/**/*.bz2", str(folder / "g[1].fits")])
+    assert names(paths) == ["b.fits", "a.fits.gz", "d.fits.fz", "g[1].fits", "e.fits.bz2"]
 
 
 def test_list_file(folder, monkeypatch):

@@ -144,14 +144,14 @@ def test_any_cards_give_an_image_or_a_named_error(tmp_path_factory, cards, given
             header[key] = value
         path = tmp_path_factory.mktemp("cards") / "a.fits"
         fits.PrimaryHDU(pixels, header).writeto(path)
-        image, said = None, ""
+        image, message = None, ""
         try:
             image = read_image(path, **({"zero_point": 22.5, "pixel_scale": 0.4} if given_zero_point else {}))
         except InputError as error:
-            said = str(error)
+            message = str(error)
     if image is None:
-        assert str(path) in said
-        assert "\n" not in said
+        assert str(path) in message
+        assert "\n" not in message
         return
     assert math.isfinite(image.zero_point)
     assert 0 < image.pixel_scale < math.inf

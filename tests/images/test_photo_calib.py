@@ -56,7 +56,7 @@ def test_zero_point_of_the_table(tmp_path, dots):
     assert (image.zero_point_origin, image.notes) == ("PhotoCalib", ())
 
 
-def test_a_calibration_that_varies_is_said(tmp_path):
+def test_a_calibration_that_varies_is_noted(tmp_path):
     """A user would not know that the zero point is the image's mean."""
     assert any("varies" in note for note in read_image(rubin_file(tmp_path / "a.fits", constant=False)).notes)
 

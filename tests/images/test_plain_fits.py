@@ -60,15 +60,15 @@ LEFT_TO_ASTROPY = {
 
 def both(path: Path, monkeypatch) -> tuple:
     """What is read of a file as it is, and by astropy alone: an image each, or the error's text."""
-    found = []
+    results = []
     for astropy_alone in (False, True):
         if astropy_alone:
             monkeypatch.setattr(hdus, "plain_file", lambda source: None)
         try:
-            found.append(read_image(path))
+            results.append(read_image(path))
         except P2PError as error:
-            found.append(str(error))
-    return tuple(found)
+            results.append(str(error))
+    return tuple(results)
 
 
 def assert_same(one, other):

@@ -39,8 +39,8 @@ def test_positions_are_those_of_astropy(frame):
     wcs = wcs_of(frame)
     x, y = np.array([0.0, 300.0, 999.0]), np.array([10.0, 700.0, 20.0])
     sky = pixel_to_skycoord(x, y, wcs, origin=0).icrs
-    found = pixel_to_icrs_degrees(wcs, x, y)
-    np.testing.assert_allclose(found, [sky.ra.deg, sky.dec.deg], rtol=0, atol=1e-11)
+    positions = pixel_to_icrs_degrees(wcs, x, y)
+    np.testing.assert_allclose(positions, [sky.ra.deg, sky.dec.deg], rtol=0, atol=1e-11)
     np.testing.assert_allclose(pixel_to_icrs_degrees(wcs, 300.0, 700.0), [sky.ra.deg[1], sky.dec.deg[1]], atol=1e-11)
     expected = skycoord_to_pixel(SkyCoord(sky.ra, sky.dec), wcs, origin=0)
     np.testing.assert_allclose(icrs_to_pixels(wcs, sky.ra.deg, sky.dec.deg), expected, rtol=0, atol=1e-7)

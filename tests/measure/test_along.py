@@ -143,10 +143,10 @@ def test_autoprof_keeps_large_radii_and_angles(tmp_path):
     """Radii beyond 100 arcsec and angles beyond 100 degrees would be taken for missing."""
     path = tmp_path / "g.prof"
     path.write_text("R,SB,ellip,pa\narcsec,mag*arcsec^-2,unitless,deg\n99.999,22,0.1,99.5\n150,99.999,0.2,170\n")
-    found = prof_columns(path)
-    np.testing.assert_allclose(found["R"], [99.999, 150.0])
-    np.testing.assert_allclose(found["pa"], [99.5, 170.0])
-    assert np.isnan(found["SB"][1])
+    columns = prof_columns(path)
+    np.testing.assert_allclose(columns["R"], [99.999, 150.0])
+    np.testing.assert_allclose(columns["pa"], [99.5, 170.0])
+    assert np.isnan(columns["SB"][1])
 
 
 def test_all_columns_go_through_files(tmp_path):
@@ -207,11 +207,11 @@ def test_photometry_of_a_models_profile():
     galaxy = image(sky=0.5, noise=0.02)
     profile = measure_along(galaxy, (X0, Y0, E, PA), radii=SMA, sky=0.5)
     profile.remove_columns(["intensity", "intensity_err", "n_pix", "a3", "b4"])
-    found = with_photometry(profile, galaxy)
+    measured = with_photometry(profile, galaxy)
     micro = 10.0 * np.exp(-SMA / H) / SCALE**2 * 10 ** (0.4 * 1.4)
-    np.testing.assert_allclose(found["intensity"].value, micro, rtol=0.02)
-    assert (np.abs(found["b4"]) < 5 * found["b4_err"] + 0.01).all()
-    assert found.meta["name"] == profile.meta["name"]
+    np.testing.assert_allclose(measured["intensity"].value, micro, rtol=0.02)
+    assert (np.abs(measured["b4"]) < 5 * measured["b4_err"] + 0.01).all()
+    assert measured.meta["name"] == profile.meta["name"]
 
 
 def test_nothing_of_it_on_the_image():
@@ -241,12 +241,12 @@ def test_ellipses_of_the_given_module_are_plain_numbers():
 def test_growth_errors_are_those_of_noise():
     """The error of a magnitude inside an ellipse would be that of one ring, or of nothing."""
     radii = 1.0 * 1.12 ** np.arange(24)
-    found = []
+    totals = []
     for seed in range(12):
         noisy = pixels() + 0.05 * np.random.default_rng(seed).normal(size=(160, 160))
         one = GalaxyImage.from_array(noisy, zero_point=ZERO, pixel_scale=SCALE)
         profile = measure_along(one, (X0, Y0, E, PA), radii=radii)
-        found.append(profile["growth"].value)
-    scatter = np.std(found, axis=0)[8:]
+        totals.append(profile["growth"].value)
+    scatter = np.std(totals, axis=0)[8:]
     ratio = profile["growth_err"].value[8:] / scatter
     assert 0.6 < np.median(ratio) < 1.7

@@ -32,7 +32,7 @@ def vega_file(write_galaxy):
 
 @pytest.mark.parametrize("ending", ["ecsv", "fits", "parquet", "prof", "folder"])
 @pytest.mark.parametrize("quiet", [False, True])
-def test_what_is_said_is_in_every_output(predict, vega_file, tmp_path, ending, quiet):
+def test_notes_are_in_every_output(predict, vega_file, tmp_path, ending, quiet):
     """A note would be lost with the terminal: with --quiet, or in a format without lists."""
     output = tmp_path / ("out" if ending == "folder" else f"out.{ending}")
     result = predict(vega_file, "-o", output, "--summary", tmp_path / "s.csv", *(["--quiet"] if quiet else []))

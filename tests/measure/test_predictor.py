@@ -130,7 +130,7 @@ def test_default_model_is_the_newest(fake_models, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["missing", "empty", "file.txt", "name"])
-def test_no_model_is_said_in_a_sentence(kind, tmp_path, monkeypatch):
+def test_no_model_gives_a_sentence(kind, tmp_path, monkeypatch):
     """A wrong --model would end in a traceback or name no way out."""
     (tmp_path / "empty").mkdir()
     (tmp_path / "file.txt").write_text("x")

@@ -80,8 +80,8 @@ def test_the_mask_comes_back_from_its_polygons(tmp_path):
     mask[0:3, 0:2] = True
     write_mask_regions(image, mask, tmp_path / "m.reg")
     y, x = np.mgrid[: image.shape[0], : image.shape[1]]
-    found = np.zeros(image.shape, dtype=bool)
+    painted = np.zeros(image.shape, dtype=bool)
     for line in re.findall(r"polygon\((.*)\)", (tmp_path / "m.reg").read_text()):
         corners = np.array([float(number) for number in line.split(",")]).reshape(-1, 2) - 1.0
-        found |= Outline(corners).contains_points(np.c_[x.ravel(), y.ravel()]).reshape(mask.shape)
-    np.testing.assert_array_equal(found, mask)
+        painted |= Outline(corners).contains_points(np.c_[x.ravel(), y.ravel()]).reshape(mask.shape)
+    np.testing.assert_array_equal(painted, mask)

@@ -59,15 +59,15 @@ def crew_of(workers, on_run=None):
     return Crew(partial(in_worker, OPTIONS, list), workers, Discs(on_run))
 
 
-def as_told(predictions):
+def by_number(predictions):
     """All that is said of galaxies, by their file and name."""
-    told = {}
+    results = {}
     for one in predictions:
         key = one.source, one.target and one.target.name
-        assert key not in told
-        said = str(one.error) if one.measured is None else (one.measured.meta, one.measured.columns)
-        told[key] = (said, None if one.image is None else (one.image.pixels, one.image.wcs.to_header_string()))
-    return told
+        assert key not in results
+        result = str(one.error) if one.measured is None else (one.measured.meta, one.measured.columns)
+        results[key] = (result, None if one.image is None else (one.image.pixels, one.image.wcs.to_header_string()))
+    return results
 
 
 def both_ways(inputs, **options):
@@ -75,7 +75,7 @@ def both_ways(inputs, **options):
     inputs = list(inputs)
     by_threads = predict_inputs(Predictor(Discs()), inputs, batch_size=4, finish=FINISH, **options)
     by_processes = crew_of(2).predict_inputs(inputs, batch_size=4, finish=FINISH, with_images=True, **options)
-    return as_told(by_threads), list(by_processes)
+    return by_number(by_threads), list(by_processes)
 
 
 def test_files_are_measured_as_by_threads(write_galaxy, tmp_path):
@@ -84,7 +84,7 @@ def test_files_are_measured_as_by_threads(write_galaxy, tmp_path):
     (tmp_path / "broken.fits").write_bytes(b"SIMPLE  =                    T")
     inputs = [InputFile(str(path)) for path in (*paths[:5], tmp_path / "broken.fits", *paths[5:], tmp_path / "no.fits")]
     threads, predictions = both_ways(inputs, skip=lambda path, target: path.endswith("g7.fits"))
-    np.testing.assert_equal(as_told(predictions), threads)
+    np.testing.assert_equal(by_number(predictions), threads)
     assert [one.source for one in predictions] == [file.path for file in inputs if not file.path.endswith("g7.fits")]
     assert multiprocessing.active_children() == []
 
@@ -98,7 +98,7 @@ def test_a_catalogue_is_measured_as_by_threads(write_galaxy, tmp_path):
     skip = lambda path, target: target.name == "g2"  # noqa: E731
     threads, predictions = both_ways([InputFile(str(path), None, targets) for path in frames], skip=skip)
     assert len(threads) > 6
-    np.testing.assert_equal(as_told(predictions), threads)
+    np.testing.assert_equal(by_number(predictions), threads)
 
 
 def kill_one():

@@ -19,10 +19,10 @@ def environment_of_backend() -> Callable[[str], dict[str, str]]:
     """Function of a Keras backend's name: the environment of a process that runs on it."""
 
     def environment(backend: str) -> dict[str, str]:
-        found = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": os.pathsep.join(sys.path)}
+        variables = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": os.pathsep.join(sys.path)}
         if backend == "jax":
-            found["XLA_FLAGS"] = f"{UNOPTIMIZED} {os.environ.get('XLA_FLAGS', '')}"
-        return found
+            variables["XLA_FLAGS"] = f"{UNOPTIMIZED} {os.environ.get('XLA_FLAGS', '')}"
+        return variables
 
     return environment
 

@@ -19,7 +19,7 @@ pytest.importorskip("panel")
 
 ROWS = 100_000
 CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
+    (executable for name in ("chromium", "chromium-browser", "google-chrome") if (executable := shutil.which(name))), ""
 )
 GALAXIES = {"one": (64.0, 63.0), "two": (170.0, 150.0)}
 """Where the galaxies of ``field.fits`` are, px."""
@@ -135,18 +135,18 @@ def server(table: Path, images: Path, tmp_path_factory: pytest.TempPathFactory) 
     os.link(table, own)
     program = str(Path(__file__).with_name("served.py"))
     command = [sys.executable, program, str(own), str(images), "--no-browser", "--threads", "1"]
-    said = folder / "said.txt"
-    with open(said, "w") as file:
+    output = folder / "server.txt"
+    with open(output, "w") as file:
         process = subprocess.Popen(command, stderr=file, stdout=file)
     try:
         for _ in range(600):
-            if found := re.search(r"the page is at (\S+)", said.read_text()):
+            if address := re.search(r"the page is at (\S+)", output.read_text()):
                 break
-            assert process.poll() is None, said.read_text()
+            assert process.poll() is None, output.read_text()
             time.sleep(0.2)
-        assert found, said.read_text()
-        yield Server(found[1], own)
-        assert "Traceback" not in said.read_text(), said.read_text()
+        assert address, output.read_text()
+        yield Server(address[1], own)
+        assert "Traceback" not in output.read_text(), output.read_text()
     finally:
         process.terminate()
         process.wait(20)
@@ -159,9 +159,9 @@ def browser() -> Iterator[Any]:
     if not CHROMIUM:
         pytest.skip("there is no Chromium here")
     with playwright.sync_playwright() as tool:
-        found = tool.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield found
-        found.close()
+        chromium = tool.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(300_000)  # a machine may be busy
-        page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         own = ("http://127.0.0.1", "http://localhost", "data:", "blob:")
         page.on("request", lambda asked: None if asked.url.startswith(own) else wrong.append(asked.url))

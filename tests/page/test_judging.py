@@ -59,9 +59,9 @@ def test_selection_in_the_plot_shows_its_galaxies(judge_page, server):
     judge_page.mouse.down()
     judge_page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + box["height"] * 0.5, steps=4)
     judge_page.mouse.up()
-    found = judge_page.get_by_text(re.compile(r"^[\d,]+ of 100,000 rows$"))
-    found.wait_for()
-    count = int(found.inner_text().split()[0].replace(",", ""))
+    chosen = judge_page.get_by_text(re.compile(r"^[\d,]+ of 100,000 rows$"))
+    chosen.wait_for()
+    count = int(chosen.inner_text().split()[0].replace(",", ""))
     assert 500 < count < 10_000  # all rows in the rectangle, not only those of the sample that is drawn
     judge_page.get_by_role("button", name="show all").click()
     judge_page.get_by_text(re.compile(r"^100,000 rows$")).wait_for()

@@ -199,11 +199,11 @@ def test_missing_zero_point_is_asked_for_and_typed_in_by_keyboard_alone(server, 
     tab_to(page, "path")
     page.keyboard.type("adu.fits")
     page.keyboard.press("Enter")
-    with pytest.raises(MissingCalibrationError) as said:
+    with pytest.raises(MissingCalibrationError) as error:
         measured(images / "adu.fits")
     alert = page.locator(".error[role=alert]")
     alert.wait_for()
-    assert alert.inner_text().partition(": ")[2] == str(said.value).partition(": ")[2]
+    assert alert.inner_text().partition(": ")[2] == str(error.value).partition(": ")[2]
     tab_to(page, "option-zero_point")
     page.keyboard.type("25.3")
     page.keyboard.press("Enter")

@@ -35,7 +35,7 @@ def shown_at_last(page, what):
         if what():
             return
         time.sleep(0.05)
-    pytest.fail(page.controls.attention_said.object)
+    pytest.fail(page.controls.attention_message.object)
 
 
 def test_attention_lies_where_the_model_looked(images, models, monkeypatch):
@@ -61,11 +61,11 @@ def test_attention_lies_where_the_model_looked(images, models, monkeypatch):
     shown_at_last(page, lambda: len(page.sky_image.attention.shown.data["x"]) == 7)
     page.set_options(fixed=f"{x},{y},0.2,30")
     shown_at_last(page, lambda: every.data["x"] == [])
-    shown_at_last(page, lambda: "no network measured" in page.controls.attention_said.object)
+    shown_at_last(page, lambda: "no network measured" in page.controls.attention_message.object)
     page.set_options(fixed=None)
     shown_at_last(page, lambda: every.data["x"])
     page.controls.attention.value = False
-    assert every.data["x"] == [] and not page.controls.attention_said.visible
+    assert every.data["x"] == [] and not page.controls.attention_message.visible
     page.close()
 
 
@@ -79,7 +79,7 @@ def test_no_attention_is_one_sentence(images, models, monkeypatch):
     page = MeasurePage(Places([images]), models)
     page.open("field.fits", {"x": 64.0, "y": 63.0})
     page.controls.attention.value = True
-    shown_at_last(page, lambda: "&lt;b&gt;model.keras" in page.controls.attention_said.object)
+    shown_at_last(page, lambda: "&lt;b&gt;model.keras" in page.controls.attention_message.object)
 
     def lacking(name):
         raise ModuleNotFoundError("No module named 'tensorflow'", name="tensorflow")
@@ -87,7 +87,7 @@ def test_no_attention_is_one_sentence(images, models, monkeypatch):
     monkeypatch.setattr(models, "attention", lacking)
     page.controls.attention.value = False
     page.controls.attention.value = True
-    shown_at_last(page, lambda: "this needs TensorFlow" in page.controls.attention_said.object)
+    shown_at_last(page, lambda: "this needs TensorFlow" in page.controls.attention_message.object)
     page.close()
 
 

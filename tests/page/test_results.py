@@ -83,15 +83,15 @@ def test_conditions_choose_rows():
     """A filter would hide rows that it should show."""
     frame = pd.DataFrame({"name": ["NGC 1", "ngc 2", "IC 3"], "r50": [1.0, np.nan, 3.0], "flags": ["a", "", "a b"]})
 
-    def found(text: str) -> list[int]:
+    def chosen(text: str) -> list[int]:
         return list(np.flatnonzero(chosen_rows(frame, text)))
 
-    assert found("") == [0, 1, 2]
-    assert found("r50 >= 1") == [0, 2]
-    assert found("r50 < 3, name has ngc") == [0]
-    assert found("r50 != 1") == [1, 2]
-    assert found("flags lacks b") == [0, 1]
-    assert found("name = ic 3") == [2]
+    assert chosen("") == [0, 1, 2]
+    assert chosen("r50 >= 1") == [0, 2]
+    assert chosen("r50 < 3, name has ngc") == [0]
+    assert chosen("r50 != 1") == [1, 2]
+    assert chosen("flags lacks b") == [0, 1]
+    assert chosen("name = ic 3") == [2]
     for wrong in ("r50", "r50 > x", "__class__ = 1", "flags > 1", "r50 > 1; import os"):
         with pytest.raises(UsageError):
             chosen_rows(frame, wrong)

@@ -35,9 +35,9 @@ def test_only_named_folders_are_open(tmp_path):
     )
     sentences = set()
     for name in refused:
-        with pytest.raises(InputError) as said:
+        with pytest.raises(InputError) as error:
             places.path_of(name)
-        sentences.add(said.value.cause)
+        sentences.add(error.value.cause)
     assert len(sentences) == 1  # what is there and what isn't can't be told apart
 
 
@@ -70,9 +70,9 @@ def test_huge_image_is_refused_in_a_sentence(images, monkeypatch):
     from p2p_keras.page.measuring.request import Request
 
     monkeypatch.setattr(measurement, "MAX_PIXELS", 200 * 239)
-    found = measurement.measure(Request(path=str(images / "field.fits"), shown="field.fits"), Models())
-    assert found.error == "field.fits: an image of 240 x 200 px is too large for the page; use predict"
-    assert found.field is None
+    measured = measurement.measure(Request(path=str(images / "field.fits"), shown="field.fits"), Models())
+    assert measured.error == "field.fits: an image of 240 x 200 px is too large for the page; use predict"
+    assert measured.field is None
 
 
 @pytest.fixture(scope="module")
@@ -81,23 +81,23 @@ def guarded() -> Iterator[tuple[str, str]]:
     from p2p_keras.page.server import start_server
 
     started = threading.Event()
-    found: dict = {}
+    running: dict = {}
 
     def serve() -> None:
         asyncio.set_event_loop(asyncio.new_event_loop())
         import panel as pn
         from tornado.ioloop import IOLoop
 
-        found["server"] = start_server({"/": lambda: pn.pane.Str("the page")}, token="sesame")
-        found["loop"] = IOLoop.current()
+        running["server"] = start_server({"/": lambda: pn.pane.Str("the page")}, token="sesame")
+        running["loop"] = IOLoop.current()
         started.set()
-        found["loop"].start()
+        running["loop"].start()
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     assert started.wait(60)
-    yield f"http://127.0.0.1:{found['server'].port}/", "sesame"
-    found["loop"].add_callback(found["loop"].stop)
+    yield f"http://127.0.0.1:{running['server'].port}/", "sesame"
+    running["loop"].add_callback(running["loop"].stop)
     thread.join(10)
 
 
@@ -151,7 +151,7 @@ def test_page_that_others_reach_needs_a_token():
         start_server({}, host="0.0.0.0")
 
 
-def test_wrong_arguments_are_said_before_a_page_opens(tmp_path):
+def test_wrong_arguments_are_refused_before_a_page_opens(tmp_path):
     """A browser would open on nothing."""
     from p2p_keras.page.application import Application
 

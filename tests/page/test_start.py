@@ -13,11 +13,11 @@ from p2p_keras.page.measuring.models import Models
 
 def test_first_view_loads_no_library_that_it_does_not_need():
     """The first profile would come a second later: matplotlib draws downloads alone, pandas reads tables alone."""
-    said = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-c", "import sys, p2p_keras.page.measuring.measure_page; print(*sys.modules)"],
         check=True, capture_output=True, text=True,
     ).stdout.split()  # fmt: skip
-    assert not {"matplotlib", "pandas", "tensorflow", "keras", "pyarrow"} & set(said)
+    assert not {"matplotlib", "pandas", "tensorflow", "keras", "pyarrow"} & set(output)
 
 
 def test_model_that_was_begun_is_the_one_that_measures():

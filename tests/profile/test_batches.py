@@ -120,8 +120,8 @@ def test_one_that_cannot_be_completed_stops_no_other(batch):
     outputs, images = batch
     profiles = measured_profiles(outputs, images)
     own = [OwnQuantities(), OwnQuantities(ebv=0.1), OwnQuantities()]
-    found = complete_profiles([replace(p, meta=p.meta | {"band": "F814W"}) for p in profiles[:3]], None, own)
-    assert [isinstance(one, UsageError) for one in found] == [False, True, False]
+    completed = complete_profiles([replace(p, meta=p.meta | {"band": "F814W"}) for p in profiles[:3]], None, own)
+    assert [isinstance(one, UsageError) for one in completed] == [False, True, False]
     assert complete_profiles([], None) == []
 
 
@@ -135,10 +135,10 @@ def test_fits_are_those_of_minpack():
     mu += 0.1 * rng.normal(size=mu.shape)
     columns = {"sma": np.tile(sma, (count, 1)), "mu": mu, "mu_err": np.full(mu.shape, 0.05)}
     r50 = re * np.where(np.arange(count) % 5 == 0, np.nan, 1.3)
-    found = laws.laws_of_many(columns, r50, np.full(count, 1.2))
+    fits = laws.laws_of_many(columns, r50, np.full(count, 1.2))
     weight = np.sqrt(np.minimum(np.gradient(sma) / 1.2, 1.0)) / np.hypot(0.05, laws.STRUCTURE)
     compared = 0
-    for i, one in enumerate(found):
+    for i, one in enumerate(fits):
         start = r50[i] if 1.5 < r50[i] < 60.0 else sma[20]
         x, converged = laws._by_minpack(sma, mu[i], weight, start)
         limits = 0.4 <= np.exp(x[2]) <= 10.0 and np.exp(x[1]) < 600.0
@@ -203,8 +203,8 @@ def test_padded_rows():
         np.testing.assert_allclose(accumulate(ufunc, values[0, 0].copy()), ufunc.accumulate(values[0, 0]))
     known = np.array([[1.0, 2.0, 4.0, np.nan], [3.0, np.nan, np.nan, np.nan]])
     column = np.array([[10.0, 20.0, 0.0, np.nan], [5.0, np.nan, np.nan, np.nan]])
-    [found] = interpolated(np.array([[0.0, 1.5, 3.0, 9.0], [0.0, 3.0, 4.0, 9.0]]), known, column)
-    np.testing.assert_allclose(found, [[10.0, 15.0, 10.0, 0.0], [5.0] * 4])
+    [row] = interpolated(np.array([[0.0, 1.5, 3.0, 9.0], [0.0, 3.0, 4.0, 9.0]]), known, column)
+    np.testing.assert_allclose(row, [[10.0, 15.0, 10.0, 0.0], [5.0] * 4])
     np.testing.assert_allclose(medians(column), [10.0, 5.0])
     moved, count = packed({"a": np.array([[3.0, 1.0, 2.0, 0.0]])}, np.array([[True, False, True, True]]), sort_by="a")
     np.testing.assert_array_equal(moved["a"], [[0.0, 2.0, 3.0, np.nan]])

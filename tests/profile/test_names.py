@@ -155,8 +155,8 @@ def test_a_model_image_has_its_galaxys_name(name, folder):
     profile = named(name)
     write_model_image(image, profile, paint(profile, image), folder / "m.fits")
     with fits.open(folder / "m.fits") as file:
-        said = file["MODEL"].header["OBJECT"]
-    assert name.encode("unicode_escape").decode().startswith(said[:50])
+        object_name = file["MODEL"].header["OBJECT"]
+    assert name.encode("unicode_escape").decode().startswith(object_name[:50])
 
 
 def test_rows_that_no_galaxy_owns_are_refused(folder):

@@ -34,14 +34,14 @@ def main(address: str, model: str, version: str, images: str, outputs: str) -> N
     answer = client.predict({"image": image, **numbers}, model, number, timeout=240.0)
     np.savez(outputs, **answer)
     small = {"image": image[:, :20, :20], **numbers}
-    found = {
+    answers = {
         "status": client.get_model_status(model, number),
         "metadata": client.get_model_metadata(model, number),
         "shapes": {name: value.shape for name, value in answer.items()},
         "too small": refusal(lambda: client.predict(small, model, number)),
         "no such model": refusal(lambda: client.get_model_status("andromeda")),
     }
-    print(json.dumps(found, indent=1))
+    print(json.dumps(answers, indent=1))
 
 
 if __name__ == "__main__":

@@ -62,5 +62,5 @@ def test_cpp_loader_gives_pythons_numbers(loader, shipped_server, tmp_path):
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr[-2000:]
     both = np.array([float(line) for line in ended.stdout.split()]).reshape(2, -1)
-    for signature, found in zip(("serving_default", "serialized_example"), both, strict=True):
-        np.testing.assert_allclose(found, expected, atol=1e-5, rtol=1e-6, err_msg=signature)
+    for signature, answers in zip(("serving_default", "serialized_example"), both, strict=True):
+        np.testing.assert_allclose(answers, expected, atol=1e-5, rtol=1e-6, err_msg=signature)

@@ -21,16 +21,16 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text()
 def stages() -> dict[str, dict[str, list[str]]]:
     """Instructions of every stage of the Dockerfile, those of the stage that it is built from before its own."""
     text = re.sub(r"\\\n", " ", re.sub(r"^\s*#.*\n", "", DOCKERFILE, flags=re.MULTILINE))
-    found: dict[str, dict[str, list[str]]] = {}
+    names: dict[str, dict[str, list[str]]] = {}
     current: dict[str, list[str]] = {}
     for line in filter(None, map(str.strip, text.splitlines())):
         word, rest = line.split(None, 1)
         if word == "FROM":
             parent, _, name = rest.partition(" AS ")
-            current = {key: list(values) for key, values in found.get(parent, {}).items()}
-            found[name] = current
+            current = {key: list(values) for key, values in names.get(parent, {}).items()}
+            names[name] = current
         current.setdefault(word, []).append(rest)
-    return found
+    return names
 
 
 STAGES = stages()
@@ -114,8 +114,8 @@ def test_prometheus_asks_where_the_server_answers():
     config = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
     job = config["scrape_configs"][0]
     assert job["static_configs"][0]["targets"] == ["serving:8501"]
-    told = re.search(r'path: "(\S+)"', (ROOT / "saved_models" / "monitoring.config").read_text())
-    assert told and told.group(1) == job["metrics_path"]
+    path = re.search(r'path: "(\S+)"', (ROOT / "saved_models" / "monitoring.config").read_text())
+    assert path and path.group(1) == job["metrics_path"]
     pod = kubernetes()["Deployment"]["spec"]["template"]["metadata"]["annotations"]
     assert pod["prometheus.io/path"] == job["metrics_path"]
 

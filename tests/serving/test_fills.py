@@ -37,9 +37,9 @@ def test_layers_and_signatures_fill_alike():
 def test_padded_profiles_are_filled_alike():
     """A classical fitter's answers would be padded by other values than a model's."""
     short, long = ({name: np.ones(n) for name in (*FILLED, "sma")} | {"valid": np.ones(n, bool)} for n in (2, 3))
-    found = stacked_outputs([short, long])
+    stacked = stacked_outputs([short, long])
     for name in FILLED:
-        assert found[name][0, 2] == OUTPUTS[name].fill, name
+        assert stacked[name][0, 2] == OUTPUTS[name].fill, name
 
 
 def test_the_shipped_model_has_these_fills():

@@ -44,12 +44,12 @@ def test_third_partys_client_gets_answers(serving, tmp_path):
             break
         time.sleep(5.0)
     assert ended.returncode == 0, ended.stderr[-2000:]
-    found = json.loads(ended.stdout)
+    answers = json.loads(ended.stdout)
 
-    assert found["status"][folder.name]["state"] == "AVAILABLE"
-    assert set(found["metadata"]["inputs"]) == {"image", "zero_point", "pixel_scale"}
-    assert found["too small"].startswith("InvalidInputError")
-    assert found["no such model"].startswith("ModelNotFoundError")
+    assert answers["status"][folder.name]["state"] == "AVAILABLE"
+    assert set(answers["metadata"]["inputs"]) == {"image", "zero_point", "pixel_scale"}
+    assert answers["too small"].startswith("InvalidInputError")
+    assert answers["no such model"].startswith("ModelNotFoundError")
     model = tf.saved_model.load(str(folder))
     numbers = {name: tf.fill([2], value) for name, value in (("zero_point", 22.5), ("pixel_scale", 0.4))}
     expected = model.signatures["serving_default"](image=tf.constant(images), **numbers)

@@ -104,9 +104,9 @@ def metric(server, name) -> float:
     """A gauge of the Prometheus page."""
     port = server.wait_for("listening")["metrics_port"]
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/monitoring/prometheus/metrics", timeout=30) as page:
-        found = re.search(rf"^{name} (\S+)$", page.read().decode(), flags=re.MULTILINE)
-    assert found, name
-    return float(found.group(1))
+        line = re.search(rf"^{name} (\S+)$", page.read().decode(), flags=re.MULTILINE)
+    assert line, name
+    return float(line.group(1))
 
 
 GARBAGE = {

@@ -39,10 +39,10 @@ def test_slurm_script_starts_nodes_and_driver(tmp_path):
         (tmp_path / name).write_text(f"#!/bin/bash\n{text}\n")
         (tmp_path / name).chmod(0o755)
     log = tmp_path / "log"
-    told = {"SLURM_JOB_ID": "7", "SLURM_JOB_NODELIST": "n[1-2]", "SLURM_CPUS_PER_TASK": "8", "LOG": str(log)}
+    variables = {"SLURM_JOB_ID": "7", "SLURM_JOB_NODELIST": "n[1-2]", "SLURM_CPUS_PER_TASK": "8", "LOG": str(log)}
     arguments = ["sky.parquet", "--images", "a folder", "--output", "out"]
     command = ["bash", str(DEPLOY / "slurm" / "survey.sbatch"), *arguments]
-    environment = os.environ | told | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    environment = os.environ | variables | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     done = subprocess.run(command, env=environment, timeout=30, capture_output=True, text=True)
     assert done.returncode == 3, done.stderr
     lines = log.read_text().splitlines()

@@ -102,12 +102,12 @@ def test_index_finds_the_frame_that_shows_a_position_best(sky):
         margin = np.min([x + 0.5, sky.side - 0.5 - x, y + 0.5, sky.side - 0.5 - y], axis=0)
         margins.append(np.where(near, margin, -np.inf))
     best, depth = np.argmax(margins, axis=0), np.max(margins, axis=0)
-    found = index.match(ra, dec, ["r"] * len(ra))
+    frames = index.match(ra, dec, ["r"] * len(ra))
     clear = np.abs(depth) > 10
     second = np.maximum(np.sort(margins, axis=0)[-2], -1e9)
     clear &= depth - second > 1.0
-    assert np.array_equal(np.where(depth > 0, best, -1)[clear], found[clear])
-    assert (found[depth < -10] == -1).all() and clear.sum() > 300
+    assert np.array_equal(np.where(depth > 0, best, -1)[clear], frames[clear])
+    assert (frames[depth < -10] == -1).all() and clear.sum() > 300
     assert (index.match(ra, dec, ["g"] * len(ra)) == -1).all()
 
 

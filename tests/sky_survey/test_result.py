@@ -41,24 +41,24 @@ def test_same_as_predict(sky, survey):
     for row in (sky.table[3], sky.table[40]):
         pointing = row["objid"].split("-")[0]
         file = next(sky.frames.glob(f"{pointing}.fits*"))
-        (found,) = profiles_of(survey, row["objid"])
-        frame = sky.frames / found.meta["source"]
+        (profile,) = profiles_of(survey, row["objid"])
+        frame = sky.frames / profile.meta["source"]
         alone = predictor.predict(frame, ra=float(row["ra"]), dec=float(row["dec"]), size=int(row["size"]))
         assert file.name == frame.name or pointing in ("east", "west")
-        assert len(found) == len(alone) > 10
+        assert len(profile) == len(alone) > 10
         for name in ("mu", "growth"):
-            np.testing.assert_allclose(found[name].value, alone[name].value, atol=1e-3)
-        np.testing.assert_allclose(found["sma"].value, alone["sma"].value, rtol=1e-5)
-        turned = np.abs((found["pa"].value - alone["pa"].value + 90) % 180 - 90)
+            np.testing.assert_allclose(profile[name].value, alone[name].value, atol=1e-3)
+        np.testing.assert_allclose(profile["sma"].value, alone["sma"].value, rtol=1e-5)
+        turned = np.abs((profile["pa"].value - alone["pa"].value + 90) % 180 - 90)
         assert turned.max() < 0.05
-        assert {name: str(found[name].unit or "") for name in found.colnames} == {
+        assert {name: str(profile[name].unit or "") for name in profile.colnames} == {
             name: str(alone[name].unit or "") for name in alone.colnames
         }
         for key, value in alone.meta.items():
             if isinstance(value, float) and np.isfinite(value):
-                assert found.meta[key] == pytest.approx(value, rel=1e-5, abs=1e-4), key
+                assert profile.meta[key] == pytest.approx(value, rel=1e-5, abs=1e-4), key
             elif key not in ("name", "source"):
-                assert found.meta[key] == value or value != value, key
+                assert profile.meta[key] == value or value != value, key
 
 
 def test_profiles_by_identifier(sky, survey):
@@ -116,15 +116,17 @@ def test_it_is_a_hats_catalogue(sky, survey):
 
     row = sky.table[0]
     with dask.config.set(scheduler="synchronous"):
-        found = lsdb.open_catalog(survey, columns=["id", "mag_total"]).cone_search(row["ra"], row["dec"], 3.0).compute()
-    assert list(found["id"]) == [row["objid"]]
+        galaxies = (
+            lsdb.open_catalog(survey, columns=["id", "mag_total"]).cone_search(row["ra"], row["dec"], 3.0).compute()
+        )
+    assert list(galaxies["id"]) == [row["objid"]]
 
 
 def test_report_counts_and_map(survey):
     """The end of a long run would not tell what came of it."""
-    told = json.loads((survey / "report" / "report.json").read_text())
-    assert (told["rows"], told["failed"]) == (50, 2)
-    assert told["flags"]["no_image"] == 1 and told["this_run"]["rows_per_second"] > 0
+    counts = json.loads((survey / "report" / "report.json").read_text())
+    assert (counts["rows"], counts["failed"]) == (50, 2)
+    assert counts["flags"]["no_image"] == 1 and counts["this_run"]["rows_per_second"] > 0
     assert "no_image" in (survey / "report" / "report.md").read_text()
     assert (survey / "report" / "sky.png").stat().st_size > 5000
 
@@ -162,9 +164,9 @@ def test_same_as_a_server(sky, survey, request):
     server = request.getfixturevalue("shipped_server")
     with ProfileClient(server.address, model="isophote", timeout=120) as client:
         for row in sky.table[:48:12]:
-            (found,) = profiles_of(survey, row["objid"])
+            (profile,) = profiles_of(survey, row["objid"])
             place = {"ra": float(row["ra"]), "dec": float(row["dec"]), "size": int(row["size"])}
-            served = client.profile(read_image(sky.frames / found.meta["source"], **place))
-            assert len(served) == len(found) > 10
-            np.testing.assert_allclose(found["mu"].value, served["mu"].value, atol=1e-3)
-            assert found.meta["mag_total"] == pytest.approx(served.meta["mag_total"], abs=1e-3)
+            served = client.profile(read_image(sky.frames / profile.meta["source"], **place))
+            assert len(served) == len(profile) > 10
+            np.testing.assert_allclose(profile["mu"].value, served["mu"].value, atol=1e-3)
+            assert profile.meta["mag_total"] == pytest.approx(served.meta["mag_total"], abs=1e-3)

@@ -26,15 +26,15 @@ def built() -> Path:
 @pytest.fixture(scope="session")
 def wheel(built: Path) -> Path:
     """The wheel."""
-    (found,) = built.glob("*.whl")
-    return found
+    (path,) = built.glob("*.whl")
+    return path
 
 
 @pytest.fixture(scope="session")
 def sdist(built: Path) -> Path:
     """The source distribution."""
-    (found,) = built.glob("*.tar.gz")
-    return found
+    (path,) = built.glob("*.tar.gz")
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -30,13 +30,13 @@ def galaxy(installed):
 
 def test_info(installed, wheel):
     """A report of a fault would not say which package and model made it, or would wait for TensorFlow to say so."""
-    found = info(installed)
-    assert found["p2p_keras"] == wheel.name.split("-")[1]
-    assert found["model"]["version"] == find_model(ROOT / "saved_models" / "isophote").version
-    assert found["model"]["folder"].startswith(str(installed.prefix))
-    assert found["model"]["backend"] == "onnxruntime"
+    facts = info(installed)
+    assert facts["p2p_keras"] == wheel.name.split("-")[1]
+    assert facts["model"]["version"] == find_model(ROOT / "saved_models" / "isophote").version
+    assert facts["model"]["folder"].startswith(str(installed.prefix))
+    assert facts["model"]["backend"] == "onnxruntime"
     lines = installed.run("p2p-keras", "info").stdout
-    assert f"{found['model']['name']} {found['model']['version']}" in lines
+    assert f"{facts['model']['name']} {facts['model']['version']}" in lines
     print(f"installed in all: {installed.size() / 1e9:.2f} GB")
 
 

@@ -20,10 +20,10 @@ def test_readme_lists_what_is_tested():
 
 def test_there_is_no_tensorflow(measuring):
     """The small install would be as large as the whole one."""
-    found = json.loads(measuring.run("p2p-keras", "info", "--json").stdout)
-    assert found["packages"]["tensorflow"] is None
-    assert found["packages"]["keras"] is None
-    assert found["model"]["backend"] == "onnxruntime"
+    facts = json.loads(measuring.run("p2p-keras", "info", "--json").stdout)
+    assert facts["packages"]["tensorflow"] is None
+    assert facts["packages"]["keras"] is None
+    assert facts["model"]["backend"] == "onnxruntime"
     print(f"installed without TensorFlow: {measuring.size() / 1e9:.2f} GB")
 
 
@@ -59,9 +59,9 @@ def test_what_is_missing_is_named(measuring, command):
     (measuring.work / "run").mkdir(exist_ok=True)
     for name in ("config.json", "metrics.json"):  # a finished run, as far as can be seen without TensorFlow
         (measuring.work / "run" / name).write_text("{}")
-    said = measuring.run("p2p-keras", *command, status=2).stderr.strip()
-    assert "pip install" in said.splitlines()[-1]
-    assert "Traceback" not in said
+    message = measuring.run("p2p-keras", *command, status=2).stderr.strip()
+    assert "pip install" in message.splitlines()[-1]
+    assert "Traceback" not in message
 
 
 def test_what_is_named_helps(measuring):

@@ -90,8 +90,8 @@ def test_sky_of_a_frame_is_the_mean_of_what_is_not_seen(tmp_path):
             faint[row - 8 : row + 9, column - 8 : column + 9] += 1.2 * moffat(x**2 + y**2, FWHM, 3.0)
         file[0].data = file[0].data + faint.astype(np.float32)
     prepare_backgrounds(frames, tmp_path / "cache")
-    found = Backgrounds(tmp_path / "cache")
-    levels = [found.cutout(found.frames[0], 1, index, 64).sky for index in range(20)]
+    backgrounds = Backgrounds(tmp_path / "cache")
+    levels = [backgrounds.cutout(backgrounds.frames[0], 1, index, 64).sky for index in range(20)]
     added = float(faint.mean())
     assert added > 0.09 * NOISE
     assert np.median(levels) - SKY == pytest.approx(added, abs=0.15 * added)
@@ -139,12 +139,13 @@ def test_frames_with_dots_in_their_names_are_kept_apart(tmp_path):
     write_frame(frames / "twice.fits", "i", 1.2)
     (frames / "twice.fit").write_bytes((frames / "twice.fits").read_bytes())
     assert prepare_backgrounds(frames, tmp_path / "cache") == []
-    found = Backgrounds(tmp_path / "cache")
-    assert len({frame.name for frame in found.frames}) == 4
-    level = {frame.band: np.median(found.cutout(frame, 1, 0, 64).pixels) for frame in found.frames}
+    backgrounds = Backgrounds(tmp_path / "cache")
+    assert len({frame.name for frame in backgrounds.frames}) == 4
+    level = {frame.band: np.median(backgrounds.cutout(frame, 1, 0, 64).pixels) for frame in backgrounds.frames}
     assert level == pytest.approx({"g": 0.2, "r": 0.7, "i": 1.2}, abs=0.05)
     assert all(
-        found.cutout(frame, 1, 0, 64).sky == pytest.approx(level[frame.band], abs=0.05) for frame in found.frames
+        backgrounds.cutout(frame, 1, 0, 64).sky == pytest.approx(level[frame.band], abs=0.05)
+        for frame in backgrounds.frames
     )
 
 

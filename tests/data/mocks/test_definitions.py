@@ -33,15 +33,15 @@ def test_all_agree_on_a_galaxy_of_ellipses(definition, q):
     """Labels of one definition would be wrong everywhere, not only where isophotes aren't ellipses."""
     # Sharp and without a wing: far from the centre isophotes are ellipses.
     image = drawn(Galaxy("elliptical", 15.0, (Spheroid(1.0, 4.0, 1.5, q, 0.7, {}),)), PSF(2.0, 5.0, 0.0))
-    fit, found = measure_by("fit", image, X0, Y0), measure_by(definition, image, X0, Y0)
-    np.testing.assert_array_equal(found.sma, fit.sma)
+    fit, other = measure_by("fit", image, X0, Y0), measure_by(definition, image, X0, Y0)
+    np.testing.assert_array_equal(other.sma, fit.sma)
     use = (fit.sma > 10.0) & (fit.sma < 50.0)
-    assert np.isfinite(found.intensity[use]).all()
-    assert np.median(np.abs(2.5 * np.log10(found.intensity / fit.intensity))[use]) < (
+    assert np.isfinite(other.intensity[use]).all()
+    assert np.median(np.abs(2.5 * np.log10(other.intensity / fit.intensity))[use]) < (
         0.004 if definition == "free" else 0.015
     )
-    assert np.median(np.abs(found.ellipticity - fit.ellipticity)[use]) < 0.015
-    turn = np.abs((found.pa - np.rad2deg(0.7) + 90.0) % 180.0 - 90.0)[use]
+    assert np.median(np.abs(other.ellipticity - fit.ellipticity)[use]) < 0.015
+    turn = np.abs((other.pa - np.rad2deg(0.7) + 90.0) % 180.0 - 90.0)[use]
     assert np.median(turn) < (1.0 if q < 0.8 else 4.0)
 
 
@@ -76,8 +76,8 @@ def test_free_ellipses_are_those_of_photutils():
             theirs = isophote.Ellipse(image, start).fit_image(minsma=2.0, maxsma=50.0, step=0.2)
         use = (fit.sma > 2.5) & (fit.sma < 0.95 * theirs.sma.max())
         light = np.interp(np.log(fit.sma[use]), np.log(theirs.sma[1:]), np.log10(theirs.intens[1:]))
-        for definition, found in truth.items():
-            apart[definition].append(float(np.median(np.abs(2.5 * (np.log10(found.intensity[use]) - light)))))
+        for definition, isophotes in truth.items():
+            apart[definition].append(float(np.median(np.abs(2.5 * (np.log10(isophotes.intensity[use]) - light)))))
     assert np.median(apart["free"]) < 0.01
     assert np.median(apart["free"]) < 0.5 * np.median(apart["fit"])
 

@@ -17,11 +17,11 @@ from p2p_keras.data.mocks.surveys import MIN_PHOTONS, draw_conditions
 
 def drawn(count=1500):
     """Conditions of many images of the mixture."""
-    found = []
+    conditions = []
     for index in range(count):
         name, survey = draw_survey("any", generator(1, index, Stream.GALAXY))
-        found.append(draw_conditions(name, survey, "r", generator(1, index, Stream.TELESCOPE)))
-    return found
+        conditions.append(draw_conditions(name, survey, "r", generator(1, index, Stream.TELESCOPE)))
+    return conditions
 
 
 def test_the_mixture_covers_scales_and_sampling():
@@ -43,10 +43,10 @@ def test_the_mixture_covers_scales_and_sampling():
 def test_every_preset_gives_images_as_sharp_and_deep_as_its_source_says(name):
     """A preset would be of another telescope than its name."""
     survey = SURVEYS[name]
-    found = [draw_conditions(name, survey, "r", generator(2, i, Stream.TELESCOPE)) for i in range(60)]
-    width = np.median([c.fwhm * c.pixel_scale for c in found])
+    conditions = [draw_conditions(name, survey, "r", generator(2, i, Stream.TELESCOPE)) for i in range(60)]
+    width = np.median([c.fwhm * c.pixel_scale for c in conditions])
     assert width == pytest.approx(max(survey.fwhm["r"], survey.min_fwhm * survey.pixel_scale), rel=0.06)
-    point = [5.0 * c.noise * np.sqrt(2.266) * c.fwhm for c in found]
+    point = [5.0 * c.noise * np.sqrt(2.266) * c.fwhm for c in conditions]
     depth = survey.zero_point - 2.5 * np.log10(np.median(point))
     assert depth == pytest.approx(survey.depth["r"], abs=0.1)
 

@@ -108,14 +108,14 @@ def test_bands_of_a_template(tmp_path):
     write_galaxy(images / "real-g.fits", scale=26.0, band="g")
     write_galaxy(images / "real-r.fits", scale=SCALE)
     prepare_templates(images, tmp_path / "cache")
-    found = Templates(tmp_path / "cache")
+    cache = Templates(tmp_path / "cache")
     rng = np.random.default_rng(1)
-    chosen = {band: found.choose(rng, band) for band in "gri"}
+    chosen = {band: cache.choose(rng, band) for band in "gri"}
     assert {band: template.name for band, template in chosen.items()} == {"g": "real-g", "r": "real-r", "i": "real-r"}
     canvas = Canvas(128, PSF(3.0, 3.0, 0.02), 0.396)
     profile = {}
     for band, template in chosen.items():
-        drawn = found.render(template, canvas, 63.5, 63.5, 9.0, 1000.0, 0.3, False, band)
+        drawn = cache.render(template, canvas, 63.5, 63.5, 9.0, 1000.0, 0.3, False, band)
         assert drawn.flux == pytest.approx(1000.0, rel=0.03)
         profile[band] = measure_truth(drawn.image, 63.5, 63.5)
     use = (profile["r"].sma > 4.0) & (profile["r"].sma < 30.0)
@@ -126,7 +126,7 @@ def test_bands_of_a_template(tmp_path):
     gradient = np.polyfit(np.log10(profile["r"].sma[use]), colour, 1)[0]
     assert gradient == pytest.approx(-0.07, abs=0.03)
     galaxies = {
-        band: simulate_galaxy("sdss", 6, 3, size=96, band=band, templates=found, template_share=1.0) for band in "gr"
+        band: simulate_galaxy("sdss", 6, 3, size=96, band=band, templates=cache, template_share=1.0) for band in "gr"
     }
     assert 0.1 < galaxies["g"].mag_total - galaxies["r"].mag_total < 1.1
 
@@ -139,10 +139,10 @@ def test_templates_with_dots_in_their_names_are_kept_apart(tmp_path):
     write_galaxy(images / "rings.v3.ngc1.r.fits", scale=20.0)
     write_galaxy(images / "rings.v3.ngc2.r.fits", scale=14.0)
     prepare_templates(images, tmp_path / "cache")
-    found = Templates(tmp_path / "cache")
-    kept = {template.name: np.load(tmp_path / "cache" / f"{template.name}.npy") for template in found.templates}
+    templates = Templates(tmp_path / "cache")
+    kept = {template.name: np.load(tmp_path / "cache" / f"{template.name}.npy") for template in templates.templates}
     assert len({image.tobytes() for image in kept.values()}) == 3
-    assert {template.galaxy for template in found.templates} == {"rings.v3.ngc1", "rings.v3.ngc2"}
+    assert {template.galaxy for template in templates.templates} == {"rings.v3.ngc1", "rings.v3.ngc2"}
 
 
 def test_scene_takes_its_share(templates):

@@ -16,9 +16,9 @@ def polar(texture: Texture, radius: float, angle: np.ndarray) -> np.ndarray:
 def test_field_has_mean_zero_and_unit_scatter(period):
     """`strength` would mean another contrast than it says, and discs would gain or lose light by their patches."""
     y, x = np.mgrid[-6:6:0.02, -6:6:0.02].astype(np.float32)
-    found = [Texture(seed, 0.5, period=period).values(x, y, np.hypot(x, y)) for seed in range(6)]
-    assert np.mean(found) == pytest.approx(0.0, abs=0.15)
-    assert np.std(found) == pytest.approx(1.0, abs=0.15)
+    fields = [Texture(seed, 0.5, period=period).values(x, y, np.hypot(x, y)) for seed in range(6)]
+    assert np.mean(fields) == pytest.approx(0.0, abs=0.15)
+    assert np.std(fields) == pytest.approx(1.0, abs=0.15)
 
 
 def test_no_seam_where_the_angle_jumps():

@@ -54,14 +54,14 @@ def test_agrees_with_photutils(kind):
     geometry = isophote.EllipseGeometry(x0, y0, 10.0, truth.ellipticity[at], np.deg2rad(truth.pa[at]))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = isophote.Ellipse(image, geometry).fit_image(
+        isophotes = isophote.Ellipse(image, geometry).fit_image(
             fix_center=True, minsma=2.0, maxsma=min(extent, 60.0), step=0.3, maxgerr=2.0, maxit=20
         )
-    sma, intensity = np.asarray(found.sma), np.asarray(found.intens)
+    sma, intensity = np.asarray(isophotes.sma), np.asarray(isophotes.intens)
     use = sma >= 2.0
     assert use.sum() > 6
     ours = measure_truth(image, x0, y0, sma=sma[use])
     error = np.abs(2.5 * np.log10(ours.intensity / intensity[use]))
     assert np.median(error) < 0.02
     assert np.quantile(error, 0.8) < 0.05
-    assert np.median(np.abs(ours.ellipticity - np.asarray(found.eps)[use])) < 0.02
+    assert np.median(np.abs(ours.ellipticity - np.asarray(isophotes.eps)[use])) < 0.02

@@ -67,10 +67,10 @@ def causes(report) -> dict[str, str]:
 def test_paper_layout(paper, tmp_path):
     """The data of the paper could not be trained on."""
     report = pack_rows(rows_of_paper_layout(paper), tmp_path / "out")
-    found = packed(tmp_path / "out")
-    assert set(found) == {f"{name} {band}" for name in ("A1", "A2", "B-3") for band in "gr"}
+    galaxies = packed(tmp_path / "out")
+    assert set(galaxies) == {f"{name} {band}" for name in ("A1", "A2", "B-3") for band in "gr"}
     assert report.failures == []
-    galaxy = found["B-3 g"]
+    galaxy = galaxies["B-3 g"]
     np.testing.assert_allclose(galaxy.mu, 18.0 + 0.2 * np.arange(30), rtol=1e-6)
     np.testing.assert_allclose(galaxy.sma, SCALE * np.arange(1, 31), rtol=1e-6)
     assert (galaxy.zero_point, galaxy.pixel_scale) == pytest.approx((ZERO_POINT, SCALE))
@@ -206,9 +206,9 @@ def test_names_of_digits_stay_names(tmp_path, ending):
     rows = "".join(f"{name}{comma}a.fits\n" for name in names)
     path = tmp_path / f"list.{ending}"
     path.write_text(f"Name{comma}file\n{rows}")
-    found = rows_of_catalogue(path, profiles=tmp_path)
-    assert [row.name for row in found] == names
-    assert found[0].profile is not None
+    from_catalogue = rows_of_catalogue(path, profiles=tmp_path)
+    assert [row.name for row in from_catalogue] == names
+    assert from_catalogue[0].profile is not None
 
 
 def read(path: Path):
@@ -278,10 +278,10 @@ def test_positions_are_found_on_frames(tmp_path):
     arguments = [str(tmp_path / "sky"), "--catalogue", str(tmp_path / "list.csv"), "--profiles", str(tmp_path / "sbs")]
     result = CliRunner().invoke(main, [*arguments, "--size", "64", "-o", str(out)])
     assert result.exit_code == 1, result.output
-    found = packed(out)
-    assert set(found) == {"one g", "one r", "two r"}
-    assert "a-r.fits" in found["one r"].origin and "b-r.fits" in found["two r"].origin
-    for galaxy in found.values():
+    galaxies = packed(out)
+    assert set(galaxies) == {"one g", "one r", "two r"}
+    assert "a-r.fits" in galaxies["one r"].origin and "b-r.fits" in galaxies["two r"].origin
+    for galaxy in galaxies.values():
         peak = np.unravel_index(np.nanargmax(galaxy.image), galaxy.image.shape)
         assert np.hypot(peak[0] - 32, peak[1] - 32) < 3
     assert "flat.fits: has no celestial WCS" in result.stderr
@@ -428,7 +428,7 @@ def test_a_full_disk_keeps_finished_shards_and_the_run_goes_on(paper, tmp_path):
         subprocess.run(["umount", "-l", str(out)], check=True)
 
 
-def test_wrong_usage_is_told(paper, tmp_path):
+def test_wrong_usage_gives_an_error(paper, tmp_path):
     """A command without images would do nothing and say nothing."""
     for arguments in ([], ["--layout", str(tmp_path)], ["--layout", str(paper), "--split", "train=2"]):
         result = CliRunner().invoke(main, [*arguments, "-o", str(tmp_path / "out")])

@@ -68,8 +68,8 @@ def test_static_shapes_where_training_repeats(spots):
 def test_every_galaxy_comes_once_an_epoch(spots):
     """Some galaxies would be seen twice and others never."""
     for options in ({}, {"shuffle": True}, {"shuffle": True, "augment": True, "deterministic": False}):
-        found = zero_points(make_dataset(spots, "train", batch_size=3, image_sizes=(64,), seed=1, **options))
-        assert sorted(found) == [20.0 + i for i in range(10)]
+        seen = zero_points(make_dataset(spots, "train", batch_size=3, image_sizes=(64,), seed=1, **options))
+        assert sorted(seen) == [20.0 + i for i in range(10)]
 
 
 def test_the_same_seed_gives_the_same_batches(spots):

@@ -164,8 +164,8 @@ def test_patterns_find_several_folders(folder):
     for name in ("sdss", "hsc"):
         (folder / name).mkdir()
         shutil.copy(find_shards(folder / "train-00000-of-00003.tfrecord")[0], folder / name / shard_name("train", 0, 1))
-    found = find_shards(folder / "[sh]*", "train")
-    assert [path.parent.name for path in found] == ["hsc", "sdss"]
+    shards = find_shards(folder / "[sh]*", "train")
+    assert [path.parent.name for path in shards] == ["hsc", "sdss"]
 
 
 def test_a_full_disk_keeps_what_is_finished(tmp_path, make_galaxy):

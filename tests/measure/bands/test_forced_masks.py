@@ -38,14 +38,14 @@ def test_masked_rings_are_no_lack_of_light(inner, outer, e):
     masked = pixels.copy()
     r = distance(e=e)
     masked[(r >= inner) & (r < outer)] = np.nan
-    found = measured(masked)
-    assert found.meta["mag_total"] == pytest.approx(whole["mag_total"], abs=0.01)
-    assert found.meta["r50"] == pytest.approx(whole["r50"], rel=0.01)
-    assert "masked_rings" in found.meta["flags"]
-    assert found.meta["quality"] >= 1
-    hidden = ~np.isfinite(found["mu"].value)
-    assert hidden.any() and np.array_equal(hidden, ~np.isfinite(found["intensity"].value))
-    assert np.isfinite(found["growth"].value).all()
+    profile = measured(masked)
+    assert profile.meta["mag_total"] == pytest.approx(whole["mag_total"], abs=0.01)
+    assert profile.meta["r50"] == pytest.approx(whole["r50"], rel=0.01)
+    assert "masked_rings" in profile.meta["flags"]
+    assert profile.meta["quality"] >= 1
+    hidden = ~np.isfinite(profile["mu"].value)
+    assert hidden.any() and np.array_equal(hidden, ~np.isfinite(profile["intensity"].value))
+    assert np.isfinite(profile["growth"].value).all()
     assert "masked_rings" not in whole["flags"]
 
 
@@ -69,10 +69,10 @@ def test_masked_pixels_do_not_reach_their_neighbours():
     """Pixels beside a masked core would be read with a dip that the mask itself makes."""
     masked = compact(mag=16.5, seed=1, noise=1e-5)
     masked[distance() < 2.5] = np.nan
-    found, whole = (measured(p)["mu"].value for p in (masked, compact(mag=16.5, seed=1, noise=1e-5)))
-    both = np.isfinite(found)
+    cut, whole = (measured(p)["mu"].value for p in (masked, compact(mag=16.5, seed=1, noise=1e-5)))
+    both = np.isfinite(cut)
     assert both.sum() > 20
-    np.testing.assert_allclose(found[both], whole[both], atol=0.02)
+    np.testing.assert_allclose(cut[both], whole[both], atol=0.02)
 
 
 def test_bands_find_their_own_flags():

@@ -156,10 +156,10 @@ def test_joint_ellipses_of_bands_on_other_grids():
     both = with_joint_ellipses(begun, {"joint": images["r"], **images}, "joint")
     right = exact_reference(images["r"], e=0.4, pa=30.0, last=20.0)
     seen = (both["sma"].value > 3.0) & (both["sma"].value < 14.0)
-    for found in (only_i, both):
-        np.testing.assert_allclose(found["ellipticity"][seen], 0.4, atol=0.02)
-        np.testing.assert_allclose(found["pa"].value[seen], right["pa"].value[seen], atol=1.5)
-        assert np.hypot(found.meta["x0"] - 63.5, found.meta["y0"] - 63.5) < 0.1
+    for profile in (only_i, both):
+        np.testing.assert_allclose(profile["ellipticity"][seen], 0.4, atol=0.02)
+        np.testing.assert_allclose(profile["pa"].value[seen], right["pa"].value[seen], atol=1.5)
+        assert np.hypot(profile.meta["x0"] - 63.5, profile.meta["y0"] - 63.5) < 0.1
 
 
 def test_matched_bands_have_one_colour():

@@ -95,19 +95,19 @@ def results(preset: str) -> dict[str, np.ndarray]:
     trainer.optimizer.build(trainer.trainable_variables)
     inputs, targets = batch()
     tested = trainer.test_on_batch(inputs, targets, return_dict=True)
-    found = {
+    arrays = {
         name if "/" in name else f"tested/{name}": np.asarray(keras.ops.convert_to_numpy(value), "float32")
         for name, value in tested.items()
     }
     for _ in range(STEPS):
         trained = trainer.train_on_batch(inputs, targets, return_dict=True)
-    found["trained/loss"] = np.asarray(trained["loss"], "float32")
+    arrays["trained/loss"] = np.asarray(trained["loss"], "float32")
     before = network.trainable_variables
-    found |= {
+    arrays |= {
         f"moved/{variable.path}": keras.ops.convert_to_numpy(average)
         for variable, average in zip(before, trainer.averages, strict=False)
     }
-    return found
+    return arrays
 
 
 if __name__ == "__main__":

@@ -43,9 +43,9 @@ def elsewhere(tmp_path_factory, environment_of_backend):
 def test_preset_gives_the_same_numbers(preset, elsewhere):
     """A user of another backend would measure other profiles, or train another network, with the same weights."""
     names = [name for name in elsewhere.files if name.startswith(f"{preset}/")]
-    found = reference.results(preset)
-    assert {f"{preset}/{name}" for name in found} == set(names)
-    for name, value in found.items():
+    here = reference.results(preset)
+    assert {f"{preset}/{name}" for name in here} == set(names)
+    for name, value in here.items():
         other = elsewhere[f"{preset}/{name}"]
         # 1e-4 mag is asked of profiles; a sum of losses over radii has the rounding of each.
         tolerance = {"atol": 1e-4} if name == "answer/mu" else {"rtol": 2e-3, "atol": 2e-4}

@@ -110,11 +110,11 @@ def test_signatures_and_their_types(loaded):
 
 def test_describe_tells_what_it_is(loaded):
     """Nobody could ask a running server which model it serves."""
-    told = {key: value.numpy() for key, value in loaded.signatures["describe"]().items()}
-    assert (told["model_name"], told["model_version"], told["training_data_hash"]) == (b"standin", 1, b"abc")
-    assert dict(zip(told["outputs"], told["units"], strict=True))[b"mu"] == b"mag / arcsec2"
-    assert told["radii_256_px"][0] == pytest.approx(0.5)
-    assert json.loads(told["card"])["summary"] == "A stand-in."
+    facts = {key: value.numpy() for key, value in loaded.signatures["describe"]().items()}
+    assert (facts["model_name"], facts["model_version"], facts["training_data_hash"]) == (b"standin", 1, b"abc")
+    assert dict(zip(facts["outputs"], facts["units"], strict=True))[b"mu"] == b"mag / arcsec2"
+    assert facts["radii_256_px"][0] == pytest.approx(0.5)
+    assert json.loads(facts["card"])["summary"] == "A stand-in."
 
 
 @pytest.mark.parametrize(
@@ -180,9 +180,9 @@ def test_onnx_file_describes_itself(exported):
     session = onnxruntime.InferenceSession(exported.parent / "model.onnx", providers=["CPUExecutionProvider"])
     assert {value.name: value.shape for value in session.get_inputs()}["image"] == ["batch", "height", "width"]
     assert {value.name for value in session.get_outputs()} == set(OUTPUTS)
-    told = session.get_modelmeta().custom_metadata_map
-    assert (told["model_name"], told["model_version"]) == ("standin", "1")
-    assert json.loads(told["units"])["growth"] == "mag"
+    description = session.get_modelmeta().custom_metadata_map
+    assert (description["model_name"], description["model_version"]) == ("standin", "1")
+    assert json.loads(description["units"])["growth"] == "mag"
 
 
 def test_onnx_masks_what_is_not_finite(exported):

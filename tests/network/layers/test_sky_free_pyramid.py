@@ -23,12 +23,12 @@ def image():
     return (galaxy + np.random.default_rng(RNG_SEED).normal(0, 1, (2, 128, 160))).astype("float32")
 
 
-def _finest(found, shape):
+def _finest(pyramid, shape):
     """The image that the pyramid's samples see, in its own unit, and its good share."""
     h, w = (-(-side // 64) * 64 for side in shape)
     cut = (slice(None), slice(shape[0]), slice(shape[1]))
-    flux, good = (found[name][:, : h * w].reshape(-1, h, w)[cut] for name in ("flux", "good"))
-    return flux / good - found["offset"][:, None, None], good
+    flux, good = (pyramid[name][:, : h * w].reshape(-1, h, w)[cut] for name in ("flux", "good"))
+    return flux / good - pyramid["offset"][:, None, None], good
 
 
 def test_a_small_level_stays(image):
@@ -43,7 +43,7 @@ def test_a_small_level_stays(image):
 def test_a_large_level_goes_exactly(image, constant):
     """A sky left in the image would reach the network, or take the faint light's digits with it."""
     first, moved = _pyramid(image + np.float32(-40)), _pyramid(image + np.float32(constant))
-    one, other = (_finest(found, image.shape[1:])[0] for found in (first, moved))
+    one, other = (_finest(pyramid, image.shape[1:])[0] for pyramid in (first, moved))
     np.testing.assert_allclose(other, one, atol=2e-7 * abs(constant) + 5e-5)
     np.testing.assert_allclose(moved["level"] - first["level"], constant + 40, rtol=1e-6, atol=1e-4)
     np.testing.assert_allclose(moved["log_noise"], first["log_noise"], atol=1e-3)
@@ -75,8 +75,8 @@ def _masked(shape, pattern):
 def test_noise_under_masks(image, pattern):
     """The unit of everything inside would be that of a few pixels, or none: no profile at all."""
     masked = np.where(_masked(image.shape[1:], pattern), np.nan, image)
-    whole, found = _pyramid(image), _pyramid(masked)
-    np.testing.assert_allclose(found["log_noise"], whole["log_noise"], atol=0.15)
+    whole, half = _pyramid(image), _pyramid(masked)
+    np.testing.assert_allclose(half["log_noise"], whole["log_noise"], atol=0.15)
 
 
 @pytest.mark.parametrize("pattern", ["grid", "column in 16", "a tenth", "half", "chip", "checkerboard"])
@@ -115,12 +115,12 @@ def test_empty_corners_are_no_data(image, sky):
     """Corners of exactly 0 in an image with its background would be taken for a deep hole in the sky."""
     y, x = np.mgrid[: image.shape[1], : image.shape[2]]
     corner = (x + y < 60) | (x + y > 240)
-    found = _pyramid(np.where(corner, 0, image + np.float32(sky)))
-    value, good = _finest(found, image.shape[1:])
+    pyramid = _pyramid(np.where(corner, 0, image + np.float32(sky)))
+    value, good = _finest(pyramid, image.shape[1:])
     assert good[:, corner].max() < 2e-3
     assert (good[:, ~corner] == 1).all()
     assert np.abs(value[:, corner]).max() < 5
-    np.testing.assert_allclose(found["level"], sky, atol=0.3)
+    np.testing.assert_allclose(pyramid["level"], sky, atol=0.3)
 
 
 def test_photons_on_zeros_are_data():
@@ -150,6 +150,6 @@ def test_others_of_the_batch_do_not_matter(image):
 @pytest.mark.parametrize("value", [np.nan, 0.0, 3.0, 1e30])
 def test_hopeless_images_stay_finite(value):
     """An image without data would poison its batch."""
-    found = _pyramid(np.full((2, 64, 64), value, "float32"))
-    for name, array in found.items():
+    pyramid = _pyramid(np.full((2, 64, 64), value, "float32"))
+    for name, array in pyramid.items():
         assert np.isfinite(array).all(), name

@@ -25,8 +25,8 @@ def predictor():
 @pytest.fixture(scope="module")
 def galaxies(predictor):
     """Well-resolved SDSS-like galaxies without masked pixels, whose sky can be seen and that the model measures."""
-    found = (simulate_galaxy("sdss", SEED, index) for index in range(60))
-    fit = (g for g in found if 15 < g.extent < 35 and g.mag_total < 16.5 and np.isfinite(g.image).all())
+    mocks = (simulate_galaxy("sdss", SEED, index) for index in range(60))
+    fit = (g for g in mocks if 15 < g.extent < 35 and g.mag_total < 16.5 and np.isfinite(g.image).all())
     drawn = list(islice(fit, 5))
     return [g for g, p in zip(drawn, _predict(predictor, drawn), strict=True) if _error(p, g) < 0.1]
 
@@ -182,12 +182,12 @@ def test_masks_of_any_pattern(predictor, galaxies, straight, pattern, sky):
         image[_hidden(pattern, image.shape, galaxy)] = np.nan
         return image
 
-    found = _predict(predictor, galaxies, masked)
-    for one, other in zip(straight, found, strict=True):
+    predicted = _predict(predictor, galaxies, masked)
+    for one, other in zip(straight, predicted, strict=True):
         difference, error = _differences(one, other)
         assert np.isfinite(difference).mean() > 0.8
         assert np.nanmedian(np.abs(difference) / error) < 1
-    errors = [_error(profile, galaxy) for profile, galaxy in zip(found, galaxies, strict=True)]
+    errors = [_error(profile, galaxy) for profile, galaxy in zip(predicted, galaxies, strict=True)]
     assert np.median(errors) < (0.06 if pattern == "half" else 0.035)
 
 

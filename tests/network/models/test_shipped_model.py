@@ -24,8 +24,8 @@ def predictor():
 @pytest.fixture(scope="module")
 def drawn():
     """Well-resolved galaxies of an SDSS-like survey whose images have no masked pixels."""
-    found = (simulate_galaxy("sdss", SEED, index) for index in range(60))
-    return list(islice((g for g in found if g.extent > 15 and g.mag_total < 16.5 and np.isfinite(g.image).all()), 8))
+    galaxies = (simulate_galaxy("sdss", SEED, index) for index in range(60))
+    return list(islice((g for g in galaxies if g.extent > 15 and g.mag_total < 16.5 and np.isfinite(g.image).all()), 8))
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +142,7 @@ def test_pixel_scale_by_binning(predictor, galaxies, straight):
         return image.reshape(side, 2, side, 2).sum(axis=(1, 3))
 
     coarse = _predict(predictor, galaxies, binned, pixel_scale=2 * galaxies[0].pixel_scale)
-    found = [_differences(one, other) for one, other in zip(straight, coarse, strict=True)]
+    differences = [_differences(one, other) for one, other in zip(straight, coarse, strict=True)]
     # Half the pixels of the PSF are gone too, so that one galaxy may well move by more than another.
-    assert np.median([np.nanmedian(np.abs(difference)) for difference, _ in found]) < 0.04
-    assert np.median([np.nanmedian(np.abs(difference) / error) for difference, error in found]) < 1.0
+    assert np.median([np.nanmedian(np.abs(difference)) for difference, _ in differences]) < 0.04
+    assert np.median([np.nanmedian(np.abs(difference) / error) for difference, error in differences]) < 1.0

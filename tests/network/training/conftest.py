@@ -156,19 +156,19 @@ def overfit():
         # One answer is there before TensorFlow's graph of it would be made; JAX takes minutes without one.
         answer = trainer.network if keras.config.backend() == "tensorflow" else trainer.network.predict_on_batch
         with trainer.averaged():
-            found = {name: keras.ops.convert_to_numpy(value) for name, value in answer(inputs).items()}
+            answers = {name: keras.ops.convert_to_numpy(value) for name, value in answer(inputs).items()}
         true = {name: np.asarray(value) for name, value in targets.items()}
-        length = found["ellipticity"] / (2.0 - found["ellipticity"])
-        e = length * np.exp(2j * np.deg2rad(found["pa"]))
+        length = answers["ellipticity"] / (2.0 - answers["ellipticity"])
+        e = length * np.exp(2j * np.deg2rad(answers["pa"]))
         rings = true["known"] & true["within"]
 
         def typical(error, use):
             return float(np.mean([np.median(values[chosen]) for values, chosen in zip(error, use, strict=True)]))
 
         return {
-            "mu": typical(np.abs(found["mu"] - true["mu"]), rings & (true["mu"] <= units.FAINT_MU)),
+            "mu": typical(np.abs(answers["mu"] - true["mu"]), rings & (true["mu"] <= units.FAINT_MU)),
             "ellipse": typical(np.abs(e - (true["e1"] + 1j * true["e2"])), rings & true["geometry_known"]),
-            "centre": float(np.mean(np.hypot(found["x0"] - true["x0"], found["y0"] - true["y0"]))),
+            "centre": float(np.mean(np.hypot(answers["x0"] - true["x0"], answers["y0"] - true["y0"]))),
         }
 
     return train

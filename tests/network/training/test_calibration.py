@@ -84,8 +84,8 @@ def test_all_other_uncertainties_become_honest():
     e[..., 0] = 0.3
     of_galaxy = np.zeros((count, 3), "float32")
     inputs = {"of_rings": np.zeros((*shape, 2), "float32"), "of_galaxy": of_galaxy, "e": e}
-    said = {name: np.asarray(v) for name, v in _Doubtful().layer(*(inputs[n] for n in inputs)).items()}
-    true_e = e + 2.0 * said["e_scale"][..., None] * rng.laplace(size=e.shape)
+    errors = {name: np.asarray(v) for name, v in _Doubtful().layer(*(inputs[n] for n in inputs)).items()}
+    true_e = e + 2.0 * errors["e_scale"][..., None] * rng.laplace(size=e.shape)
     sma = np.tile(radii.grid_px(128.0), (count, 1)).astype("float32")
     mu = np.full(shape, 21.0, "float32") + 0.05 * np.arange(radii.NUM_RADII, dtype="float32")
     length = np.hypot(true_e[..., 0], true_e[..., 1])
@@ -107,9 +107,9 @@ def test_all_other_uncertainties_become_honest():
         "mu": mu + np.where(rng.random(count) < 0.15, 0.5, 0.0)[:, None].astype("float32"),
         "ellipticity": 2.0 * e[..., 0] / (1.0 + e[..., 0]),
         "pa": np.zeros(shape, "float32"),
-        "growth": (true_growth + 2.0 * said["growth_scale"] * rng.laplace(size=shape)).astype("float32"),
-        **{name: 2.0 * said["centre_scale"] * rng.laplace(size=count) for name in ("x0", "y0")},
-        "mag_total": 2.0 * said["mag_scale"] * rng.laplace(size=count),
+        "growth": (true_growth + 2.0 * errors["growth_scale"] * rng.laplace(size=shape)).astype("float32"),
+        **{name: 2.0 * errors["centre_scale"] * rng.laplace(size=count) for name in ("x0", "y0")},
+        "mag_total": 2.0 * errors["mag_scale"] * rng.laplace(size=count),
     }
     error, weight = (np.asarray(v) for v in growth_errors(targets, answers))
     # Of the true curve of growth the graph gives what numpy gives.

@@ -60,11 +60,12 @@ def test_reports_for_other_programs(monkeypatch):
     screen = io.StringIO()
     monkeypatch.setattr(sys, "stderr", JsonLines(screen))
     train(EpochProgress(2, 4, 16), 2, [0.05, float("nan")])
-    told = [json.loads(line) for line in screen.getvalue().splitlines()]
-    assert {event["event"] for event in told} == {"progress"}
-    assert (told[0]["doing"], told[0]["unit"], told[0]["total"], told[0]["loss"]) == ("training", "images", 128, 2.5)
-    assert (told[-1]["done"], told[-1]["epoch"], told[-1]["epochs"], told[-1]["seconds_left"]) == (128, 2, 2, 0.0)
-    assert (told[-1]["held_out_error"], told[-1]["best"]) == (None, 0.05)
+    reports = [json.loads(line) for line in screen.getvalue().splitlines()]
+    assert {event["event"] for event in reports} == {"progress"}
+    first, last = reports[0], reports[-1]
+    assert (first["doing"], first["unit"], first["total"], first["loss"]) == ("training", "images", 128, 2.5)
+    assert (last["done"], last["epoch"], last["epochs"], last["seconds_left"]) == (128, 2, 2, 0.0)
+    assert (last["held_out_error"], last["best"]) == (None, 0.05)
 
 
 def test_held_out_galaxies_are_seen_in_tensorboard(shards, tmp_path, monkeypatch):
@@ -89,9 +90,9 @@ def test_held_out_galaxies_are_seen_in_tensorboard(shards, tmp_path, monkeypatch
         pictures.on_epoch_end(epoch)
     assert drawn == [(4, True), (4, True)]
     events = [Event.FromString(bytes(r)) for path in tmp_path.glob("pictures/*") for r in read_records(path)]
-    found = {event.step: value for event in events for value in event.summary.value}
-    assert sorted(found) == [2, 3]
-    width, height, png = (found[3].tensor.string_val[i] for i in range(3))
+    summaries = {event.step: value for event in events for value in event.summary.value}
+    assert sorted(summaries) == [2, 3]
+    width, height, png = (summaries[3].tensor.string_val[i] for i in range(3))
     assert int(width) > 200 and int(height) > 400 and len(png) > 20_000  # 9 kB without a galaxy
 
 
@@ -107,8 +108,8 @@ def test_a_resumed_run_knows_its_best(tmp_path, capsys):
     shown.on_train_batch_end(0, {"loss": 1.0})
     shown.on_epoch_end(3, {"loss": 1.0, "val_error_bright": 0.05})
     shown.on_train_end()
-    assert "epoch 4 of 4" in (said := capsys.readouterr().err)
-    assert "held-out error 0.0500 mag (best 0.0300)" in said
+    assert "epoch 4 of 4" in (printed := capsys.readouterr().err)
+    assert "held-out error 0.0500 mag (best 0.0300)" in printed
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(30, "30 s left"), (600, "10 min left"), (7200, "2.0 h left")])

@@ -152,13 +152,13 @@ def test_moving_average_is_that_of_the_weights(trained, four):
         momentum = min(trainer.ema, (2.0 + steps + step) / (11.0 + steps + step))
         present = arrays(trainer.averaged_variables)
         averages = [momentum * a + (1.0 - momentum) * p for a, p in zip(averages, present, strict=True)]
-    for mine, found in zip(averages, arrays(trainer.averages), strict=True):
-        np.testing.assert_allclose(found, mine, rtol=1e-5, atol=1e-6)
+    for mine, theirs in zip(averages, arrays(trainer.averages), strict=True):
+        np.testing.assert_allclose(theirs, mine, rtol=1e-5, atol=1e-6)
     with trainer.averaged():
-        for mine, found in zip(averages, arrays(trainer.averaged_variables), strict=True):
-            np.testing.assert_allclose(found, mine, rtol=1e-5, atol=1e-6)
-    for mine, found in zip(present, arrays(trainer.averaged_variables), strict=True):
-        np.testing.assert_array_equal(found, mine)
+        for mine, theirs in zip(averages, arrays(trainer.averaged_variables), strict=True):
+            np.testing.assert_allclose(theirs, mine, rtol=1e-5, atol=1e-6)
+    for mine, theirs in zip(present, arrays(trainer.averaged_variables), strict=True):
+        np.testing.assert_array_equal(theirs, mine)
     assert any(np.abs(a - p).max() > 1e-4 for a, p in zip(averages, present, strict=True))
 
 

@@ -86,7 +86,7 @@ def test_a_part_is_trained_alone(shards, tmp_path, eagerly):
         small_config(shards, tmp_path, part="sky")
 
 
-def test_wrong_use_is_said(shards, tmp_path):
+def test_wrong_use_gives_an_error(shards, tmp_path):
     """A typing error would cost a night, or end in a traceback."""
     from p2p_keras.network.training.run import fit
 

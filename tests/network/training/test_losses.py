@@ -40,8 +40,8 @@ def test_the_end_of_a_profile_has_no_preference(batch):
         tensors = (
             {name: keras.ops.convert_to_tensor(value) for name, value in part.items()} for part in (inputs, targets)
         )
-        said = answers | {"mu": (bright + shift).astype("float32")}
-        terms = loss_terms(*tensors, {name: keras.ops.convert_to_tensor(value) for name, value in said.items()})
+        shifted = answers | {"mu": (bright + shift).astype("float32")}
+        terms = loss_terms(*tensors, {name: keras.ops.convert_to_tensor(value) for name, value in shifted.items()})
         return float(terms["mu"])
 
     assert loss(0.2) == pytest.approx(loss(1.3), rel=1e-3)

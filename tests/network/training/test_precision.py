@@ -31,10 +31,10 @@ def data(shards, batch_size=4, **settings):
 @pytest.fixture(scope="module")
 def curve_in_float32(faint_shards, seed_shift):
     """Loss curves are computed once for each preset."""
-    found = {}
+    curves = {}
 
     def curve(preset, policy="float32"):
-        if (preset, policy) not in found:
+        if (preset, policy) not in curves:
             keras.utils.set_random_seed(seed_shift)  # what is put off by chance while training is put off alike
             trainer = trainer_of(preset, precision=policy)
             start = np.random.default_rng(seed_shift)
@@ -42,8 +42,8 @@ def curve_in_float32(faint_shards, seed_shift):
                 variable.assign(start.normal(0, 0.7 / max(1, np.prod(variable.shape[:-1])) ** 0.5, variable.shape))
             trainer.reset_averages()
             history = trainer.fit(data(faint_shards, repeat=True), epochs=EPOCHS, steps_per_epoch=STEPS, verbose=0)
-            found[preset, policy] = np.array(history.history["mu"]), trainer
-        return found[preset, policy]
+            curves[preset, policy] = np.array(history.history["mu"]), trainer
+        return curves[preset, policy]
 
     return curve
 
@@ -54,13 +54,13 @@ def curve_in_float32(faint_shards, seed_shift):
 def test_loss_curves_match(preset, policy, curve_in_float32, faint_shards):
     """Training in half precision would be faster and worse."""
     expected, _ = curve_in_float32(preset)
-    found, trainer = curve_in_float32(preset, policy)
+    curve, trainer = curve_in_float32(preset, policy)
     assert expected[-1] < 0.7 * expected[0], "nothing was learned, so nothing is compared"
     # Half precision reaches a steep part of the curve some steps earlier or later, so whole curves are compared: their
     # means, in units of the curve's height. At most 0.07 was seen (seeds, oneDNN on and
     # off); one that learns nothing differs by 0.3.
-    assert found[-1] < 0.8 * found[0]
-    assert abs(np.mean(found) - np.mean(expected)) < 0.15 * expected.max()
+    assert curve[-1] < 0.8 * curve[0]
+    assert abs(np.mean(curve) - np.mean(expected)) < 0.15 * expected.max()
     inputs, _ = next(iter(data(faint_shards)))
     for name, value in trainer.network(inputs, training=False).items():
         assert value.dtype == tf.float32, name

@@ -103,17 +103,17 @@ def test_teachers_tell_the_truth_as_often_as_they_should(faint_shards):
 
     teaching = Teaching(network, "sequence", 1)
     truth = teaching.truth(many, many)
-    told = np.asarray(teaching.tokens(truth, 0.0))
-    whole = np.isfinite(told).any(1)
+    tokens = np.asarray(teaching.tokens(truth, 0.0))
+    whole = np.isfinite(tokens).any(1)
     assert whole.mean() == pytest.approx(SEQUENCE_SHARE, abs=0.06)
-    np.testing.assert_array_equal(np.isfinite(told), whole[:, None] & known)
-    np.testing.assert_array_equal(told[whole & known.all(1)], caption[whole & known.all(1)])
+    np.testing.assert_array_equal(np.isfinite(tokens), whole[:, None] & known)
+    np.testing.assert_array_equal(tokens[whole & known.all(1)], caption[whole & known.all(1)])
 
     scheduled = Teaching(build_network("pix2prof", width=1 / 16), "scheduled", 100)
     for step, share in ((0.0, 1.0), (60.0, 0.4), (150.0, 0.0)):
-        told = np.isfinite(np.asarray(scheduled.tokens(truth, step)))
-        assert told[known].mean() == pytest.approx(share, abs=0.02)
-        assert not told[~known].any()
+        tokens = np.isfinite(np.asarray(scheduled.tokens(truth, step)))
+        assert tokens[known].mean() == pytest.approx(share, abs=0.02)
+        assert not tokens[~known].any()
 
 
 @pytest.mark.parametrize("preset", ["isophote", "pix2prof"])

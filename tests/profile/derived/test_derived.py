@@ -35,18 +35,18 @@ def sersic_profile(n=1.0, re=8.0, mu_e=22.0, *, mu_err=0.02, last=40.0, q=0.7, b
 
 def laws_of(arrays):
     """Fits of one profile with a half-light radius of 8 arcsec, from 1.2 arcsec outward."""
-    [found] = laws_of_many({key: values[None] for key, values in arrays.items()}, np.array([8.0]), np.array([1.2]))
-    return found
+    [laws] = laws_of_many({key: values[None] for key, values in arrays.items()}, np.array([8.0]), np.array([1.2]))
+    return laws
 
 
 @pytest.mark.parametrize("n", [0.7, 1.0, 2.5, 4.0])
 def test_sersic_law_is_found_again(n):
     """Indices, radii and surface brightnesses of every galaxy would be wrong."""
-    found = laws_of(plain_arrays(sersic_profile(n)))
-    assert found["sersic_n"] == pytest.approx(n, rel=1e-3)
-    assert found["sersic_re"] == pytest.approx(8.0, rel=1e-3)
-    assert found["sersic_mu_e"] == pytest.approx(22.0, abs=1e-3)
-    assert found["sersic_rms"] < 1e-3
+    laws = laws_of(plain_arrays(sersic_profile(n)))
+    assert laws["sersic_n"] == pytest.approx(n, rel=1e-3)
+    assert laws["sersic_re"] == pytest.approx(8.0, rel=1e-3)
+    assert laws["sersic_mu_e"] == pytest.approx(22.0, abs=1e-3)
+    assert laws["sersic_rms"] < 1e-3
 
 
 @pytest.mark.parametrize("n", [0.4, 0.5, 1.0, 4.0, 10.0])
@@ -70,9 +70,9 @@ def test_slopes_of_sersics_law(n):
 
 def test_exponential_disc_is_found_again():
     """Scale lengths would be off by the b_n of Sersic's law, or by 2.5 / ln 10."""
-    found = laws_of(plain_arrays(sersic_profile(1.0)))
-    assert found["disc_h"] == pytest.approx(8.0 / 1.67835, rel=1e-3)
-    assert found["disc_mu0"] == pytest.approx(22.0 - 1.0857 * 1.67835, abs=2e-3)
+    laws = laws_of(plain_arrays(sersic_profile(1.0)))
+    assert laws["disc_h"] == pytest.approx(8.0 / 1.67835, rel=1e-3)
+    assert laws["disc_mu0"] == pytest.approx(22.0 - 1.0857 * 1.67835, abs=2e-3)
 
 
 def test_a_law_that_does_not_fit_is_nan():
@@ -166,11 +166,11 @@ def test_completing_again_corrects_once(again):
 def test_another_extinction_takes_the_place_of_the_first():
     """A wrong extinction couldn't be mended: the second would be added to the first."""
     wrong = complete_profile(sersic_profile(), DerivedSettings(extinction=0.5))
-    mended, none = (complete_profile(wrong, DerivedSettings(extinction=value)) for value in (0.2, 0.0))
-    np.testing.assert_allclose(mended["mu"].value, sersic_profile()["mu"].value - 0.2)
+    corrected, none = (complete_profile(wrong, DerivedSettings(extinction=value)) for value in (0.2, 0.0))
+    np.testing.assert_allclose(corrected["mu"].value, sersic_profile()["mu"].value - 0.2)
     np.testing.assert_allclose(none["mu"].value, sersic_profile()["mu"].value)
-    assert (mended.meta["extinction"], none.meta["extinction"]) == (0.2, 0.0)
-    assert mended.meta["mag_total"] == pytest.approx(sersic_profile().meta["mag_total"] - 0.2)
+    assert (corrected.meta["extinction"], none.meta["extinction"]) == (0.2, 0.0)
+    assert corrected.meta["mag_total"] == pytest.approx(sersic_profile().meta["mag_total"] - 0.2)
 
 
 def test_completing_again_keeps_the_redshift():
@@ -208,14 +208,14 @@ def test_uncertainties_with_draws_that_lack_a_value():
     """An isophote that some draws never reach would have a wrong error, or spoil those of other quantities."""
     profile = plain_arrays(sersic_profile(mu_err=0.3))
     level = float(profile["mu"][-1]) - 0.15  # about a third of the draws stay brighter at the last radius
-    found = derived_quantities(profile, float(profile["growth"][-1]) - 0.01, (22.0, level))
+    quantities = derived_quantities(profile, float(profile["growth"][-1]) - 0.01, (22.0, level))
     draws = draw_profiles(profile["sma"], profile["mu"], profile["mu_err"])
     for isophote in (22.0, level):
         radii = isophotal_radii(profile["sma"], draws, isophote)
         reached = radii[np.isfinite(radii)]
         assert (reached.size == NUM_DRAWS) == (isophote == 22.0)
         low, high = np.percentile(reached, [15.87, 84.13])
-        assert found[f"r_iso{isophote:g}_err"] == pytest.approx(0.5 * (high - low), rel=1e-12)
+        assert quantities[f"r_iso{isophote:g}_err"] == pytest.approx(0.5 * (high - low), rel=1e-12)
     assert np.isnan(
         derived_quantities(profile, 15.0, (profile["mu"][-1] + 1.0,))[f"r_iso{profile['mu'][-1] + 1:g}_err"]
     )

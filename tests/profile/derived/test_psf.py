@@ -27,8 +27,8 @@ def seen(n, re, q):
     middle = (SIZE - 1) / 2
     largest = min(6.0 * re / SCALE, 0.45 * SIZE)
     ellipses = fit_isophotes(pixels, Shape(middle, middle, re / SCALE, 1 - q, 30.0), radii_to(largest), fix_centre=True)
-    found = measure_ellipses(pixels, ellipses)
-    mu = 22.5 - 2.5 * np.log10(np.maximum(found.intensity, 1e-12) / SCALE**2)
+    photometry = measure_ellipses(pixels, ellipses)
+    mu = 22.5 - 2.5 * np.log10(np.maximum(photometry.intensity, 1e-12) / SCALE**2)
     arrays = {"sma": ellipses.sma * SCALE, "mu": mu, "mu_err": np.full(mu.size, 0.01)}
     return arrays | {"ellipticity": ellipses.ellipticity}, Psf.of_array(star, SCALE)
 
@@ -40,9 +40,9 @@ def test_n_and_re_of_small_galaxies(n, ratio, q):
     """Small galaxies would come out too large and, if steep, too flat: n to 10 %, re to 5 %."""
     re = ratio * FWHM
     arrays, psf = seen(n, re, q)
-    found = fit_with_psf(arrays, re, psf)
-    assert found["sersic_n"] == pytest.approx(n, rel=0.10)
-    assert found["sersic_re"] == pytest.approx(re, rel=0.05)
+    fit = fit_with_psf(arrays, re, psf)
+    assert fit["sersic_n"] == pytest.approx(n, rel=0.10)
+    assert fit["sersic_re"] == pytest.approx(re, rel=0.05)
     if (n, ratio) == (4.0, 1.5):
         columns = {key: np.asarray(values)[None] for key, values in arrays.items()}
         [without] = laws_of_many(columns, np.array([re]), np.array([inner_limit(SCALE, FWHM)]))
@@ -52,19 +52,19 @@ def test_n_and_re_of_small_galaxies(n, ratio, q):
 def test_the_disc_of_a_small_spiral():
     """The scale length of a disc of two FWHM would be too long."""
     arrays, psf = seen(1.0, 1.5 * FWHM, 0.7)
-    found = fit_with_psf(arrays, 1.8 * FWHM, psf)
-    assert found["disc_h"] == pytest.approx(1.5 * FWHM / 1.678, rel=0.03)
-    assert found["r50_psf_free"] < 1.8 * FWHM
+    fit = fit_with_psf(arrays, 1.8 * FWHM, psf)
+    assert fit["disc_h"] == pytest.approx(1.5 * FWHM / 1.678, rel=0.03)
+    assert fit["r50_psf_free"] < 1.8 * FWHM
 
 
 def test_the_psf_does_nothing_far_out():
     """The outskirts of a galaxy would be changed by what smears its centre."""
     psf = Psf.of_fwhm(1.0)
     sma = np.array([0.2, 1.0, 4.0, 9.0, 30.0])
-    found = dimming(psf, 1.0, 5.0, 0.3, sma, np.full(5, 0.3))
-    assert found[0] > 0.01
-    assert abs(found[2]) < 0.01
-    assert (found[3:] == 0.0).all()
+    change = dimming(psf, 1.0, 5.0, 0.3, sma, np.full(5, 0.3))
+    assert change[0] > 0.01
+    assert abs(change[2]) < 0.01
+    assert (change[3:] == 0.0).all()
 
 
 def test_psfs_of_any_sampling(tmp_path):

@@ -39,28 +39,28 @@ def petrosian(n):
 @pytest.mark.parametrize("n", [1.0, 2.0, 4.0])
 def test_petrosian_by_the_definition_of_sdss(n):
     """Samples cut by Petrosian magnitudes could not be compared with SDSS's."""
-    found = survey_quantities(sersic(n, last=60.0), MAG, RE)
+    quantities = survey_quantities(sersic(n, last=60.0), MAG, RE)
     radius = petrosian(n)
-    assert found["petro_radius"] == pytest.approx(radius, rel=0.02)
-    assert found["petro_mag"] == pytest.approx(MAG - 2.5 * np.log10(share(2 * radius, n)), abs=0.03)
+    assert quantities["petro_radius"] == pytest.approx(radius, rel=0.02)
+    assert quantities["petro_mag"] == pytest.approx(MAG - 2.5 * np.log10(share(2 * radius, n)), abs=0.03)
     half = brentq(lambda r: share(r, n) - 0.5 * share(2 * radius, n), 0.1, 10 * RE)
-    assert found["petro_r50"] == pytest.approx(half, rel=0.02)
-    assert found["petro_concentration"] == pytest.approx({1.0: 2.3, 2.0: 2.75, 4.0: 3.35}[n], abs=0.2)
-    assert found["c42"] == pytest.approx({1.0: 2.7, 2.0: 3.5, 4.0: 4.4}[n], abs=0.35)
+    assert quantities["petro_r50"] == pytest.approx(half, rel=0.02)
+    assert quantities["petro_concentration"] == pytest.approx({1.0: 2.3, 2.0: 2.75, 4.0: 3.35}[n], abs=0.2)
+    assert quantities["c42"] == pytest.approx({1.0: 2.7, 2.0: 3.5, 4.0: 4.4}[n], abs=0.35)
 
 
 def test_kron_of_a_disc():
     """The Kron radius of an exponential is two scale lengths."""
-    found = survey_quantities(sersic(1.0, last=40.0), MAG, RE)
-    assert found["kron_radius"] == pytest.approx(2 * RE / 1.678, rel=0.03)
-    assert found["kron_mag"] == pytest.approx(MAG - 2.5 * np.log10(share(5 * RE / 1.678, 1.0)), abs=0.03)
+    quantities = survey_quantities(sersic(1.0, last=40.0), MAG, RE)
+    assert quantities["kron_radius"] == pytest.approx(2 * RE / 1.678, rel=0.03)
+    assert quantities["kron_mag"] == pytest.approx(MAG - 2.5 * np.log10(share(5 * RE / 1.678, 1.0)), abs=0.03)
 
 
 def test_apertures_beyond_the_last_radius():
     """Where a profile ends before two Petrosian radii there would be no magnitude."""
-    found = survey_quantities(sersic(1.0, last=14.0), MAG, RE)
-    assert found["petro_radius"] == pytest.approx(petrosian(1.0), rel=0.03)
-    assert found["petro_mag"] == pytest.approx(MAG, abs=0.04)
+    quantities = survey_quantities(sersic(1.0, last=14.0), MAG, RE)
+    assert quantities["petro_radius"] == pytest.approx(petrosian(1.0), rel=0.03)
+    assert quantities["petro_mag"] == pytest.approx(MAG, abs=0.04)
 
 
 def test_errors_follow_those_of_the_profile():
@@ -72,8 +72,8 @@ def test_errors_follow_those_of_the_profile():
 
 def test_mean_surface_brightness():
     """<mu>_e of a galaxy of known magnitude and size."""
-    found = survey_quantities(sersic(1.0, e=0.5), MAG, RE)
-    assert found["mu_mean_r50"] == pytest.approx(MAG + 2.5 * np.log10(2 * np.pi * RE**2 * 0.5), abs=1e-6)
+    quantities = survey_quantities(sersic(1.0, e=0.5), MAG, RE)
+    assert quantities["mu_mean_r50"] == pytest.approx(MAG + 2.5 * np.log10(2 * np.pi * RE**2 * 0.5), abs=1e-6)
 
 
 def test_a_bar_is_found_and_an_inclined_disc_is_none():
@@ -81,9 +81,9 @@ def test_a_bar_is_found_and_an_inclined_disc_is_none():
     sma = np.geomspace(0.5, 40.0, 50)
     bar = np.interp(np.log(sma), np.log([0.5, 8.0, 11.0, 40.0]), [0.1, 0.6, 0.2, 0.25])
     pa = np.where(sma < 9.0, 30.0, 120.0)
-    found = bar_of({"sma": sma, "ellipticity": bar, "pa": pa}, 1.0)
-    assert found["bar_radius"] == pytest.approx(8.0, rel=0.1)
-    assert found["bar_strength"] == pytest.approx(0.3, abs=0.1)
+    figures = bar_of({"sma": sma, "ellipticity": bar, "pa": pa}, 1.0)
+    assert figures["bar_radius"] == pytest.approx(8.0, rel=0.1)
+    assert figures["bar_strength"] == pytest.approx(0.3, abs=0.1)
     disc = np.interp(np.log(sma), np.log([0.5, 10.0, 40.0]), [0.05, 0.5, 0.5])
     assert np.isnan(bar_of({"sma": sma, "ellipticity": disc, "pa": np.full(50, 30.0)}, 1.0)["bar_radius"])
     twisted = bar_of({"sma": sma, "ellipticity": bar, "pa": np.linspace(0, 170, 50)}, 1.0)
@@ -119,13 +119,13 @@ def test_errors_of_a_bar_are_its_scatter():
     """A bar's length and strength would be quoted without saying that another exposure gives others."""
     sma = np.geomspace(1.0, 40.0, 40)
     shapes = 0.15 + 0.4 * np.exp(-0.5 * (np.log(sma / 8.0) / 0.4) ** 2)
-    noise, rng, found = 0.02, np.random.default_rng(4), []
+    noise, rng, figures = 0.02, np.random.default_rng(4), []
     for _ in range(200):
         seen = {"sma": sma, "ellipticity": shapes + noise * rng.normal(size=40), "pa": 30.0 + rng.normal(size=40)}
         known = {"ellipticity_err": np.full(40, noise), "pa_err": np.ones(40)}
-        found.append(bar_of(seen | known, 1.0))
+        figures.append(bar_of(seen | known, 1.0))
     for name in ("bar_radius", "bar_strength", "bar_ellipticity"):
-        values, errors = (np.array([bar[key] for bar in found]) for key in (name, f"{name}_err"))
+        values, errors = (np.array([bar[key] for bar in figures]) for key in (name, f"{name}_err"))
         assert 0.4 < np.nanstd(values) / np.nanmedian(errors) < 2.0, name
     alone = bar_of(seen, 1.0)
     assert np.isnan(alone["bar_strength_err"])

@@ -24,13 +24,13 @@ def galaxy(x0=97.3, y0=94.2, noise=0.05, seed=0):
 
 def test_centre_shape_and_angle_are_found():
     """Labels would be those of other ellipses than the galaxy's."""
-    found = fit_isophotes(galaxy(), Shape(95.0, 96.0, 20.0, 0.2, 80.0), radii_to(60.0))
-    assert np.hypot(found.x0[0] - 97.3, found.y0[0] - 94.2) < 0.1
-    outer = (found.sma > 42.0) & (found.sma < 55.0)
-    np.testing.assert_allclose(found.ellipticity[outer], 0.5, atol=0.03)
-    np.testing.assert_allclose(found.pa[outer], 40.0, atol=2.0)
-    inner = (found.sma > 2.0) & (found.sma < 5.0)
-    assert (found.ellipticity[inner] < 0.2).all()
+    fit = fit_isophotes(galaxy(), Shape(95.0, 96.0, 20.0, 0.2, 80.0), radii_to(60.0))
+    assert np.hypot(fit.x0[0] - 97.3, fit.y0[0] - 94.2) < 0.1
+    outer = (fit.sma > 42.0) & (fit.sma < 55.0)
+    np.testing.assert_allclose(fit.ellipticity[outer], 0.5, atol=0.03)
+    np.testing.assert_allclose(fit.pa[outer], 40.0, atol=2.0)
+    inner = (fit.sma > 2.0) & (fit.sma < 5.0)
+    assert (fit.ellipticity[inner] < 0.2).all()
 
 
 def test_stars_and_gaps_are_left_out():
@@ -39,25 +39,25 @@ def test_stars_and_gaps_are_left_out():
     pixels = galaxy() + 50.0 * np.exp(-0.5 * ((x - 120.0) ** 2 + (y - 100.0) ** 2) / 2.0**2)
     mask = np.zeros(pixels.shape, dtype=bool)
     mask[:, 60:72] = True
-    found = fit_isophotes(pixels, Shape(97.0, 94.0, 20.0, 0.3, 50.0), radii_to(50.0), mask=mask)
+    fit = fit_isophotes(pixels, Shape(97.0, 94.0, 20.0, 0.3, 50.0), radii_to(50.0), mask=mask)
     clean = fit_isophotes(galaxy(), Shape(97.0, 94.0, 20.0, 0.3, 50.0), radii_to(50.0))
-    assert np.hypot(found.x0[0] - clean.x0[0], found.y0[0] - clean.y0[0]) < 0.1
-    assert np.median(np.abs(found.ellipticity - clean.ellipticity)) < 0.01
-    assert np.abs(found.ellipticity - clean.ellipticity)[found.sma > 8].max() < 0.06
+    assert np.hypot(fit.x0[0] - clean.x0[0], fit.y0[0] - clean.y0[0]) < 0.1
+    assert np.median(np.abs(fit.ellipticity - clean.ellipticity)) < 0.01
+    assert np.abs(fit.ellipticity - clean.ellipticity)[fit.sma > 8].max() < 0.06
 
 
 def test_geometry_is_continued_into_the_noise():
     """Beyond the light, ellipses would follow the noise."""
-    found = fit_isophotes(galaxy(noise=0.3), Shape(97.0, 94.0, 20.0, 0.3, 50.0), radii_to(90.0))
-    beyond = found.sma > 60.0
-    assert np.ptp(found.ellipticity[beyond]) < 0.1
+    fit = fit_isophotes(galaxy(noise=0.3), Shape(97.0, 94.0, 20.0, 0.3, 50.0), radii_to(90.0))
+    beyond = fit.sma > 60.0
+    assert np.ptp(fit.ellipticity[beyond]) < 0.1
 
 
 def test_a_known_centre_is_kept():
     """A centre that was given would be moved."""
-    found = fit_isophotes(galaxy(), Shape(96.0, 94.0, 20.0, 0.3, 50.0), radii_to(50.0), fix_centre=True)
-    assert (found.x0 == 96.0).all()
-    assert (found.y0 == 94.0).all()
+    fit = fit_isophotes(galaxy(), Shape(96.0, 94.0, 20.0, 0.3, 50.0), radii_to(50.0), fix_centre=True)
+    assert (fit.x0 == 96.0).all()
+    assert (fit.y0 == 94.0).all()
 
 
 def test_bands_together_scatter_less_than_each_alone():
@@ -71,8 +71,8 @@ def test_bands_together_scatter_less_than_each_alone():
         bands = {"g": 10.0 * galaxy(noise=0.2, seed=seed) + 7.0, "r": galaxy(noise=0.15, seed=100 + seed) - 1.0}
         images = {band: BandImage(ReadImage(pixels)) for band, pixels in bands.items()}
         for name, chosen in (("g", [images["g"]]), ("r", [images["r"]]), ("both", list(images.values()))):
-            found = fit_bands(chosen, start, sma)
-            off[name].append((found.ellipticity - true.ellipticity)[outer])
+            fit = fit_bands(chosen, start, sma)
+            off[name].append((fit.ellipticity - true.ellipticity)[outer])
     scatter = {name: np.sqrt(np.mean(np.square(values))) for name, values in off.items()}
     # Independent noise: the inverse squares add up.
     expected = 1.0 / np.hypot(1.0 / scatter["g"], 1.0 / scatter["r"])
@@ -88,10 +88,10 @@ def test_a_band_without_signal_changes_nothing():
     hidden = fit_bands([seen, BandImage(ReadImage(np.full((SIZE, SIZE), np.nan)))], start, sma)
     np.testing.assert_allclose(hidden.ellipticity, alone.ellipticity, atol=1e-12)
     empty = np.random.default_rng(5).normal(scale=0.1, size=(SIZE, SIZE))
-    found = fit_bands([seen, BandImage(ReadImage(empty))], start, sma)
+    fit = fit_bands([seen, BandImage(ReadImage(empty))], start, sma)
     bright = (sma > 3.0) & (sma < 35.0)
-    assert np.abs(found.ellipticity - alone.ellipticity)[bright].max() < 0.003
-    assert np.hypot(found.x0[0] - alone.x0[0], found.y0[0] - alone.y0[0]) < 0.02
+    assert np.abs(fit.ellipticity - alone.ellipticity)[bright].max() < 0.003
+    assert np.hypot(fit.x0[0] - alone.x0[0], fit.y0[0] - alone.y0[0]) < 0.02
 
 
 def test_labels_agree_with_photutils():

@@ -42,8 +42,8 @@ def test_a_plane_of_sky_gives_its_value_at_the_centre(method, statistic):
     """A sloping sky would make a galaxy brighter or fainter, though an ellipse's two sides cancel."""
     y, x = np.mgrid[:SIZE, :SIZE]
     plane = 5.0 + 0.02 * (x - X0) - 0.01 * (y - Y0)
-    found = measure_ellipses(plane, ellipses(), method=method, statistic=statistic)
-    np.testing.assert_allclose(found.intensity, 5.0, atol=0.02)
+    photometry = measure_ellipses(plane, ellipses(), method=method, statistic=statistic)
+    np.testing.assert_allclose(photometry.intensity, 5.0, atol=0.02)
 
 
 def test_a_ring_of_known_flux_is_summed_exactly():
@@ -68,8 +68,8 @@ def test_a_ring_off_the_image_has_what_is_on_it():
 @pytest.mark.parametrize("method", ["sampled", "exact"])
 def test_intensity_of_a_disc(method):
     """The profile itself would be off."""
-    found = measure_ellipses(disc(), ellipses(), method=method)
-    np.testing.assert_allclose(found.intensity, 100.0 * np.exp(-SMA / 12.0), rtol=0.02)
+    photometry = measure_ellipses(disc(), ellipses(), method=method)
+    np.testing.assert_allclose(photometry.intensity, 100.0 * np.exp(-SMA / 12.0), rtol=0.02)
 
 
 def test_boxy_is_negative_and_discy_positive():
@@ -81,9 +81,9 @@ def test_boxy_is_negative_and_discy_positive():
     assert (boxy.b4[outer] < -0.01).all()
     assert (discy.b4[outer] > 0.01).all()
     assert np.abs(round_one.b4[outer]).max() < 2e-3
-    for found in (boxy, discy, round_one):
-        assert np.nanmax(np.abs(found.a4[outer])) < 5e-3
-        assert np.nanmax(np.abs(found.a3[outer])) < 5e-3
+    for photometry in (boxy, discy, round_one):
+        assert np.nanmax(np.abs(photometry.a4[outer])) < 5e-3
+        assert np.nanmax(np.abs(photometry.a3[outer])) < 5e-3
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.8])
@@ -99,15 +99,15 @@ def test_errors_are_honest(smoothing):
         if smoothing:
             noise = ndimage.gaussian_filter(noise, smoothing)
             noise /= noise.std()
-        found = measure_ellipses(disc() + noise, ellipses())
+        photometry = measure_ellipses(disc() + noise, ellipses())
         for key in keys:
-            error = getattr(found, f"{key}_err")
-            pulls[key].append(((getattr(found, key) - getattr(truth, key)) / error)[5:])
+            error = getattr(photometry, f"{key}_err")
+            pulls[key].append(((getattr(photometry, key) - getattr(truth, key)) / error)[5:])
     for key, values in pulls.items():
-        found = np.concatenate(values)
-        found = found[np.isfinite(found)]
-        assert abs(found.mean()) < 0.25, key
-        assert 0.75 < found.std() < 1.2, key
+        pull = np.concatenate(values)
+        pull = pull[np.isfinite(pull)]
+        assert abs(pull.mean()) < 0.25, key
+        assert 0.75 < pull.std() < 1.2, key
 
 
 @pytest.mark.parametrize(("smoothing", "method"), [(0.0, "sampled"), (0.8, "sampled"), (0.8, "exact")])
@@ -124,8 +124,8 @@ def test_structure_of_a_galaxy_is_not_taken_for_noise(smoothing, method):
         rng = np.random.default_rng(seed)
         clumpy = disc() * (1.0 + 0.15 * smeared(rng.normal(size=(SIZE, SIZE)), 1.5))
         noisy = clumpy + smeared(rng.normal(size=(SIZE, SIZE)), smoothing)
-        truth, found = (measure_ellipses(pixels, given, method=method) for pixels in (clumpy, noisy))
-        pulls.append((found.intensity - truth.intensity) / found.intensity_err)
+        truth, photometry = (measure_ellipses(pixels, given, method=method) for pixels in (clumpy, noisy))
+        pulls.append((photometry.intensity - truth.intensity) / photometry.intensity_err)
     assert 0.85 < np.std(pulls) < 1.15
 
 
@@ -136,8 +136,8 @@ def test_shot_noise_is_not_taken_for_structure():
     pulls = []
     for _ in range(30):
         pixels = rng.poisson((disc() + 8.0) / gain) * gain - 8.0  # 2 per pixel of sky noise, 7 at the centre
-        found = measure_ellipses(pixels, given)
-        pulls.append((found.intensity - truth.intensity) / found.intensity_err)
+        photometry = measure_ellipses(pixels, given)
+        pulls.append((photometry.intensity - truth.intensity) / photometry.intensity_err)
     assert 0.85 < np.std(pulls) < 1.15
 
 
@@ -149,8 +149,8 @@ def test_errors_of_medians_are_honest():
         pulls = []
         for seed in range(30):
             pixels = disc() + np.random.default_rng(seed).normal(size=(SIZE, SIZE))
-            found = measure_ellipses(pixels, given, statistic="median", method=method)
-            pulls.append((found.intensity - truth.intensity) / found.intensity_err)
+            photometry = measure_ellipses(pixels, given, statistic="median", method=method)
+            pulls.append((photometry.intensity - truth.intensity) / photometry.intensity_err)
         assert 0.85 < np.std(pulls) < 1.15, method
 
 
@@ -160,12 +160,12 @@ def test_errors_of_shapes_are_those_of_fits():
     step = 0.01
     # What moves when the ellipse is off by a known step says how much of the noise's second harmonic is ellipticity.
     moved = fit_of(clean, ellipses(sma, q=0.6 - step)) - fit_of(clean, ellipses(sma))
-    found = []
+    fits = []
     for seed in range(24):
         pixels = clean + np.random.default_rng(seed).normal(size=(SIZE, SIZE))
-        found.append((fit_of(pixels, ellipses(sma)) - fit_of(clean, ellipses(sma))) * step / moved)
+        fits.append((fit_of(pixels, ellipses(sma)) - fit_of(clean, ellipses(sma))) * step / moved)
     errors = measure_ellipses(pixels, ellipses(sma)).ellipticity_err
-    assert np.median(np.std(found, axis=0) / errors) == pytest.approx(1.0, abs=0.2)
+    assert np.median(np.std(fits, axis=0) / errors) == pytest.approx(1.0, abs=0.2)
     assert (measure_ellipses(pixels, ellipses(sma)).pa_err < 3.0).all()
 
 
@@ -191,10 +191,10 @@ def test_masked_pixels_count_for_nothing():
     mask = np.zeros((SIZE, SIZE), dtype=bool)
     mask[84:100, 96:112] = True
     starry = pixels + 1000.0 * mask
-    found, clean = measure_ellipses(starry, ellipses(), mask=mask), measure_ellipses(pixels, ellipses())
-    np.testing.assert_allclose(found.intensity, clean.intensity, rtol=0.02)
-    assert found.n_masked.max() > 10
-    np.testing.assert_allclose(found.n_pix + found.n_masked, clean.n_pix, atol=1.0)
+    photometry, clean = measure_ellipses(starry, ellipses(), mask=mask), measure_ellipses(pixels, ellipses())
+    np.testing.assert_allclose(photometry.intensity, clean.intensity, rtol=0.02)
+    assert photometry.n_masked.max() > 10
+    np.testing.assert_allclose(photometry.n_pix + photometry.n_masked, clean.n_pix, atol=1.0)
 
 
 def test_a_star_is_foreign_and_a_bar_is_not():
@@ -204,19 +204,19 @@ def test_a_star_is_foreign_and_a_bar_is_not():
     star = 60.0 * np.exp(-0.5 * ((x - 105.0) ** 2 + (y - 95.0) ** 2) / 2.0**2)
     expected = 100.0 * np.exp(-SMA / 12.0)
     clean = measure_ellipses(pixels, ellipses(), expected=expected)
-    found = measure_ellipses(pixels + star, ellipses(), expected=expected)
+    photometry = measure_ellipses(pixels + star, ellipses(), expected=expected)
     naive = measure_ellipses(pixels + star, ellipses())
     assert np.abs(2.5 * np.log10(naive.intensity / clean.intensity)).max() > 0.2
-    assert np.abs(2.5 * np.log10(found.intensity / clean.intensity)[:16]).max() < 0.05
+    assert np.abs(2.5 * np.log10(photometry.intensity / clean.intensity)[:16]).max() < 0.05
     arms = pixels * (1.0 + 0.3 * np.cos(2 * np.arctan2(y - Y0, x - X0)))
     assert measure_ellipses(arms, ellipses(), expected=expected).n_masked[:15].sum() < 5
 
 
 def test_nothing_on_the_image_is_nan():
     """An ellipse beside the image would have a brightness."""
-    found = measure_ellipses(disc(), Ellipses.of(-200.0, -200.0, [10.0, 20.0], 0.2, 0.0))
-    assert np.isnan(found.intensity).all()
-    assert (found.n_pix == 0).all()
+    photometry = measure_ellipses(disc(), Ellipses.of(-200.0, -200.0, [10.0, 20.0], 0.2, 0.0))
+    assert np.isnan(photometry.intensity).all()
+    assert (photometry.n_pix == 0).all()
 
 
 def test_correlated_noise_is_seen():
@@ -226,17 +226,17 @@ def test_correlated_noise_is_seen():
     white = np.random.default_rng(2).normal(size=(256, 256))
     smooth = ndimage.gaussian_filter(white, 0.8)
     assert measure_noise(white).correlation.sum() == pytest.approx(1.0, abs=0.2)
-    found = measure_noise(smooth)
-    assert found.sigma == pytest.approx(smooth.std(), rel=0.05)
-    assert found.correlation[3, 4] == pytest.approx(np.exp(-0.25 / 0.64), abs=0.03)
+    noise = measure_noise(smooth)
+    assert noise.sigma == pytest.approx(smooth.std(), rel=0.05)
+    assert noise.correlation[3, 4] == pytest.approx(np.exp(-0.25 / 0.64), abs=0.03)
 
 
 def test_clipping_takes_what_stands_out():
     """A cosmic ray would make a ring bright."""
     values = np.r_[np.random.default_rng(4).normal(10.0, 1.0, 200), 500.0]
-    found = clipped_mean(values)
-    assert found.mean == pytest.approx(10.0, abs=0.2)
-    assert found.number in (199, 200)
+    clipped = clipped_mean(values)
+    assert clipped.mean == pytest.approx(10.0, abs=0.2)
+    assert clipped.number in (199, 200)
     assert np.isnan(clipped_mean(np.empty(0)).mean)
 
 
@@ -269,8 +269,8 @@ def test_the_mean_is_that_of_the_whole_ellipse():
         exact.append((r * values).sum() / r.sum())
     off = {}
     for method in ("sampled", "photutils"):
-        found = measure_ellipses(light(x, y), given, method=method)
-        off[method] = np.quantile(np.abs(2.5 * np.log10(found.intensity / exact)), 0.95)
+        photometry = measure_ellipses(light(x, y), given, method=method)
+        off[method] = np.quantile(np.abs(2.5 * np.log10(photometry.intensity / exact)), 0.95)
     assert off["sampled"] < 0.002
     assert off["photutils"] > 2.0 * off["sampled"]
 

@@ -79,8 +79,8 @@ def test_profiles_of_no_or_few_radii_are_drawn(rows):
     one, row = galaxy_figure(image, profile), comparison_figure([(image, label, profile)])
     one.canvas.draw()
     row.canvas.draw()
-    said = [text.get_text() for ax in one.axes for text in ax.texts]
-    assert ("no profile could be measured" in said) == (rows == 0)
+    texts = [text.get_text() for ax in one.axes for text in ax.texts]
+    assert ("no profile could be measured" in texts) == (rows == 0)
     lines = [line for ax in one.axes if r"\mu" in ax.get_ylabel() for line in ax.lines]
     assert any(np.array_equal(line.get_ydata(), profile["mu"].value) for line in lines) == (rows > 0)
     # The truth is shown whatever was measured.

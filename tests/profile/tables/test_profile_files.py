@@ -125,7 +125,7 @@ def test_equal_names_are_kept_apart(output, tmp_path):
     assert {p.meta["name"] for p in read_profiles(tmp_path / output)} == set(names)
 
 
-def test_replacing_is_said(tmp_path):
+def test_replacing_is_noted(tmp_path):
     """Yesterday's results would be overwritten without a word."""
     write_profiles([a_profile("a")], tmp_path / "out.csv")
     with ProfileWriter(tmp_path / "out.csv") as writer:
