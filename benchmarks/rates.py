@@ -47,10 +47,11 @@ WHAT = {
 
 def measure(images: Path) -> dict[str, float]:
     """Figures of the package that is imported, by the names of `WHAT`."""
+    # By paths that version 0.1 had and that still lead to the modules of today.
     from p2p_keras import Predictor
+    from p2p_keras.derived import complete_profile
     from p2p_keras.images import read_image
-    from p2p_keras.profile.derived import complete_profile
-    from p2p_keras.profile.tables.files import write_profiles
+    from p2p_keras.profile_files import write_profiles
 
     paths = sorted(images.glob("*.fits"))
     predictor = Predictor.load(threads=1)

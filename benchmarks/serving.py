@@ -51,10 +51,11 @@ def request_bytes(model: str, size: int) -> bytes:
 class Server:
     """``python -m p2p_keras.serve`` as a child process."""
 
-    def __init__(self, base: Path, *options: str) -> None:
+    def __init__(self, base: Path, *options: str, tree: Path = ROOT) -> None:
         command = [sys.executable, "-m", "p2p_keras.serve", "--model-base-path", str(base), "--port", "0", *options]
         self.started = time.perf_counter()
-        self.process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        environment = dict(os.environ, PYTHONPATH=str(tree))
+        self.process = subprocess.Popen(command, cwd=tree, env=environment, stderr=subprocess.PIPE, text=True)
         self.seconds: dict[str, float] = {}
         self._news = threading.Condition()
         self._events: dict[str, dict] = {}

@@ -5,7 +5,8 @@
 Figures are processor time with one thread: milliseconds an image of the compiled network (batches of 32, as a
 SavedModel's graph runs) and of a training step (batches of 16). Both trees run in processes of their own that stay
 alive, and are measured in turns; the table has each median, and the ratio of each pair: its median, least and
-greatest. Weights are the shipped model's for `isophote`, else from one seed.
+greatest. Weights are the shipped model's for `isophote`, else from one seed; with ``--seeded`` they are always from one
+seed, and `isophote` is the network of versions 1 to 3, which a commit before version 4 has too.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,10 +36,11 @@ def main() -> None:
     parser.add_argument("--width", type=float, default=0.125, help="Of the paper's networks, 1 as published.")
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=3.0, help="Processor time of each measurement.")
+    parser.add_argument("--seeded", action="store_true", help="The default networks, weights from one seed.")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        work(options.worker, options.width, options.seconds)
+        work(options.worker, options.width, options.seconds, options.seeded)
         return
     from rates import tree_of
 
@@ -62,7 +65,7 @@ def started(tree: Path, preset: str, options: argparse.Namespace) -> subprocess.
     """A process that measures the package of a tree whenever it gets a line."""
     environment = {**os.environ, **ONE_THREAD, "KERAS_BACKEND": "tensorflow", "PYTHONPATH": str(tree)}
     command = [sys.executable, __file__, "--worker", preset, "--width", str(options.width)]
-    command += ["--seconds", str(options.seconds)]
+    command += ["--seconds", str(options.seconds), *["--seeded"] * options.seeded]
     return subprocess.Popen(
         command, cwd=tree, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -75,23 +78,27 @@ def answer(worker: subprocess.Popen) -> dict[str, float]:
     return json.loads(worker.stdout.readline())
 
 
-def work(preset: str, width: float, seconds: float) -> None:
+def work(preset: str, width: float, seconds: float, seeded: bool) -> None:
     """Measure the package that is imported, once for each line of standard input."""
     import keras
     import numpy as np
     import tensorflow as tf
 
-    from p2p_keras.data.pipeline import make_dataset
-    from p2p_keras.network.models import finish_model
-    from p2p_keras.network.training.config import FitConfig
-    from p2p_keras.network.training.run import load_initial, make_trainer
+    # By the paths of version 0.1, which lead to the modules of today too.
+    warnings.simplefilter("ignore")
+    from p2p_keras.models import finish_model
+    from p2p_keras.pipeline import make_dataset
+    from p2p_keras.training.config import FitConfig
+    from p2p_keras.training.run import load_initial, make_trainer
 
     keras.utils.set_random_seed(1)
     settings = SETTINGS.get(preset, {"width": width})
+    if seeded and preset == "isophote":
+        settings = {}
     config = {"preset": preset, **{f"model.{name}": value for name, value in settings.items()}}
     config |= {"schedule": "constant", "learning_rate": 0.0}  # the same weights at each measurement
     trainer = make_trainer(FitConfig.from_mapping(config, "benchmark"), 1000)
-    if preset == "isophote":
+    if preset == "isophote" and not seeded:
         load_initial(trainer.network, str(ROOT / "saved_models" / "isophote" / "model.keras"))
     data = {
         what: next(iter(make_dataset(ROOT / "tfrecords", "train", batch_size=batch, image_sizes=(SIDE,), seed=1)))
