@@ -97,8 +97,8 @@ def vectors(label):
 def draw_profiles(ax, label, profile) -> None:
     """Truth within its extent, and what was measured."""
     from p2p_keras.profile.columns import plain_arrays
+    from p2p_keras.profile.plots.panels import label_arrays
     from p2p_keras.profile.plots.style import BLUE, TRUTH, log_radius_axis
-    from p2p_keras.profile.plots.truth import label_arrays
 
     sma, mu = label_arrays(label)
     measured = plain_arrays(profile)

@@ -231,7 +231,7 @@ def main(
     """
     from p2p_keras.core.errors import P2PError
     from p2p_keras.core.last_words import took, write_last_words
-    from p2p_keras.core.memory import keep_freed_memory
+    from p2p_keras.core.processes import keep_freed_memory
     from p2p_keras.core.progress import Progress
     from p2p_keras.core.settings_file import write_settings
     from p2p_keras.measure.outputs.attention_drawing import attention_drawer

@@ -1,10 +1,13 @@
 """Work in many processes, its results in order: for `simulate` and `pack`, whose runs take hours.
 
 `predict`'s processes ask for work themselves (`p2p_keras.measure.workers`); they start and end as these do.
+What a process does with freed memory is set here too.
 """
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import signal
 import threading
@@ -25,6 +28,7 @@ __all__ = [
     "in_order",
     "follow_parent",
     "one_thread_each",
+    "keep_freed_memory",
 ]
 
 Item = TypeVar("Item")
@@ -33,6 +37,12 @@ Result = TypeVar("Result")
 _AHEAD = 16
 """Items in flight for each process: enough that none waits, few enough that memory stays flat."""
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+_LARGEST_KEPT = 32 * 2**20
+"""Bytes: the most that glibc lets this be."""
+_MOST_KEPT = 256 * 2**20
 
 
 class ProcessKilledError(P2PError):
@@ -127,3 +137,16 @@ class one_thread_each:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def keep_freed_memory() -> None:
+    """Let freed arrays of an image's size be used again instead of being given back to the system.
+
+    By default each array of more than 128 KiB is asked of the system and given back, and each of its pages costs a
+    fault when it is first written: two fifths of what flags and draws take. Memory grows no further than to what was
+    in use at one time. For programs, which own their process; without effect where the C library isn't glibc.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        library = ctypes.CDLL(None)
+        library.mallopt(_M_MMAP_THRESHOLD, _LARGEST_KEPT)
+        library.mallopt(_M_TRIM_THRESHOLD, _MOST_KEPT)

@@ -97,8 +97,8 @@ class Application:
         """A page to judge the results by, for a new session."""
         import panel as pn
 
-        from p2p_keras.page.assets import asset
         from p2p_keras.page.judging.judge_page import JudgePage
+        from p2p_keras.page.style import asset
         from p2p_keras.page.widgets import whole_page
 
         assert self.results is not None

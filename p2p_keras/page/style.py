@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from functools import cache
+from importlib import resources
 from typing import Any
 
 from p2p_keras.profile.plots.style import BLUE, GREEN, ORANGE, PURPLE, VERMILION
 
-__all__ = ["BLUE", "COLOUR_MAPS", "GREEN", "INK", "MASKED", "ORANGE", "PURPLE", "VERMILION", "dress", "palette"]
+__all__ = [
+    "BLUE",
+    "COLOUR_MAPS",
+    "GREEN",
+    "INK",
+    "MASKED",
+    "ORANGE",
+    "PURPLE",
+    "VERMILION",
+    "dress",
+    "palette",
+    "asset",
+    "style_sheet",
+]
 
 INK, FAINT, MASKED = "#1a1a1a", "#6b7680", "#c9d2da"
 
@@ -50,3 +65,14 @@ def dress(figure: Any) -> Any:
     for grid in figure.grid:
         grid.grid_line_color = None
     return figure
+
+
+@cache
+def asset(name: str) -> str:
+    """Text of a file of this package, such as ``page.css`` or ``measuring/link.js``."""
+    return resources.files("p2p_keras.page").joinpath(name).read_text(encoding="utf-8")
+
+
+def style_sheet() -> str:
+    """The page's style sheet."""
+    return asset("page.css")

@@ -8,7 +8,7 @@ from typing import Any
 
 import panel as pn
 
-from p2p_keras.page.assets import asset, style_sheet
+from p2p_keras.page.style import asset, style_sheet
 
 __all__ = ["BUTTON", "MAX_UPLOAD", "Acts", "html", "column", "whole_page", "Dropper"]
 

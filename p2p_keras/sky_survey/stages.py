@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from p2p_keras.core.memory import keep_freed_memory
+from p2p_keras.core.processes import keep_freed_memory
 from p2p_keras.sky_survey.assembly import Done, parquet_bytes
 from p2p_keras.sky_survey.cutouts import CutoutReader
 from p2p_keras.sky_survey.healpix import Partition

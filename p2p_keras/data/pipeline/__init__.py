@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from p2p_keras.data.pipeline.variation import Augmentation
+from p2p_keras.data.pipeline.sources import Augmentation
 
 __all__ = ["Augmentation", "ParsedImages", "ShardBatches", "make_dataset", "parse_images"]
 

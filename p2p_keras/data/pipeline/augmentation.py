@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from p2p_keras.data.pipeline.variation import MOST_SIGMA, Augmentation
+from p2p_keras.data.pipeline.sources import MOST_SIGMA, Augmentation
 
 __all__ = ["Augmentation", "draw", "no_variation", "crop", "turn"]
 

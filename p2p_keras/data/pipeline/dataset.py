@@ -17,8 +17,7 @@ from p2p_keras.core import radii
 from p2p_keras.data.pipeline import augmentation as varied
 from p2p_keras.data.pipeline.labels import targets_on_grid
 from p2p_keras.data.pipeline.parsing import parse_galaxy
-from p2p_keras.data.pipeline.sources import SHUFFLE_BUFFER, by_fitting_sizes, checked_shards, records_in
-from p2p_keras.data.pipeline.variation import Augmentation
+from p2p_keras.data.pipeline.sources import SHUFFLE_BUFFER, Augmentation, by_fitting_sizes, checked_shards, records_in
 from p2p_keras.data.shards.paths import compression_of
 
 __all__ = ["make_dataset"]

@@ -18,8 +18,14 @@ import numpy as np
 
 from p2p_keras.core import ellipse, radii, units
 from p2p_keras.data.labelled import LabelledGalaxy
-from p2p_keras.data.pipeline.sources import SHUFFLE_BUFFER, by_fitting_sizes, checked_shards, records_in
-from p2p_keras.data.pipeline.variation import MOST_SIGMA, Augmentation
+from p2p_keras.data.pipeline.sources import (
+    MOST_SIGMA,
+    SHUFFLE_BUFFER,
+    Augmentation,
+    by_fitting_sizes,
+    checked_shards,
+    records_in,
+)
 from p2p_keras.data.shards import decode_example, read_records
 
 __all__ = ["ShardBatches", "targets_on_grid", "crop", "turn"]

@@ -1,19 +1,46 @@
-"""Which shards are read, and what can be seen of them before: for tf.data and for our own reader alike."""
+"""Which shards are read, what can be seen of them before, and what is varied at random in their images.
+
+The same for tf.data and for our own reader.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from p2p_keras.core.errors import UsageError
 from p2p_keras.data.shards import check_sizes, decode_example, find_shards, read_manifest, read_records
 from p2p_keras.data.shards.paths import split_of_shard
 
-__all__ = ["SHUFFLE_BUFFER", "checked_shards", "by_fitting_sizes", "records_in"]
+__all__ = ["SHUFFLE_BUFFER", "checked_shards", "by_fitting_sizes", "records_in", "MOST_SIGMA", "Augmentation"]
 
 SHUFFLE_BUFFER = 512
 """Records held for shuffling: 130 MB of 256 x 256 images."""
+
+
+MOST_SIGMA = 3.0
+"""Beyond so many sigma a galaxy would stand at the edge of its image."""
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What is varied at random in training images, and by how much.
+
+    Attributes
+    ----------
+    wobble : float
+        1-sigma of the centre's shift in x and in y, as a fraction of the image's side: the paper's 10 px of 256.
+    rotate : bool
+        Turn by 0, 90, 180 or 270 degrees, alike often.
+    flip : bool
+        Mirror half of the images; with `rotate`, all eight orientations are alike often.
+    """
+
+    wobble: float = 10.0 / 256.0
+    rotate: bool = True
+    flip: bool = True
 
 
 def checked_shards(data: str | os.PathLike, split: str, batch_size: int, image_sizes: Sequence[int]) -> list[Path]:

@@ -3,11 +3,11 @@
 No TensorFlow is loaded: programs that make or look into shards start at once.
 """
 
-from p2p_keras.data.shards.data_hash import data_hash
 from p2p_keras.data.shards.manifest import (
     Manifest,
     ShardEntry,
     check_sizes,
+    data_hash,
     describe_shard,
     read_manifest,
     verify_checksums,

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from p2p_keras.core.errors import InputError, UsageError
+from p2p_keras.core.errors import InputError, P2PError, UsageError
 from p2p_keras.core.version import __version__
 from p2p_keras.data.shards.paths import find_shards, split_of_shard
 from p2p_keras.data.shards.schema import SCHEMA_VERSION
@@ -26,6 +26,7 @@ __all__ = [
     "read_manifest",
     "check_sizes",
     "verify_checksums",
+    "data_hash",
 ]
 
 FILE_NAME = "dataset.json"
@@ -203,3 +204,32 @@ def verify_checksums(folder: str | os.PathLike) -> list[InputError]:
         elif sha256_of(path) != entry.sha256:
             errors.append(InputError(path, f"differs from its checksum in {FILE_NAME}; make it again"))
     return errors
+
+
+def data_hash(data: str | os.PathLike, split: str = "train") -> str:
+    """SHA-256 of the sorted lines ``SHA256  NAME`` (as ``sha256sum`` writes them) of a split's shards.
+
+    Parameters
+    ----------
+    data : path
+        As `find_shards` takes it; a pattern may name several folders. Checksums are taken from ``dataset.json`` where a
+        shard still has the size that stands there, else computed.
+    split : str
+
+    Returns
+    -------
+    str
+        Hexadecimal; empty where the shards are no longer there.
+    """
+    try:
+        shards = find_shards(data, split)
+        lines = [f"{_checksum(shard)}  {shard.name}\n" for shard in shards]
+    except (P2PError, OSError):
+        return ""
+    return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
+
+
+def _checksum(shard: Path) -> str:
+    manifest = read_manifest(shard.parent)
+    known = manifest.shards.get(shard.name) if manifest else None
+    return known.sha256 if known and known.bytes == shard.stat().st_size else sha256_of(shard)

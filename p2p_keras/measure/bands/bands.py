@@ -25,8 +25,7 @@ from p2p_keras.core.units import (
 from p2p_keras.core.version import __version__
 from p2p_keras.measure.bands.alignment import shift_of_light
 from p2p_keras.measure.bands.hidden import flags_of_band, with_hidden_light
-from p2p_keras.measure.bands.noise import ring_noise
-from p2p_keras.measure.bands.photometry import BandPixels, intensities, ring_medians
+from p2p_keras.measure.bands.photometry import BandPixels, intensities, ring_medians, ring_noise
 from p2p_keras.measure.bands.places import PlaceMap
 from p2p_keras.measure.bands.sky import band_sky, rough_sky
 from p2p_keras.profile.columns import ISOPHOTE_MU, META_KEYS, isophotal_radius, plain_arrays, whole_or_float

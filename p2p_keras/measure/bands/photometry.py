@@ -14,6 +14,7 @@ import numpy as np
 from p2p_keras.core.ellipse import axis_ratio, points
 from p2p_keras.core.errors import InputError
 from p2p_keras.core.robust import clipped_mean
+from p2p_keras.images.noise import correlation, noise_map
 from p2p_keras.profile.isophotes.given import ring_edges
 from p2p_keras.profile.isophotes.sampling import spline_values
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from p2p_keras.measure.bands.places import PlaceMap
     from p2p_keras.profile.painting import Isophotes
 
-__all__ = ["BandPixels", "ring_medians", "intensities"]
+__all__ = ["BandPixels", "ring_medians", "intensities", "ring_noise"]
 
 RING_MIN_SMA = 6.0
 """Rings of pixels from this semi-major axis (px of the band) on; inside, points along the ellipse."""
@@ -118,3 +119,25 @@ def _along_ellipse(image: GalaxyImage, good: np.ndarray, isophotes: Isophotes, i
     t = np.linspace(0.0, 2.0 * np.pi, _NUM_POINTS, endpoint=False)
     dx, dy = points(isophotes.sma[i], isophotes.e1[i], isophotes.e2[i], np.cos(t), np.sin(t))
     return spline_values(image.pixels, good, *to_band(isophotes.x0 + dx, isophotes.y0 + dy))
+
+
+def ring_noise(pixels: BandPixels, isophotes: Isophotes) -> np.ndarray:
+    """1-sigma error of each ring's mean flux per pixel by the noise of its pixels; 0 where none of it is known.
+
+    Neighbouring pixels of a resampled image share noise: the error is larger by their correlation.
+
+    Parameters
+    ----------
+    pixels : BandPixels
+    isophotes : Isophotes
+    """
+    noise = noise_map(pixels.image)
+    if noise is None:
+        return np.zeros(isophotes.sma.size)
+    edges = ring_edges(isophotes.sma)
+    place = np.digitize(pixels.radius, edges) - 1
+    good = ~pixels.ignored & np.isfinite(noise) & (place >= 0) & (place < isophotes.sma.size)
+    variance = np.bincount(place[good], weights=np.square(noise[good], dtype=float), minlength=isophotes.sma.size)
+    count = np.bincount(place[good], minlength=isophotes.sma.size)
+    error = np.where(count > 0, np.sqrt(variance) / np.maximum(count, 1), 0.0)
+    return error * correlation(pixels.image.pixels)

@@ -11,8 +11,7 @@ from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 from p2p_keras.core.errors import InputError, P2PError
-from p2p_keras.core.memory import keep_freed_memory
-from p2p_keras.core.processes import follow_parent
+from p2p_keras.core.processes import follow_parent, keep_freed_memory
 from p2p_keras.images.targets import InputFile, Target
 from p2p_keras.measure.many_files import Finish, Measurer, predict_inputs
 from p2p_keras.measure.workers.network import LINES, ModelName, SharedNetwork

@@ -13,7 +13,6 @@ from p2p_keras.network.layers.geometry import (
     IntensityHarmonics,
     RadialGrid,
 )
-from p2p_keras.network.layers.look import LookFeatures
 from p2p_keras.network.layers.paper_image import AsinhImage, PaperImage
 from p2p_keras.network.layers.physical import PhysicalProfile, ValidProfile
 from p2p_keras.network.layers.polar import PolarConv2D, PolarDown, PolarResidual, PolarUp
@@ -31,7 +30,7 @@ from p2p_keras.network.layers.radial import (
     RingPool,
     SumVectors,
 )
-from p2p_keras.network.layers.sampling import PyramidSampler
+from p2p_keras.network.layers.sampling import LookFeatures, PyramidSampler
 from p2p_keras.network.layers.sky import SkyLevel
 from p2p_keras.network.layers.sky_free_pyramid import SkyFreePyramid
 from p2p_keras.network.layers.tokens import (

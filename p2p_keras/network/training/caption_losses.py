@@ -9,7 +9,7 @@ from keras import ops
 from p2p_keras.network.layers.geometry import longer_side
 from p2p_keras.network.training.captions import caption_targets
 from p2p_keras.network.training.centre_losses import centre_distance
-from p2p_keras.network.training.means import galaxy_mean, ring_mean
+from p2p_keras.network.training.metrics import galaxy_mean, ring_mean
 
 __all__ = ["WEIGHTS", "loss_terms", "shape_terms"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from p2p_keras.network.training.means import galaxy_mean
+from p2p_keras.network.training.metrics import galaxy_mean
 
 __all__ = ["WEIGHTS", "OUTPUTS", "loss_terms", "centre_terms", "centre_distance"]
 

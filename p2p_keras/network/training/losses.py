@@ -11,8 +11,7 @@ from p2p_keras.core.extent import SNR_MIN
 from p2p_keras.network.layers.physical import LAPLACE_ONE_SIGMA, log_flux_inside
 from p2p_keras.network.training.centre_losses import WEIGHTS as CENTRE_WEIGHTS
 from p2p_keras.network.training.centre_losses import centre_distance, centre_terms
-from p2p_keras.network.training.means import galaxy_mean, ring_mean
-from p2p_keras.network.training.metrics import masked_median
+from p2p_keras.network.training.metrics import galaxy_mean, masked_median, ring_mean
 
 __all__ = ["WEIGHTS", "loss_terms"]
 

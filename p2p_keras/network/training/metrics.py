@@ -1,4 +1,7 @@
-"""The paper's figure as a Keras metric: median over radii of the absolute error, then a quantile over galaxies."""
+"""Means and medians over radii and galaxies, and the paper's figure as a Keras metric.
+
+That is the median over radii of the absolute error, then a quantile over galaxies.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from keras import ops
 
 from p2p_keras.network.layers.per_backend import gathered
 
-__all__ = ["masked_median", "GalaxyQuantile"]
+__all__ = ["masked_median", "GalaxyQuantile", "ring_mean", "galaxy_mean"]
 
 _EDGES = np.logspace(-3.5, 1.0, 451).astype("float32")
 _LOWER = np.concatenate([[0.0], _EDGES]).astype("float32")
@@ -66,3 +69,14 @@ class GalaxyQuantile(keras.metrics.Metric):
     def get_config(self):
         """Keras' own, with `quantile`."""
         return {**super().get_config(), "quantile": self.quantile}
+
+
+def ring_mean(values, weight):
+    """Mean over galaxies of the weighted mean over radii (batch, K); galaxies without a label count as 0."""
+    per_galaxy = ops.sum(values * weight, axis=1) / ops.maximum(ops.sum(weight, axis=1), 0.5)
+    return ops.mean(per_galaxy)
+
+
+def galaxy_mean(values, weight):
+    """Weighted mean over galaxies (batch,); 0 without a label."""
+    return ops.sum(values * weight) / ops.maximum(ops.sum(weight), 1.0)

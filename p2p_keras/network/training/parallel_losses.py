@@ -9,7 +9,7 @@ from keras import ops
 from p2p_keras.core import units
 from p2p_keras.network.layers.physical import LAPLACE_ONE_SIGMA
 from p2p_keras.network.training.caption_losses import shape_terms
-from p2p_keras.network.training.means import ring_mean
+from p2p_keras.network.training.metrics import ring_mean
 
 __all__ = ["WEIGHTS", "loss_terms"]
 

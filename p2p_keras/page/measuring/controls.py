@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import panel as pn
 
 from p2p_keras.page.measuring.downloads import ENDINGS
-from p2p_keras.page.measuring.layers import LAYERS
+from p2p_keras.page.measuring.measurement import LAYERS
 from p2p_keras.page.measuring.numbers import numbers_html, read_html, read_value
 from p2p_keras.page.measuring.profile_plots import ProfilePlots
 from p2p_keras.page.measuring.request import FILES, Request

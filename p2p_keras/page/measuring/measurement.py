@@ -8,14 +8,18 @@ from dataclasses import field as dataclass_field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from p2p_keras.core.errors import InputError, MissingCalibrationError, P2PError
 from p2p_keras.images.cutout import MAX_SIDE
 from p2p_keras.images.frame import open_frame
 from p2p_keras.images.reading import as_galaxy_image, read_image
+from p2p_keras.measure.outputs.images import implied_mask
 from p2p_keras.measure.outputs.measurers import measurer_of
 from p2p_keras.page.measuring.drawn_mask import Drawn
 from p2p_keras.page.measuring.request import Request
 from p2p_keras.profile.derived import complete_profile
+from p2p_keras.profile.painting import paint
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -23,7 +27,9 @@ if TYPE_CHECKING:
     from p2p_keras.images import GalaxyImage
     from p2p_keras.page.measuring.models import Models
 
-__all__ = ["MAX_PIXELS", "Measurement", "measure"]
+__all__ = ["MAX_PIXELS", "Measurement", "measure", "LAYERS", "layer_of"]
+
+LAYERS = ("image", "model", "residual", "ignored")
 
 MAX_PIXELS = 20_000 * 20_000
 """Images beyond this size aren't opened: their reading would hold up everybody else on the page."""
@@ -170,3 +176,20 @@ def _readable(path: str, options: dict[str, Any]) -> GalaxyImage:
         except MissingCalibrationError:
             continue
     raise MissingCalibrationError(path, "its calibration can't be made up")
+
+
+def layer_of(name: str, measurement: Measurement) -> np.ndarray | None:
+    """A layer on the grid of what was measured; None for the image itself, or where there is no profile."""
+    image, profile = measurement.image, measurement.profile
+    if name == LAYERS[0] or image is None or profile is None:
+        return None
+    painted = paint(profile, image)
+    if painted is None:
+        return None
+    sky = image.from_file_flux(float(np.nan_to_num(profile.meta["sky"])))
+    if name == "model":
+        return painted.model
+    if name == "residual":
+        return image.pixels - sky - painted.model
+    ignored = np.where(implied_mask(image, profile, painted), np.nan, image.pixels)
+    return np.asarray(ignored, dtype=np.float32)

@@ -19,10 +19,9 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure
 
-from p2p_keras.page.assets import asset
 from p2p_keras.page.measuring.attention_overlay import AttentionOverlay
 from p2p_keras.page.measuring.measurement import Measurement
-from p2p_keras.page.style import BLUE, GREEN, INK, MASKED, ORANGE, VERMILION, dress, palette
+from p2p_keras.page.style import BLUE, GREEN, INK, MASKED, ORANGE, VERMILION, asset, dress, palette
 from p2p_keras.profile.painting import Isophotes
 from p2p_keras.profile.plots.image_panel import SMALLEST_SHOWN, marked_ellipses, pixel_geometry
 

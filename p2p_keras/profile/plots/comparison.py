@@ -10,8 +10,8 @@ import numpy as np
 from p2p_keras.core.accuracy import profile_error, profile_residuals
 from p2p_keras.profile.columns import plain_arrays
 from p2p_keras.profile.plots.image_panel import draw_image
+from p2p_keras.profile.plots.panels import label_arrays
 from p2p_keras.profile.plots.style import MU_LABEL, PREDICTION, SERIES, TRUTH, log_radius_axis, new_figure, styled
-from p2p_keras.profile.plots.truth import label_arrays
 
 if TYPE_CHECKING:
     from astropy.table import QTable

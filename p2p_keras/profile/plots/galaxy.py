@@ -8,9 +8,14 @@ import numpy as np
 
 from p2p_keras.profile.columns import plain_arrays
 from p2p_keras.profile.plots.image_panel import draw_image
-from p2p_keras.profile.plots.panels import plot_ellipticity, plot_growth, plot_position_angle, plot_profile
+from p2p_keras.profile.plots.panels import (
+    label_arrays,
+    plot_ellipticity,
+    plot_growth,
+    plot_position_angle,
+    plot_profile,
+)
 from p2p_keras.profile.plots.style import ORANGE, TRUTH, new_figure, styled
-from p2p_keras.profile.plots.truth import label_arrays
 
 if TYPE_CHECKING:
     from astropy.table import QTable

@@ -6,7 +6,7 @@ axes adds to them: limits grow, nothing is redrawn. Radii are semi-major axes in
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +23,6 @@ from p2p_keras.profile.plots.style import (
     radius_axis,
     styled,
 )
-from p2p_keras.profile.plots.truth import label_arrays
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -37,6 +36,7 @@ __all__ = [
     "continuous_angle",
     "plot_growth",
     "plot_residual",
+    "label_arrays",
 ]
 
 CLEAR_ELLIPTICITY = 0.05
@@ -285,3 +285,24 @@ def _radius_range(ax: Axes, sma: np.ndarray, scale: str, used: bool) -> tuple[fl
         before = ax.get_xlim()
         low, high = min(low, *before), max(high, *before)
     return low, high
+
+
+def label_arrays(truth: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Semi-major axes (arcsec) and surface brightness (mag arcsec^-2) of a truth, up to its extent where it has one.
+
+    Parameters
+    ----------
+    truth : LabelledGalaxy, QTable, or mapping with ``sma`` and ``mu``
+    """
+    if hasattr(truth, "colnames"):
+        arrays = plain_arrays(truth)
+        return arrays["sma"], arrays["mu"]
+    if isinstance(truth, Mapping):
+        sma, mu, extent = truth["sma"], truth["mu"], truth.get("extent", np.nan)
+    else:
+        sma, mu, extent = truth.sma, truth.mu, getattr(truth, "extent", np.nan)
+    sma, mu = np.asarray(sma, dtype=float), np.asarray(mu, dtype=float)
+    if np.isfinite(extent):
+        within = sma <= float(extent) * (1.0 + 1e-5)
+        sma, mu = sma[within], mu[within]
+    return sma, mu
