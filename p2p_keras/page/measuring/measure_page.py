@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import panel as pn
-from bokeh.events import MouseMove, Tap
-from bokeh.models import CustomJS
+from bokeh.events import Tap
 
 from p2p_keras.core.atomic_files import safe_name
 from p2p_keras.core.errors import P2PError
@@ -26,11 +25,10 @@ from p2p_keras.page.measuring.drawn_mask import Drawn
 from p2p_keras.page.measuring.dropped import Together, bands_of_files
 from p2p_keras.page.measuring.measurement import LAYERS, Measurement, layer_of, measure
 from p2p_keras.page.measuring.models import Models
-from p2p_keras.page.measuring.profile_plots import ProfilePlots
+from p2p_keras.page.measuring.profile_plots import ProfilePlots, link_pointer
 from p2p_keras.page.measuring.request import FILES, Request, file_named, options_of_text
 from p2p_keras.page.measuring.sky_image import SkyImage, Stretch
 from p2p_keras.page.places import Places
-from p2p_keras.page.style import asset
 from p2p_keras.page.widgets import MAX_UPLOAD, Acts
 from p2p_keras.profile.tables.files import write_table
 
@@ -39,7 +37,7 @@ if TYPE_CHECKING:
 
     from p2p_keras.images import GalaxyImage
 
-__all__ = ["MeasurePage", "link_pointer"]
+__all__ = ["MeasurePage"]
 
 
 class MeasurePage:
@@ -348,17 +346,3 @@ class MeasurePage:
         if self.measurement.field is not None:
             layer = layer_of(self.controls.layer.value, self.measurement)
             self.sky_image.show_layer(self.measurement, self.stretch, layer)
-
-
-def link_pointer(view: SkyImage, plots: ProfilePlots) -> None:
-    """Link the image and the plots of a profile, in the browser alone."""
-    sources = {
-        "profile": plots.profile, "row": plots.row, "words": plots.words, "rings": view.rings, "lit": view.lit,
-        "base": view.base, "map": view.map, "grid": view.grid, "sky": view.sky, "cursor": view.cursor,
-        "every": view.attention.every, "shown": view.attention.shown,
-    }  # fmt: skip
-    code = asset("measuring/link.js")
-    view.figure.js_on_event(MouseMove, CustomJS(args=sources, code=code + "\nplace(cb_obj.x, cb_obj.y);"))
-    on_profile = CustomJS(args=sources, code=code + "\nlight(nearest(cb_obj.x));")
-    for figure in plots.figures.values():
-        figure.js_on_event(MouseMove, on_profile)

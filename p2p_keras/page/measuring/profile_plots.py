@@ -1,4 +1,7 @@
-"""The profile on the page: surface brightness, geometry, growth, harmonics, over one logarithmic radius."""
+"""The profile on the page: surface brightness, geometry, growth, harmonics, over one logarithmic radius.
+
+What follows the pointer is linked here: a radius lights its ellipse on the image, a pixel says where it is.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from bokeh.models import ColumnDataSource, Div, FixedTicker, Line, Range1d, Ray, Scatter, Span, VArea
+from bokeh.events import MouseMove
+from bokeh.models import ColumnDataSource, CustomJS, Div, FixedTicker, Line, Range1d, Ray, Scatter, Span, VArea
 from bokeh.plotting import figure
 
-from p2p_keras.page.style import BLUE, FAINT, ORANGE, VERMILION, dress
+from p2p_keras.page.style import BLUE, FAINT, ORANGE, VERMILION, asset, dress
 from p2p_keras.profile.columns import plain_arrays
 from p2p_keras.profile.plots.bands import band_color
 from p2p_keras.profile.plots.panels import CLEAR_ELLIPTICITY, continuous_angle
@@ -18,7 +22,9 @@ from p2p_keras.profile.plots.style import SERIES
 if TYPE_CHECKING:
     from astropy.table import QTable
 
-__all__ = ["ProfilePlots"]
+    from p2p_keras.page.measuring.sky_image import SkyImage
+
+__all__ = ["ProfilePlots", "link_pointer"]
 
 _HEIGHTS = {"mu": 300, "colour": 130, "ellipticity": 120, "pa": 120, "growth": 150, "b4": 120}
 _LARGEST_ERROR = 1.0
@@ -233,3 +239,17 @@ def _set(axis: Range1d, values: list[np.ndarray], *, least: float = 0.2, down: b
     low, high = low - wide, high + wide
     axis.update(start=high if down else low, end=low if down else high)
     axis.update(reset_start=axis.start, reset_end=axis.end)
+
+
+def link_pointer(view: SkyImage, plots: ProfilePlots) -> None:
+    """Link the image and the plots of a profile, in the browser alone."""
+    sources = {
+        "profile": plots.profile, "row": plots.row, "words": plots.words, "rings": view.rings, "lit": view.lit,
+        "base": view.base, "map": view.map, "grid": view.grid, "sky": view.sky, "cursor": view.cursor,
+        "every": view.attention.every, "shown": view.attention.shown,
+    }  # fmt: skip
+    code = asset("measuring/link.js")
+    view.figure.js_on_event(MouseMove, CustomJS(args=sources, code=code + "\nplace(cb_obj.x, cb_obj.y);"))
+    on_profile = CustomJS(args=sources, code=code + "\nlight(nearest(cb_obj.x));")
+    for figure in plots.figures.values():
+        figure.js_on_event(MouseMove, on_profile)
