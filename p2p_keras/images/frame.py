@@ -320,10 +320,6 @@ class Frame:
 def open_frame(path: str | os.PathLike[str]) -> Iterator[Frame]:
     """Open a FITS file (plain, ``.gz``, ``.bz2``, ``.fz``) to cut galaxies out of it.
 
-    Parameters
-    ----------
-    path : path
-
     Raises
     ------
     InputError

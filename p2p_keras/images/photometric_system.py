@@ -81,11 +81,6 @@ def ab_offset(header: Mapping[str, Any], band: str) -> tuple[float, str] | None:
 
     By the survey that the header names; else of the Bessell filters, or of 2MASS for J, H and Ks.
 
-    Parameters
-    ----------
-    header : mapping
-    band : str
-
     Returns
     -------
     (float, str) or None

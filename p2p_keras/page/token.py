@@ -21,12 +21,7 @@ input {{ font: inherit; padding: .4rem; width: 100%; margin: .4rem 0; box-sizing
 
 
 class TokenAuth(AuthProvider):
-    """Lets in who has the token, in the link or typed once; a signed cookie keeps it for the browser's session.
-
-    Parameters
-    ----------
-    token : str
-    """
+    """Lets in who has the token, in the link or typed once; a signed cookie keeps it for the browser's session."""
 
     def __init__(self, token: str) -> None:
         self.token = token

@@ -55,13 +55,7 @@ class Isophotes:
 
     @classmethod
     def of(cls, profile: QTable, image: GalaxyImage) -> Isophotes:
-        """Ellipses of a profile that was measured on this image.
-
-        Parameters
-        ----------
-        profile : QTable
-        image : GalaxyImage
-        """
+        """Ellipses of a profile that was measured on this image."""
         arrays = plain_arrays(profile)
         e1, e2 = vector_from_angles(arrays["ellipticity"], pa_from_x(arrays["pa"], profile.meta))
         x0, y0 = image.from_file(profile.meta["x0"], profile.meta["y0"])

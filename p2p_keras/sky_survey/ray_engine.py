@@ -53,10 +53,6 @@ class RayEngine:
 
     A Ray that this process has already started or joined is used and left running.
 
-    Parameters
-    ----------
-    resources : Resources
-
     Raises
     ------
     UsageError

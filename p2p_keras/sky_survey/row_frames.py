@@ -29,12 +29,6 @@ def with_frames(catalogue: Catalogue, index: FrameIndex | None, settings: Survey
     of the catalogue come ``cell``, the galaxy's HEALPix cell of order 29 (-1 without a position), and ``bucket``, the
     cell of its frame, both int64.
 
-    Parameters
-    ----------
-    catalogue : Catalogue
-    index : FrameIndex or None
-    settings : SurveySettings
-
     Raises
     ------
     UsageError

@@ -175,12 +175,7 @@ def _faded(light: np.ndarray, radius: np.ndarray, noise: float) -> np.ndarray:
 
 
 class Templates:
-    """Templates prepared by `prepare_templates`.
-
-    Parameters
-    ----------
-    cache : path
-    """
+    """Templates prepared by `prepare_templates`."""
 
     def __init__(self, cache: str | os.PathLike) -> None:
         self.cache = Path(cache)

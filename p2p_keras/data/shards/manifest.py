@@ -79,10 +79,6 @@ def sha256_of(path: str | os.PathLike) -> str:
 def describe_shard(path: str | os.PathLike) -> ShardEntry:
     """Count the records of a shard, and take its size and checksum.
 
-    Parameters
-    ----------
-    path : path
-
     Raises
     ------
     InputError
@@ -124,10 +120,6 @@ def write_manifest(
 def read_manifest(folder: str | os.PathLike) -> Manifest | None:
     """Read the manifest of a folder.
 
-    Parameters
-    ----------
-    folder : path
-
     Returns
     -------
     Manifest or None
@@ -160,10 +152,6 @@ def read_manifest(folder: str | os.PathLike) -> Manifest | None:
 def check_sizes(folder: str | os.PathLike) -> None:
     """Compare the sizes of shards with the manifest. This is fast, and finds a shard that was cut off.
 
-    Parameters
-    ----------
-    folder : path
-
     Raises
     ------
     InputError
@@ -178,10 +166,6 @@ def check_sizes(folder: str | os.PathLike) -> None:
 
 def verify_checksums(folder: str | os.PathLike) -> list[InputError]:
     """Compare every shard with the checksums of the manifest.
-
-    Parameters
-    ----------
-    folder : path
 
     Returns
     -------

@@ -75,10 +75,6 @@ MAX_SIDE = 16384
 def check_galaxy(galaxy: LabelledGalaxy) -> None:
     """Check that a galaxy can be stored and trained on.
 
-    Parameters
-    ----------
-    galaxy : LabelledGalaxy
-
     Raises
     ------
     InputError
@@ -115,10 +111,6 @@ def check_galaxy(galaxy: LabelledGalaxy) -> None:
 
 def encode_example(galaxy: LabelledGalaxy) -> bytes:
     """Serialize a galaxy as a tf.Example of this schema; the same bytes for the same galaxy.
-
-    Parameters
-    ----------
-    galaxy : LabelledGalaxy
 
     Raises
     ------

@@ -125,11 +125,6 @@ def ring_noise(pixels: BandPixels, isophotes: Isophotes) -> np.ndarray:
     """1-sigma error of each ring's mean flux per pixel by the noise of its pixels; 0 where none of it is known.
 
     Neighbouring pixels of a resampled image share noise: the error is larger by their correlation.
-
-    Parameters
-    ----------
-    pixels : BandPixels
-    isophotes : Isophotes
     """
     noise = noise_map(pixels.image)
     if noise is None:

@@ -24,10 +24,6 @@ class PlaceMap:
     The WCS is asked on a grid of nodes over the image and interpolated cubically between them: exact to a hundredth of
     a pixel for any distortion that a survey has, and quick for every pixel.
 
-    Parameters
-    ----------
-    start, end : GalaxyImage
-
     Raises
     ------
     InputError

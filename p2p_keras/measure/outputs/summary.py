@@ -89,10 +89,6 @@ class SummaryWriter:
 def read_summary(path: str | os.PathLike[str]) -> Table:
     """Read a summary that `SummaryWriter` wrote.
 
-    Parameters
-    ----------
-    path : path
-
     Returns
     -------
     Table

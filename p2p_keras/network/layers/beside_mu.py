@@ -84,12 +84,7 @@ class StopGradient(_Float32Layer):
 
 @keras.saving.register_keras_serializable(package="p2p_keras")
 class Constant(_Float32Layer):
-    """The same number everywhere, in the shape of the input.
-
-    Parameters
-    ----------
-    value : float
-    """
+    """The same number everywhere, in the shape of the input."""
 
     def __init__(self, value: float, **kwargs):
         super().__init__(**kwargs)

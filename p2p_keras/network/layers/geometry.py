@@ -60,10 +60,6 @@ class RadialGrid(_Float32Layer):
 class EllipsePoints(_Float32Layer):
     """Points at equal steps of the eccentric angle along an ellipse per radius.
 
-    Parameters
-    ----------
-    num_angles : int
-
     Inputs: centre (batch, 2) as x, y; sma (batch, radii); e (batch, radii, 2).
     Outputs: x, y (batch, radii, num_angles) in pixels; width (batch, radii), the pixel width at which `num_angles`
     bilinear samples hold all light of an annulus one grid step thick.

@@ -97,12 +97,7 @@ class PolarResidual(_Composite):
 
 @keras.saving.register_keras_serializable(package="p2p_keras")
 class PolarDown(_Composite):
-    """Halve radius and angle by a 2 x 2 convolution of stride 2.
-
-    Parameters
-    ----------
-    filters : int
-    """
+    """Halve radius and angle by a 2 x 2 convolution of stride 2."""
 
     def __init__(self, filters: int, **kwargs):
         super().__init__(filters, **kwargs)
@@ -126,10 +121,6 @@ class PolarUp(_Composite):
     """Double radius and angle by repetition after a 1 x 1 convolution, and add the skip.
 
     Inputs: x (batch, radii, angles, channels), skip (batch, 2 radii, 2 angles, filters).
-
-    Parameters
-    ----------
-    filters : int
     """
 
     def __init__(self, filters: int, **kwargs):

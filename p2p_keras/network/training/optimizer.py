@@ -18,13 +18,7 @@ _LAST_SHARE = 0.01
 
 @keras.saving.register_keras_serializable(package="p2p_keras")
 class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
-    """Learning rate of a step; beyond `total_steps` it stays at one hundredth of the peak.
-
-    Parameters
-    ----------
-    peak : float
-    warmup_steps, total_steps : int
-    """
+    """Learning rate of a step; beyond `total_steps` it stays at one hundredth of the peak."""
 
     def __init__(self, peak: float, warmup_steps: int, total_steps: int):
         self.peak, self.warmup_steps, self.total_steps = peak, warmup_steps, total_steps

@@ -27,10 +27,6 @@ _PAIRS = (("r50", "mag_total"), ("mag_total", "p_bad"), ("extent", "mag_total"))
 class TablePlots:
     """Two figures of a table.
 
-    Parameters
-    ----------
-    results : Results
-
     Attributes
     ----------
     drawn : int array

@@ -251,5 +251,5 @@ def link_pointer(view: SkyImage, plots: ProfilePlots) -> None:
     code = asset("measuring/link.js")
     view.figure.js_on_event(MouseMove, CustomJS(args=sources, code=code + "\nplace(cb_obj.x, cb_obj.y);"))
     on_profile = CustomJS(args=sources, code=code + "\nlight(nearest(cb_obj.x));")
-    for figure in plots.figures.values():
-        figure.js_on_event(MouseMove, on_profile)
+    for one in plots.figures.values():
+        one.js_on_event(MouseMove, on_profile)

@@ -166,12 +166,7 @@ def _meta(
 
 
 def meta_of_image(image: GalaxyImage) -> dict[str, Any]:
-    """What a profile's `meta` says of the image: its file, what was cut out, and where the calibration is from.
-
-    Parameters
-    ----------
-    image : GalaxyImage
-    """
+    """What a profile's `meta` says of the image: its file, what was cut out, and where the calibration is from."""
     return {
         "source": str(image.source or ""),
         "x_offset": whole_or_float(image.x_offset),

@@ -49,10 +49,6 @@ def format_of(path: str | os.PathLike[str]) -> str | None:
 def read_profiles(path: str | os.PathLike[str]) -> list[QTable]:
     """Read the profiles of a file or folder that `write_profiles` wrote.
 
-    Parameters
-    ----------
-    path : path
-
     Returns
     -------
     list of QTable

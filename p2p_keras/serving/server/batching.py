@@ -46,13 +46,7 @@ class Waiting:
 
 
 class BatchQueue:
-    """The queue before the model, one for all models: oldest request first.
-
-    Parameters
-    ----------
-    limits : Limits
-    metrics : Metrics
-    """
+    """The queue before the model, one for all models: oldest request first."""
 
     def __init__(self, limits: Limits, metrics: Metrics) -> None:
         self._limits, self._metrics = limits, metrics

@@ -72,12 +72,7 @@ class ServerSettings:
 
 
 class ModelServer:
-    """A gRPC server of the models under a folder.
-
-    Parameters
-    ----------
-    settings : ServerSettings
-    """
+    """A gRPC server of the models under a folder."""
 
     def __init__(self, settings: ServerSettings) -> None:
         self.settings = settings

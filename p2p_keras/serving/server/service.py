@@ -41,15 +41,7 @@ Messages = AsyncIterator[bytes]
 
 
 class Service:
-    """The methods over a repository and a queue.
-
-    Parameters
-    ----------
-    repository : Repository
-    queue : BatchQueue
-    limits : Limits
-    metrics : Metrics
-    """
+    """The methods over a repository and a queue."""
 
     def __init__(self, repository: Repository, queue: BatchQueue, limits: Limits, metrics: Metrics) -> None:
         self._repository, self._queue, self._limits, self._metrics = repository, queue, limits, metrics
