@@ -42,7 +42,7 @@ OPTIONS = (
         type=click.Choice(["sampled", "exact", "photutils"]),
         help="For --ellipses and --fixed: `sampled` interpolates along the ellipse, `exact` takes the whole ring "
         "up to the neighbouring radii, with each pixel weighted by its area in it; `photutils` interpolates at the "
-        "points that photutils takes, for its very numbers.  [default: sampled]",
+        "points that photutils uses, and gives its numbers exactly.  [default: sampled]",
     ),
     click.option(
         "--psf",
