@@ -13,8 +13,11 @@ from p2p_keras.data.labelled import LabelledGalaxy
 
 __all__ = ["draw_sheet"]
 
+_COLUMNS = 4
+"""Galaxies side by side; each takes two panels."""
 
-def draw_sheet(galaxies: Sequence[LabelledGalaxy], path: str | os.PathLike, *, columns: int = 4) -> None:
+
+def draw_sheet(galaxies: Sequence[LabelledGalaxy], path: str | os.PathLike) -> None:
     """Draw galaxies with their labels to an image file.
 
     Parameters
@@ -22,20 +25,18 @@ def draw_sheet(galaxies: Sequence[LabelledGalaxy], path: str | os.PathLike, *, c
     galaxies : sequence of LabelledGalaxy
     path : path
         Its ending is the format.
-    columns : int, optional
-        Galaxies side by side; each takes two panels.
     """
     from matplotlib.figure import Figure
 
     if not galaxies:
         raise UsageError("there are no galaxies to draw")
-    rows = -(-len(galaxies) // columns)
-    figure = Figure(figsize=(4.0 * columns, 2.0 * rows), layout="constrained")
-    axes = figure.subplots(rows, 2 * columns, squeeze=False)
+    rows = -(-len(galaxies) // _COLUMNS)
+    figure = Figure(figsize=(4.0 * _COLUMNS, 2.0 * rows), layout="constrained")
+    axes = figure.subplots(rows, 2 * _COLUMNS, squeeze=False)
     for panel in axes.flat:
         panel.set_axis_off()
     for number, galaxy in enumerate(galaxies):
-        row, column = divmod(number, columns)
+        row, column = divmod(number, _COLUMNS)
         _draw_image(axes[row, 2 * column], galaxy)
         _draw_profile(axes[row, 2 * column + 1], galaxy)
     try:

@@ -93,10 +93,10 @@ def measured_profile(result: GalaxyResult, image: GalaxyImage) -> QTable:
     return profile_table(outputs | result.measured, image)
 
 
-def galaxy_picture(galaxy: DrawnGalaxy, model: str, panels: Sequence[str] = ("image", "profile", "residual")) -> Figure:
+def galaxy_picture(galaxy: DrawnGalaxy, model: str) -> Figure:
     """Draw one galaxy with the profiles of all methods; the ellipses on the image are those of `model`."""
     profiles = {model: galaxy.profiles[model]} | galaxy.profiles
-    return comparison_figure([(galaxy.image, galaxy.label, profiles)], panels=panels)
+    return comparison_figure([(galaxy.image, galaxy.label, profiles)], panels=("image", "profile", "residual"))
 
 
 def paper_figures(evaluations: Sequence[Evaluation], examples: Sequence[DrawnGalaxy]) -> Iterator[tuple[str, Figure]]:

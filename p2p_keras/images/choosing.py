@@ -20,7 +20,6 @@ from p2p_keras.images.sky_geometry import celestial_wcs, icrs_to_pixel
 __all__ = [
     "ImageChoice",
     "choose_image",
-    "choose_hdu",
     "science_hdus",
     "images_of_sky",
     "companion_hdus",
@@ -108,34 +107,6 @@ def choose_image(
     return ImageChoice(
         number, chosen, _choice_notes(file, number, images, best, roles, by_target=sky_target is not None)
     )
-
-
-def choose_hdu(
-    file: fits.HDUList,
-    wanted: int | str | None,
-    sky_target: tuple[float, float] | None,
-    source: str,
-    wcs_of: Callable[[int], WCS | None] | None = None,
-) -> tuple[int, list[str]]:
-    """Find the HDU to read and what to note about it, as `choose_image` does, for those who take no cubes.
-
-    Parameters
-    ----------
-    file, wanted, sky_target, source, wcs_of
-        As `choose_image` takes them.
-
-    Returns
-    -------
-    (int, list of str)
-        Its number, and notes for the user.
-
-    Raises
-    ------
-    InputError
-        There is no image, or none that says that it is one.
-    """
-    choice = choose_image(file, wanted, sky_target, source, wcs_of=wcs_of)
-    return choice.number, choice.notes
 
 
 def science_hdus(file: fits.HDUList) -> list[int]:

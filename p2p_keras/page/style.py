@@ -28,21 +28,20 @@ INK, FAINT, MASKED = "#1a1a1a", "#6b7680", "#c9d2da"
 COLOUR_MAPS = ("Greys", "Greys, light on dark", "Viridis", "Magma", "Cividis")
 
 
-def palette(name: str, levels: int = 255) -> list[str]:
+def palette(name: str) -> list[str]:
     """Colours of a colour map from faint to bright.
 
     Parameters
     ----------
     name : str
         One of `COLOUR_MAPS`.
-    levels : int
     """
     from bokeh import palettes
 
     if name.startswith("Greys"):
-        grey = list(palettes.grey(levels))
+        grey = list(palettes.grey(255))
         return grey if "light" in name else grey[::-1]
-    return list(getattr(palettes, name.lower())(levels))
+    return list(getattr(palettes, name.lower())(255))
 
 
 def dress(figure: Any) -> Any:

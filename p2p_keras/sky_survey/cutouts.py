@@ -16,7 +16,7 @@ from astropy.wcs import WCS
 
 from p2p_keras.core.errors import InputError, OutsideImageError, P2PError
 from p2p_keras.images import GalaxyImage
-from p2p_keras.images.choosing import choose_hdu
+from p2p_keras.images.choosing import choose_image
 from p2p_keras.images.cutout import MIN_SIDE, target_window
 from p2p_keras.images.first_look import side_from_light
 from p2p_keras.images.frame import Frame, FramePlane, open_frame
@@ -261,5 +261,5 @@ class _Plane:
     def _mask(self, name: str) -> np.ndarray:
         place = Place(name.rpartition("/")[0] or ".")
         with place.local_file(name.rpartition("/")[2]) as local, open_fits(local) as file:
-            number, _ = choose_hdu(file, None, None, name)
+            number = choose_image(file, None, None, name).number
             return mask_of_shape(np.asarray(file[number].data), self.shape, name)

@@ -10,7 +10,7 @@ from typing import Any
 from p2p_keras.core.errors import InputError, UsageError
 from p2p_keras.data.packing.rows import PackRow, find_profile, mark_duplicates, read_catalogue
 from p2p_keras.images.bands import band_from_header
-from p2p_keras.images.choosing import choose_hdu
+from p2p_keras.images.choosing import choose_image
 from p2p_keras.images.hdus import full_header, open_fits
 from p2p_keras.images.inputs import find_inputs
 from p2p_keras.images.sky_geometry import celestial_wcs, icrs_to_pixel
@@ -87,7 +87,7 @@ def rows_of_frames(
 
 def _read_frame(path: str) -> Frame:
     with open_fits(path) as file:
-        number, _ = choose_hdu(file, None, None, path)
+        number = choose_image(file, None, None, path).number
         wcs = celestial_wcs(file[number].header, file)
         if wcs is None:
             raise InputError(path, "has no celestial WCS: positions can't be found on it")

@@ -123,10 +123,11 @@ def _listed_names(folder: Path, names: str | os.PathLike | None) -> list[str]:
     return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
 
 
-def rows_of_images(
-    inputs: Iterable[str | os.PathLike], *, profiles: str | os.PathLike | None = None, split_band: bool = True
-) -> list[PackRow]:
+def rows_of_images(inputs: Iterable[str | os.PathLike], *, profiles: str | os.PathLike | None = None) -> list[PackRow]:
     """Rows of image files whose profiles lie in one folder under the same name.
+
+    ``-r`` or ``_r`` (one of u, g, r, i, z, y) at the end of a file's name is the band, so that all bands of a galaxy
+    stay in one split.
 
     Parameters
     ----------
@@ -135,14 +136,11 @@ def rows_of_images(
     profiles : path, optional
         Folder; the profile of ``NAME-r.fits`` is ``NAME-r`` or ``NAME_r`` with the ending .prof, .ecsv, .txt, .dat,
         .csv or .fits. Default: the image's own folder (.fits left out).
-    split_band : bool, optional
-        Take ``-r`` or ``_r`` (one of u, g, r, i, z, y) off a file's name as the band, so that all bands of a galaxy
-        stay in one split.
     """
     rows = []
     for path in find_inputs(inputs):
         stem = stem_of(path)
-        match = re.fullmatch(r"(.+)[-_]([ugrizy])", stem) if split_band else None
+        match = re.fullmatch(r"(.+)[-_]([ugrizy])", stem)
         name, band = (match[1], match[2]) if match else (stem, None)
         stems = (stem, f"{name}-{band}", f"{name}_{band}") if band else (stem,)
         beside = _PROFILE_ENDINGS if profiles else _PROFILE_ENDINGS[:5]  # a .fits there is an image

@@ -190,15 +190,14 @@ def verify_checksums(folder: str | os.PathLike) -> list[InputError]:
     return errors
 
 
-def data_hash(data: str | os.PathLike, split: str = "train") -> str:
-    """SHA-256 of the sorted lines ``SHA256  NAME`` (as ``sha256sum`` writes them) of a split's shards.
+def data_hash(data: str | os.PathLike) -> str:
+    """SHA-256 of the sorted lines ``SHA256  NAME`` (as ``sha256sum`` writes them) of the training split's shards.
 
     Parameters
     ----------
     data : path
         As `find_shards` takes it; a pattern may name several folders. Checksums are taken from ``dataset.json`` where a
         shard still has the size that stands there, else computed.
-    split : str
 
     Returns
     -------
@@ -206,7 +205,7 @@ def data_hash(data: str | os.PathLike, split: str = "train") -> str:
         Hexadecimal; empty where the shards are no longer there.
     """
     try:
-        shards = find_shards(data, split)
+        shards = find_shards(data, "train")
         lines = [f"{_checksum(shard)}  {shard.name}\n" for shard in shards]
     except (P2PError, OSError):
         return ""

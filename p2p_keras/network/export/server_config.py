@@ -28,10 +28,11 @@ def versions_of(folder: Path) -> list[int]:
     )
 
 
-def models_config(names: list[str], base: str = CONTAINER_FOLDER) -> str:
+def models_config(names: list[str]) -> str:
     """``--model_config_file``: every model, its newest version."""
     entries = "".join(
-        f'  config {{\n    name: "{name}"\n    base_path: "{base}/{name}"\n    model_platform: "tensorflow"\n'
+        f'  config {{\n    name: "{name}"\n    base_path: "{CONTAINER_FOLDER}/{name}"\n'
+        '    model_platform: "tensorflow"\n'
         f"    model_version_policy {{ latest {{ num_versions: 1 }} }}\n  }}\n"
         for name in names
     )

@@ -20,7 +20,7 @@ _MEAN_ABS_SECOND_DIFFERENCE = 1.9544
 _UNKNOWN = 3e38
 
 
-def quiet_noise(flux, mask, least_share=LEAST_SHARE):
+def quiet_noise(flux, mask):
     """White-noise equivalent per pixel, from second differences of means in the quietest quarter of the image.
 
     Second differences are blind to a sky level and to gradients; means of 4 x 4 pixels are hardly touched by the
@@ -30,8 +30,6 @@ def quiet_noise(flux, mask, least_share=LEAST_SHARE):
     ----------
     flux, mask : float tensors (batch, height, width)
         Of pyramid level `NOISE_LEVEL`: sum of good flux over number of pixels, and their good share.
-    least_share : float
-        Means with a smaller good share are left out.
 
     Returns
     -------
@@ -40,8 +38,8 @@ def quiet_noise(flux, mask, least_share=LEAST_SHARE):
     """
     shape = ops.shape(flux)
     batch, h, w = shape[0], shape[1], shape[2]
-    usable = ops.cast(mask >= least_share, "float32")
-    variance = 1.0 / ops.maximum(mask, least_share)  # of a mean, in units of that of all 16 pixels
+    usable = ops.cast(mask >= LEAST_SHARE, "float32")
+    variance = 1.0 / ops.maximum(mask, LEAST_SHARE)  # of a mean, in units of that of all 16 pixels
     mean = flux * variance
 
     def up_and_down(x):
