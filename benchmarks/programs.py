@@ -87,7 +87,7 @@ def serving_pairs(trees: tuple[Path, Path], base: Path, pairs: int, seconds: flo
     servers = []
     try:
         for tree in trees:
-            servers.append(Server(base, "--num-threads", "1", tree=tree))
+            servers.append(Server(base, "--num-threads", "1", "--no-warm-up", tree=tree))
         times: list[list[float]] = []
         for number in range(pairs + 1):
             pair = []

@@ -60,8 +60,12 @@ class Server:
         self._news = threading.Condition()
         self._events: dict[str, dict] = {}
         threading.Thread(target=self._listen, daemon=True).start()
-        self.address = f"127.0.0.1:{self.wait_for('listening')['port']}"
-        self.wait_for("ready")
+        try:
+            self.address = f"127.0.0.1:{self.wait_for('listening')['port']}"
+            self.wait_for("ready")
+        except RuntimeError:
+            self.process.kill()
+            raise
 
     def _listen(self) -> None:
         for line in self.process.stderr:
@@ -75,7 +79,7 @@ class Server:
     def wait_for(self, event: str) -> dict:
         """Wait for the first log entry of an event."""
         with self._news:
-            if not self._news.wait_for(lambda: event in self._events, timeout=300):
+            if not self._news.wait_for(lambda: event in self._events, timeout=600):
                 raise RuntimeError(f"the server did not log '{event}'")
             return self._events[event]
 
