@@ -21,6 +21,7 @@ __all__ = ["OLD_PATHS", "install"]
 OLD_PATHS: dict[str, tuple[str, ...]] = {
     # Named by `.keras` files and run folders.
     "layers": ("network.layers",),
+    "layers.look": ("network.layers.sampling",),
     "models": ("network.models",),
     "models.pix2prof": ("network.models.paper.pix2prof",),
     "models.pix2prof_attention": ("network.models.paper.pix2prof_attention",),
@@ -46,6 +47,7 @@ OLD_PATHS: dict[str, tuple[str, ...]] = {
     "plots.calibration": ("evaluation.coverage_figures",),
     "plots.errors": ("evaluation.error_figures",),
     "plots.shard_sheet": ("data.shard_sheet",),
+    "plots.truth": ("profile.plots.panels",),
     "prediction": ("measure.many_files",),
     "predictor": ("measure.predictor",),
     "profile_files": ("profile.tables.files", "core.atomic_files"),
@@ -55,7 +57,10 @@ OLD_PATHS: dict[str, tuple[str, ...]] = {
     "serving.server_config": ("network.export.server_config",),
     "serving.warmup": ("network.export.warmup",),
     "shards": ("data.shards",),
+    "shards.data_hash": ("data.shards.manifest",),
     "training": ("network.training",),
+    "training.means": ("network.training.metrics",),
+    "training.schedule": ("network.training.optimizer",),
     "units": ("core.units",),
 }
 """Old path below ``p2p_keras`` -> today's, each with all below it; of several, the first that has a name gives it."""
