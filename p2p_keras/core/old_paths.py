@@ -57,7 +57,6 @@ OLD_PATHS: dict[str, tuple[str, ...]] = {
     "serving.server_config": ("network.export.server_config",),
     "serving.warmup": ("network.export.warmup",),
     "shards": ("data.shards",),
-    "shards.data_hash": ("data.shards.manifest",),
     "training": ("network.training",),
     "training.means": ("network.training.metrics",),
     "training.schedule": ("network.training.optimizer",),
