@@ -93,7 +93,7 @@ def serving_pairs(trees: tuple[Path, Path], base: Path, pairs: int, seconds: flo
             pair = []
             for server in servers:
                 before = server.processor_s()
-                requests = load(server, request, 1, seconds)["requests"]
+                requests = load(server, request, 1, seconds if number else 3.0 * seconds)["requests"]
                 pair.append((server.processor_s() - before) / requests)
             times += [pair] if number else []  # the first of each isn't counted
         return times
