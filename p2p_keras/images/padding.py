@@ -17,9 +17,9 @@ _NOISY = (
 def copied_borders(pixels: np.ndarray) -> np.ndarray | None:
     """Pixels in rows and columns at the border that are exact copies of other rows and columns; None if there are none.
 
-    Programs that cut out a galaxy at a frame's edge fill what is missing by the edge's last row (``numpy.pad``: `edge`),
-    by a mean of each column (`mean`, `median`, `linear_ramp` with equal ends), by the image mirrored (`reflect`,
-    `symmetric`) or by its other side (`wrap`). Noise never repeats itself, so such pixels weren't measured. Of the two
+    Programs that cut out a galaxy at a frame's edge fill what is missing by the edge's last row (``numpy.pad``:
+    `edge`), by the mean of each column (`mean`, `median`), by the image mirrored (`reflect`, `symmetric`) or by its
+    other side (`wrap`). Noise never repeats itself, so such pixels weren't measured. Of the two
     copies that `wrap` leaves, both are returned, since nothing tells which is the original.
 
     Parameters
@@ -35,8 +35,8 @@ def copied_borders(pixels: np.ndarray) -> np.ndarray | None:
     for along in (pixels, pixels.T):
         lines = np.zeros(along.shape[0], dtype=bool)
         for forward in (along, along[::-1]):
-            found = _copied_lines(forward)
-            lines |= found if forward is along else found[::-1]
+            copies = _copied_lines(forward)
+            lines |= copies if forward is along else copies[::-1]
         if not lines.any() or lines.all():
             continue
         hidden = np.zeros(pixels.shape, dtype=bool)

@@ -89,8 +89,8 @@ def missing_pixels(pixels: np.ndarray) -> tuple[np.ndarray | None, list[str]]:
 
     A value far below or above all others that several pixels share (-999, 1e30) is one. Zero is a value like any other
     where values come in steps (photon counts, quantised images) or go down to it (noiseless models). It means "no data"
-    where values are continuous and noise goes below zero, or where all of them lie far above it. Rows and columns at the
-    border that repeat others exactly are padding.
+    where values are continuous and noise goes below zero, or where all of them lie far above it. Rows and columns at
+    the border that repeat others exactly are padding.
 
     Parameters
     ----------

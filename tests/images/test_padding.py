@@ -18,7 +18,7 @@ def galaxy(height=96, width=80, *, noise=0.05, seed=1) -> np.ndarray:
 @pytest.mark.parametrize("mode", ["edge", "mean", "median", "reflect", "symmetric", "wrap"])
 @pytest.mark.parametrize("widths", [((20, 0), (0, 0)), ((0, 0), (0, 24)), ((12, 0), (9, 0)), ((8, 11), (14, 5))])
 def test_padding_is_ignored_and_nothing_else_hidden(mode, widths):
-    """A galaxy cut out at a frame's edge, its missing part filled up with copies, would get their light in its total."""
+    """A galaxy at a frame's edge, its missing part filled with copies, would get their light in its total."""
     image = galaxy()
     padded = np.pad(image, widths, mode=mode)
     hidden = copied_borders(padded)
