@@ -15,7 +15,7 @@ import tensorflow as tf
 from p2p_keras.core.contract import ALL_OUTPUTS, INPUTS, OUTPUTS, outputs_of
 from p2p_keras.network.export.signatures import IMAGE_SIGNATURE, RADII_FORMULA, make_measure
 
-__all__ = ["OPSET", "write_onnx", "metadata"]
+__all__ = ["HANDLERS", "OPSET", "write_onnx", "metadata"]
 
 OPSET = 17
 _DIMENSIONS = {"image": ("batch", "height", "width"), "zero_point": ("batch",), "pixel_scale": ("batch",)}
@@ -51,7 +51,7 @@ def write_onnx(model: keras.Model, path: Path, name: str, version: int, card: Ma
             function,
             input_signature=IMAGE_SIGNATURE,
             opset=OPSET,
-            custom_op_handlers={"SelectV2": (_where, []), "GatherV2": (_gathered, [])},
+            custom_op_handlers=HANDLERS,
         )
 
     with _in_reasonable_time():
@@ -170,6 +170,10 @@ def _gathered(context, node, name, args):
     node.type = "GatherElements"
     node.set_attr("axis", 1)
     return node
+
+
+HANDLERS = {"SelectV2": (_where, []), "GatherV2": (_gathered, [])}
+"""What tf2onnx is told to convert otherwise than it would."""
 
 
 def _refuse_unknown_operations(proto) -> None:
