@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -235,7 +233,7 @@ def main(
     begun = _begun_model(model, threads, options) if server is None else None
     from p2p_keras.core.errors import P2PError
     from p2p_keras.core.last_words import took, write_last_words
-    from p2p_keras.core.processes import keep_freed_memory
+    from p2p_keras.core.processes import keep_freed_memory, stopped_as_by_ctrl_c
     from p2p_keras.core.progress import Progress
     from p2p_keras.core.settings_file import write_settings
     from p2p_keras.measure.outputs.attention_drawing import attention_drawer
@@ -268,7 +266,7 @@ def main(
     for note in [] if quiet else run.notes:
         click.echo(f"note: {note}", err=True)
     products = Products(writer, run.settings, resume=resume, **parts)
-    with _stopped_as_by_ctrl_c(), products, bar as progress:
+    with stopped_as_by_ctrl_c(), products, bar as progress:
         try:
             for error, notes, write in run.done(predictor, writer):
                 if error is None:
@@ -326,19 +324,6 @@ def _odd_headers_unsaid() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AstropyWarning)
         yield
-
-
-@contextmanager
-def _stopped_as_by_ctrl_c() -> Iterator[None]:
-    """A batch system's SIGTERM keeps what is measured, as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _begun_model(model: str | None, threads: int | None, options: Mapping[str, Any]) -> Callable[[], Backend] | None:
