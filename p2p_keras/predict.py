@@ -6,11 +6,11 @@ import shlex
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -19,9 +19,6 @@ from p2p_keras.core.program import Program, quiet_option
 from p2p_keras.measure.outputs.derived_options import DERIVED, derived_options
 from p2p_keras.measure.outputs.isophote_options import isophote_options
 from p2p_keras.measure.outputs.running_options import RUNNING, running_options
-
-if TYPE_CHECKING:
-    from p2p_keras.measure.backends import Backend
 
 __all__ = ["COMMON", "GROUPS", "main"]
 
@@ -232,14 +229,20 @@ def main(
     cause, and the others are written), 2 for wrong usage. After Ctrl-C the measured galaxies are kept, and
     --resume continues.
     """
-    begun = _begun_model(model, threads, options) if server is None else None
+    from p2p_keras.core.memory import keep_freed_memory
+    from p2p_keras.measure.backends import begin_loading
+
+    keep_freed_memory()
+    begun = None
+    if server is None and options["ellipses"] is None and options["fixed"] is None:
+        # While all else is imported. Forced bands ask the network for one galaxy at a time.
+        begun = begin_loading(model, threads=threads, side_by_side=not options["forced"])
     from p2p_keras.core.errors import P2PError
     from p2p_keras.core.last_words import say_last, took
-    from p2p_keras.core.memory import keep_freed_memory
     from p2p_keras.core.progress import Progress
     from p2p_keras.core.settings_file import write_settings
     from p2p_keras.measure.outputs.attention_drawing import attention_drawer
-    from p2p_keras.measure.outputs.measurers import crew_of, measurer_of
+    from p2p_keras.measure.outputs.measurers import connected, crew_of, measurer_of
     from p2p_keras.measure.outputs.prediction_run import PredictionRun
     from p2p_keras.measure.outputs.products import Products
     from p2p_keras.measure.predictor import Predictor
@@ -247,13 +250,12 @@ def main(
 
     hush = ExitStack()
     context.call_on_close(hush.close)
-    keep_freed_memory()
     if options["report"] is not None and options["forced"]:
         raise click.UsageError("--report shows galaxies of one band: it doesn't go with --forced")
     run = PredictionRun(images, options | {"attention": attention})
     resume = options["resume"]
     asked = options | {"model": model, "server": server, "sky": sky, "threads": threads}
-    connect, workers = partial(_connected, model, server), run.workers()
+    connect, workers = partial(connected, model, server), run.workers()
     if workers > 1:
         predictor = crew_of(asked, begun, connect, workers)
     else:
@@ -339,24 +341,6 @@ def _stopped_as_by_ctrl_c() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _begun_model(model: str | None, threads: int | None, options: Mapping[str, Any]) -> Callable[[], Backend] | None:
-    """The model, whose loading goes on while this program's other parts are imported; None where none is needed."""
-    from p2p_keras.measure.backends import begin_loading
-
-    if options["ellipses"] is not None or options["fixed"] is not None:
-        return None
-    return begin_loading(model, threads=threads, side_by_side=True)
-
-
-def _connected(model: str | None, server: str | None) -> Any:
-    """What measures by a model server."""
-    from p2p_keras.client import ProfileClient
-    from p2p_keras.core.contract import DEFAULT_MODEL
-    from p2p_keras.measure.many_files import ServerMeasurer
-
-    return ServerMeasurer(ProfileClient(str(server), model=model or DEFAULT_MODEL))
 
 
 if __name__ == "__main__":
