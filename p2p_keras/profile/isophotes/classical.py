@@ -36,6 +36,8 @@ _SURE = 0.02
 
 _TOLERANCE = 1e-3
 _CLIP = 3.5
+_INWARD = 0.7
+"""A wrong shape reads the galaxy at so much of a sector's distance from the centre at least."""
 
 _T = 2.0 * np.pi * np.arange(SECTORS) / SECTORS
 _BASIS = np.stack([np.ones_like(_T), np.cos(_T), np.sin(_T), np.cos(2 * _T), np.sin(2 * _T)], axis=1)
@@ -131,17 +133,21 @@ def fit_bands(bands: Sequence[BandImage], start: Shape, sma: np.ndarray, *, fix_
     first = e
     # Below a pixel and a half there is no shape to be seen: the inner geometry is continued.
     resolved = np.clip((sma - 1.0) / 1.0, 0.0, 1.0)
+    moved = 0.0
     for iteration in range(ITERATIONS):
         corrections, shape_error = _together([_corrections(band, x0, y0, sma, e) for band in bands])
         damping = 0.9 / (1.0 + 0.4 * max(0, iteration + 1 - _FULL_STEPS))
         if not fix_centre and iteration < ITERATIONS - 2:
             shift = _centre_step(corrections[:, :2], shape_error, sma, e)
-            x0, y0 = x0 + damping * shift[0], y0 + damping * shift[1]
+            x0, y0, moved = x0 + damping * shift[0], y0 + damping * shift[1], float(np.hypot(*shift))
         step = corrections[:, 2:].copy()
         length = np.hypot(step[:, 0], step[:, 1])
         step *= (damping * _MAX_STEP / np.maximum(length, _MAX_STEP))[:, None]
         wanted = np.stack(ellipse.compose(e[:, 0], e[:, 1], step[:, 0], step[:, 1]), axis=1)
         sure = resolved / (1.0 + (shape_error / _SURE) ** 2)
+        # About a wrong centre an ellipse says nothing of its shape, the less so the thinner it is.
+        minor = sma * np.maximum(1.0 - ellipse.angles_from_vector(e[:, 0], e[:, 1])[0], 0.1)
+        sure /= 1.0 + (moved / (0.25 * minor)) ** 4
         matrix = stiffness + np.diag(sure + 1e-7)
         new = capped(np.linalg.solve(matrix, sure[:, None] * capped(wanted) + 1e-7 * first))
         change = float((np.abs(new - e).max(axis=1) * sure).max())
@@ -160,8 +166,8 @@ def _corrections(
     0 with an infinite error where the band says nothing: it is hidden, or its light doesn't fall.
     """
     values, weight = _sectors(band, x0, y0, sma, e)
-    coefficients, error, share = _fitted(values, weight)
-    slope = -_slope(coefficients[:, 0], float(np.log(sma[1] / sma[0])))
+    coefficients, error, used = _fitted(values, weight, sma, e)
+    slope, share = _slope(band, x0, y0, sma, e, used), weight.mean(axis=1)
     known = (share > 0.4) & (slope > 0) & np.isfinite(error)
     safe = np.where(known, slope, 1.0)
     return np.where(known[:, None], coefficients[:, 1:] / safe[:, None], 0.0), np.where(known, error / safe, np.inf)
@@ -178,26 +184,32 @@ def _together(found: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, n
     return (weight[:, :, None] * corrections).sum(axis=0) / total[:, None], least / np.sqrt(total)
 
 
-def _sectors(band: BandImage, x0: float, y0: float, sma: np.ndarray, e: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean of each sector and the number of points in it that count, both (K, SECTORS)."""
-    # A sector's points are no farther than a pixel and a half from each other.
-    points = np.maximum(1, 2 ** np.ceil(np.log2(np.maximum(2.0 * np.pi * sma / SECTORS / 1.5, 1.0)))).astype(int)
-    values, weight = np.zeros((2, sma.size, SECTORS))
+def _sectors(
+    band: BandImage, x0: float, y0: float, sma: np.ndarray, e: np.ndarray, sectors: int = SECTORS, spacing: float = 1.5
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of each sector and the share of its points that count, both (K, sectors).
+
+    A sector's points are no farther than `spacing` px from each other.
+    """
+    points = np.maximum(1, 2 ** np.ceil(np.log2(np.maximum(2.0 * np.pi * sma / sectors / spacing, 1.0)))).astype(int)
+    values, weight = np.zeros((2, sma.size, sectors))
     for count in np.unique(points):
         rows = np.flatnonzero(points == count)
         offsets = (np.arange(count) - 0.5 * (count - 1)) / count
-        t = ((np.arange(SECTORS)[:, None] + offsets) * (2.0 * np.pi / SECTORS)).ravel()
+        t = ((np.arange(sectors)[:, None] + offsets) * (2.0 * np.pi / sectors)).ravel()
         dx, dy = ellipse.points(sma[rows, None], e[rows, :1], e[rows, 1:], np.cos(t), np.sin(t))
         x, y = x0 + dx, y0 + dy
         read, good = band.image.values(*(band.place(x, y) if band.place else (x, y)))
-        number = good.reshape(rows.size, SECTORS, count).sum(axis=2)
-        values[rows] = read.reshape(rows.size, SECTORS, count).sum(axis=2) / np.maximum(number, 1)
+        number = good.reshape(rows.size, sectors, count).sum(axis=2)
+        values[rows] = read.reshape(rows.size, sectors, count).sum(axis=2) / np.maximum(number, 1)
         weight[rows] = number / count
     return values, weight
 
 
-def _fitted(values: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Coefficients (K, 5) of 1, cos t, sin t, cos 2t, sin 2t, the error (K,) of one, and the share (K,) that counts.
+def _fitted(
+    values: np.ndarray, weight: np.ndarray, sma: np.ndarray, e: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Coefficients (K, 5) of 1, cos t, sin t, cos 2t, sin 2t, the error (K,) of one, and the weights (K, SECTORS) used.
 
     Sectors that stand out of the fit, a star's that no mask has, are left out and the rest is fitted again.
     """
@@ -205,24 +217,37 @@ def _fitted(values: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndar
     # one such scatter: an ellipse that is off stays whole.
     present = np.where((weight > 0) | ~np.any(weight, axis=1, keepdims=True), values, np.nan)
     middle = _row_median(present)
-    used = _without_far(present - middle, weight)
+    galaxy = values <= _brightest(middle[:, 0], sma, e)
+    used = _without_far(present - middle, weight, galaxy)
     for last in (False, True):
         normal = (used @ _PRODUCTS).reshape(-1, 5, 5) + 1e-6 * np.eye(5)
         right = (used * values) @ _BASIS
         coefficients = np.linalg.solve(normal, right[:, :, None])[:, :, 0]
         residual = values - coefficients @ _BASIS.T
         if not last:
-            used = _without_far(np.where(np.isnan(present), np.nan, residual), weight)
+            used = _without_far(np.where(np.isnan(present), np.nan, residual), weight, galaxy)
     number = used.sum(axis=1)
     variance = (residual**2 * used).sum(axis=1) / np.maximum(number - 5.0, 1.0)
-    return coefficients, np.sqrt(2.0 * variance / np.maximum(number, 1.0)), weight.mean(axis=1)
+    return coefficients, np.sqrt(2.0 * variance / np.maximum(number, 1.0)), used
 
 
-def _without_far(residual: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Weights without the sectors whose residual is beyond `_CLIP` robust sigma of their ellipse."""
-    scatter = SIGMA_PER_DEVIATION * _row_median(np.abs(residual))
+def _brightest(middle: np.ndarray, sma: np.ndarray, e: np.ndarray) -> np.ndarray:
+    """How bright the galaxy may be in each sector (K, SECTORS): as along ellipses of `_INWARD` of its distance.
+
+    A thin ellipse along a bar passes through the bright core on both of its sides. Were these taken for stars, the rest
+    would look like an isophote, and the ellipse become thinner still.
+    """
+    dx, dy = ellipse.points(sma[:, None], e[:, :1], e[:, 1:], _BASIS[:, 1], _BASIS[:, 2])
+    falling = np.maximum.accumulate(middle[::-1])[::-1]
+    return np.interp(np.log(_INWARD * np.hypot(dx, dy)), np.log(sma), falling, left=np.inf)
+
+
+def _without_far(residual: np.ndarray, weight: np.ndarray, galaxy: np.ndarray) -> np.ndarray:
+    """Weights without the sectors whose residual is beyond `_CLIP` robust sigma of their ellipse, but the galaxy's."""
+    size = np.abs(residual)
     with np.errstate(invalid="ignore"):
-        return np.where(np.abs(residual) <= _CLIP * scatter + 1e-30, weight, 0.0)
+        near = size <= _CLIP * SIGMA_PER_DEVIATION * _row_median(size) + 1e-30
+        return np.where(near | (galaxy & (residual > 0.0)), weight, 0.0)
 
 
 def _row_median(values: np.ndarray) -> np.ndarray:
@@ -234,13 +259,23 @@ def _row_median(values: np.ndarray) -> np.ndarray:
     )
 
 
-def _slope(values: np.ndarray, step: float) -> np.ndarray:
-    """dI/dln(sma): central differences over two radii on either side, which halve the noise."""
-    padded = np.concatenate([values[:1], values, values[-1:]])
-    near = (padded[2:] - padded[:-2]) / (2.0 * step)
-    near[0] *= 2.0
-    near[-1] *= 2.0
-    return near
+def _slope(
+    band: BandImage, x0: float, y0: float, sma: np.ndarray, e: np.ndarray, used: np.ndarray
+) -> np.ndarray:
+    """-dI/dln(sma) of ellipses of one shape, (K,): sector by sector, a step of the radii inward and outward.
+
+    Neighbouring ellipses don't say it where they have other shapes: along a bar light may rise from one to the next
+    though it falls along every ray. 0 where fewer than four tenths of the sectors are seen on both sides.
+    """
+    log_step = float(np.log(sma[1] / sma[0]))
+    number = SECTORS // 2  # half as many points as for the harmonics: a mean needs no more
+    (inner, inner_weight), (outer, outer_weight) = (
+        _sectors(band, x0, y0, sma * factor, e, number, 3.0) for factor in (np.exp(-log_step), np.exp(log_step))
+    )
+    weight = used[:, ::2] * inner_weight * outer_weight
+    total = weight.sum(axis=1)
+    fall = (weight * (inner - outer)).sum(axis=1) / (2.0 * log_step)
+    return np.where(total > 0.4 * number, fall / np.maximum(total, 1.0), 0.0)
 
 
 def _centre_step(first: np.ndarray, error: np.ndarray, sma: np.ndarray, e: np.ndarray) -> tuple[float, float]:

@@ -22,6 +22,7 @@ from p2p_keras.profile.isophotes.sampling import EllipsePoints
 __all__ = ["Harmonics", "fit_harmonics", "shape_errors", "deviations"]
 
 ORDERS = 4
+_SUMS = 4 * ORDERS + 1  # 1, and sines and cosines up to twice the highest order: what products of harmonics are
 MAX_PA_ERROR = 180.0 / np.sqrt(12.0)
 """Degrees: the scatter of an angle of which nothing is known."""
 
@@ -48,7 +49,7 @@ class Harmonics(NamedTuple):
     def residual(self, points: EllipsePoints, values: np.ndarray) -> np.ndarray:
         """Values (P,) less their fit; NaN along ellipses that have none."""
         coefficients = np.repeat(self.coefficients.T, points.counts, axis=1)
-        return values - np.einsum("ij,ij->j", coefficients, _basis(points, np.ones(values.size)))
+        return values - np.einsum("ij,ij->j", coefficients, _basis(points))
 
 
 def fit_harmonics(points: EllipsePoints, values: np.ndarray, good: np.ndarray) -> Harmonics:
@@ -63,17 +64,11 @@ def fit_harmonics(points: EllipsePoints, values: np.ndarray, good: np.ndarray) -
     values : float array (P,)
     good : bool array (P,)
     """
-    # The product of two rows is to have a point's weight once.
-    root = np.sqrt(np.where(good, points.weight, 0.0))
-    rows = _basis(points, root, room=1)
-    np.multiply(root, values, out=rows[-1])
-    products = np.empty((points.counts.size, 2 * ORDERS + 2, 2 * ORDERS + 2))
-    for k, (start, count) in enumerate(zip(points.starts, points.counts, strict=True)):
-        part = slice(start, start + count)
-        np.matmul(rows[:, part], rows[:, part].T, out=products[k])
-    total = np.maximum(products[:, 0, 0], 1e-300)
-    products /= total[:, None, None]
-    normal, right = products[:, :-1, :-1], products[:, :-1, -1]
+    sums = _weighted_sums(points, values, np.where(good, points.weight, 0.0))
+    total = np.maximum(sums[:, 0], 1e-300)
+    sums /= total[:, None]
+    normal = (sums[:, :_SUMS] @ _OF_PRODUCTS).reshape(-1, 2 * ORDERS + 1, 2 * ORDERS + 1)
+    right = sums[:, _SUMS:]
     share = total / np.maximum(points.sums(points.weight), 1e-300)
     known = share > 0.5
     normal[~known] = np.eye(2 * ORDERS + 1)
@@ -87,19 +82,63 @@ def fit_harmonics(points: EllipsePoints, values: np.ndarray, good: np.ndarray) -
     return Harmonics(coefficients, inverse, single, spread)
 
 
-def _basis(points: EllipsePoints, scale: np.ndarray, room: int = 0) -> np.ndarray:
-    """1, sin phi, cos phi, sin 2 phi, ... of each point, times its `scale` (P,): (9 + room, P)."""
-    rows = np.empty((2 * ORDERS + 1 + room, scale.size))
+def _weighted_sums(points: EllipsePoints, values: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Sums over each ellipse of 1, sin phi, cos phi, ... cos 8 phi, then of the values times those up to cos 4 phi."""
+    rows = np.empty((_SUMS + 2 * ORDERS + 1, values.size))
+    _fill_basis(rows[:_SUMS], points, weight)
+    np.multiply(rows[: 2 * ORDERS + 1], values, out=rows[_SUMS:])
+    return np.add.reduceat(rows, points.starts, axis=1).T
+
+
+def _basis(points: EllipsePoints) -> np.ndarray:
+    """1, sin phi, cos phi, sin 2 phi, ... cos 4 phi of each point, (9, P)."""
+    rows = np.empty((2 * ORDERS + 1, points.x.size))
+    _fill_basis(rows, points, np.ones(points.x.size))
+    return rows
+
+
+def _fill_basis(rows: np.ndarray, points: EllipsePoints, scale: np.ndarray) -> None:
+    """1, sin phi, cos phi, sin 2 phi, ... times the `scale` of each point, (P,), into an odd number of rows."""
     rows[0] = scale
     np.multiply(points.sine, scale, out=rows[1])
     np.multiply(points.cosine, scale, out=rows[2])
-    for n in range(2, ORDERS + 1):
-        sine, cosine = rows[2 * n - 3], rows[2 * n - 2]
-        np.multiply(sine, points.cosine, out=rows[2 * n - 1])
-        rows[2 * n - 1] += cosine * points.sine
-        np.multiply(cosine, points.cosine, out=rows[2 * n])
-        rows[2 * n] -= sine * points.sine
-    return rows
+    twice = 2.0 * points.cosine
+    for i in range(3, len(rows)):  # sin (n + 1) phi = 2 cos phi sin n phi - sin (n - 1) phi, and so the cosines
+        np.multiply(twice, rows[i - 2], out=rows[i])
+        if i == 4:
+            rows[4] -= scale
+        elif i > 4:
+            rows[i] -= rows[i - 4]
+
+
+def _products_of_sums() -> np.ndarray:
+    """The normal matrix, one row after the other, from `_weighted_sums`: (17, 81).
+
+    2 sin m sin n = cos(m - n) - cos(m + n), and so on.
+    """
+    table = np.zeros((_SUMS, 2 * ORDERS + 1, 2 * ORDERS + 1))
+
+    def add(i: int, j: int, order: int, kind: int, share: float) -> None:
+        if order != 0:
+            table[2 * abs(order) - 1 + kind, i, j] += share if kind or order > 0 else -share
+        elif kind:
+            table[0, i, j] += share
+
+    # Row and column 2 n - 1 are sin n, 2 n are cos n; 0 is cos 0.
+    for i in range(2 * ORDERS + 1):
+        for j in range(2 * ORDERS + 1):
+            m, n = (i + 1) // 2, (j + 1) // 2
+            cosine_i, cosine_j = i % 2 == 0, j % 2 == 0
+            if cosine_i == cosine_j:
+                add(i, j, m - n, 1, 0.5)
+                add(i, j, m + n, 1, 0.5 if cosine_i else -0.5)
+            else:
+                add(i, j, m + n, 0, 0.5)
+                add(i, j, m - n, 0, 0.5 if cosine_j else -0.5)
+    return table.reshape(_SUMS, -1)
+
+
+_OF_PRODUCTS = _products_of_sums()
 
 
 def _fitted_alone(normal: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

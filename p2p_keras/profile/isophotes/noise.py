@@ -156,19 +156,13 @@ def measure_noise(pixels: np.ndarray, mask: np.ndarray | None = None) -> PixelNo
     lower = SIGMA_PER_DEVIATION * (middle - median_of_ordered(ordered[: np.searchsorted(ordered, middle, "right")]))
     if not lower > 0:
         return PixelNoise.white(0.0)
-    # The fainter part, whose lower side no source reaches; every sixth row is enough.
-    # In units of their scatter about the middle, single precision is enough, and takes half the time.
-    scaled = np.empty(pixels.shape, np.float32)
-    np.divide(pixels - middle, lower, out=scaled, casting="same_kind")
-    with np.errstate(invalid="ignore"):
-        faint = (scaled < 3.0) & (scaled > -5.0)
-    if mask is not None:
-        faint &= ~mask
-    above = np.where(faint, scaled, np.float32(0.0))
-    bases = _padded(above, faint)
+    # The fainter part, whose lower side no source reaches; every sixth row, and the three after it, are enough.
+    rows = [_scaled_rows(pixels, mask, slice(first, None, _STRIDE), middle, lower) for first in range(REACH + 1)]
+    number = len(range(0, max(len(pixels) - 2 * _FAR, 1), _STRIDE))
+    all_bases = _padded(*rows[0]).reshape(3, len(rows[0][0]), -1)
+    bases, below, beneath = (all_bases[:, k : k + number].reshape(3, -1) for k in range(3))
     # An error of the variance is one of every correlation, so it is of many pairs; and of second differences, since a
     # galaxy's slope over so many pixels would pass for noise without any correlation between neighbours.
-    below, beneath = (_padded(above, faint, shift) for shift in (_FAR, 2 * _FAR))
     length = bases.shape[1] - 2 * _FAR
     near, next_to, far = slice(0, length), slice(_FAR, _FAR + length), slice(2 * _FAR, None)
     variance = _bend_variance(
@@ -182,30 +176,51 @@ def measure_noise(pixels: np.ndarray, mask: np.ndarray | None = None) -> PixelNo
     by_chance = 4.0 / np.sqrt(max(float(bases[2].sum()), 1.0))
     for lag_y in range(REACH + 1):
         reach = int(np.sqrt(REACH * REACH - lag_y * lag_y))
-        half_squares = _half_squares(bases, _padded(above, faint, lag_y) if lag_y else bases, reach)
+        others = _padded(*(part[:number] for part in rows[lag_y])) if lag_y else bases
+        half_squares = _half_squares(bases, others, reach)
         rho = np.minimum(1.0 - half_squares / variance, 0.95)
         rho[~(np.abs(rho) > by_chance)] = 0.0
         lags = slice(REACH - reach, REACH + reach + 1)
         correlation[REACH + lag_y, lags], correlation[REACH - lag_y, lags] = rho, rho[::-1]
     correlation[REACH, REACH] = 1.0
-    found = PixelNoise(lower * float(np.sqrt(variance)), correlation, lower * _bend(scaled, faint))
+    if pixels.size > 60 * _MIN_PAIRS:
+        between = len(range(1, len(pixels) - 1, _STRIDE))
+        (above, _), (here, faint), (after, _) = ((part[:between] for part in one) for one in rows[:3])
+    else:  # a small image: every second row
+        scaled, faint = _scaled_rows(pixels, mask, slice(None), middle, lower)
+        above, here, after, faint = scaled[:-2:2], scaled[1:-1:2], scaled[2::2], faint[1:-1:2]
+    found = PixelNoise(lower * float(np.sqrt(variance)), correlation, lower * _bend(above, here, after, faint))
     # No noise is so anticorrelated: what was measured is a galaxy's structure.
     return found if correlation.sum() > 0.3 and found.reading[0] > 0.2 else PixelNoise.white(found.sigma)
 
 
-def _bend(pixels: np.ndarray, faint: np.ndarray) -> float:
-    """1-sigma of the cross differences of faint pixels, on every sixth row of all but small images.
+def _scaled_rows(
+    pixels: np.ndarray, mask: np.ndarray | None, rows: slice, middle: float, lower: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Some rows of an image in units of their scatter about the middle, and where these are faint.
+
+    In these units single precision is enough, and takes half the time.
+    """
+    chosen = pixels[rows]
+    scaled = np.empty(chosen.shape, np.float32)
+    np.divide(chosen - middle, lower, out=scaled, casting="same_kind")
+    with np.errstate(invalid="ignore"):
+        faint = (scaled < 3.0) & (scaled > -5.0)
+    if mask is not None:
+        faint &= ~mask[rows]
+    return scaled, faint
+
+
+def _bend(above: np.ndarray, here: np.ndarray, below: np.ndarray, faint: np.ndarray) -> float:
+    """1-sigma of the cross differences of pixels that are faint, in rows with those above and below them.
 
     Sources bend the median little.
     """
-    stride = _STRIDE if pixels.size > 60 * _MIN_PAIRS else 2
-    here = pixels[1:-1:stride]
-    above, below = pixels[: here.shape[0] * stride : stride], pixels[2::stride]
     across = above + below
     across -= here
     across -= here
     bends = _second_differences(across.T).T
-    bends = np.abs(bends[faint[1:-1:stride, 1:-1]])
+    bends = np.abs(bends[faint[:, 1:-1]])
     bends = bends[np.isfinite(bends)]
     return SIGMA_PER_DEVIATION * median(bends) if bends.size >= _MIN_PAIRS else float("nan")
 
@@ -226,16 +241,11 @@ def _bend_variance(*triples: list[tuple[np.ndarray, slice]]) -> float:
     return squares / (6.0 * number) if number >= _MIN_PAIRS else float("nan")
 
 
-def _padded(values: np.ndarray, use: np.ndarray, shift: int = 0) -> np.ndarray:
-    """Rows of an image one after the other with gaps round them: values, their squares and 1 where they count.
-
-    Every `_STRIDE`-th row, from row `shift` on; `values` are 0 where they don't count.
-    """
-    height, width = values.shape
-    rows = slice(shift, shift + max(height - 2 * _FAR, 1), _STRIDE)
-    found = np.zeros((3, len(range(*rows.indices(height))), width + 2 * _FAR), np.float32)
-    found[0, :, _FAR:-_FAR] = values[rows]
-    found[2, :, _FAR:-_FAR] = use[rows]
+def _padded(scaled: np.ndarray, faint: np.ndarray) -> np.ndarray:
+    """Rows one after the other with gaps round them: values, 0 where they aren't faint, their squares, 1 where they are."""
+    found = np.zeros((3, scaled.shape[0], scaled.shape[1] + 2 * _FAR), np.float32)
+    np.copyto(found[0, :, _FAR:-_FAR], scaled, where=faint)
+    found[2, :, _FAR:-_FAR] = faint
     np.square(found[0], out=found[1])
     return found.reshape(3, -1)
 

@@ -66,11 +66,12 @@ def _noise_of_light(level: np.ndarray, variance: np.ndarray, number: np.ndarray,
     Structure is believed as far as it is surely there, beyond its own error; shot noise is in every photon's image.
     """
     excess, model = variance - sky, variance
+    squared = level * level
+    powers = np.stack([squared, squared * level, squared * squared, level * excess, squared * excess])
+    floor, half = 1e-20 * squared, 0.5 * number
     g = h = 0.0
     for _ in range(3 if level.size else 0):
-        weight = 0.5 * number / np.maximum(model, 1e-20 * level**2) ** 2
-        two, three, four = (float((weight * level**power).sum()) for power in (2, 3, 4))
-        one, other = float((weight * level * excess).sum()), float((weight * level**2 * excess).sum())
+        two, three, four, one, other = (powers @ (half / np.maximum(model, floor) ** 2)).tolist()
         determinant = two * four - three * three
         h = 0.0
         if level.size > 2 and determinant > 1e-9 * two * four:
@@ -78,7 +79,7 @@ def _noise_of_light(level: np.ndarray, variance: np.ndarray, number: np.ndarray,
         g = (one - h * three) / two
         if g < 0.0:
             g, h = 0.0, max(other / four, 0.0)
-        model = sky + g * level + h * level**2
+        model = sky + g * level + h * squared
     return g, h
 
 

@@ -175,17 +175,35 @@ class ReadImage:
         """Bilinear values at places (x, y), and where they count: all four pixels are on the image and unmasked."""
         height, width = self.shape
         good = (x >= 0.0) & (y >= 0.0) & (x < width - 1) & (y < height - 1)
-        column = np.clip(x, 0.0, width - 1.000001).astype(np.intp)
-        row = np.clip(y, 0.0, height - 1.000001).astype(np.intp)
-        corner = row * width + column
-        if self._touched is not None:
-            good &= ~self._touched.ravel()[corner]
+        inside = bool(good.all())
+        if not inside:
+            x, y = np.clip(x, 0.0, width - 1.000001), np.clip(y, 0.0, height - 1.000001)
+        column, row = x.astype(np.intp), y.astype(np.intp)
         u, v = x - column, y - row
-        flat = self.pixels.ravel()
-        lower, upper = flat[corner], flat[corner + width]
-        lower = lower + u * (flat[corner + 1] - lower)
-        upper = upper + u * (flat[corner + width + 1] - upper)
-        return np.where(good, lower + v * (upper - lower), 0.0), good
+        row *= width
+        row += column
+        corner, flat = row, self.pixels.ravel()
+        if self._touched is not None:
+            untouched = ~self._touched.ravel().take(corner)
+            good &= untouched
+            inside = inside and bool(untouched.all())
+        lower = flat.take(corner)
+        corner += 1
+        right = flat.take(corner)
+        right -= lower
+        right *= u
+        lower += right
+        corner += width
+        right = flat.take(corner)
+        corner -= 1
+        upper = flat.take(corner)
+        right -= upper
+        right *= u
+        upper += right
+        upper -= lower
+        upper *= v
+        lower += upper
+        return lower if inside else np.where(good, lower, 0.0), good
 
     def cross_differences_at(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Second differences along rows and columns, one after the other, at the pixels nearest to (x, y), (P,).
@@ -203,10 +221,10 @@ class ReadImage:
         flat = (self.pixels if self.bad is None else np.where(self.bad, np.nan, self.pixels)).ravel()
 
         def bend(at: np.ndarray) -> np.ndarray:
-            found = flat[at]
+            found = flat.take(at)
             found *= -2.0
-            found += flat[at - 1]
-            found += flat[at + 1]
+            found += flat.take(at - 1)
+            found += flat.take(at + 1)
             return found
 
         found = bend(middle)

@@ -108,3 +108,19 @@ def test_labels_agree_with_photutils():
     assert np.median(np.abs(difference)) < 0.01
     assert own.extent == pytest.approx(theirs.extent, rel=0.15)
     assert np.hypot(own.x0 - theirs.x0, own.y0 - theirs.y0) < 0.2
+
+
+def test_ellipses_along_a_bar_hang_on_no_start():
+    """Both sides of a thin ellipse along a bar, bright by the core, would pass for stars, and it would stay thin."""
+    x0, y0 = 80.4, 79.2
+    y, x = np.mgrid[:160, :160]
+    dx, dy = x - x0, y - y0
+    pixels = 150.0 * np.exp(-np.hypot(dx, dy) / 1.3) + 1.5 * np.exp(-np.hypot(dx, dy / 0.45) / 13.0)
+    pixels += 1.5 * np.exp(-((np.abs(dx / 11.0) ** 3 + np.abs(dy / 3.0) ** 3) ** (2.0 / 3.0)))
+    pixels += 0.03 * np.random.default_rng(0).normal(size=pixels.shape)
+    # The last as of a source that has merged with another: off by some pixels.
+    starts = [(x0, y0, 20.0, 0.3, 0.0), (x0, y0, 20.0, 0.85, 0.0), (x0 + 4.5, y0 + 1.5, 20.0, 0.56, 0.0)]
+    found = [fit_isophotes(pixels, Shape(*start), radii_to(45.0)) for start in starts]
+    seen = (found[0].sma > 2.0) & (found[0].sma < 26.0)
+    for other in found[1:]:
+        np.testing.assert_allclose(other.ellipticity[seen], found[0].ellipticity[seen], atol=0.02)
