@@ -32,21 +32,12 @@ COMMON = (
 )  # fmt: skip
 """Options that --help shows."""
 
+_OUTPUT = (
+    "output", "table_format", "resume", "summary", "plot", "plot_format", "attention", "model_image", "model_kind",
+    "mask_image", "regions", "report",
+)  # fmt: skip
 GROUPS = {
-    "Output": (
-        "output",
-        "table_format",
-        "resume",
-        "summary",
-        "plot",
-        "plot_format",
-        "attention",
-        "model_image",
-        "model_kind",
-        "mask_image",
-        "regions",
-        "report",
-    ),
+    "Output": _OUTPUT,
     "Which galaxies": ("catalogue", "columns", "ra", "dec", "x", "y", "size"),
     "Which pixels": ("hdu", "plane", "mask", "mask_bits", "sigma", "variance", "weight", "companions", "sky"),
     "Calibration": ("zero_point", "pixel_scale", "band", "to_ab"),
@@ -242,7 +233,7 @@ def main(
     from p2p_keras.core.progress import Progress
     from p2p_keras.core.settings_file import write_settings
     from p2p_keras.measure.outputs.attention_drawing import attention_drawer
-    from p2p_keras.measure.outputs.measurers import connected, crew_of, measurer_of
+    from p2p_keras.measure.outputs.measurers import crew_of, measurer_of
     from p2p_keras.measure.outputs.prediction_run import PredictionRun
     from p2p_keras.measure.outputs.products import Products
     from p2p_keras.measure.predictor import Predictor
@@ -255,7 +246,7 @@ def main(
     run = PredictionRun(images, options | {"attention": attention})
     resume = options["resume"]
     asked = options | {"model": model, "server": server, "sky": sky, "threads": threads}
-    connect, workers = partial(connected, model, server), run.workers()
+    connect, workers = partial(_connected, model, server), run.workers()
     if workers > 1:
         predictor = crew_of(asked, begun, connect, workers)
     else:
@@ -341,6 +332,15 @@ def _stopped_as_by_ctrl_c() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _connected(model: str | None, server: str | None) -> Any:
+    """What measures by a model server, under the model's name there."""
+    from p2p_keras.client import ProfileClient
+    from p2p_keras.core.contract import DEFAULT_MODEL
+    from p2p_keras.measure.many_files import ServerMeasurer
+
+    return ServerMeasurer(ProfileClient(str(server), model=model or DEFAULT_MODEL))
 
 
 if __name__ == "__main__":

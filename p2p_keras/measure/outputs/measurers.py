@@ -13,7 +13,7 @@ from p2p_keras.measure.workers import Crew
 if TYPE_CHECKING:
     from p2p_keras.measure.backends import Backend
 
-__all__ = ["connected", "measurer_of", "crew_of", "in_worker"]
+__all__ = ["measurer_of", "crew_of", "in_worker"]
 
 
 def measurer_of(options: Mapping[str, Any], load: Callable[[], Any]) -> Any:
@@ -68,15 +68,6 @@ def crew_of(
     if model is None:
         along_ellipses({**options, "sky": sky_option(options["sky"])})  # what can't be read is told before any process
     return Crew(partial(in_worker, dict(options), connect), workers, None if model is None else model())
-
-
-def connected(model: str | None, server: str | None) -> Any:
-    """What measures by a model server at this address, under the model's name there."""
-    from p2p_keras.client import ProfileClient
-    from p2p_keras.core.contract import DEFAULT_MODEL
-    from p2p_keras.measure.many_files import ServerMeasurer
-
-    return ServerMeasurer(ProfileClient(str(server), model=model or DEFAULT_MODEL))
 
 
 def in_worker(options: Mapping[str, Any], load: Callable[[], Any], network: Any) -> Any:
