@@ -6,11 +6,11 @@ import shlex
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,9 @@ from p2p_keras.core.program import Program, quiet_option
 from p2p_keras.measure.outputs.derived_options import DERIVED, derived_options
 from p2p_keras.measure.outputs.isophote_options import isophote_options
 from p2p_keras.measure.outputs.running_options import RUNNING, running_options
+
+if TYPE_CHECKING:
+    from p2p_keras.measure.backends import Backend
 
 __all__ = ["COMMON", "GROUPS", "main"]
 
@@ -229,6 +232,7 @@ def main(
     cause, and the others are written), 2 for wrong usage. After Ctrl-C the measured galaxies are kept, and
     --resume continues.
     """
+    begun = _begun_model(model, threads, options) if server is None else None
     from p2p_keras.core.errors import P2PError
     from p2p_keras.core.last_words import say_last, took
     from p2p_keras.core.memory import keep_freed_memory
@@ -238,6 +242,7 @@ def main(
     from p2p_keras.measure.outputs.measurers import crew_of, measurer_of
     from p2p_keras.measure.outputs.prediction_run import PredictionRun
     from p2p_keras.measure.outputs.products import Products
+    from p2p_keras.measure.predictor import Predictor
     from p2p_keras.profile.tables.files import ProfileWriter
 
     hush = ExitStack()
@@ -248,8 +253,11 @@ def main(
     run = PredictionRun(images, options | {"attention": attention})
     resume = options["resume"]
     asked = options | {"model": model, "server": server, "sky": sky, "threads": threads}
-    load, workers = partial(_model_or_server, model, server, threads), run.workers()
-    predictor = measurer_of(asked, load) if workers == 1 else crew_of(asked, load, workers)
+    connect, workers = partial(_connected, model, server), run.workers()
+    if workers > 1:
+        predictor = crew_of(asked, begun, connect, workers)
+    else:
+        predictor = measurer_of(asked, connect if begun is None else lambda: Predictor(begun()))
     writer = ProfileWriter(output, options["table_format"], resume=resume)
     parts = {key: options[key] for key in _PRODUCTS}
     parts["draw_attention"] = attention_drawer(attention, model, options["plot_format"], server)
@@ -333,17 +341,22 @@ def _stopped_as_by_ctrl_c() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _model_or_server(model: str | None, server: str | None, threads: int | None) -> Any:
-    """Load the model, or connect to the server."""
-    if server is not None:
-        from p2p_keras.client import ProfileClient
-        from p2p_keras.core.contract import DEFAULT_MODEL
-        from p2p_keras.measure.many_files import ServerMeasurer
+def _begun_model(model: str | None, threads: int | None, options: Mapping[str, Any]) -> Callable[[], Backend] | None:
+    """The model, whose loading goes on while this program's other parts are imported; None where none is needed."""
+    from p2p_keras.measure.backends import begin_loading
 
-        return ServerMeasurer(ProfileClient(server, model=model or DEFAULT_MODEL))
-    from p2p_keras.measure.predictor import Predictor
+    if options["ellipses"] is not None or options["fixed"] is not None:
+        return None
+    return begin_loading(model, threads=threads, side_by_side=True)
 
-    return Predictor.load(model, threads=threads)
+
+def _connected(model: str | None, server: str | None) -> Any:
+    """What measures by a model server."""
+    from p2p_keras.client import ProfileClient
+    from p2p_keras.core.contract import DEFAULT_MODEL
+    from p2p_keras.measure.many_files import ServerMeasurer
+
+    return ServerMeasurer(ProfileClient(str(server), model=model or DEFAULT_MODEL))
 
 
 if __name__ == "__main__":

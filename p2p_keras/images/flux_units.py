@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Mapping
@@ -149,6 +150,7 @@ def read_unit(text: str | None, pixel_scale: float = math.nan, pivot_angstrom: f
     return PixelUnit("flux", text, AB_ZERO_POINT_JY - 2.5 * math.log10((1.0 * unit).to_value(u.Jy)))
 
 
+@functools.lru_cache(maxsize=256)
 def _astropy_unit(text: str) -> u.UnitBase | None:
     """Parse the unit by astropy; None where it can't or where it has no dimension."""
     for pattern, spelling in _SPELLINGS:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from p2p_keras.core.errors import InputError
+from p2p_keras.images.padding import copied_borders
 from p2p_keras.images.pixel_scale import header_number
 
 __all__ = ["linear_flux", "clean_pixels", "missing_pixels"]
@@ -88,7 +89,8 @@ def missing_pixels(pixels: np.ndarray) -> tuple[np.ndarray | None, list[str]]:
 
     A value far below or above all others that several pixels share (-999, 1e30) is one. Zero is a value like any other
     where values come in steps (photon counts, quantised images) or go down to it (noiseless models). It means "no data"
-    where values are continuous and noise goes below zero, or where all of them lie far above it.
+    where values are continuous and noise goes below zero, or where all of them lie far above it. Rows and columns at
+    the border that repeat others exactly are padding.
 
     Parameters
     ----------
@@ -110,6 +112,13 @@ def missing_pixels(pixels: np.ndarray) -> tuple[np.ndarray | None, list[str]]:
         notes.append(
             f"{100 * share:.0f} % of the pixels are exactly 0, which the noise makes unlikely for measured values: "
             "they are taken as missing"
+        )
+    copied = copied_borders(pixels)
+    if copied is not None:
+        missing = copied if missing is None else missing | copied
+        notes.append(
+            f"{100 * float(copied.mean()):.2g} % of the pixels lie in rows or columns at the border that repeat others "
+            "exactly, as padding does: they are taken as missing"
         )
     return missing, notes
 

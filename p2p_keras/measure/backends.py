@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +20,7 @@ from p2p_keras.core.errors import UsageError
 from p2p_keras.core.model_files import ModelFiles, find_model
 from p2p_keras.core.processes import available_cores
 
-__all__ = ["Backend", "load_backend", "load_onnx", "onnx_twin", "SavedModelBackend", "OnnxBackend"]
+__all__ = ["Backend", "load_backend", "begin_loading", "load_onnx", "onnx_twin", "SavedModelBackend", "OnnxBackend"]
 
 
 class Backend(Protocol):
@@ -64,6 +67,39 @@ def load_backend(
     """
     found = load_onnx(model, threads=threads, side_by_side=side_by_side)
     return found or SavedModelBackend(find_model(model), threads=threads)
+
+
+def begin_loading(
+    model: str | os.PathLike[str] | None = None, *, threads: int | None = None, side_by_side: bool = False
+) -> Callable[[], Backend]:
+    """Begin to load a model in a thread where ONNX Runtime runs it: the caller's imports and reading go on meanwhile.
+
+    Loading takes a second of one core and holds no lock of Python's. TensorFlow is loaded only when the model is asked
+    for: its imports could meet those of the caller.
+
+    Parameters
+    ----------
+    model, threads, side_by_side
+        As for `load_backend`.
+
+    Returns
+    -------
+    callable
+        Waits for the model and gives it, or raises what `load_backend` would.
+    """
+    begun: Future[OnnxBackend | None] | None = None
+    with suppress(ModuleNotFoundError):
+        import onnxruntime  # noqa: F401  here, for the same reason
+
+        thread = ThreadPoolExecutor(1, thread_name_prefix="model")
+        begun = thread.submit(load_onnx, model, threads=threads, side_by_side=side_by_side)
+        thread.shutdown(wait=False)
+
+    def loaded() -> Backend:
+        found = None if begun is None else begun.result()
+        return found or load_backend(model, threads=threads, side_by_side=side_by_side)
+
+    return loaded
 
 
 def load_onnx(

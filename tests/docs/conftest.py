@@ -63,6 +63,7 @@ def shared_model(monkeypatch: pytest.MonkeyPatch) -> None:
         return _load_once(str(path.resolve() if path.exists() else model), tuple(sorted(options.items())))
 
     monkeypatch.setattr(predictor, "load_backend", load)
+    monkeypatch.setattr(backends, "begin_loading", lambda model=None, **options: functools.partial(load, model))
 
 
 @pytest.fixture

@@ -155,6 +155,17 @@ def test_model_of_another_kind_is_refused(tmp_path):
         Predictor.load(tmp_path / "broken.onnx")
 
 
+def test_model_begun_ahead_is_the_one_asked_for_or_its_error_comes_when_it_is_asked_for(fake_models, tmp_path):
+    """A wrong --model would be told as a fault of a thread, or hide what is wrong with the images."""
+    from p2p_keras.measure.backends import OnnxBackend, SavedModelBackend, begin_loading
+
+    assert isinstance(begin_loading(fake_models.onnx)(), OnnxBackend)
+    assert isinstance(begin_loading(fake_models.saved_model)(), SavedModelBackend)
+    wrong = begin_loading(tmp_path / "none")
+    with pytest.raises(UsageError, match="none"):
+        wrong()
+
+
 def test_batches_are_measured_side_by_side_but_the_model_runs_once_at_a_time(fake_models, write_galaxy, monkeypatch):
     """Tables of one batch would keep the model waiting, profiles change places, or memory hold two runs of it."""
     predictor = Predictor.load(fake_models.saved_model)

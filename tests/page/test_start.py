@@ -26,7 +26,7 @@ def test_model_that_was_begun_is_the_one_that_measures():
     models = Models((None,), 1)
     models.begin()
     assert models._begun is not None
-    assert models.load(None).backend is models._begun.result()
+    assert models.load(None).backend is models._begun()
     wrong = Models(("no-such-model",), 1)
     wrong.begin()
     with pytest.raises(UsageError, match="no-such-model"):

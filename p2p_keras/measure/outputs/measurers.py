@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from p2p_keras.measure.known_sky import KnownSky, sky_option
 from p2p_keras.measure.outputs.isophote_options import along_ellipses
+from p2p_keras.measure.workers import Crew
+
+if TYPE_CHECKING:
+    from p2p_keras.measure.backends import Backend
 
 __all__ = ["measurer_of", "crew_of", "in_worker"]
 
@@ -41,14 +45,18 @@ def measurer_of(options: Mapping[str, Any], load: Callable[[], Any]) -> Any:
     return measurer
 
 
-def crew_of(options: Mapping[str, Any], load: Callable[[], Any], workers: int) -> Any:
-    """The same in several processes: a `p2p_keras.measure.workers.Crew`; a model is loaded in this one.
+def crew_of(
+    options: Mapping[str, Any], model: Callable[[], Backend] | None, connect: Callable[[], Any], workers: int
+) -> Crew:
+    """The same in several processes; a model is loaded in this one.
 
     Parameters
     ----------
     options : mapping
-        The program's, with ``threads`` too.
-    load : callable
+        The program's.
+    model : callable or None
+        Gives the network, which runs batches side by side; None where a server or given ellipses measure.
+    connect : callable
         Gives the connection to a server in each process; picklable.
     workers : int
 
@@ -57,13 +65,9 @@ def crew_of(options: Mapping[str, Any], load: Callable[[], Any], workers: int) -
     UsageError
         The options contradict each other.
     """
-    from p2p_keras.measure.backends import load_backend
-    from p2p_keras.measure.workers import Crew
-
-    backend = None
-    if options["server"] is None and along_ellipses({**options, "sky": sky_option(options["sky"])}) is None:
-        backend = load_backend(options["model"], threads=options["threads"], side_by_side=True)
-    return Crew(partial(in_worker, dict(options), load), workers, backend)
+    if model is None:
+        along_ellipses({**options, "sky": sky_option(options["sky"])})  # what can't be read is told before any process
+    return Crew(partial(in_worker, dict(options), connect), workers, None if model is None else model())
 
 
 def in_worker(options: Mapping[str, Any], load: Callable[[], Any], network: Any) -> Any:

@@ -15,8 +15,6 @@ from p2p_keras.images.cutout import check_size
 from p2p_keras.images.image_companions import asked_companions
 from p2p_keras.images.inputs import find_images, stem_of
 from p2p_keras.images.targets import IMAGE_OPTIONS, files_as_inputs
-from p2p_keras.measure.bands import forced_inputs, predict_forced
-from p2p_keras.measure.bands.psf_matching import parse_band_psfs
 from p2p_keras.measure.many_files import predict_inputs
 from p2p_keras.measure.outputs.products import NEED_IMAGES, own_quantities
 from p2p_keras.measure.workers import Crew, default_workers
@@ -26,6 +24,9 @@ from p2p_keras.profile.derived.distance import DEFAULT_COSMOLOGY, cosmology_name
 from p2p_keras.profile.derived.extinction import parse_extinction
 
 __all__ = ["PredictionRun", "numbers"]
+
+_BATCHES_AHEAD = 3
+"""Batches in work at a time: one or two in the network while the tables of another are made."""
 
 
 class PredictionRun:
@@ -91,6 +92,8 @@ class PredictionRun:
 
         check_size(target.get("size"))
         if self.options["forced"]:
+            from p2p_keras.measure.bands import forced_inputs
+
             asked = self.options["catalogue_extinction"]
             reference = self.options["reference"]
             self.galaxies = forced_inputs(images, reference, catalogue, columns, extinction_columns=asked, **target)
@@ -148,13 +151,14 @@ class PredictionRun:
             drawn = any(self.options[key] is not None for key in ("attention", *NEED_IMAGES))
             predictions = predictor.predict_inputs(self.inputs, with_images=drawn, **asked)
         else:
-            predictions = predict_inputs(predictor, self.inputs, **asked)
+            predictions = predict_inputs(predictor, self.inputs, batches_ahead=_BATCHES_AHEAD, **asked)
         for one in predictions:
             # Before a writer adds its own, a profile's notes are those of its image.
             notes = [] if one.measured is None else [f"{one.source}: {note}" for note in one.measured.meta["notes"]]
             yield one.error, notes, lambda products, one=one: products.add(one.image, one.measured)
 
     def _forced(self, predictor: Any, skip: Any) -> Iterator[tuple[Any, list[str], Any]]:
+        from p2p_keras.measure.bands import predict_forced
 
         reference, align = self.options["reference"], self.options["align"]
         more = {"psfs": self.psfs, "photometry": self.options["photometry"]}
@@ -198,6 +202,8 @@ def band_psfs(options: Mapping[str, Any]) -> dict[str, str] | None:
         return None
     if not options["forced"] or options.get("psf") is None:
         raise UsageError("--match-psf needs --forced and --psf BAND=FWHM|FILE,... : the PSF of each band")
+    from p2p_keras.measure.bands.psf_matching import parse_band_psfs
+
     return parse_band_psfs(options["psf"])
 
 

@@ -15,7 +15,7 @@ import tensorflow as tf
 from p2p_keras.core.contract import ALL_OUTPUTS, INPUTS, OUTPUTS, outputs_of
 from p2p_keras.network.export.signatures import IMAGE_SIGNATURE, RADII_FORMULA, make_measure
 
-__all__ = ["OPSET", "write_onnx", "metadata"]
+__all__ = ["HANDLERS", "OPSET", "write_onnx", "metadata"]
 
 OPSET = 17
 _DIMENSIONS = {"image": ("batch", "height", "width"), "zero_point": ("batch",), "pixel_scale": ("batch",)}
@@ -51,7 +51,7 @@ def write_onnx(model: keras.Model, path: Path, name: str, version: int, card: Ma
             function,
             input_signature=IMAGE_SIGNATURE,
             opset=OPSET,
-            custom_op_handlers={"SelectV2": (_where, [])},
+            custom_op_handlers=HANDLERS,
         )
 
     with _in_reasonable_time():
@@ -151,6 +151,29 @@ def _where(context, node, name, args):
     """
     node.type = "Where"
     return node
+
+
+def _gathered(context, node, name, args):
+    """Convert a gather along the rows of a matrix to GatherElements, and any other as tf2onnx does.
+
+    tf2onnx itself makes GatherND of it, which takes thirteen times as long in ONNX Runtime: a tenth of an image's time.
+    """
+    from tf2onnx.onnx_opset.tensor import GatherV2
+
+    values, index, axis = node.input
+    of_rows = node.get_attr_value("batch_dims", 0) == 1 and node.inputs[2].is_const()
+    of_rows = of_rows and node.inputs[2].get_tensor_value() == 1
+    if not (of_rows and context.get_rank(values) == context.get_rank(index) == 2):
+        GatherV2.version_12(context, node)
+        return node
+    context.remove_input(node, axis, 2)
+    node.type = "GatherElements"
+    node.set_attr("axis", 1)
+    return node
+
+
+HANDLERS = {"SelectV2": (_where, []), "GatherV2": (_gathered, [])}
+"""What tf2onnx is told to convert otherwise than it would."""
 
 
 def _refuse_unknown_operations(proto) -> None:

@@ -57,7 +57,7 @@ class SkyFreePyramid(_Float32Layer):
         number = ops.sum(mask, axis=(1, 2))
         # Sums of a large constant would cost the precision of what stands on it: the mean of all pixels goes first.
         reference = ops.sum(flux, axis=(1, 2)) / ops.maximum(number, 1.0)
-        flux = ops.where(good, image - _as_image(reference), ops.zeros_like(image))
+        flux = (flux - _as_image(reference)) * mask  # a product takes a sixth of a `where`
         padding = ((0, 0), (0, padded_size(height) - height), (0, padded_size(width) - width))
         flux, mask = ops.pad(flux, padding), ops.pad(mask, padding)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from p2p_keras.core.errors import UsageError
@@ -28,23 +27,15 @@ class Models:
 
     def __init__(self, names: tuple[str | None, ...] = (None,), threads: int | None = None) -> None:
         self.names, self.threads = names, threads
-        self._begun: Future[Backend | None] | None = None
+        self._begun: Callable[[], Backend] | None = None
         self._loaded: dict[str | None, Predictor] = {}
         self._attention: dict[str | None, AttentionReader] = {}
 
     def begin(self) -> None:
-        """Start to load the first model in a thread, if ONNX Runtime runs it: it holds no lock of Python's meanwhile.
+        """Start to load the first model, see `p2p_keras.measure.backends.begin_loading`."""
+        from p2p_keras.measure.backends import begin_loading
 
-        TensorFlow isn't imported so: its imports could meet those of the page.
-        """
-        from p2p_keras.measure.backends import load_onnx
-
-        with suppress(ModuleNotFoundError):
-            import onnxruntime  # noqa: F401  here, for the same reason
-
-            thread = ThreadPoolExecutor(1, thread_name_prefix="model")
-            self._begun = thread.submit(load_onnx, self.names[0], threads=self.threads)
-            thread.shutdown(wait=False)
+        self._begun = begin_loading(self.names[0], threads=self.threads)
 
     def load(self, name: str | None = None) -> Predictor:
         """Load a model; one that the page wasn't started with is refused.
@@ -58,8 +49,8 @@ class Models:
         if name not in self.names:
             raise UsageError(f"--model {name}: the page wasn't started with this model")
         if name not in self._loaded:
-            begun = self._begun.result() if self._begun is not None and name == self.names[0] else None
-            self._loaded[name] = Predictor.load(name, threads=self.threads) if begun is None else Predictor(begun)
+            begun = self._begun if name == self.names[0] else None
+            self._loaded[name] = Predictor.load(name, threads=self.threads) if begun is None else Predictor(begun())
         return self._loaded[name]
 
     def attention(self, name: str | None = None) -> AttentionReader:

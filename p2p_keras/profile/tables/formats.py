@@ -20,6 +20,7 @@ from p2p_keras.profile.tables.meta_table import meta_columns
 from p2p_keras.profile.tables.text import length_key, to_fits, yaml_of_json, yaml_quoted
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from astropy.io import fits
 
 __all__ = ["GALAXIES", "Galaxies", "ListedGalaxies", "write_galaxies"]
@@ -262,13 +263,28 @@ def _write_parquet(galaxies: Galaxies, path: Path, columns: Mapping[str, str], s
     with pq.ParquetWriter(path, schema, store_schema=False) as writer:
         longest = 1
         for names, counts, block in _blocks(galaxies, columns):
-            arrays = [pa.array(column) for column in block]
+            # From memory as it is: `pa.array` imports pandas, where that is installed, to see whether it is given some.
+            arrays = [pa.Array.from_buffers(pa.float64(), len(c), [None, pa.py_buffer(_doubles(c))]) for c in block]
             if not single:
                 longest = max(longest, *map(len, names))
-                arrays.insert(0, pa.array(names, pa.string()).take(pa.array(np.repeat(np.arange(len(names)), counts))))
+                arrays.insert(0, _repeated_names(names, counts))
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
         if not single:
             writer.add_key_value_metadata({length_key("name"): str(longest)})
         # Not with the schema, which would be in the file twice: this is most of it.
         header = "\n".join(_header_lines(_meta_lines(galaxies, single), columns, single))
         writer.add_key_value_metadata({"table_meta_yaml": header})
+
+
+def _doubles(column: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(column, dtype=np.float64)
+
+
+def _repeated_names(names: Sequence[str], counts: Sequence[int]) -> pa.StringArray:
+    """The name of each row."""
+    import pyarrow as pa
+
+    encoded = [name.encode() for name in names]
+    ends = np.cumsum([0, *np.repeat([len(text) for text in encoded], counts)], dtype=np.int32)
+    text = b"".join(one * count for one, count in zip(encoded, counts, strict=True))
+    return pa.StringArray.from_buffers(len(ends) - 1, pa.py_buffer(ends), pa.py_buffer(text))
