@@ -259,9 +259,7 @@ def _row_median(values: np.ndarray) -> np.ndarray:
     )
 
 
-def _slope(
-    band: BandImage, x0: float, y0: float, sma: np.ndarray, e: np.ndarray, used: np.ndarray
-) -> np.ndarray:
+def _slope(band: BandImage, x0: float, y0: float, sma: np.ndarray, e: np.ndarray, used: np.ndarray) -> np.ndarray:
     """-dI/dln(sma) of ellipses of one shape, (K,): sector by sector, a step of the radii inward and outward.
 
     Neighbouring ellipses don't say it where they have other shapes: along a bar light may rise from one to the next

@@ -242,7 +242,7 @@ def _bend_variance(*triples: list[tuple[np.ndarray, slice]]) -> float:
 
 
 def _padded(scaled: np.ndarray, faint: np.ndarray) -> np.ndarray:
-    """Rows one after the other with gaps round them: values, 0 where they aren't faint, their squares, 1 where they are."""
+    """Rows one after the other with gaps round them: values (0 where not faint), their squares, 1 where faint."""
     found = np.zeros((3, scaled.shape[0], scaled.shape[1] + 2 * _FAR), np.float32)
     np.copyto(found[0, :, _FAR:-_FAR], scaled, where=faint)
     found[2, :, _FAR:-_FAR] = faint
