@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -17,9 +17,6 @@ from p2p_keras.core.program import Program, quiet_option
 from p2p_keras.measure.outputs.derived_options import DERIVED, derived_options
 from p2p_keras.measure.outputs.isophote_options import isophote_options
 from p2p_keras.measure.outputs.running_options import RUNNING, running_options
-
-if TYPE_CHECKING:
-    from p2p_keras.measure.backends import Backend
 
 __all__ = ["COMMON", "GROUPS", "main"]
 
@@ -33,21 +30,12 @@ COMMON = (
 )  # fmt: skip
 """Options that --help shows."""
 
+_OUTPUT = (
+    "output", "table_format", "resume", "summary", "plot", "plot_format", "attention", "model_image", "model_kind",
+    "mask_image", "regions", "report",
+)  # fmt: skip
 GROUPS = {
-    "Output": (
-        "output",
-        "table_format",
-        "resume",
-        "summary",
-        "plot",
-        "plot_format",
-        "attention",
-        "model_image",
-        "model_kind",
-        "mask_image",
-        "regions",
-        "report",
-    ),
+    "Output": _OUTPUT,
     "Which galaxies": ("catalogue", "columns", "ra", "dec", "x", "y", "size"),
     "Which pixels": ("hdu", "plane", "mask", "mask_bits", "sigma", "variance", "weight", "companions", "sky"),
     "Calibration": ("zero_point", "pixel_scale", "band", "to_ab"),
@@ -230,10 +218,16 @@ def main(
     cause, and the others are written), 2 for wrong usage. After Ctrl-C the measured galaxies are kept, and
     --resume continues.
     """
-    begun = _begun_model(model, threads, options) if server is None else None
+    from p2p_keras.core.processes import keep_freed_memory, stopped_as_by_ctrl_c
+    from p2p_keras.measure.backends import begin_loading
+
+    keep_freed_memory()
+    begun = None
+    if server is None and options["ellipses"] is None and options["fixed"] is None:
+        # While all else is imported. Forced bands ask the network for one galaxy at a time.
+        begun = begin_loading(model, threads=threads, side_by_side=not options["forced"])
     from p2p_keras.core.errors import P2PError
     from p2p_keras.core.last_words import took, write_last_words
-    from p2p_keras.core.processes import keep_freed_memory, stopped_as_by_ctrl_c
     from p2p_keras.core.progress import Progress
     from p2p_keras.core.settings_file import write_settings
     from p2p_keras.measure.outputs.attention_drawing import attention_drawer
@@ -245,7 +239,6 @@ def main(
 
     hush = ExitStack()
     context.call_on_close(hush.close)
-    keep_freed_memory()
     if options["report"] is not None and options["forced"]:
         raise click.UsageError("--report shows galaxies of one band: it doesn't go with --forced")
     run = PredictionRun(images, options | {"attention": attention})
@@ -326,17 +319,8 @@ def _odd_headers_unsaid() -> Iterator[None]:
         yield
 
 
-def _begun_model(model: str | None, threads: int | None, options: Mapping[str, Any]) -> Callable[[], Backend] | None:
-    """The model, whose loading goes on while this program's other parts are imported; None where none is needed."""
-    from p2p_keras.measure.backends import begin_loading
-
-    if options["ellipses"] is not None or options["fixed"] is not None:
-        return None
-    return begin_loading(model, threads=threads, side_by_side=True)
-
-
 def _connected(model: str | None, server: str | None) -> Any:
-    """What measures by a model server."""
+    """What measures by a model server, under the model's name there."""
     from p2p_keras.client import ProfileClient
     from p2p_keras.core.contract import DEFAULT_MODEL
     from p2p_keras.measure.many_files import ServerMeasurer

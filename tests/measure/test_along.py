@@ -107,7 +107,12 @@ def as_ours(tmp_path):
     return tmp_path / "ours.ecsv"
 
 
-@pytest.mark.parametrize("kind", [as_photutils, as_isoster, as_autoprof, as_sga, as_ours])
+def as_our_prof(tmp_path):
+    write_table(measure_along(image(), (X0, Y0, E, PA), radii=SMA), tmp_path / "ours.prof", "prof")
+    return tmp_path / "ours.prof"
+
+
+@pytest.mark.parametrize("kind", [as_photutils, as_isoster, as_autoprof, as_sga, as_ours, as_our_prof])
 def test_tables_of_others(tmp_path, kind):
     """The same ellipses in another program's table would be turned, shifted or scaled."""
     profile = measure_along(image(wcs=north_up()), kind(tmp_path))

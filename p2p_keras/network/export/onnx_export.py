@@ -172,7 +172,7 @@ def _gathered(context, node, name, args):
     return node
 
 
-HANDLERS: dict[str, tuple[Any, list[Any]]] = {"SelectV2": (_where, []), "GatherV2": (_gathered, [])}
+HANDLERS: dict[str, tuple[Any, list[str]]] = {"SelectV2": (_where, []), "GatherV2": (_gathered, [])}
 """What tf2onnx is told to convert otherwise than it would."""
 
 

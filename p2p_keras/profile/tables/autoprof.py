@@ -125,14 +125,18 @@ def prof_columns(path: Path) -> dict[str, np.ndarray]:
 
 
 def prof_centre(path: Path) -> tuple[float, float]:
-    """The centre that AutoProf writes into ``NAME.aux`` beside ``NAME.prof``, px; NaN where there is none.
+    """The centre of a profile, px; NaN where there is none.
 
-    ``center x: 64.1 pix, y: 63.2 pix``
+    AutoProf writes it into ``NAME.aux`` beside ``NAME.prof`` (``center x: 64.1 pix, y: 63.2 pix``), `write_prof` into
+    the comments of the file itself.
     """
     aux = path.with_suffix(".aux")
     text = aux.read_text(encoding="utf-8") if aux.is_file() else ""
     match = re.search(r"^center x:\s*([-+.\deE]+)\s*pix, y:\s*([-+.\deE]+)", text, re.MULTILINE)
-    return (float(match[1]), float(match[2])) if match else (float("nan"), float("nan"))
+    if match:
+        return float(match[1]), float(match[2])
+    comments = read_comments(path)
+    return comments.get("x0", float("nan")), comments.get("y0", float("nan"))
 
 
 def read_comments(path: Path) -> dict[str, Any]:
