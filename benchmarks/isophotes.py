@@ -161,15 +161,15 @@ def _in_apertures(pixels: np.ndarray, ellipses: Any) -> np.ndarray:
 
     from p2p_keras.profile.isophotes.given import ring_edges
 
-    edges, found = ring_edges(ellipses.sma), []
+    edges, rows = ring_edges(ellipses.sma), []
     for i in range(len(ellipses)):
         inner, outer, q = edges[i], edges[i + 1], ellipses.axis_ratio[i]
         place = (ellipses.x0[i], ellipses.y0[i])
         ring = EllipticalAnnulus(place, inner, outer, q * outer, q * inner, theta=np.deg2rad(ellipses.pa[i]))
         flux, _ = ring.do_photometry(pixels, method="exact")
         area, _ = ring.do_photometry(np.ones_like(pixels), method="exact")
-        found.append(float(flux[0] / area[0]))
-    return np.array(found)
+        rows.append(float(flux[0] / area[0]))
+    return np.array(rows)
 
 
 PROGRAMS: dict[str, Callable[[np.ndarray, Any], dict[str, np.ndarray]]] = {
