@@ -59,8 +59,8 @@ def main(size: int, figure: Path | None) -> None:
         arrays, star = measured(n, re, q, size)
         columns = {key: values[None] for key, values in arrays.items()}
         [without] = laws_of_many(columns, np.array([re]), np.array([inner_limit(SCALE, FWHM)]))
-        found = fit_with_psf(arrays, re, Psf.of_array(star, SCALE))
-        off = [(fit["sersic_n"] / n - 1.0, fit["sersic_re"] / re - 1.0) for fit in (without, found)]
+        through_psf = fit_with_psf(arrays, re, Psf.of_array(star, SCALE))
+        off = [(fit["sersic_n"] / n - 1.0, fit["sersic_re"] / re - 1.0) for fit in (without, through_psf)]
         rows.append((n, ratio, q, *np.ravel(off)))
     table = np.array(rows)
     for name, chosen in (("e <= 0.3", table[:, 2] >= 0.7), ("e > 0.3", table[:, 2] < 0.7), ("all", table[:, 2] > 0)):

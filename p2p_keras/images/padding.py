@@ -8,10 +8,9 @@ __all__ = ["copied_borders"]
 
 _FEWEST_COPIES = 3  # rows that repeat one another; two may come from a shift by half a pixel
 _LARGEST_SHARE = 0.45  # of the rows: a model that is symmetric about its middle isn't padded
-_NOISY = (
-    0.2  # of a row's pixels are higher or lower than both neighbours: two thirds in noise, few in a symmetric model,
-)
-# in which rows are equal without padding, and few where most counts are 0
+# Of a row's pixels this share is higher or lower than both neighbours: two thirds in noise, few in a symmetric model,
+# in which rows are equal without padding, and few where most counts are 0.
+_NOISY = 0.2
 
 
 def copied_borders(pixels: np.ndarray) -> np.ndarray | None:
@@ -51,13 +50,9 @@ def _copied_lines(lines: np.ndarray) -> np.ndarray:
     copied = np.zeros(count, dtype=bool)
     # One pixel tells nearly all rows that differ; only the few others are compared as a whole.
     middle = lines.shape[1] // 2
-    alike = [
-        int(row)
-        for row in np.flatnonzero(lines[1:, middle] == lines[0, middle]) + 1
-        if np.array_equal(lines[row], lines[0])
-    ]
-    first = alike[0] if alike else 0
-    if first != 1 and not (alike and _noisy(lines[0])):
+    candidates = np.flatnonzero(lines[1:, middle] == lines[0, middle]) + 1
+    first = next((int(row) for row in candidates if np.array_equal(lines[row], lines[0])), None)
+    if first is None or (first != 1 and not _noisy(lines[0])):
         return copied
     if first == 1:  # the border's row, again and again
         last = next((row for row in range(1, count) if not np.array_equal(lines[row], lines[0])), count) - 1
