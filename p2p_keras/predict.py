@@ -244,7 +244,7 @@ def main(
     run = PredictionRun(images, options | {"attention": attention})
     resume = options["resume"]
     asked = options | {"model": model, "server": server, "sky": sky, "threads": threads}
-    connect, workers = partial(_connected, model, server), run.workers()
+    connect, workers = partial(_connected, model, server), run.workers(begun)
     if workers > 1:
         predictor = crew_of(asked, begun, connect, workers)
     else:

@@ -114,6 +114,7 @@ def _start(setup: Callable[..., None] | None, arguments: tuple[Any, ...]) -> Non
 def follow_parent() -> None:
     """In a process of a run: leave interrupts from the keyboard to the parent, and don't outlive it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a forked process has what its parent does at a signal
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -32,12 +32,15 @@ class Backend(Protocol):
     path : Path
     at_once : int
         Runs that may go on at a time. A run that takes all cores is alone: two would only take twice the memory.
+    survives_fork : bool
+        Whether a forked process can run it: it has no threads of its own, which a fork would lose.
     """
 
     name: str
     version: str
     path: Path
     at_once: int
+    survives_fork: bool
 
     def run(self, image: np.ndarray, zero_point: np.ndarray, pixel_scale: np.ndarray) -> dict[str, np.ndarray]:
         """Measure a batch: float32 (B, H, W) with NaN where masked, (B,) and (B,) -> arrays with a batch axis."""
@@ -145,6 +148,7 @@ class SavedModelBackend:
     """A SavedModel's ``serving_default`` signature, by ``tf.saved_model.load`` alone."""
 
     at_once = 1
+    survives_fork = False
 
     def __init__(self, files: ModelFiles, *, threads: int | None = None) -> None:
         # TensorFlow reports a machine without a GPU as an error; what matters is raised as an exception anyway.
@@ -200,6 +204,7 @@ class OnnxBackend:
         providers = [p for p in onnxruntime.get_available_providers() if p.startswith(("CUDA", "CPU"))]
         apart = side_by_side and not any(provider.startswith("CUDA") for provider in providers)
         self.at_once = (threads or available_cores()) if apart else 1
+        self.survives_fork = apart
         if threads or apart:
             options.intra_op_num_threads = 1 if apart else threads
         try:

@@ -146,7 +146,7 @@ def predict_inputs(
         Called with the profiles of a batch (`MeasuredProfile`) and their targets, in the threads that measure; gives
         what takes their place.
     batches_ahead : int
-        Batches that are measured while another one is written.
+        Batches that are measured while another one is written; 0: all is done in turns, without a thread for it.
 
     Yields
     ------
@@ -205,6 +205,9 @@ def _measured(
 
     Several at a time: while the tables of one are made, the network has the other.
     """
+    if ahead < 1:
+        yield from ((group, measure(group)) for group in groups)
+        return
     pool = ThreadPoolExecutor(max_workers=ahead, thread_name_prefix="measure")
     running: deque[tuple[list[tuple[int, GalaxyImage]], Future[list[Any]]]] = deque()
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -38,8 +39,8 @@ class Discs:
 
     name, version, path, at_once = "discs", "1", Path("discs.onnx"), 2
 
-    def __init__(self, on_run=None):
-        self.on_run = on_run
+    def __init__(self, on_run=None, survives_fork=False):
+        self.on_run, self.survives_fork = on_run, survives_fork
 
     def run(self, image, zero_point, pixel_scale):
         if self.on_run is not None:
@@ -55,8 +56,18 @@ class Discs:
         return {**outputs, "extent": sma[:, -1]}
 
 
-def crew_of(workers, on_run=None):
-    return Crew(partial(in_worker, OPTIONS, list), workers, Discs(on_run))
+@pytest.fixture(params=["served", "forked"])
+def forked(request, monkeypatch):
+    """Whether each process runs the network itself."""
+    if request.param == "forked" and sys.platform != "linux":
+        pytest.skip("processes are forked on Linux only")
+    # Other tests of this process may have loaded TensorFlow, which nothing here runs.
+    monkeypatch.setattr(crew, "can_fork", lambda backend, workers: backend.survives_fork)
+    return request.param == "forked"
+
+
+def crew_of(workers, on_run=None, forked=False):
+    return Crew(partial(in_worker, OPTIONS, list), workers, Discs(on_run, forked))
 
 
 def by_number(predictions):
@@ -70,33 +81,33 @@ def by_number(predictions):
     return results
 
 
-def both_ways(inputs, **options):
+def both_ways(inputs, forked, **options):
     """What threads say, and what two processes say."""
     inputs = list(inputs)
     by_threads = predict_inputs(Predictor(Discs()), inputs, batch_size=4, finish=FINISH, **options)
-    by_processes = crew_of(2).predict_inputs(inputs, batch_size=4, finish=FINISH, with_images=True, **options)
+    by_processes = crew_of(2, forked=forked).predict_inputs(inputs, batch_size=4, finish=FINISH, with_images=True, **options)
     return by_number(by_threads), list(by_processes)
 
 
-def test_files_are_measured_as_by_threads(write_galaxy, tmp_path):
+def test_files_are_measured_as_by_threads(forked, write_galaxy, tmp_path):
     """A run would change with --workers: other numbers, another order, a broken file unnamed or at another's cost."""
     paths = [write_galaxy(f"g{i}.fits", (64, 64 + 16 * (i == 3)), seed=i) for i in range(11)]
     (tmp_path / "broken.fits").write_bytes(b"SIMPLE  =                    T")
     inputs = [InputFile(str(path)) for path in (*paths[:5], tmp_path / "broken.fits", *paths[5:], tmp_path / "no.fits")]
-    threads, predictions = both_ways(inputs, skip=lambda path, target: path.endswith("g7.fits"))
+    threads, predictions = both_ways(inputs, forked, skip=lambda path, target: path.endswith("g7.fits"))
     np.testing.assert_equal(by_number(predictions), threads)
     assert [one.source for one in predictions] == [file.path for file in inputs if not file.path.endswith("g7.fits")]
     assert multiprocessing.active_children() == []
 
 
-def test_a_catalogue_is_measured_as_by_threads(write_galaxy, tmp_path):
+def test_a_catalogue_is_measured_as_by_threads(forked, write_galaxy, tmp_path):
     """Galaxies of a catalogue would be missing, or be said to lie on no image by a process that hasn't seen theirs."""
     targets = tuple(Target(name=f"g{i}", ra=150.0 + (i - 3) / 1500, dec=2.0, size=48) for i in range(7))
     targets += (Target(name="far", ra=10.0, dec=2.0, label="row 8"),)
     (tmp_path / "broken.fits").write_bytes(b"SIMPLE  =                    T")
     frames = [write_galaxy("one.fits"), tmp_path / "broken.fits", write_galaxy("two.fits", rotation=90.0, noise=0.1)]
     skip = lambda path, target: target.name == "g2"  # noqa: E731
-    threads, predictions = both_ways([InputFile(str(path), None, targets) for path in frames], skip=skip)
+    threads, predictions = both_ways([InputFile(str(path), None, targets) for path in frames], forked, skip=skip)
     assert len(threads) > 6
     np.testing.assert_equal(by_number(predictions), threads)
 
@@ -107,11 +118,17 @@ def kill_one():
         os.kill(children[0].pid, signal.SIGKILL)
 
 
-def test_a_killed_process_is_replaced(write_galaxy):
+def test_a_killed_process_is_replaced(forked, write_galaxy, tmp_path):
     """A run of a night would end, hang or lose galaxies when the system ends one of its processes."""
     inputs = [InputFile(str(write_galaxy(f"g{i}.fits", (48, 48), seed=i))) for i in range(12)]
-    runs = iter(range(100))
-    some = crew_of(2, lambda: next(runs) == 1 and kill_one()).predict_inputs(inputs, batch_size=2, finish=FINISH)
+    runs, mark = iter(range(100)), tmp_path / "killed"
+
+    def kill():
+        if next(runs) == 1 and not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL) if multiprocessing.parent_process() else kill_one()
+
+    some = crew_of(2, kill, forked).predict_inputs(inputs, batch_size=2, finish=FINISH)
     assert [(one.source, one.error) for one in some] == [(file.path, None) for file in inputs]
     assert multiprocessing.active_children() == []
 
@@ -187,7 +204,46 @@ def test_how_many_workers(monkeypatch):
         monkeypatch.setattr(crew, "available_cores", lambda cores=cores: cores)
         assert default_workers(100_000) == expected
     assert (default_workers(10), default_workers(500)) == (1, 2)
+    own, served, asked = Discs(survives_fork=True), Discs(), []
+    own.at_once = served.at_once = 8
+    monkeypatch.setattr(crew, "available_cores", lambda: 8)
+    monkeypatch.setattr(crew, "can_fork", lambda backend, workers: backend.survives_fork)
+    for galaxies, expected in ((10_000, 8), (100, 3), (40, 1)):
+        assert default_workers(galaxies, lambda: asked.append(1) or own) == expected
+        assert default_workers(galaxies, lambda: served) == (3 if galaxies > 5000 else 1)
+    assert len(asked) >= 2
+    assert default_workers(40, lambda: pytest.fail("one galaxy would wait for the model")) == 1
+    own.at_once = 2  # --threads 2
+    assert default_workers(10_000, lambda: own) == 2
     assert processes.available_cores() >= 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux only")
+def test_forked_only_with_what_survives_it(monkeypatch):
+    """A run would hang: threads of TensorFlow, or of a network that takes all cores, don't survive a fork."""
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    assert crew.can_fork(Discs(survives_fork=True), 2)
+    assert not crew.can_fork(Discs(survives_fork=True), 3)  # --threads 2 --workers 3
+    assert not crew.can_fork(Discs(), 2)
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    assert not crew.can_fork(Discs(survives_fork=True), 2)
+
+
+def test_a_run_by_the_program_is_that_of_one_process(fake_models, write_galaxy, tmp_path):
+    """The default would give another table than --workers 1, or a warning of the fork."""
+    files = [str(write_galaxy(f"g{i}.fits", (48, 48), seed=i % 7)) for i in range(70)]
+    tables = []
+    for more in (["--workers", "1"], []):
+        output = tmp_path / f"{len(more)}.parquet"
+        command = [sys.executable, "-m", "p2p_keras.predict", *files, "-o", str(output), "--model", fake_models.onnx]
+        run = subprocess.run([*map(str, command), *more], capture_output=True, text=True, timeout=300)
+        assert run.returncode == 0, run.stderr
+        assert "Warning" not in run.stderr
+        tables.append(list(read_profiles(output)))
+    for one, other in zip(*tables, strict=True):
+        assert one.meta["name"] == other.meta["name"]
+        for name in one.colnames:
+            np.testing.assert_array_equal(np.asarray(one[name]), np.asarray(other[name]))
 
 
 def test_forced_bands_have_no_workers(write_galaxy, tmp_path):

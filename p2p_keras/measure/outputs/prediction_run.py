@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from p2p_keras.images.cutout import check_size
 from p2p_keras.images.image_companions import asked_companions
 from p2p_keras.images.inputs import find_images, stem_of
 from p2p_keras.images.targets import IMAGE_OPTIONS, files_as_inputs
+from p2p_keras.measure.backends import Backend
 from p2p_keras.measure.many_files import predict_inputs
 from p2p_keras.measure.outputs.products import NEED_IMAGES, own_quantities
 from p2p_keras.measure.workers import Crew, default_workers
@@ -112,8 +113,13 @@ class PredictionRun:
         self.notes += inputs.notes
         return inputs.paths
 
-    def workers(self) -> int:
+    def workers(self, model: Callable[[], Backend] | None = None) -> int:
         """Processes that measure; 1 means threads of this process.
+
+        Parameters
+        ----------
+        model : callable, optional
+            Gives the network, where one measures.
 
         Raises
         ------
@@ -125,7 +131,7 @@ class PredictionRun:
             if asked is not None and asked > 1:
                 raise UsageError("--workers doesn't go with --forced: forced bands are measured by one process")
             return 1
-        return default_workers(self.total) if asked is None else int(asked)
+        return default_workers(self.total, model) if asked is None else int(asked)
 
     def done(self, predictor: Any, writer: Any) -> Iterator[tuple[Any, list[str], Any]]:
         """Of each galaxy: its error or None, notes for the user, and what writes it."""

@@ -22,8 +22,8 @@ _OPTIONS = (
     click.option(
         "--workers",
         type=click.IntRange(min=1),
-        help="Processes that read files and make tables, beside the network; 1: threads of one process.  "
-        "[default: on more than two cores one for each three]",
+        help="Processes that measure, each on a core of its own; 1: threads of one process.  [default: one for each "
+        "core and for 32 galaxies at least; where they can't share the model, one for each three cores]",
     ),
     click.option(
         "--readers", type=click.IntRange(min=1), default=4, help="Threads that read files, of all workers together."

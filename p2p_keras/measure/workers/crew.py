@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import math
+import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from importlib import import_module
 from multiprocessing import Pipe, get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -20,20 +23,52 @@ from p2p_keras.measure.workers.jobs import InWork, Jobs
 from p2p_keras.measure.workers.network import NetworkService
 from p2p_keras.measure.workers.worker import Task, work
 
-__all__ = ["Crew", "default_workers"]
+__all__ = ["Crew", "can_fork", "default_workers"]
 
 _CORES_PER_WORKER = 3
 """Of three cores one reads and makes tables, and two run the network (docs/speed.md, "More cores")."""
 _GALAXIES_PER_WORKER = 200
 """A process takes a second to start."""
+_GALAXIES_PER_FORK = 32
+"""A forked one a few milliseconds, but a run of two batches is as soon done by threads."""
+
+_NEEDED = ("p2p_keras.images.frame", "p2p_keras.profile.flags", "p2p_keras.profile.tables.building", "scipy.special")
+"""Modules that each process would import at its first galaxy."""
 
 
-def default_workers(galaxies: int) -> int:
-    """Processes for a run of so many galaxies: 1, which means threads of this process, on one or two cores."""
+def _import_needed() -> None:
+    for module in _NEEDED:
+        import_module(module)
+
+
+def default_workers(galaxies: int, backend: Callable[[], Backend] | None = None) -> int:
+    """Processes for a run of so many galaxies; 1 means threads of this process.
+
+    Parameters
+    ----------
+    galaxies : int
+    backend : callable, optional
+        Gives the network; it is asked for only where that makes a difference.
+    """
     cores = available_cores()
+    forks = min(cores, galaxies // _GALAXIES_PER_FORK)
+    if forks > 1 and backend is not None:
+        _import_needed()  # while the network is loaded
+        forks = min(forks, backend().at_once)
+        if can_fork(backend(), forks):
+            return forks
     if cores <= 2:
         return 1
     return max(1, min(max(2, math.ceil(cores / _CORES_PER_WORKER)), galaxies // _GALAXIES_PER_WORKER))
+
+
+def can_fork(backend: Backend, workers: int) -> bool:
+    """Whether so many processes can be forked and run the network themselves: on Linux, while TensorFlow isn't loaded.
+
+    On macOS the system's own libraries don't survive a fork, and TensorFlow's threads don't anywhere.
+    """
+    apart = backend.survives_fork and workers <= backend.at_once
+    return apart and sys.platform == "linux" and "tensorflow" not in sys.modules
 
 
 @dataclass
@@ -56,12 +91,14 @@ class Crew:
         Makes what measures, in each process, of a `Backend`; picklable.
     workers : int
     backend : Backend, optional
-        The network, which runs in this process; None where none is needed.
+        The network. Processes that can be forked with it run it themselves, each with one thread; for others it runs
+        in this process. None where none is needed.
     """
 
     def __init__(self, make: Callable[[Any], Measurer], workers: int, backend: Backend | None = None) -> None:
         self.make, self.workers = make, workers
-        self._service = None if backend is None else NetworkService(backend)
+        self._own = backend if backend is not None and can_fork(backend, workers) else None
+        self._service = None if backend is None or self._own is not None else NetworkService(backend)
         self._members: dict[Connection, _Member] = {}
         self._died_young = 0
 
@@ -98,7 +135,9 @@ class Crew:
         """
         inputs = list(inputs)
         candidates = inputs[0].candidates if inputs else ()
-        task = Task(self.make, finish, batch_size, max(1, readers // self.workers), with_images, candidates)
+        readers = max(1, readers // self.workers)
+        alone = self._own is not None
+        task = Task(self.make, finish, batch_size, readers, with_images, candidates, alone)
         jobs = Jobs(inputs, candidates, self.workers, skip)
         try:
             for _ in range(self.workers):
@@ -114,14 +153,19 @@ class Crew:
             self._end()
 
     def _start(self, task: Task) -> None:
-        # Spawned, not forked: the network's threads don't survive a fork.
+        # Forked where the network survives it: what is imported and loaded is there at once, and in memory only once.
+        if self._own is not None:
+            _import_needed()
         control, theirs = Pipe()
         lines = [] if self._service is None else self._service.new_lines()
         model = None if self._service is None else self._service.model
-        arguments = (theirs, lines, model, task)
-        process = get_context("spawn").Process(target=work, args=arguments, name="measure", daemon=True)
+        arguments = (theirs, lines, model, task, self._own)
+        context = get_context("spawn" if self._own is None else "fork")
+        process = context.Process(target=work, args=arguments, name="measure", daemon=True)  # type: ignore[attr-defined]
         try:
-            with one_thread_each():
+            with one_thread_each(), warnings.catch_warnings():
+                # Python warns of a fork beside threads: those of OpenBLAS, which knows how to be forked.
+                warnings.simplefilter("ignore", DeprecationWarning)
                 process.start()
         finally:
             for end in (theirs, *lines):

@@ -115,7 +115,7 @@ class SharedNetwork:
 
     def __init__(self, model: ModelName, lines: Sequence[Connection]) -> None:
         self.name, self.version, self.path = model
-        self.at_once = len(lines)
+        self.at_once, self.survives_fork = len(lines), False
         self._free: queue.SimpleQueue[_Line] = queue.SimpleQueue()
         for line in lines:
             self._free.put(_Line(line))

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from p2p_keras.core.errors import InputError, P2PError
 from p2p_keras.core.processes import follow_parent, keep_freed_memory
 from p2p_keras.images.targets import InputFile, Target
+from p2p_keras.measure.backends import Backend
 from p2p_keras.measure.many_files import Finish, Measurer, predict_inputs
 from p2p_keras.measure.workers.network import LINES, ModelName, SharedNetwork
 
@@ -66,6 +67,8 @@ class Task:
         Send the images back too: for drawings.
     candidates : tuple of Target
         Galaxies whose file isn't known.
+    alone : bool
+        Each process has a core of its own for all that it does, the network as well.
     """
 
     make: Callable[[Any], Measurer]
@@ -74,9 +77,12 @@ class Task:
     readers: int
     with_images: bool
     candidates: tuple[Target, ...] = ()
+    alone: bool = False
 
 
-def work(control: Connection, lines: Sequence[Connection], model: ModelName | None, task: Task) -> None:
+def work(
+    control: Connection, lines: Sequence[Connection], model: ModelName | None, task: Task, own: Backend | None = None
+) -> None:
     """Measure until there is no more; the main function of a process.
 
     Parameters
@@ -88,6 +94,8 @@ def work(control: Connection, lines: Sequence[Connection], model: ModelName | No
         To the network.
     model : ModelName or None
     task : Task
+    own : Backend, optional
+        In a forked process: the network that it has from its parent and runs itself.
     """
     from astropy.utils.exceptions import AstropyWarning
 
@@ -96,7 +104,7 @@ def work(control: Connection, lines: Sequence[Connection], model: ModelName | No
     warnings.simplefilter("ignore", AstropyWarning)  # as in the program
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):  # of a parent that has ended
         try:
-            _Worker(control, task, SharedNetwork(model, lines) if model is not None else None).run()
+            _Worker(control, task, own if model is None else SharedNetwork(model, lines)).run()
         except P2PError as error:
             control.send(("error", error))
         except (EOFError, BrokenPipeError, ConnectionResetError):
@@ -106,8 +114,10 @@ def work(control: Connection, lines: Sequence[Connection], model: ModelName | No
 
 
 class _Worker:
-    def __init__(self, control: Connection, task: Task, network: SharedNetwork | None) -> None:
+    def __init__(self, control: Connection, task: Task, network: Backend | None) -> None:
         self.control, self.task = control, task
+        # One core has nothing to gain by threads but those that wait for a disk.
+        self.batches_ahead = 0 if task.alone else LINES
         self.measurer = task.make(network)
         self.results: list[Result] = []
         self.places: dict[int, tuple[int, int]] = {}
@@ -120,7 +130,7 @@ class _Worker:
             batch_size=task.batch_size,
             readers=task.readers,
             finish=task.finish,
-            batches_ahead=LINES,
+            batches_ahead=self.batches_ahead,
         )
         for one in predictions:
             number, which = self.places.pop(id(one.target))
