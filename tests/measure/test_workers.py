@@ -85,7 +85,9 @@ def both_ways(inputs, forked, **options):
     """What threads say, and what two processes say."""
     inputs = list(inputs)
     by_threads = predict_inputs(Predictor(Discs()), inputs, batch_size=4, finish=FINISH, **options)
-    by_processes = crew_of(2, forked=forked).predict_inputs(inputs, batch_size=4, finish=FINISH, with_images=True, **options)
+    by_processes = crew_of(2, forked=forked).predict_inputs(
+        inputs, batch_size=4, finish=FINISH, with_images=True, **options
+    )
     return by_number(by_threads), list(by_processes)
 
 

@@ -32,7 +32,7 @@ from p2p_keras.profile.tables.autoprof import write_prof
 from p2p_keras.profile.tables.finished import Finished, FinishedFiles, FinishedGalaxies
 from p2p_keras.profile.tables.formats import ListedGalaxies, write_galaxies
 from p2p_keras.profile.tables.measured import MeasuredProfile
-from p2p_keras.profile.tables.reading import FORMATS, TABLE_FORMATS, format_of, read_profiles
+from p2p_keras.profile.tables.reading import FORMATS, TABLE_FORMATS, format_of, open_profiles, read_profiles
 from p2p_keras.profile.tables.spool import Spool, spool_of
 from p2p_keras.profile.tables.text import name_key, plain_name
 
@@ -131,8 +131,9 @@ class ProfileWriter:
             raise UsageError(f"{waiting}: can't be made ({error.strerror or error})") from error
         if resume and not self._left_over and self.output.exists():
             try:
-                for profile in map(MeasuredProfile.of, read_profiles(self.output)):
-                    self._spool.add(profile.meta, profile.columns)
+                for stored in open_profiles(self.output):
+                    for profile in stored.measured():
+                        self._spool.add(profile.meta, profile.columns)
             except InputError as error:
                 self._spool.remove()
                 raise UsageError(f"can't resume: {error}") from error

@@ -104,6 +104,24 @@ def _yaml_token(match: re.Match[str]) -> str:
     return _SURROGATE_PAIR.sub(joined_halves, token)
 
 
+_YAML_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?\.inf|\.nan')
+_YAML_UNLIKE_JSON = re.compile(r"\.nan|\.inf|\\U")
+_JSON_NUMBERS = {there: here for here, there in _YAML_NUMBERS.items()}
+_LONG_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\U([0-9a-f]{8})")
+
+
+def json_of_yaml(text: str) -> str:
+    """The inverse of `yaml_of_json`. To read it as JSON takes a three-hundredth of the time."""
+    return _YAML_TOKEN.sub(_json_token, text) if _YAML_UNLIKE_JSON.search(text) else text
+
+
+def _json_token(match: re.Match[str]) -> str:
+    token = match[0]
+    if token[0] != '"':
+        return _JSON_NUMBERS[token]
+    return _LONG_ESCAPE.sub(lambda found: found[1] + json.dumps(chr(int(found[2], 16)))[1:-1], token)
+
+
 def yaml_quoted(text: str) -> str:
     """Text as a double-quoted scalar of YAML, in ASCII."""
     return yaml_of_json(json.dumps(text))

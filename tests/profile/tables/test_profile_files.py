@@ -115,6 +115,18 @@ def test_meta_in_yaml_is_read_as_it_was(path, tmp_path):
     assert {key: type(back.meta[key]) for key in odd} == {key: type(value) for key, value in odd.items()}
 
 
+@pytest.mark.parametrize("ending", ["ecsv", "parquet"])
+def test_a_table_that_astropy_wrote_again_is_read(ending, tmp_path):
+    """The meta of galaxies, which we read as JSON, would be lost of a table that astropy changed: it writes YAML."""
+    profiles = [a_profile("a 🔭", 4), a_profile("b", 2, 1)]
+    ours, theirs = tmp_path / f"ours.{ending}", tmp_path / f"theirs.{ending}"
+    write_profiles(profiles, ours)
+    QTable.read(ours).write(theirs)
+    for a, b, profile in zip(read_profiles(ours), read_profiles(theirs), profiles, strict=True):
+        assert_same(profile, a)
+        assert_same(profile, b)
+
+
 @pytest.mark.parametrize("output", ["out.fits", "folder"])
 def test_equal_names_are_kept_apart(output, tmp_path):
     """The second ngc1.fits of another folder would overwrite the first."""
