@@ -7,15 +7,16 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from p2p_keras.core.errors import InputError, UsageError
+from p2p_keras.images.targets import InputFile
 
 if TYPE_CHECKING:
-    from p2p_keras.images import GalaxyImage, InputFile, Target
+    from p2p_keras.images import GalaxyImage, Target
 
-__all__ = ["Result", "Cutting", "read_ahead", "unplaced_error"]
+__all__ = ["Result", "Cutting", "OpenedFile", "SharedFrame", "read_ahead", "unplaced_error"]
 
 _CHUNK = 8
 """Galaxies of one file that a thread cuts out at a time."""
@@ -106,7 +107,7 @@ class _Opening:
         self.file, self.skip, self.unplaced = file, skip, unplaced
 
     def __call__(self) -> list[_Cut]:
-        shared = _SharedFrame(self.file.path)
+        shared = self.file.opened if isinstance(self.file, OpenedFile) else SharedFrame(self.file.path)
         targets = self.file.targets
         if targets is None:
             try:
@@ -126,8 +127,18 @@ class _Opening:
         return [_Cut(shared, list(targets[i : i + _CHUNK])) for i in range(0, len(targets), _CHUNK)]
 
 
-class _SharedFrame:
-    """A file that is opened when first needed and closed when the last of its galaxies is done."""
+class SharedFrame:
+    """A file that is opened when first needed and closed when the last of its galaxies is done.
+
+    Parameters
+    ----------
+    path : str
+
+    Attributes
+    ----------
+    left : int
+        Galaxies that are still to be cut out.
+    """
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -167,10 +178,22 @@ class _SharedFrame:
             self._stack.close()
 
 
+@dataclass(frozen=True)
+class OpenedFile(InputFile):
+    """A file that may be open already.
+
+    Attributes
+    ----------
+    opened : SharedFrame
+    """
+
+    opened: SharedFrame = field(kw_only=True)
+
+
 class _Cut:
     """Cuts some galaxies out of a file."""
 
-    def __init__(self, shared: _SharedFrame, targets: list[Target], error: InputError | None = None) -> None:
+    def __init__(self, shared: SharedFrame, targets: list[Target], error: InputError | None = None) -> None:
         self.shared, self.targets, self.error = shared, targets, error
         self.size = max(1, len(targets))
 

@@ -210,11 +210,11 @@ def test_how_many_workers(monkeypatch):
     own.at_once = served.at_once = 8
     monkeypatch.setattr(crew, "available_cores", lambda: 8)
     monkeypatch.setattr(crew, "can_fork", lambda backend, workers: backend.survives_fork)
-    for galaxies, expected in ((10_000, 8), (100, 3), (40, 1)):
+    for galaxies, expected in ((10_000, 8), (400, 3), (140, 1)):
         assert default_workers(galaxies, lambda: asked.append(1) or own) == expected
-        assert default_workers(galaxies, lambda: served) == (3 if galaxies > 5000 else 1)
+        assert default_workers(galaxies, lambda: served) == {10_000: 3, 400: 2, 140: 1}[galaxies]
     assert len(asked) >= 2
-    assert default_workers(40, lambda: pytest.fail("one galaxy would wait for the model")) == 1
+    assert default_workers(140, lambda: pytest.fail("one galaxy would wait for the model")) == 1
     own.at_once = 2  # --threads 2
     assert default_workers(10_000, lambda: own) == 2
     assert processes.available_cores() >= 1
@@ -232,11 +232,11 @@ def test_forked_only_with_what_survives_it(monkeypatch):
 
 
 def test_a_run_by_the_program_is_that_of_one_process(fake_models, write_galaxy, tmp_path):
-    """The default would give another table than --workers 1, or a warning of the fork."""
-    files = [str(write_galaxy(f"g{i}.fits", (48, 48), seed=i % 7)) for i in range(70)]
+    """--workers 2 would give another table than --workers 1, or a warning of the fork."""
+    files = [str(write_galaxy(f"g{i}.fits", (48, 48), seed=i)) for i in range(40)]
     tables = []
-    for more in (["--workers", "1"], []):
-        output = tmp_path / f"{len(more)}.parquet"
+    for more in (["--workers", "1"], ["--workers", "2"]):
+        output = tmp_path / f"{more[1]}.parquet"
         command = [sys.executable, "-m", "p2p_keras.predict", *files, "-o", str(output), "--model", fake_models.onnx]
         run = subprocess.run([*map(str, command), *more], capture_output=True, text=True, timeout=300)
         assert run.returncode == 0, run.stderr

@@ -23,7 +23,7 @@ _OPTIONS = (
         "--workers",
         type=click.IntRange(min=1),
         help="Processes that measure, each on a core of its own; 1: threads of one process.  [default: one for each "
-        "core and for 32 galaxies at least; where they can't share the model, one for each three cores]",
+        "core and 128 galaxies; where they can't share the model, one for each three cores]",
     ),
     click.option(
         "--readers", type=click.IntRange(min=1), default=4, help="Threads that read files, of all workers together."

@@ -29,8 +29,8 @@ _CORES_PER_WORKER = 3
 """Of three cores one reads and makes tables, and two run the network (docs/speed.md, "More cores")."""
 _GALAXIES_PER_WORKER = 200
 """A process takes a second to start."""
-_GALAXIES_PER_FORK = 32
-"""A forked one a few milliseconds, but a run of two batches is as soon done by threads."""
+_GALAXIES_PER_FORK = 128
+"""A forked one a few milliseconds, but files are read before the model is there only by threads."""
 
 _NEEDED = ("p2p_keras.images.frame", "p2p_keras.profile.flags", "p2p_keras.profile.tables.building", "scipy.special")
 """Modules that each process would import at its first galaxy."""

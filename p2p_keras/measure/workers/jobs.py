@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
@@ -13,8 +14,10 @@ from p2p_keras.measure.workers.worker import Item, Result
 
 __all__ = ["InWork", "Jobs"]
 
-_TARGETS_AT_ONCE = 256
-"""Galaxies of one file that a process is given at a time: a packed frame is unpacked for each such part."""
+_TARGETS_AT_ONCE = 1024
+"""Galaxies of one file that a process is given at a time."""
+_PACKED = (".gz", ".bz2", ".fz", ".xz", ".z", ".zip")
+"""Files that are unpacked, in up to a second, for each part in which their galaxies are handed out."""
 _FEWEST_AT_ONCE = 32
 _MOST_WAITING = 5000
 """Results that wait for one before them; images of rare shapes may come as the very last."""
@@ -34,7 +37,7 @@ class Jobs:
     candidates : tuple of Target
         Of the first file: processes know them.
     parts : int
-        Into how many parts a file of many galaxies is divided at least.
+        Into how many parts a file of many galaxies is divided at least; a packed one where files are fewer.
     skip : callable, optional
         As of `p2p_keras.measure.many_files.predict_inputs`.
     """
@@ -46,7 +49,9 @@ class Jobs:
         parts: int,
         skip: Callable[[str, Target], bool] | None,
     ) -> None:
+        inputs = list(inputs)
         self._inputs = enumerate(inputs)
+        self._parts_of_packed = math.ceil(parts / max(1, len(inputs)))
         self._candidates = candidates
         self._parts, self._skip = parts, skip
         self._ready: deque[Item] = deque()
@@ -106,7 +111,8 @@ class Jobs:
             targets = {index: target for index, target in targets.items() if not skip(path, target)}
         self._order[number] = deque(targets)
         self._left += len(targets)
-        size = min(max(-(-len(targets) // self._parts), _FEWEST_AT_ONCE), _TARGETS_AT_ONCE)
+        parts = self._parts_of_packed if path.lower().endswith(_PACKED) else self._parts
+        size = min(max(-(-len(targets) // parts), _FEWEST_AT_ONCE), _TARGETS_AT_ONCE)
         index = list(targets)
         for start in range(0, len(index), size):
             part = tuple(index[start : start + size])

@@ -15,6 +15,7 @@ from p2p_keras.core.processes import follow_parent, keep_freed_memory
 from p2p_keras.images.targets import InputFile, Target
 from p2p_keras.measure.backends import Backend
 from p2p_keras.measure.many_files import Finish, Measurer, predict_inputs
+from p2p_keras.measure.reading_ahead import OpenedFile, SharedFrame
 from p2p_keras.measure.workers.network import LINES, ModelName, SharedNetwork
 
 __all__ = ["Item", "Result", "Task", "work"]
@@ -121,6 +122,7 @@ class _Worker:
         self.measurer = task.make(network)
         self.results: list[Result] = []
         self.places: dict[int, tuple[int, int]] = {}
+        self.kept: SharedFrame | None = None
 
     def run(self) -> None:
         task = self.task
@@ -157,19 +159,25 @@ class _Worker:
                 self.places.update(
                     {id(target): (item.number, which) for target, which in zip(targets, item.which, strict=True)}
                 )
-                yield InputFile(item.path, targets)
+                if self.kept is not None and self.kept.path == item.path:
+                    opened, self.kept = self.kept, None
+                    yield OpenedFile(item.path, targets, opened=opened)
+                else:
+                    yield InputFile(item.path, targets)
 
     def _place(self, item: Item) -> None:
-        """Say which candidates lie on a file."""
-        from p2p_keras.images.frame import open_frame
-
+        """Say which candidates lie on a file, and keep it open: nearly always they come to this process next."""
+        frame = SharedFrame(item.path)
         error: InputError | None = None
         held: tuple[bool, ...] = ()
         try:
-            with open_frame(item.path) as frame:
-                held = tuple(bool(on_it) for on_it in frame.holds(item.targets or self.task.candidates))
+            held = tuple(bool(on_it) for on_it in frame.open().holds(item.targets or self.task.candidates))
         except InputError as refusal:
             error = refusal
+        if any(held):
+            self.kept, frame = frame, self.kept or frame
+        if frame is not self.kept:
+            frame.close()
         self.control.send(("placed", (item.number, held, error)))
 
     def _send_results(self) -> None:
