@@ -140,15 +140,16 @@ _MARGINS = (0.02, 0.06)
 own median is 0.016."""
 
 
-def median(values: np.ndarray) -> float:
-    """Median of finite values of any shape: what np.median gives.
+def median(values: np.ndarray, *, upper: bool = False) -> float:
+    """Median of finite values of any shape: what np.median gives; with `upper` the higher of two in the middle.
 
     Of many values only those are put in order that a sample of them says lie in the middle: to count values costs a
     sixtieth of putting them in order.
     """
     values = values.ravel()
     size, half = values.size, values.size // 2
-    if size > 8 * _SAMPLED:
+    even = size % 2 == 0 and not upper
+    if size > 4 * _SAMPLED:
         sample = np.sort(values[:: size // _SAMPLED])
         for margin in _MARGINS:
             low, high = (sample[int((0.5 + side) * sample.size)] for side in (-margin, margin))
@@ -157,8 +158,8 @@ def median(values: np.ndarray) -> float:
             near &= values <= high
             if below < half - 1 and half < below + int(np.count_nonzero(near)):
                 # Not values[near], which takes several times as long where true and false alternate at random.
-                return parted_median(values.compress(near), half - below, even=size % 2 == 0)
-    return parted_median(values, half, even=size % 2 == 0)
+                return parted_median(values.compress(near), half - below, even=even)
+    return parted_median(values, half, even=even)
 
 
 def median_below(values: np.ndarray, limit: float) -> bool:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from p2p_keras.core.robust import median, median_below, parted_median
+from p2p_keras.core.robust import median, median_below
 from p2p_keras.profile.lopsided_sky import lopsided
 from p2p_keras.profile.pixel_noise import noise_of, second_differences
 from p2p_keras.profile.surroundings import ProfileRows, Surroundings
@@ -45,7 +45,7 @@ def nonlinear(profile: ProfileRows, light: Surroundings, pixels: np.ndarray) -> 
     values = value[bright]
     if values.size < 2 * _FEWEST:
         return False
-    bright &= value >= parted_median(values)  # the brighter half
+    bright &= value >= median(values, upper=True)  # the brighter half
     core = _steps(pixels, *within)[bright]
     every = slice(None, None, max(1, pixels.size // _SAMPLED_SKY)), slice(1, pixels.shape[1] - 1)
     of_sky = light.good[every] > light.other[every]
