@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from itertools import count, islice
 from pathlib import Path
@@ -82,6 +81,7 @@ def main(
     from contextlib import ExitStack
 
     from p2p_keras.core.last_words import took, write_last_words
+    from p2p_keras.core.processes import available_cores
     from p2p_keras.core.progress import Progress
     from p2p_keras.core.settings_file import write_settings
     from p2p_keras.data.shards import find_shards, read_shards
@@ -95,7 +95,7 @@ def main(
         methods: list[Predictor | ClassicalMethod] = []
         methods += [Predictor.load(model, threads=threads) for model in models or (None,)]
         if classical:
-            methods.append(opened.enter_context(ClassicalMethod(workers or os.cpu_count() or 1)))
+            methods.append(opened.enter_context(ClassicalMethod(workers or available_cores())))
         progress = opened.enter_context(Progress("measuring", _number(shards, limit), quiet=quiet))
         start, done = time.perf_counter(), count(1)
 

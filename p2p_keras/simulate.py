@@ -131,11 +131,11 @@ def main(
     continues a run that was killed. With --survey any, the options --sky, --masks, --front, --field and --truth
     are `any` by default, with the other surveys `survey`: what is typical of that survey.
     """
-    import os
     import shlex
 
     from p2p_keras.core.errors import UsageError
     from p2p_keras.core.last_words import write_last_words
+    from p2p_keras.core.processes import available_cores
     from p2p_keras.core.settings_file import write_settings
     from p2p_keras.data.mocks.extras import Extras
     from p2p_keras.data.mocks.generate import generate, preview_job
@@ -171,7 +171,7 @@ def main(
         extras=Extras.of(survey, sky=sky, masks=masks, front=front, field=field, truth=truth),
         troubles=troubles,
     )
-    processes = workers or os.cpu_count() or 1
+    processes = workers or available_cores()
     if picture:
         preview_job(job, picture, count=picture_count)
     if not output:

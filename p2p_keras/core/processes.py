@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 import os
 import signal
 import threading
@@ -16,6 +17,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
+from pathlib import Path
 from typing import Any, TypeVar
 
 from p2p_keras.core.errors import P2PError
@@ -55,7 +57,26 @@ class ProcessKilledError(P2PError):
 
 def available_cores() -> int:
     """Cores that this process may use: fewer than the machine's in a container or a batch system."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cores, math.ceil(_quota())))
+
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def _quota() -> float:
+    """Cores whose time a container is given, of all that it sees: ``docker run --cpus``, limits in Kubernetes.
+
+    By cgroup 2 (https://docs.kernel.org/admin-guide/cgroup-v2.html, "cpu.max") or 1; without either all cores.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        limit, period = (_CGROUP / "cpu.max").read_text().split()
+        return int(limit) / int(period)  # "max": no limit
+    with contextlib.suppress(OSError, ValueError):
+        given, of = (int((_CGROUP / "cpu" / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
+        if given > 0:
+            return given / of
+    return float(os.cpu_count() or 1)
 
 
 def in_order(

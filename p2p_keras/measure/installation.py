@@ -12,6 +12,7 @@ from typing import Any
 
 from p2p_keras.core.errors import UsageError
 from p2p_keras.core.model_files import find_model
+from p2p_keras.core.processes import available_cores
 from p2p_keras.core.version import __version__
 from p2p_keras.measure.backends import onnx_twin
 
@@ -53,7 +54,7 @@ def describe_installation() -> dict[str, Any]:
         "packages": packages,
         "model": _shipped_model(packages),
         "backends": _backends(packages, gpus),
-        "devices": {"cores": _cores(), "gpus": gpus},
+        "devices": {"cores": available_cores(), "gpus": gpus},
     }
 
 
@@ -100,11 +101,6 @@ def _backends(packages: dict[str, str | None], gpus: list[str]) -> dict[str, lis
 
             versions["tensorflow"] += [device.name for device in tf.config.list_physical_devices("GPU")]
     return versions
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def installation_lines(described: dict[str, Any]) -> list[str]:

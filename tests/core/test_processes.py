@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from p2p_keras.core import processes
 from p2p_keras.core.processes import ProcessKilledError, in_order
 
 
@@ -50,3 +51,25 @@ if __name__ == "__main__":
         time.sleep(0.1)
     os.killpg(parent.pid, signal.SIGKILL)
     pytest.fail("processes outlived their parent by 30 s")
+
+
+@pytest.mark.parametrize(
+    ("files", "cores"),
+    [
+        ({}, 8),
+        ({"cpu.max": "max 100000\n"}, 8),
+        ({"cpu.max": "250000 100000\n"}, 3),
+        ({"cpu.max": "50000 100000\n"}, 1),
+        ({"cpu/cpu.cfs_quota_us": "200000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 2),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 8),
+    ],
+)
+def test_a_containers_share_of_the_cores(files, cores, tmp_path, monkeypatch):
+    """In a container of two cores on a machine of 64 a run would start 64 processes, and memory would run out."""
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(processes, "_CGROUP", tmp_path)
+    monkeypatch.setattr(processes.os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(processes.os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
+    assert processes.available_cores() == cores

@@ -17,6 +17,7 @@ import keras
 import numpy as np
 
 from p2p_keras.core import ellipse, radii, units
+from p2p_keras.core.processes import available_cores
 from p2p_keras.data.labelled import LabelledGalaxy
 from p2p_keras.data.pipeline.sources import (
     MOST_SIGMA,
@@ -104,7 +105,7 @@ class ShardBatches(keras.utils.PyDataset):
 
     def _of_group(self, sizes: tuple[int, ...], paths: list[Path], rng: np.random.Generator) -> Iterator[Batch]:
         records, made, ended = self._records(paths, rng), deque[list[Future]](), False
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(available_cores()) as pool:
             while made or not ended:
                 while not ended and len(made) < _AHEAD:
                     size, examples = int(rng.choice(sizes)), list[Future]()
