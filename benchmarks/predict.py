@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -50,8 +51,16 @@ def make_images(folder: Path, count: int, side: int) -> None:
             fits.PrimaryHDU((image + noise).astype(np.float32), header).writeto(path)
 
 
+def _own_memory(pid: str) -> float:
+    """MiB of a process, its share of what it shares with others."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) / 2**10
+    raise ValueError(pid)
+
+
 class Watch:
-    """Resident memory of a process (MiB), sampled while it runs."""
+    """Memory of a process and its own processes (MiB), sampled while it runs."""
 
     def __init__(self, pid: int) -> None:
         self.pid, self.samples = pid, []
@@ -60,13 +69,10 @@ class Watch:
         self._thread.start()
 
     def _run(self) -> None:
-        page = os.sysconf("SC_PAGE_SIZE") / 2**20
         while not self._stop.wait(0.25):
-            try:
-                resident = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
-            except (OSError, IndexError):
-                return
-            self.samples.append((time.perf_counter(), resident * page))
+            with suppress(OSError, IndexError, ValueError):
+                children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+                self.samples.append((time.perf_counter(), sum(map(_own_memory, (str(self.pid), *children)))))
 
     def stop(self) -> list[tuple[float, float]]:
         """All samples: time and MiB."""
