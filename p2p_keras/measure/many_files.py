@@ -125,6 +125,7 @@ def predict_inputs(
     skip: Callable[[str, Target], bool] | None = None,
     finish: Finish | None = None,
     batches_ahead: int = 2,
+    masked_apart: bool = False,
 ) -> Iterator[Prediction]:
     """Measure galaxies of many files, yielding each as soon as its batch is done.
 
@@ -147,6 +148,9 @@ def predict_inputs(
         what takes their place.
     batches_ahead : int
         Batches that are measured while another one is written; 0: all is done in turns, without a thread for it.
+
+    masked_apart : bool
+        As for `p2p_keras.measure.predictor.group_by_shape`.
 
     Yields
     ------
@@ -184,7 +188,9 @@ def predict_inputs(
             answers[i] = finished
         return answers
 
-    for group, answers in _measured(measured_batch, group_by_shape(usable(), batch_size), batches_ahead):
+    for group, answers in _measured(
+        measured_batch, group_by_shape(usable(), batch_size, masked_apart=masked_apart), batches_ahead
+    ):
         yield from failures()
         for (number, image), measured in zip(group, answers, strict=True):
             done = Prediction(image.source, target=cuttings.pop(number).target)

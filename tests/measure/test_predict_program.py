@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -396,6 +398,21 @@ def test_images_of_many_shapes_do_not_pile_up(make_galaxy, monkeypatch):
         given += len(group)
         assert len(taken) - given <= 6
     assert given == 40
+
+
+def test_masked_images_have_their_own_batches(make_galaxy):
+    """One masked image in each batch would cost all others a quarter more time, or wait until the end of a long run."""
+    clean, masked = make_galaxy((48, 48)), make_galaxy((48, 48))
+    pixels = np.array(masked.pixels)
+    pixels[3, 4] = np.nan
+    masked = replace(masked, pixels=pixels)
+    images = [(i, masked if i in (1, 70) else clean) for i in range(80)]
+    groups = [[i for i, _ in group] for group in predictor.group_by_shape(images, 4, masked_apart=True)]
+    assert sorted(i for group in groups for i in group) == list(range(80))
+    assert [group for group in groups if {1, 70} & set(group)] == [[1], [70]]
+    assert all(len(group) == 4 for group in groups if len(group) > 1 and group[-1] < 76)
+    assert groups.index([1]) < 12  # eight batches of others
+    assert len(list(predictor.group_by_shape(images, 4))) == 20
 
 
 def test_padding_is_cut_off_as_by_predictor(predict, write_galaxy, fake_models, tmp_path):

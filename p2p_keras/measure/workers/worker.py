@@ -133,6 +133,7 @@ class _Worker:
             readers=task.readers,
             finish=task.finish,
             batches_ahead=self.batches_ahead,
+            masked_apart=True,
         )
         for one in predictions:
             number, which = self.places.pop(id(one.target))
