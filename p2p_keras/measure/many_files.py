@@ -148,7 +148,6 @@ def predict_inputs(
         what takes their place.
     batches_ahead : int
         Batches that are measured while another one is written; 0: all is done in turns, without a thread for it.
-
     masked_apart : bool
         As for `p2p_keras.measure.predictor.group_by_shape`.
 
@@ -188,9 +187,8 @@ def predict_inputs(
             answers[i] = finished
         return answers
 
-    for group, answers in _measured(
-        measured_batch, group_by_shape(usable(), batch_size, masked_apart=masked_apart), batches_ahead
-    ):
+    groups = group_by_shape(usable(), batch_size, masked_apart=masked_apart)
+    for group, answers in _measured(measured_batch, groups, batches_ahead):
         yield from failures()
         for (number, image), measured in zip(group, answers, strict=True):
             done = Prediction(image.source, target=cuttings.pop(number).target)

@@ -253,7 +253,7 @@ def group_by_shape(
     for number, (index, image) in enumerate(images):
         shape = np.shape(image.pixels)
         if masked_apart:
-            shape = (*shape, 0 if np.isfinite(np.sum(image.pixels)) else 1)
+            shape = (*shape, int(not np.isfinite(np.sum(image.pixels))))
             first = next(iter(waiting), None)
             if first is not None and number - begun[first] > _PATIENCE * batch_size:
                 pixels -= first[0] * first[1] * len(waiting[first])

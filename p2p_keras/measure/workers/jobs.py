@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from p2p_keras.core.errors import InputError
 from p2p_keras.images.targets import InputFile, Target
@@ -33,7 +33,7 @@ class Jobs:
 
     Parameters
     ----------
-    inputs : iterable of InputFile
+    inputs : sequence of InputFile
     candidates : tuple of Target
         Of the first file: processes know them.
     parts : int
@@ -44,12 +44,11 @@ class Jobs:
 
     def __init__(
         self,
-        inputs: Iterable[InputFile],
+        inputs: Sequence[InputFile],
         candidates: tuple[Target, ...],
         parts: int,
         skip: Callable[[str, Target], bool] | None,
     ) -> None:
-        inputs = list(inputs)
         self._inputs = enumerate(inputs)
         self._parts_of_packed = math.ceil(parts / max(1, len(inputs)))
         self._candidates = candidates

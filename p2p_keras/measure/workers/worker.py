@@ -175,10 +175,12 @@ class _Worker:
             held = tuple(bool(on_it) for on_it in frame.open().holds(item.targets or self.task.candidates))
         except InputError as refusal:
             error = refusal
-        if any(held):
-            self.kept, frame = frame, self.kept or frame
-        if frame is not self.kept:
+        if not any(held):
             frame.close()
+        else:
+            if self.kept is not None:
+                self.kept.close()
+            self.kept = frame
         self.control.send(("placed", (item.number, held, error)))
 
     def _send_results(self) -> None:
