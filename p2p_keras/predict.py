@@ -244,6 +244,7 @@ def main(
     run = PredictionRun(images, options | {"attention": attention})
     resume = options["resume"]
     asked = options | {"model": model, "server": server, "sky": sky, "threads": threads}
+    bar = Progress("measuring", run.total, quiet=quiet)
     connect, workers = partial(_connected, model, server), run.workers(begun)
     if workers > 1:
         predictor = crew_of(asked, begun, connect, workers)
@@ -255,7 +256,6 @@ def main(
     failed, measured, interrupted = 0, 0, False
     start = time.perf_counter()
     hush.enter_context(_odd_headers_unsaid())
-    bar = Progress("measuring", run.total, quiet=quiet)
     for note in [] if quiet else run.notes:
         click.echo(f"note: {note}", err=True)
     products = Products(writer, run.settings, resume=resume, **parts)
