@@ -86,7 +86,12 @@ def yaml_of_json(text: str) -> str:
     NaN and infinities have other names, ``1e-05`` needs a point, and the two halves by which JSON holds a character
     beyond ``\uffff`` aren't joined by readers of YAML.
     """
-    text = _JSON_VALUE.sub(_yaml_token, text)  # nearly always all that is to be done, in a tenth of the time
+    # Nearly always this is all that is to be done. Patterns are tried at each letter: they take ten times as long.
+    if '\\"' not in text:
+        text = text.replace('": NaN,', '": .nan,').replace('": NaN}', '": .nan}')
+        if not any(part in text for part in ("Infinity", "NaN", "e-", "e+", "\\ud")):
+            return text
+    text = _JSON_VALUE.sub(_yaml_token, text)
     return _JSON_TOKEN.sub(_yaml_token, text) if _UNLIKE_YAML.search(text) else text
 
 
