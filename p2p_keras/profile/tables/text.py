@@ -76,6 +76,7 @@ def unescaped_columns(table: Any) -> Any:
 _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?Infinity|NaN|(?<![\d.])-?\d+e[-+]?\d+')
 _JSON_VALUE = re.compile(r'(?<=[^\\]": )(?:-?Infinity|NaN|-?\d+e[-+]?\d+)(?=[,}])')
 _UNLIKE_YAML = re.compile(r"Infinity|NaN|[ \[]-?\d+e|\\ud")
+_WITHOUT_POINT = re.compile(r" -?\d+e"), re.compile(r"\[-?\d+e")
 _SURROGATE_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)(\\ud[89ab]..\\ud[c-f]..)")
 _YAML_NUMBERS = {"NaN": ".nan", "Infinity": ".inf", "-Infinity": "-.inf"}
 
@@ -86,10 +87,12 @@ def yaml_of_json(text: str) -> str:
     NaN and infinities have other names, ``1e-05`` needs a point, and the two halves by which JSON holds a character
     beyond ``\uffff`` aren't joined by readers of YAML.
     """
-    # Nearly always this is all that is to be done. Patterns are tried at each letter: they take ten times as long.
+    # Nearly always this is all that is to be done. A pattern that begins with a choice is tried at each letter: that
+    # takes ten times as long.
     if '\\"' not in text:
         text = text.replace('": NaN,', '": .nan,').replace('": NaN}', '": .nan}')
-        if not any(part in text for part in ("Infinity", "NaN", "e-", "e+", "\\ud")):
+        other = any(part in text for part in ("Infinity", "NaN", "\\ud"))
+        if not other and not any(pattern.search(text) for pattern in _WITHOUT_POINT):
             return text
     text = _JSON_VALUE.sub(_yaml_token, text)
     return _JSON_TOKEN.sub(_yaml_token, text) if _UNLIKE_YAML.search(text) else text
