@@ -129,10 +129,8 @@ class FramePlane:
         from astropy.wcs.utils import skycoord_to_pixel
 
         height, width = self.shape
-        x, y, ra, dec = (np.array([_number(getattr(t, key)) for t in targets]) for key in ("x", "y", "ra", "dec"))
+        x, y, ra, dec = _positions(targets)
         held = (x >= -0.5) & (x < width - 0.5) & (y >= -0.5) & (y < height - 0.5)
-        for i in (i for i, target in enumerate(targets) if isinstance(target.ra, str)):
-            ra[i], dec[i] = sky_position(targets[i].ra, targets[i].dec, None, None) or (np.nan, np.nan)
         index = np.flatnonzero(np.isfinite(ra) & np.isfinite(dec) & ~np.isfinite(x))
         if not index.size:
             return held
@@ -152,6 +150,27 @@ class FramePlane:
             return held
         held[index[near]] = (x >= -0.5) & (x < width - 0.5) & (y >= -0.5) & (y < height - 0.5)
         return held
+
+
+_last_positions: tuple[Sequence[Target], np.ndarray] = ((), np.empty((4, 0)))
+
+
+def _positions(targets: Sequence[Target]) -> np.ndarray:
+    """x, y (px), RA and Dec (degrees) of targets, (4, N); NaN where one lacks it.
+
+    Those of the last tuple are kept: a catalogue's rows are looked for on each of its frames, and of a hundred thousand
+    this takes longer than all else.
+    """
+    global _last_positions  # both at once, so that threads need no lock
+    known, values = _last_positions
+    if known is targets:
+        return values
+    values = np.array([[_number(getattr(t, key)) for t in targets] for key in ("x", "y", "ra", "dec")])
+    for i in (i for i, target in enumerate(targets) if isinstance(target.ra, str)):
+        values[2:, i] = sky_position(targets[i].ra, targets[i].dec, None, None) or (np.nan, np.nan)
+    if isinstance(targets, tuple):  # a list could be another one by then
+        _last_positions = targets, values
+    return values
 
 
 def _number(value: Any) -> float:

@@ -80,11 +80,17 @@ class SkyFreePyramid(_Float32Layer):
             off_value = _value_without_data(fluxes, masks, noise, level, -mean)
             holes = (number < ops.cast(height * width, "float32")) | ops.isfinite(off_value) | ~border
 
-            data = mask * ops.cast(flux != _as_image(off_value), "float32")
-            fluxes, masks = _means(flux * data, sizes), _means(data, sizes)
-            noise, level, border = _noise_and_level(fluxes, masks, height, width)
-            blocks = fluxes[BLOCK_LEVEL], masks[BLOCK_LEVEL]
-            level = ops.where(border, level, lower_level(*blocks, flat_blocks(fluxes[FLAT_LEVEL], masks[FLAT_LEVEL])))
+            def without_false_data():
+                data = mask * ops.cast(flux != _as_image(off_value), "float32")
+                fluxes, masks = _means(flux * data, sizes), _means(data, sizes)
+                noise, level, border = _noise_and_level(fluxes, masks, height, width)
+                flat = flat_blocks(fluxes[FLAT_LEVEL], masks[FLAT_LEVEL])
+                lower = lower_level(fluxes[BLOCK_LEVEL], masks[BLOCK_LEVEL], flat)
+                return fluxes, masks, noise, ops.where(border, level, lower)
+
+            fluxes, masks, noise, level = ops.cond(
+                ops.any(ops.isfinite(off_value) | ~border), without_false_data, lambda: (fluxes, masks, noise, level)
+            )
             # Images without holes stay as they are alone, whatever else is in their batch.
             fluxes, masks = filled(fluxes, masks, level, ops.cast(holes, "float32"), batch, sizes)
             return _flat(fluxes, sizes), _flat(masks, sizes), noise, level, mean
