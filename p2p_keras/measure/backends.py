@@ -120,9 +120,8 @@ def onnx_twin(
 ) -> OnnxBackend | None:
     """Load the model.onnx beside the newest version, where that is the quicker way to the same profiles; else None.
 
-    On two idle cores ONNX Runtime has the first profile 0.4 s after the start, TensorFlow after 8; a single image of
-    256 px then takes less than half the time, 16 at a time the same, and 64 at a time a seventh more (docs/serving.md,
-    "Speed"). A GPU that only TensorFlow can use goes before. A folder of one version, asked for by its path, is taken
+    On two idle cores ONNX Runtime has the first profile 0.9 s after the start, TensorFlow after 9; a single image of
+    256 px then takes half the time, and many at a time take the same (docs/serving.md, "Speed"). A GPU that only TensorFlow can use goes before. A folder of one version, asked for by its path, is taken
     as it is.
     """
     twin = files.path.parent / "model.onnx"
