@@ -25,7 +25,7 @@ COPY deploy/requirements-predict.lock ./
 RUN python -m pip install --no-deps -r requirements-predict.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY p2p_keras ./p2p_keras
-RUN python -m compileall -q p2p_keras
+RUN python -m compileall -q --invalidation-mode unchecked-hash p2p_keras
 COPY saved_models ./saved_models
 ENV PYTHONPATH=/opt/p2p-keras
 USER 10001:10001
@@ -40,7 +40,7 @@ COPY requirements.lock ./
 RUN python -m pip install --no-deps -r requirements.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY p2p_keras ./p2p_keras
-RUN python -m compileall -q p2p_keras
+RUN python -m compileall -q --invalidation-mode unchecked-hash p2p_keras
 COPY saved_models ./saved_models
 ENV PYTHONPATH=/opt/p2p-keras
 USER 10001:10001
@@ -55,7 +55,7 @@ COPY deploy/requirements-train.lock ./
 RUN python -m pip install --no-deps -r requirements-train.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY p2p_keras ./p2p_keras
-RUN python -m compileall -q p2p_keras
+RUN python -m compileall -q --invalidation-mode unchecked-hash p2p_keras
 COPY tfrecords ./tfrecords
 ENV PYTHONPATH=/opt/p2p-keras
 USER 10001:10001

@@ -24,10 +24,11 @@ help: ## list the targets
 
 venv: ## make .venv from requirements.lock (only when the lock has changed)
 	@cmp -s requirements.lock $(VENV)/requirements.lock || $(MAKE) --no-print-directory $(VENV)/install
+	@$(PY) -m compileall -q p2p_keras
 
 # $(call install,ENVIRONMENT,FILE): uv takes a quarter of pip's time; pip where uv finds no packages (it doesn't read
 # pip's configuration). Both compile to bytecode: where PYTHONDONTWRITEBYTECODE is set, each start of a program would
-# else compile all that it imports, which takes longer than the imports.
+# otherwise compile all that it imports, which takes longer than the imports.
 PIP_QUIET = --disable-pip-version-check -qq
 install = { $(1)/bin/python -m pip install $(PIP_QUIET) "$$(grep '^uv==' requirements.lock)" && \
 	$(1)/bin/python -m uv pip install --quiet --compile-bytecode --python $(1)/bin/python --no-deps -r $(2); } || \
@@ -41,7 +42,6 @@ $(VENV)/install:
 	[ -x $(PY) ] || "$$python" -m venv $(VENV); \
 	$(call install,$(VENV),requirements.lock); \
 	$(PY) -m pip install $(PIP_QUIET) --no-deps --no-build-isolation --editable .; \
-	$(PY) -m compileall -q p2p_keras; \
 	cp requirements.lock $(VENV)/requirements.lock; \
 	echo "Made $(VENV) in $$((SECONDS - start)) s."
 

@@ -168,7 +168,8 @@ def _positions(targets: Sequence[Target]) -> np.ndarray:
     values = np.array([[_number(getattr(t, key)) for t in targets] for key in ("x", "y", "ra", "dec")])
     for i in (i for i, target in enumerate(targets) if isinstance(target.ra, str)):
         values[2:, i] = sky_position(targets[i].ra, targets[i].dec, None, None) or (np.nan, np.nan)
-    if isinstance(targets, tuple):  # a list could be another one by then
+    values.flags.writeable = False
+    if isinstance(targets, tuple):  # a list may have changed by the next call
         _last_positions = targets, values
     return values
 

@@ -121,8 +121,8 @@ def onnx_twin(
     """Load the model.onnx beside the newest version, where that is the quicker way to the same profiles; else None.
 
     On two idle cores ONNX Runtime has the first profile 0.9 s after the start, TensorFlow after 9; a single image of
-    256 px then takes half the time, and many at a time take the same (docs/serving.md, "Speed"). A GPU that only TensorFlow can use goes before. A folder of one version, asked for by its path, is taken
-    as it is.
+    256 px then takes half the time, and many at a time take the same (docs/serving.md, "Speed"). A GPU that only
+    TensorFlow can use goes before. A folder of one version, asked for by its path, is taken as it is.
     """
     twin = files.path.parent / "model.onnx"
     asked = None if model is None else Path(model).expanduser()

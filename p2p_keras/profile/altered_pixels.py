@@ -35,8 +35,7 @@ def nonlinear(profile: ProfileRows, light: Surroundings, pixels: np.ndarray) -> 
     columns = slice(max(columns.start, 1), min(columns.stop, pixels.shape[1] - 1))
     if columns.stop <= columns.start or rows.stop <= rows.start:
         return False
-    every = max(1, (rows.stop - rows.start) * (columns.stop - columns.start) // _SAMPLED_GALAXY)
-    within = slice(rows.start, rows.stop, every), columns
+    within = rows, columns
     value = pixels[within] - pixels.dtype.type(profile.sky)
     with np.errstate(invalid="ignore"):
         bright = value > _BRIGHT_SIGMA * light.noise
@@ -67,7 +66,7 @@ def _steps(pixels: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
     return np.abs(step, out=step)
 
 
-_SAMPLED_GALAXY, _SAMPLED_SKY = 16384, 8192
+_SAMPLED_SKY = 8192
 """Pixels, by whole rows, that are enough for the noise of `nonlinear`: its limit is far from that of a linear image."""
 
 FLOOR_SHARE = 0.02

@@ -159,8 +159,8 @@ def surroundings(
 def _painted(profile: ProfileRows, square: np.ndarray) -> np.ndarray:
     """Intensity at squared radii up to the last one, linear in ln(sma) and ln I; constant inside the first.
 
-    Looked up in a table of fine steps of ln(sma), to some thousandths: for each pixel to interpolate takes half as long
-    again.
+    Looked up in a table of fine steps of ln(sma), to a hundredth where a profile is steep: to interpolate at each pixel
+    takes half as long again.
     """
     log_r = np.log(profile.sma)
     first, span = log_r[0], max(log_r[-1] - log_r[0], 1e-6)

@@ -10,6 +10,8 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from astropy.wcs.utils import pixel_to_skycoord, skycoord_to_pixel
 
+from p2p_keras.images import Target
+from p2p_keras.images.frame import open_frame
 from p2p_keras.images.sky_geometry import (
     celestial_wcs,
     icrs_to_pixel,
@@ -115,3 +117,20 @@ def test_cutouts_of_distorted_frames_keep_their_place(kind):
     np.testing.assert_allclose(
         pixel_to_icrs_degrees(cut, x - 300, y - 200), pixel_to_icrs_degrees(wcs, x, y), rtol=0, atol=1e-9
     )
+
+
+def test_each_catalogue_is_looked_for_by_itself(tmp_path):
+    """The rows of an earlier catalogue, or of a list before it changed, would be cut out of a frame."""
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype, wcs.wcs.crval, wcs.wcs.crpix = ["RA---TAN", "DEC--TAN"], [150.0, 2.0], [50.5, 50.5]
+    wcs.wcs.cd = np.diag([-0.4, 0.4]) / 3600
+    fits.PrimaryHDU(np.ones((100, 100), "float32"), wcs.to_header()).writeto(tmp_path / "frame.fits")
+    here, there = Target(ra=150.0, dec=2.0), Target(ra="10:01:00", dec="+02:00:00")
+    with open_frame(str(tmp_path / "frame.fits")) as frame:
+        for targets in ((here, there), (there, here), (there, there), [here, there]):
+            assert frame.holds(targets) == [target is here for target in targets]
+            assert frame.holds(targets) == [target is here for target in targets]
+        listed = [here]
+        assert frame.holds(listed) == [True]
+        listed[0] = there
+        assert frame.holds(listed) == [False]

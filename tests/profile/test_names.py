@@ -19,7 +19,7 @@ from p2p_keras.profile.tables.measured import table_of_columns
 ALPHABETS = ["josé", "Ångström 3", "галактика", "星雲", "大熊座 𠮷", "سديم", "e\u0301ta", "ngc 1 🌌"]
 DIGITS = ["1237648720693755918", "12376487206937559181", "007", "1e5", "0x1f", "-1", "1_000", "٣٤", "0.50"]
 WORDS = ["nan", "inf", "None", "True", "null", "~", "--", "N/A"]
-SIGNS = ["#1", 'a"b', "a'b", "a,b", "a b", "a\\b", "C:\\new\\x41", "x: y", "%ECSV", "{a}", "- b", "a&b"]
+SIGNS = ["#1", 'a"b', "a'b", "a,b", "a b", "a\\b", "C:\\new\\x41", "x: y", "%ECSV", "{a}", "- b", "a&b", ": NaN, x"]
 NAMES = [*ALPHABETS, *DIGITS, *WORDS, *SIGNS]
 
 

@@ -74,8 +74,10 @@ def unescaped_columns(table: Any) -> Any:
 
 
 _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?Infinity|NaN|(?<![\d.])-?\d+e[-+]?\d+')
-_JSON_VALUE = re.compile(r'(?<=[^\\]": )(?:-?Infinity|NaN|-?\d+e[-+]?\d+)(?=[,}])')
+_JSON_VALUE = re.compile(r'(?<=[^\\ \[{]": )(?:-?Infinity|NaN|-?\d+e[-+]?\d+)(?=[,}])')
 _UNLIKE_YAML = re.compile(r"Infinity|NaN|[ \[]-?\d+e|\\ud")
+_PERHAPS_NO_KEY = '\\"', ' ": NaN', '[": NaN', '{": NaN'
+"""Where a quotation mark before ``: NaN`` may not end a key: it is escaped, or begins a text."""
 _WITHOUT_POINT = re.compile(r" -?\d+e"), re.compile(r"\[-?\d+e")
 _SURROGATE_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)(\\ud[89ab]..\\ud[c-f]..)")
 _YAML_NUMBERS = {"NaN": ".nan", "Infinity": ".inf", "-Infinity": "-.inf"}
@@ -89,7 +91,7 @@ def yaml_of_json(text: str) -> str:
     """
     # Nearly always this is all that is to be done. A pattern that begins with a choice is tried at each letter: that
     # takes ten times as long.
-    if '\\"' not in text:
+    if not (text.startswith('": NaN') or any(begin in text for begin in _PERHAPS_NO_KEY)):
         text = text.replace('": NaN,', '": .nan,').replace('": NaN}', '": .nan}')
         other = any(part in text for part in ("Infinity", "NaN", "\\ud"))
         if not other and not any(pattern.search(text) for pattern in _WITHOUT_POINT):

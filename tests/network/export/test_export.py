@@ -231,6 +231,36 @@ def test_gathers_along_rows_are_exported_in_their_quick_form():
         np.testing.assert_array_equal(ours, theirs)
 
 
+def test_branches_with_short_names_compute_the_same():
+    """A third of the file would be names; or a branch within a branch would read another tensor."""
+    import onnx
+    import onnxruntime
+    import tensorflow as tf
+    import tf2onnx
+
+    from p2p_keras.network.export.onnx_export import _shorten_names_of_branches
+
+    def nested(x):
+        y = 2.0 * x
+
+        def inner():
+            return tf.cond(tf.reduce_sum(x) > 10.0, lambda: y - 1.0, lambda: tf.exp(y) + x)
+
+        return tf.cond(tf.reduce_sum(x) > 0.0, lambda: inner() + y, lambda: y)
+
+    signature = [tf.TensorSpec([None], tf.float32)]
+    function = tf.function(nested, input_signature=signature, autograph=False)
+    proto, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=17)
+    before = len(proto.SerializeToString())
+    _shorten_names_of_branches(proto.graph, {})
+    onnx.checker.check_model(proto, full_check=True)
+    assert len(proto.SerializeToString()) < before
+    session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    for value in (-1.0, 1.0, 20.0):
+        x = np.array([value, 0.5], np.float32)
+        np.testing.assert_allclose(session.run(None, {session.get_inputs()[0].name: x})[0], nested(x), rtol=1e-6)
+
+
 def test_a_model_by_name_runs_in_onnx_runtime_where_versions_agree(exported, tmp_path):
     """The first profile would take ten seconds in place of one, or come from another version than the newest."""
     from p2p_keras.measure.backends import OnnxBackend, SavedModelBackend, load_backend

@@ -184,6 +184,16 @@ def test_flag_is_set(word, pixels, settings):
     assert meta["quality"] >= FLAGS[word].quality
 
 
+@pytest.mark.parametrize("stretch", [True, False])
+def test_a_small_core_in_a_large_image_tells_a_stretched_one(stretch):
+    """A galaxy with few pixels above the noise would be called good though its image is a picture."""
+    shape = (512, 512)
+    pixels = paint(shape, flux=800.0, h=5.0) + paint(shape, flux=300.0, h=60.0, noise=0.0)
+    pixels = np.arcsinh(pixels / 0.1) * 0.1 if stretch else pixels
+    outputs = exponential_outputs(shape, flux=300.0, h=60.0, last=230.0)
+    assert ("nonlinear" in profile_table(outputs, image_of(pixels)).meta["flags"]) == stretch
+
+
 @pytest.mark.parametrize("step", [0.0, 0.02, 0.05, 0.1])
 def test_linear_images_are_not_called_nonlinear(step):
     """Images of counts, or compressed in coarse steps, would be refused as pictures."""
