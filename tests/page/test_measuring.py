@@ -226,7 +226,7 @@ def test_files_dropped_together_are_measured_as_bands(server, open_page, bands):
     ).wait_for()  # between the galaxies
     click_on(page, *server.galaxies["two"])
     page.get_by_text(re.compile(r"g-r = ")).first.wait_for()
-    assert "predict g=g.fits r=r.fits --forced --x" in page.locator("code.line").inner_text()
+    page.locator("code.line", has_text="predict g=g.fits r=r.fits --forced --x").wait_for()  # follows a little later
     assert page.locator(".reference select").input_value() == "r"
     red = total(page)
     page.locator(".band-shown select").select_option("g")
