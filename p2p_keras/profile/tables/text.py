@@ -74,8 +74,6 @@ def unescaped_columns(table: Any) -> Any:
 
 
 _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?Infinity|NaN|(?<![\d.])-?\d+e[-+]?\d+')
-_JSON_VALUE = re.compile(r'(?<=[^\\ \[{]": )(?:-?Infinity|NaN|-?\d+e[-+]?\d+)(?=[,}])')
-_UNLIKE_YAML = re.compile(r"Infinity|NaN|[ \[]-?\d+e|\\ud")
 _PERHAPS_NO_KEY = '\\"', ' ": NaN', '[": NaN', '{": NaN'
 """Where a quotation mark before ``: NaN`` may not end a key: it is escaped, or begins a text."""
 _WITHOUT_POINT = re.compile(r" -?\d+e"), re.compile(r"\[-?\d+e")
@@ -96,8 +94,7 @@ def yaml_of_json(text: str) -> str:
         other = any(part in text for part in ("Infinity", "NaN", "\\ud"))
         if not other and not any(pattern.search(text) for pattern in _WITHOUT_POINT):
             return text
-    text = _JSON_VALUE.sub(_yaml_token, text)
-    return _JSON_TOKEN.sub(_yaml_token, text) if _UNLIKE_YAML.search(text) else text
+    return _JSON_TOKEN.sub(_yaml_token, text)
 
 
 def _yaml_token(match: re.Match[str]) -> str:
