@@ -76,7 +76,10 @@ class ProfileTrainer(keras.Model):
             )
             for i, v in enumerate(self.averaged_variables)
         ]
-        self.steps = self.add_weight(name="steps", shape=(), dtype="float32", trainable=False, initializer="zeros")
+        # Never cast to the policy's precision: bfloat16 can't count past 256, and the teacher compares in float32.
+        self.steps = self.add_weight(
+            name="steps", shape=(), dtype="float32", trainable=False, initializer="zeros", autocast=False
+        )
         self.reset_averages()
         self.term_means = {name: keras.metrics.Mean(name=name) for name in losses.WEIGHTS}
         self.profile_metrics = [

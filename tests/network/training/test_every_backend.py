@@ -1,6 +1,6 @@
 """What a training does beside plain steps works on JAX and PyTorch too (`make test-jax`, `make test-torch`).
 
-TensorFlow is tested by the other files of this folder.
+TensorFlow is tested by the other files of this folder; what they lack runs here on all three.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from p2p_keras.network.training.run import fit, make_trainer
 
 from .conftest import small_config
 
-pytestmark = [
-    pytest.mark.backends,
-    pytest.mark.skipif(keras.config.backend() == "tensorflow", reason="is tested with TensorFlow by other files"),
-]
+pytestmark = pytest.mark.backends
+not_on_tensorflow = pytest.mark.skipif(
+    keras.config.backend() == "tensorflow", reason="is tested with TensorFlow by other files"
+)
 
 SMALL = {
     "isophote": {
@@ -93,6 +93,7 @@ def trained(four):
     return of
 
 
+@not_on_tensorflow
 @pytest.mark.parametrize("preset", [pytest.param("isophote", marks=pytest.mark.slow), "pix2prof_transformer"])
 def test_half_precision_trains_the_same_network(preset, trained):
     """Training in half precision would crash, learn something else, or leave weights and profiles in 16 bits."""
@@ -108,10 +109,11 @@ def test_half_precision_trains_the_same_network(preset, trained):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 @pytest.mark.parametrize("preset", ["pix2prof", "pix2prof_attention"])
-def test_captions_are_learned_in_half_precision(preset, four):
-    """The paper's networks would crash on another backend, or lose their weights to the first overflow."""
-    trainer = trainer_of(preset, precision="mixed_float16")
+def test_captions_are_learned_in_half_precision(preset, precision, four):
+    """The paper's networks would crash, or lose their weights to the first overflow."""
+    trainer = trainer_of(preset, precision=precision)
     before = arrays(trainer.network.trainable_variables)
     losses = [float(trainer.train_on_batch(*four, return_dict=True)["loss"]) for _ in range(3)]
     after = arrays(trainer.network.trainable_variables)
@@ -119,6 +121,7 @@ def test_captions_are_learned_in_half_precision(preset, four):
     assert np.mean([np.any(a != b) for a, b in zip(before, after, strict=True)]) > 0.9
 
 
+@not_on_tensorflow
 @pytest.mark.slow
 def test_overfits_four_galaxies(shards, four, overfit, tmp_path):
     """Losses, gradients and optimizer would not fit together on this backend: a run would learn slowly or nothing."""
@@ -128,6 +131,7 @@ def test_overfits_four_galaxies(shards, four, overfit, tmp_path):
     assert figures["centre"] < 0.1
 
 
+@not_on_tensorflow
 def test_overflow_costs_one_step_and_no_weights(trained, four):
     """One overflow in float16 would make all weights NaN, or the loss scale stay where it overflows."""
     trainer, _ = trained("pix2prof_transformer", "mixed_float16")
@@ -143,6 +147,7 @@ def test_overflow_costs_one_step_and_no_weights(trained, four):
     assert all(np.isfinite(array).all() for array in arrays(trainer.averages))
 
 
+@not_on_tensorflow
 def test_moving_average_is_that_of_the_weights(trained, four):
     """Validation and export would be of other weights than those that were averaged."""
     trainer, _ = trained("pix2prof_transformer", "float32")
@@ -162,6 +167,7 @@ def test_moving_average_is_that_of_the_weights(trained, four):
     assert any(np.abs(a - p).max() > 1e-4 for a, p in zip(averages, present, strict=True))
 
 
+@not_on_tensorflow
 def test_accumulated_gradients_are_the_larger_batchs(four):
     """Accumulation would make another effective batch than it says, or change weights at each step."""
     settings = {"optimizer": "adam", "learning_rate": 1.0, "ema": 0.0, "clip_norm": 0.0, "precision": "mixed_float16"}
@@ -184,6 +190,7 @@ def test_accumulated_gradients_are_the_larger_batchs(four):
     np.testing.assert_allclose(moved[1], moved[0], atol=0.05 * largest)
 
 
+@not_on_tensorflow
 def test_part_centre_leaves_the_rest_alone(four):
     """`--part centre` would change the rest of a good network, or nothing at all."""
     trainer = trainer_of("isophote", part="centre", precision="mixed_float16")
@@ -196,6 +203,7 @@ def test_part_centre_leaves_the_rest_alone(four):
     assert {name for name in changed if not name.startswith(("centre_", "fine_"))} == set()
 
 
+@not_on_tensorflow
 def test_run_is_trained_and_measured(shards, tmp_path):
     """A run would stop where batch normalisation keeps its statistics, at its checkpoint, or at its figures."""
     settings = {"data": str(shards), "run": str(tmp_path / "run"), "epochs": 2, "steps_per_epoch": 2, "accumulate": 2}
