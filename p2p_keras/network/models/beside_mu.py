@@ -9,7 +9,7 @@ from keras import layers
 
 from p2p_keras.network import layers as p2p
 
-__all__ = ["contract_inputs", "shape_head", "physical_outputs"]
+__all__ = ["contract_inputs", "seen_image", "shape_head", "physical_outputs"]
 
 _RAW_LOG_SCALE = math.log(0.05)  # of a network that says nothing of its error: calibration alone makes mu_err
 _NUM_ANGLES = 32
@@ -21,6 +21,31 @@ def contract_inputs():
         keras.Input(shape, name=name, dtype="float32")
         for name, shape in (("image", (None, None)), ("zero_point", ()), ("pixel_scale", ()))
     )
+
+
+def seen_image(image, sky_free):
+    """The image as an encoder is to see it, and its pyramid.
+
+    Parameters
+    ----------
+    image : tensor (batch, height, width)
+    sky_free : bool
+        A constant sky is taken off and holes are filled, as for `isophote` (`SkyFreePyramid`); else the image is seen
+        as it is, as in the paper.
+
+    Returns
+    -------
+    seen : tensor (batch, height, width)
+    pyramid : tuple of tensors
+        What `PyramidSampler` takes before and after the points, `flux`, `good`, `log_noise` and, with `sky_free`,
+        `offset`.
+    removed : tensor (batch,) or None
+        The level that was taken off, in the image's unit; None where nothing is.
+    """
+    if not sky_free:
+        return image, p2p.ImagePyramid(name="pyramid")(image), None
+    flux, good, log_noise, offset, removed = p2p.SkyFreePyramid(name="pyramid")(image)
+    return p2p.FinestLevel(name="sky_free")(image, flux, good, offset), (flux, good, log_noise, offset), removed
 
 
 def shape_head(z, image, sma, units, *, detached=False):
@@ -47,13 +72,15 @@ def shape_head(z, image, sma, units, *, detached=False):
     return p2p.OneEllipse(name="shape")(answer, image, sma)
 
 
-def physical_outputs(image, zero_point, pixel_scale, sma, mu, inside, e, centre, log_scale=None):
+def physical_outputs(image, pyramid, removed, zero_point, pixel_scale, sma, mu, inside, e, centre, log_scale=None):
     """Outputs of a network, as training, calibration and export take them, from its mu.
 
     Parameters
     ----------
     image, zero_point, pixel_scale : tensors
         `contract_inputs`.
+    pyramid, removed
+        `seen_image`.
     sma : tensor (batch, K), pixels
     mu : tensor (batch, K), mag arcsec^-2
     inside : tensor (batch, K)
@@ -70,10 +97,9 @@ def physical_outputs(image, zero_point, pixel_scale, sma, mu, inside, e, centre,
         `PhysicalProfile`'s, `covered`, `log_noise`, `e`.
     """
     # Only the extent needs the noise: mu comes from the network and passes through noise units unchanged.
-    pyramid = p2p.ImagePyramid(name="pyramid")(image)
     log_noise = pyramid[2]
     x, y, width = p2p.EllipsePoints(_NUM_ANGLES, name="points")(centre, sma, e)
-    _, good, _ = p2p.PyramidSampler(name="samples")(image, *pyramid, x, y, width)
+    _, good, *_ = p2p.PyramidSampler(name="samples")(image, *pyramid[:3], x, y, width, *pyramid[3:])
     covered = p2p.RingsCovered(name="covered")(good, inside)
     log_intensity = p2p.NoiseIntensity(name="noise_units")(mu, log_noise, zero_point, pixel_scale)
     profile = p2p.PhysicalProfile(by_snr=True, name="physical")(
@@ -83,12 +109,13 @@ def physical_outputs(image, zero_point, pixel_scale, sma, mu, inside, e, centre,
             "sma": sma,
             "e": e,
             "centre": centre,
-            # Neither has the paper's network a sky, whose images are free of it, nor a total beyond its profile.
+            # Neither has the paper's network a sky beyond the level, nor a total beyond its profile.
             "sky": p2p.Constant(0.0, name="sky")(log_noise),
             "mag_correction": layers.Reshape((1,), dtype="float32", name="mag_correction")(
                 p2p.Constant(0.0, name="no_correction")(log_noise)
             ),
             "log_noise": log_noise,
+            **({} if removed is None else {"level": removed}),
             "zero_point": zero_point,
             "pixel_scale": pixel_scale,
         }

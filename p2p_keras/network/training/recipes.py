@@ -52,6 +52,8 @@ _PAPER = {
     "weight_decay": 0.0,
     "ema": 0.0,
     "flip": False,
+    # Not the paper's, whose images are of one survey that subtracts the sky.
+    "model": {"sky_free": True},
 }
 
 RECIPES = {
@@ -70,11 +72,14 @@ RECIPES = {
         loss="caption_losses",
         monitor="caption",
         teaching="scheduled",
-        settings={"learning_rate": 1e-3},
+        settings={"learning_rate": 1e-3, "model": {"sky_free": True}},
         own_statistics=0.5,
     ),
     "pix2prof_transformer": Recipe(
-        loss="parallel_losses", monitor="profile", settings={"learning_rate": 1e-3}, own_statistics=0.5
+        loss="parallel_losses",
+        monitor="profile",
+        settings={"learning_rate": 1e-3, "model": {"sky_free": True}},
+        own_statistics=0.5,
     ),
 }
 """Recipe of every preset of `p2p_keras.network.models.PRESETS`."""

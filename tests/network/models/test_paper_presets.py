@@ -12,10 +12,10 @@ from p2p_keras.network.models import build_model, build_network, finish_model
 WRITERS = ("pix2prof", "pix2prof_attention")
 PRESETS = (*WRITERS, "pix2prof_transformer")
 LOOKING = ("isophote", "pix2prof_attention", "pix2prof_transformer")
-SMALL = {"width": 1 / 16}
+SMALL = {"width": 1 / 16, "sky_free": True}  # as they are trained
 # Untrained captions are flat, and would halt at once; by the paper's window of 100 they would be sky for the most part.
 SETTINGS = {name: {**SMALL, "tolerance": 1e-6, "window": 20} for name in WRITERS} | {
-    "pix2prof_transformer": {"width": 1 / 16, "blocks": 2, "num_heads": 4},
+    "pix2prof_transformer": {**SMALL, "blocks": 2, "num_heads": 4},
     "isophote": {"filters": (8, 12, 12, 12), "centre_filters": (8, 12), "dim": 16, "num_heads": 2, "sky_blocks": 1},
 }
 CALIBRATION = {"zero_point": np.float32([22.5, 25.0]), "pixel_scale": np.float32([0.4, 0.2])}
@@ -95,6 +95,28 @@ def test_masked_pixels_change_nothing(models, images, preset):
     one, other = run(models[preset], a), run(models[preset], b)
     for name in one:
         np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_constant_sky_changes_nothing(models, images, preset):
+    """A sky left in the image would be a part of the profile, and the sky of the answer would be 0."""
+    one, *others = (run(models[preset], images + np.float32(sky)) for sky in (10, -30, 1000))
+    for other, sky in zip(others, (-30, 1000), strict=True):
+        np.testing.assert_array_equal(one["valid"], other["valid"])
+        # Weights at random pass a thousandth of the noise, which is what float32 leaves of 1000, on as 0.012 mag.
+        np.testing.assert_allclose(other["mu"], one["mu"], atol=0.03)
+        np.testing.assert_allclose(other["sky"] - one["sky"], sky - 10, rtol=1e-6, atol=1e-3)
+    np.testing.assert_allclose(one["sky"], 10, atol=0.05)
+
+
+def test_the_papers_input_is_as_it_was(images):
+    """Without `sky_free` the network sees the image's zero, as the published one does."""
+    network = build_network("pix2prof", width=1 / 16, window=20)
+    inputs = {"image": images, **CALIBRATION}
+    encoded = keras.Model(network.input, network.get_layer("nanomaggies").output)
+    on_sky = {**inputs, "image": images + np.float32(10)}
+    assert np.abs(np.asarray(encoded(on_sky)) - np.asarray(encoded(inputs))).min() > 1
+    np.testing.assert_array_equal(network(on_sky, training=False)["sky"], 0)
 
 
 @pytest.mark.parametrize("preset", LOOKING)

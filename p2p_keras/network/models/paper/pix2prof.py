@@ -16,13 +16,13 @@ import keras
 from keras import layers
 
 from p2p_keras.network import layers as p2p
-from p2p_keras.network.models.beside_mu import contract_inputs, physical_outputs, shape_head
+from p2p_keras.network.models.beside_mu import contract_inputs, physical_outputs, seen_image, shape_head
 from p2p_keras.network.models.paper.resnet import STAGES, resnet18, scaled
 
 __all__ = ["build_network"]
 
 
-def build_network(*, width=1.0, num_layers=3, dropout=0.2, window=100, tolerance=0.01, dtype="float32"):
+def build_network(*, width=1.0, num_layers=3, dropout=0.2, window=100, tolerance=0.01, sky_free=False, dtype="float32"):
     """Functional model that writes a profile from an image alone.
 
     Parameters
@@ -35,6 +35,9 @@ def build_network(*, width=1.0, num_layers=3, dropout=0.2, window=100, tolerance
         Between the GRU layers, while training.
     window, tolerance : int, float
         The halting rule.
+    sky_free : bool
+        A constant sky is taken off and holes are filled first, see `seen_image`; the paper's network sees the image as
+        it is.
     dtype : str
         Precision policy of the encoder; recurrence, statistics and outputs stay in float32.
 
@@ -47,7 +50,8 @@ def build_network(*, width=1.0, num_layers=3, dropout=0.2, window=100, tolerance
     # === Encoder ===
     image, zero_point, pixel_scale = contract_inputs()
     units = scaled(STAGES[-1], width)
-    x = p2p.PaperImage(name="nanomaggies")(image, zero_point, pixel_scale)
+    seen, pyramid, removed = seen_image(image, sky_free)
+    x = p2p.PaperImage(name="nanomaggies")(seen, zero_point, pixel_scale)
     _, x = resnet18(x, width, dtype)
     x = layers.GlobalAveragePooling2D(dtype="float32", name="pool")(x)
     z = layers.Dense(units, dtype="float32", name="z")(x)
@@ -62,7 +66,7 @@ def build_network(*, width=1.0, num_layers=3, dropout=0.2, window=100, tolerance
     sma = p2p.RadialGrid(name="grid")(image)
     mu, inside = p2p.CaptionToGrid(name="on_grid")(caption, length, sma)
     e, centre = shape_head(z, image, sma, units, detached=True)
-    outputs = physical_outputs(image, zero_point, pixel_scale, sma, mu, inside, e, centre)
+    outputs = physical_outputs(image, pyramid, removed, zero_point, pixel_scale, sma, mu, inside, e, centre)
     return keras.Model(
         {"image": image, "zero_point": zero_point, "pixel_scale": pixel_scale},
         {**outputs, "centre": centre, "caption": caption},

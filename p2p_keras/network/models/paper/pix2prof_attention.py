@@ -14,7 +14,7 @@ import keras
 from keras import layers
 
 from p2p_keras.network import layers as p2p
-from p2p_keras.network.models.beside_mu import contract_inputs, physical_outputs, shape_head
+from p2p_keras.network.models.beside_mu import contract_inputs, physical_outputs, seen_image, shape_head
 from p2p_keras.network.models.paper.resnet import STAGES, resnet18, scaled
 
 __all__ = ["STRIDE", "image_memory", "encoded_image", "build_network"]
@@ -45,12 +45,13 @@ def image_memory(image, fine, coarse, units, dtype):
     return layers.LayerNormalization(dtype="float32", name="memory")(memory), mask
 
 
-def encoded_image(image, zero_point, pixel_scale, width, dtype):
+def encoded_image(image, seen, zero_point, pixel_scale, width, dtype):
     """What a decoder with attention gets of an image.
 
     Parameters
     ----------
-    image : tensor (batch, height, width)
+    image, seen : tensors (batch, height, width)
+        The image, which says what is masked, and what is encoded of it (`seen_image`).
     zero_point, pixel_scale : tensors (batch,)
     width : float
         Channels and units over those of `pix2prof`.
@@ -62,14 +63,14 @@ def encoded_image(image, zero_point, pixel_scale, width, dtype):
     z (batch, units) float32, memory (batch, positions, units) float32, mask (batch, positions)
     """
     units = scaled(STAGES[-1], width)
-    x = p2p.AsinhImage(name="asinh")(image, zero_point, pixel_scale)
+    x = p2p.AsinhImage(name="asinh")(seen, zero_point, pixel_scale)
     fine, coarse = resnet18(x, width, dtype)
     pooled = layers.GlobalAveragePooling2D(dtype="float32", name="pool")(coarse)
     z = layers.Dense(units, dtype="float32", name="z")(pooled)
     return z, *image_memory(image, fine, coarse, units, dtype)
 
 
-def build_network(*, width=1.0, dropout=0.2, window=100, tolerance=0.01, dtype="float32"):
+def build_network(*, width=1.0, dropout=0.2, window=100, tolerance=0.01, sky_free=False, dtype="float32"):
     """Functional model that writes a profile from an image, looking at it at every step.
 
     Parameters
@@ -80,6 +81,8 @@ def build_network(*, width=1.0, dropout=0.2, window=100, tolerance=0.01, dtype="
         On the GRU's output, while training.
     window, tolerance : int, float
         The halting rule.
+    sky_free : bool
+        As `pix2prof`.
     dtype : str
         Precision policy of the encoder; recurrence, attention, statistics and outputs stay in float32.
 
@@ -91,7 +94,8 @@ def build_network(*, width=1.0, dropout=0.2, window=100, tolerance=0.01, dtype="
     # === Encoder ===
     image, zero_point, pixel_scale = contract_inputs()
     units = scaled(STAGES[-1], width)
-    z, memory, mask = encoded_image(image, zero_point, pixel_scale, width, dtype)
+    seen, pyramid, removed = seen_image(image, sky_free)
+    z, memory, mask = encoded_image(image, seen, zero_point, pixel_scale, width, dtype)
 
     # === Decoder ===
     decoder = p2p.AttentionDecoder(
@@ -103,7 +107,7 @@ def build_network(*, width=1.0, dropout=0.2, window=100, tolerance=0.01, dtype="
     sma = p2p.RadialGrid(name="grid")(image)
     mu, inside = p2p.CaptionToGrid(name="on_grid")(caption, length, sma)
     e, centre = shape_head(z, image, sma, units)
-    outputs = physical_outputs(image, zero_point, pixel_scale, sma, mu, inside, e, centre)
+    outputs = physical_outputs(image, pyramid, removed, zero_point, pixel_scale, sma, mu, inside, e, centre)
     return keras.Model(
         {"image": image, "zero_point": zero_point, "pixel_scale": pixel_scale},
         {**outputs, "centre": centre, "caption": caption},

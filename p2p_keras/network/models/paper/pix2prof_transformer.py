@@ -14,14 +14,14 @@ import keras
 from keras import layers
 
 from p2p_keras.network import layers as p2p
-from p2p_keras.network.models.beside_mu import contract_inputs, physical_outputs, shape_head
+from p2p_keras.network.models.beside_mu import contract_inputs, physical_outputs, seen_image, shape_head
 from p2p_keras.network.models.paper.pix2prof_attention import encoded_image
 from p2p_keras.network.models.paper.resnet import STAGES, scaled
 
 __all__ = ["build_network"]
 
 
-def build_network(*, width=1.0, blocks=4, num_heads=8, dtype="float32"):
+def build_network(*, width=1.0, blocks=4, num_heads=8, sky_free=False, dtype="float32"):
     """Functional model that reads all radii off the image at once.
 
     Parameters
@@ -31,6 +31,8 @@ def build_network(*, width=1.0, blocks=4, num_heads=8, dtype="float32"):
     blocks : int
         Pairs of cross-attention and transformer over radii.
     num_heads : int
+    sky_free : bool
+        As `pix2prof`.
     dtype : str
         Precision policy of encoder and transformer; statistics and outputs stay in float32.
 
@@ -42,7 +44,8 @@ def build_network(*, width=1.0, blocks=4, num_heads=8, dtype="float32"):
     # === Encoder ===
     image, zero_point, pixel_scale = contract_inputs()
     units = scaled(STAGES[-1], width)
-    z, memory, mask = encoded_image(image, zero_point, pixel_scale, width, dtype)
+    seen, pyramid, removed = seen_image(image, sky_free)
+    z, memory, mask = encoded_image(image, seen, zero_point, pixel_scale, width, dtype)
 
     # === Decoder: all radii in parallel ===
     sma = p2p.RadialGrid(name="grid")(image)
@@ -57,7 +60,7 @@ def build_network(*, width=1.0, blocks=4, num_heads=8, dtype="float32"):
 
     # === What else the contract wants ===
     e, centre = shape_head(z, image, sma, units)
-    outputs = physical_outputs(image, zero_point, pixel_scale, sma, mu, inside, e, centre, log_scale)
+    outputs = physical_outputs(image, pyramid, removed, zero_point, pixel_scale, sma, mu, inside, e, centre, log_scale)
     return keras.Model(
         {"image": image, "zero_point": zero_point, "pixel_scale": pixel_scale},
         {**outputs, "centre": centre},
