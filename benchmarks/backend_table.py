@@ -112,7 +112,7 @@ def work(preset: str, file: Path, width: float, rounds: int) -> None:
     from p2p_keras.network.training.trainer import ProfileTrainer
 
     recipe, shipped = RECIPES[preset], preset == "isophote"
-    network = build_network(preset, **({"sky_free": True, "errors": True} if shipped else {"width": width}))
+    network = build_network(preset, sky_free=True, **({"errors": True} if shipped else {"width": width}))
     if shipped:
         load_initial(network, str(ROOT / "saved_models" / "isophote" / "model.keras"))
     rng = np.random.default_rng(1)

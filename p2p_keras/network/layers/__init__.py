@@ -32,7 +32,7 @@ from p2p_keras.network.layers.radial import (
 )
 from p2p_keras.network.layers.sampling import LookFeatures, PyramidSampler
 from p2p_keras.network.layers.sky import SkyLevel
-from p2p_keras.network.layers.sky_free_pyramid import FinestLevel, SkyFreePyramid
+from p2p_keras.network.layers.sky_free_pyramid import SkyFreeImage, SkyFreePyramid
 from p2p_keras.network.layers.tokens import (
     AddToAll,
     AddUpsampled,
@@ -58,7 +58,6 @@ __all__ = [
     "CrossAttention",
     "EllipseCorrection",
     "EllipsePoints",
-    "FinestLevel",
     "GRUDecoder",
     "GatedVectors",
     "HarmonicPool",
@@ -89,6 +88,7 @@ __all__ = [
     "RadiusQueries",
     "RingPool",
     "RingsCovered",
+    "SkyFreeImage",
     "SkyFreePyramid",
     "SkyLevel",
     "StopGradient",

@@ -32,12 +32,15 @@ class PaperImage(_Float32Layer):
     points and pixel scales hold for its networks too. The percentile is numpy's (linear between ranks), of the pixels
     that aren't masked.
 
-    Inputs: image (batch, height, width), linear flux, NaN or inf where masked; zero_point, pixel_scale (batch,).
+    Inputs: image (batch, height, width), linear flux, NaN or inf where masked; zero_point, pixel_scale (batch,);
+    optionally measured (batch, height, width), not finite where the image was filled.
     Output: (batch, height, width, 1).
     """
 
-    def call(self, image, zero_point, pixel_scale):
+    def call(self, image, zero_point, pixel_scale, measured=None):
         flux, good = _nanomaggies(image, zero_point, pixel_scale)
+        if measured is not None:
+            good = ops.isfinite(measured)
         shape = ops.shape(image)
         pixels = shape[1] * shape[2]
         ranked = ops.where(good, flux, _NO_PIXEL)

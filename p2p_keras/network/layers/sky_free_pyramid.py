@@ -11,7 +11,7 @@ from p2p_keras.network.layers.pyramid import NUM_LEVELS, padded_size
 from p2p_keras.network.layers.quiet_noise import NOISE_LEVEL, quiet_noise
 from p2p_keras.network.layers.sky_blocks import BLOCK_LEVEL, FLAT_LEVEL, border_level, flat_blocks, lower_level
 
-__all__ = ["SkyFreePyramid", "FinestLevel", "share_taken_off"]
+__all__ = ["SkyFreePyramid", "SkyFreeImage", "share_taken_off"]
 
 FRAME_KNOWS = 1.0
 """Up to this level (noise units) nothing is subtracted: the survey has subtracted the sky already."""
@@ -111,23 +111,27 @@ class SkyFreePyramid(_Float32Layer):
 
 
 @keras.saving.register_keras_serializable(package="p2p_keras")
-class FinestLevel(_Float32Layer):
-    """The image less its level, holes filled, out of its pyramid.
+class SkyFreeImage(_Float32Layer):
+    """The image less its sky, from `SkyFreePyramid`.
 
     Inputs: image (batch, height, width), only for its shape; flux, good (batch, pixels) and offset (batch,) of
     `SkyFreePyramid`.
-    Output: (batch, height, width) linear flux in the image's unit, finite everywhere.
+    Outputs: seen (batch, height, width), linear flux in the image's unit, finite everywhere: holes are filled; measured
+    (the same shape), the same with NaN where there are no data.
     """
 
     def call(self, image, flux, good, offset):
         _, height, width = ops.shape(image)
         rows, columns = padded_size(height), padded_size(width)
-        flux, good = (ops.reshape(x[:, : rows * columns], (-1, rows, columns)) for x in (flux, good))
-        return (flux / ops.maximum(good, 1e-3 * SHOWN_WEIGHT) - _as_image(offset))[:, :height, :width]
+        flux, good = (
+            ops.reshape(x[:, : rows * columns], (-1, rows, columns))[:, :height, :width] for x in (flux, good)
+        )
+        seen = flux / ops.maximum(good, 1e-3 * SHOWN_WEIGHT) - _as_image(offset)
+        return seen, ops.where(good > 0.5, seen, float("nan"))
 
     def compute_output_shape(self, image_shape, *_):
-        """That of the image."""
-        return tuple(image_shape)
+        """Shapes of seen and measured."""
+        return tuple(image_shape), tuple(image_shape)
 
 
 def share_taken_off(level):

@@ -36,6 +36,8 @@ def seen_image(image, sky_free):
     Returns
     -------
     seen : tensor (batch, height, width)
+    measured : tensor (batch, height, width)
+        The same, not finite where there are no data.
     pyramid : tuple of tensors
         What `PyramidSampler` takes before and after the points, `flux`, `good`, `log_noise` and, with `sky_free`,
         `offset`.
@@ -43,9 +45,10 @@ def seen_image(image, sky_free):
         The level that was taken off, in the image's unit; None where nothing is.
     """
     if not sky_free:
-        return image, p2p.ImagePyramid(name="pyramid")(image), None
+        return image, image, p2p.ImagePyramid(name="pyramid")(image), None
     flux, good, log_noise, offset, removed = p2p.SkyFreePyramid(name="pyramid")(image)
-    return p2p.FinestLevel(name="sky_free")(image, flux, good, offset), (flux, good, log_noise, offset), removed
+    seen, measured = p2p.SkyFreeImage(name="sky_free")(image, flux, good, offset)
+    return seen, measured, (flux, good, log_noise, offset), removed
 
 
 def shape_head(z, image, sma, units, *, detached=False):
@@ -109,7 +112,7 @@ def physical_outputs(image, pyramid, removed, zero_point, pixel_scale, sma, mu, 
             "sma": sma,
             "e": e,
             "centre": centre,
-            # Neither has the paper's network a sky beyond the level, nor a total beyond its profile.
+            # These networks measure no sky beyond the level that was taken off, and no light beyond their profile.
             "sky": p2p.Constant(0.0, name="sky")(log_noise),
             "mag_correction": layers.Reshape((1,), dtype="float32", name="mag_correction")(
                 p2p.Constant(0.0, name="no_correction")(log_noise)

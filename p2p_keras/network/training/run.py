@@ -23,6 +23,7 @@ from p2p_keras.core.version import __version__
 from p2p_keras.data.pipeline import Augmentation
 from p2p_keras.data.shards import find_damage, find_shards
 from p2p_keras.network import load_network
+from p2p_keras.network.layers import SkyFreePyramid
 from p2p_keras.network.models import build_network, finish_model
 from p2p_keras.network.training.checkpoint import (
     BEST,
@@ -43,14 +44,7 @@ from p2p_keras.network.training.teaching import teaching_of
 from p2p_keras.network.training.trainer import ProfileTrainer
 from p2p_keras.network.training.uncertainty import calibrate, reset_calibration
 
-__all__ = [
-    "log",
-    "RunResult",
-    "fit",
-    "make_trainer",
-    "load_run_model",
-    "load_initial",
-]
+__all__ = ["log", "RunResult", "fit", "make_trainer", "load_run_model", "load_initial"]
 
 log = logging.getLogger(__name__)
 
@@ -291,6 +285,9 @@ def load_initial(network: keras.Model, source: str) -> None:
     """
     folder = Path(source).expanduser()
     if (folder / BEST).exists():
+        if (folder / "config.json").exists():
+            config = json.loads((folder / "config.json").read_text())
+            _same_first_layer(network, config.get("model", {}).get("sky_free", False), source)
         try:
             network.load_weights(folder / BEST)
         except ValueError as error:
@@ -298,6 +295,7 @@ def load_initial(network: keras.Model, source: str) -> None:
             raise UsageError(f"{folder / BEST} {cause}") from error
         return
     given = load_network(_initial_file(folder))
+    _same_first_layer(network, _is_sky_free(given), source)
     weights = {v.path: v for v in given.weights}
     layers = {path.split("/")[0] for path in weights}
     # Its calibration belongs to its own weights alone. A layer that it hasn't, of a later version, starts anew.
@@ -307,6 +305,18 @@ def load_initial(network: keras.Model, source: str) -> None:
         raise UsageError(f"{source} is a network with other settings: it lacks {missing[0]}")
     for variable in wanted:
         variable.assign(weights[variable.path])
+
+
+def _is_sky_free(network: keras.Model) -> bool:
+    return any(isinstance(layer, SkyFreePyramid) for layer in network.layers)
+
+
+def _same_first_layer(network: keras.Model, sky_free: bool, source: str) -> None:
+    """Refuse weights of a network that sees the image's sky, or the reverse: that layer has no weights to tell."""
+    if _is_sky_free(network) != sky_free:
+        raise UsageError(
+            f"{source} is a network with other settings: start it with --set model.sky_free={str(sky_free).lower()}"
+        )
 
 
 def _initial_file(source: Path) -> Path:

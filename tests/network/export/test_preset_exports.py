@@ -16,10 +16,11 @@ pytest.importorskip("tf2onnx", reason="needs p2p-keras[onnx]")
 pytest.importorskip("tensorflow_serving", reason="needs p2p-keras[serve]")
 # Captions that halt, but not at once, as untrained ones would by the paper's rule.
 HALTING = {"window": 20, "tolerance": 1e-4}
+SMALL = {"width": 1 / 16, "sky_free": True}
 SETTINGS = {
-    "pix2prof": {"width": 1 / 16, **HALTING},
-    "pix2prof_attention": {"width": 1 / 16, **HALTING},
-    "pix2prof_transformer": {"width": 1 / 16, "blocks": 2, "num_heads": 4},
+    "pix2prof": {**SMALL, **HALTING},
+    "pix2prof_attention": {**SMALL, **HALTING},
+    "pix2prof_transformer": {**SMALL, "blocks": 2, "num_heads": 4},
 }
 
 

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from p2p_keras.core.errors import UsageError
 from p2p_keras.data.pipeline import make_dataset
 from p2p_keras.network.models import PRESETS, build_network, finish_model
 from p2p_keras.network.training import captions
@@ -90,6 +91,10 @@ def test_defaults_are_the_presets_own(tmp_path):
     old = {"preset": "isophote", "learning_rate": 1e-3, "weight_decay": 1e-3, "model": {"dim": 96}}
     config = FitConfig.from_mapping(old, "config.json")
     assert (config.optimizer, config.schedule, config.flip) == ("adamw", "cosine", True)
+    assert config.model == {"dim": 96}
+    for preset in PRESETS:
+        settings = FitConfig.from_mapping({"preset": preset, "model.width": 0.25}, "test").model
+        assert (settings["sky_free"], settings["width"]) == (True, 0.25)
     assert FitConfig.from_mapping(json.loads(config.to_json()), "again") == config
 
 
@@ -134,3 +139,5 @@ def test_starts_from_a_shipped_model(preset, tmp_path, faint_shards):
     for name in ("mu", "ellipticity", "x0"):
         np.testing.assert_allclose(first[name], second[name], rtol=1e-5, err_msg=name)
     assert np.abs(first["mu_err"] / second["mu_err"] - 1).max() > 1e-3, "the calibration is not taken over"
+    with pytest.raises(UsageError, match=r"start it with --set model\.sky_free=false"):
+        load_initial(build_network(preset, **settings, sky_free=True), str(tmp_path / "1"))

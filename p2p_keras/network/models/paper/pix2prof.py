@@ -1,13 +1,13 @@
 """The paper's own network (Smith et al. 2021, MNRAS 503, 96): an image encoded once, then a caption.
 
-1. The image in nanomaggies, clipped at its 99.9th percentile.
+1. The image in nanomaggies, clipped at its 99.9th percentile; with `sky_free`, less its sky and with its holes filled.
 2. ResNet-18 on one channel, to a vector z of 512.
 3. Three GRU layers of 512 that start from z, dropout of 0.2 between them; a ReLU and one unit give the next
    surface brightness; each step is fed the last output, at first 0.
 4. A caption of whole-pixel steps halts once 100 outputs have a standard deviation of 0.01 or less, else after 1024.
 
-What the paper's network doesn't have and the contract wants (an ellipse, a centre, uncertainties) is put beside it, and
-trains no weight of it: see docs/presets.md.
+What the paper's network doesn't have and the contract wants (any sky and mask, an ellipse, a centre, uncertainties) is
+put before and beside it, and trains no weight of it: see docs/presets.md.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def build_network(*, width=1.0, num_layers=3, dropout=0.2, window=100, tolerance
     # === Encoder ===
     image, zero_point, pixel_scale = contract_inputs()
     units = scaled(STAGES[-1], width)
-    seen, pyramid, removed = seen_image(image, sky_free)
-    x = p2p.PaperImage(name="nanomaggies")(seen, zero_point, pixel_scale)
+    seen, measured, pyramid, removed = seen_image(image, sky_free)
+    x = p2p.PaperImage(name="nanomaggies")(seen, zero_point, pixel_scale, measured)
     _, x = resnet18(x, width, dtype)
     x = layers.GlobalAveragePooling2D(dtype="float32", name="pool")(x)
     z = layers.Dense(units, dtype="float32", name="z")(x)

@@ -1,6 +1,7 @@
 """The cure that the paper asks for: its decoder forgets the image, so this one looks at it anew at every step.
 
-1. ResNet-18 as in `pix2prof`, on the image in asinh scales: it spans a factor of 10,000.
+1. ResNet-18 as in `pix2prof`, on the image in asinh scales: it spans a factor of 10,000 (with `sky_free`, less
+   its sky and with its holes filled).
 2. Memory: the feature maps of strides 16 and 32 added up, with where each position lies.
 3. A GRU that starts from the image's vector z, with additive attention (Bahdanau et al. 2015) over the memory at every
    step; a ReLU and one unit give the next surface brightness. Halting as in `pix2prof`.
@@ -22,12 +23,13 @@ __all__ = ["STRIDE", "image_memory", "encoded_image", "build_network"]
 STRIDE = 16
 
 
-def image_memory(image, fine, coarse, units, dtype):
+def image_memory(measured, fine, coarse, units, dtype):
     """Tokens of the image from two feature maps.
 
     Parameters
     ----------
-    image : tensor (batch, height, width)
+    measured : tensor (batch, height, width)
+        Not finite where there are no data: no decoder looks there.
     fine, coarse : tensors
         Feature maps of strides 16 and 32.
     units : int
@@ -39,19 +41,19 @@ def image_memory(image, fine, coarse, units, dtype):
     fine = layers.Conv2D(units, 1, dtype=dtype, name="memory_fine")(fine)
     coarse = layers.Conv2D(units, 1, dtype=dtype, name="memory_coarse")(coarse)
     maps = p2p.AddUpsampled(name="memory_maps")(fine, coarse)
-    tokens, mask, place, *_ = p2p.ImageTokens(STRIDE, name="tokens")(image, maps)
+    tokens, mask, place, *_ = p2p.ImageTokens(STRIDE, name="tokens")(measured, maps)
     place = layers.Dense(units, dtype="float32", name="memory_place")(place)
     memory = layers.Add(dtype="float32", name="memory_add")([tokens, place])
     return layers.LayerNormalization(dtype="float32", name="memory")(memory), mask
 
 
-def encoded_image(image, seen, zero_point, pixel_scale, width, dtype):
+def encoded_image(seen, measured, zero_point, pixel_scale, width, dtype):
     """What a decoder with attention gets of an image.
 
     Parameters
     ----------
-    image, seen : tensors (batch, height, width)
-        The image, which says what is masked, and what is encoded of it (`seen_image`).
+    seen, measured : tensors (batch, height, width)
+        What is encoded of an image, and the same with its holes (`seen_image`).
     zero_point, pixel_scale : tensors (batch,)
     width : float
         Channels and units over those of `pix2prof`.
@@ -67,7 +69,7 @@ def encoded_image(image, seen, zero_point, pixel_scale, width, dtype):
     fine, coarse = resnet18(x, width, dtype)
     pooled = layers.GlobalAveragePooling2D(dtype="float32", name="pool")(coarse)
     z = layers.Dense(units, dtype="float32", name="z")(pooled)
-    return z, *image_memory(image, fine, coarse, units, dtype)
+    return z, *image_memory(measured, fine, coarse, units, dtype)
 
 
 def build_network(*, width=1.0, dropout=0.2, window=100, tolerance=0.01, sky_free=False, dtype="float32"):
@@ -94,8 +96,8 @@ def build_network(*, width=1.0, dropout=0.2, window=100, tolerance=0.01, sky_fre
     # === Encoder ===
     image, zero_point, pixel_scale = contract_inputs()
     units = scaled(STAGES[-1], width)
-    seen, pyramid, removed = seen_image(image, sky_free)
-    z, memory, mask = encoded_image(image, seen, zero_point, pixel_scale, width, dtype)
+    seen, measured, pyramid, removed = seen_image(image, sky_free)
+    z, memory, mask = encoded_image(seen, measured, zero_point, pixel_scale, width, dtype)
 
     # === Decoder ===
     decoder = p2p.AttentionDecoder(

@@ -44,8 +44,8 @@ def build_network(*, width=1.0, blocks=4, num_heads=8, sky_free=False, dtype="fl
     # === Encoder ===
     image, zero_point, pixel_scale = contract_inputs()
     units = scaled(STAGES[-1], width)
-    seen, pyramid, removed = seen_image(image, sky_free)
-    z, memory, mask = encoded_image(image, seen, zero_point, pixel_scale, width, dtype)
+    seen, measured, pyramid, removed = seen_image(image, sky_free)
+    z, memory, mask = encoded_image(seen, measured, zero_point, pixel_scale, width, dtype)
 
     # === Decoder: all radii in parallel ===
     sma = p2p.RadialGrid(name="grid")(image)
