@@ -71,7 +71,7 @@ CASES = {
     "HarmonicPool": ({"harmonic": 1}, lambda: (_random(2, K, 16, 3),)),
     "ImagePyramid": ({}, lambda: (_random(2, 64, 96),)),
     "SkyFreePyramid": ({}, lambda: (5.0 + _random(2, 64, 96),)),
-    "SkyFreeImage": ({}, lambda: (_random(2, 60, 90), _random(2, 8192), _positive(2, 8192), _random(2))),
+    "SkyFreeImage": ({}, lambda: (_random(2, 60, 90), _random(2, 8192), 1.0 + _positive(2, 8192), _random(2))),
     "ImageTokens": ({"stride": 16}, lambda: (_random(2, 64, 40), _random(2, 4, 3, 5))),
     "IntensityHarmonics": ({"widths": (1, 5), "harmonic": 1}, lambda: (_random(2, K, 16), _uniform(2, K, 16), _sma())),
     "LocalSoftArgmax": ({"reach": 3}, lambda: (_random(2, 9, 9), _random(2, 9, 9), _random(2, 9, 9))),
