@@ -9,7 +9,7 @@ from keras import layers
 
 from p2p_keras.network import layers as p2p
 
-__all__ = ["contract_inputs", "seen_image", "shape_head", "physical_outputs"]
+__all__ = ["contract_inputs", "pyramid_of", "seen_image", "shape_head", "physical_outputs"]
 
 _RAW_LOG_SCALE = math.log(0.05)  # of a network that says nothing of its error: calibration alone makes mu_err
 _NUM_ANGLES = 32
@@ -21,6 +21,30 @@ def contract_inputs():
         keras.Input(shape, name=name, dtype="float32")
         for name, shape in (("image", (None, None)), ("zero_point", ()), ("pixel_scale", ()))
     )
+
+
+def pyramid_of(image, sky_free):
+    """The image's pyramid, and the level taken off it.
+
+    Parameters
+    ----------
+    image : tensor (batch, height, width)
+    sky_free : bool
+        A constant sky is taken off and holes are filled (`SkyFreePyramid`); else the image goes in as it is
+        (`ImagePyramid`).
+
+    Returns
+    -------
+    pyramid : tuple of tensors
+        What `PyramidSampler` takes before and after the points: `flux`, `good`, `log_noise` and, with `sky_free`,
+        `offset`.
+    removed : tensor (batch,) or None
+        The level that was taken off, in the image's unit; None where nothing is.
+    """
+    if not sky_free:
+        return p2p.ImagePyramid(name="pyramid")(image), None
+    *pyramid, removed = p2p.SkyFreePyramid(name="pyramid")(image)
+    return tuple(pyramid), removed
 
 
 def seen_image(image, sky_free):
@@ -38,17 +62,14 @@ def seen_image(image, sky_free):
     seen : tensor (batch, height, width)
     measured : tensor (batch, height, width)
         The same, not finite where there are no data.
-    pyramid : tuple of tensors
-        What `PyramidSampler` takes before and after the points, `flux`, `good`, `log_noise` and, with `sky_free`,
-        `offset`.
-    removed : tensor (batch,) or None
-        The level that was taken off, in the image's unit; None where nothing is.
+    pyramid, removed
+        `pyramid_of`.
     """
+    pyramid, removed = pyramid_of(image, sky_free)
     if not sky_free:
-        return image, image, p2p.ImagePyramid(name="pyramid")(image), None
-    flux, good, log_noise, offset, removed = p2p.SkyFreePyramid(name="pyramid")(image)
-    seen, measured = p2p.SkyFreeImage(name="sky_free")(image, flux, good, offset)
-    return seen, measured, (flux, good, log_noise, offset), removed
+        return image, image, pyramid, removed
+    flux, good, _, offset = pyramid
+    return *p2p.SkyFreeImage(name="sky_free")(image, flux, good, offset), pyramid, removed
 
 
 def shape_head(z, image, sma, units, *, detached=False):

@@ -20,7 +20,7 @@ import keras
 from keras import layers
 
 from p2p_keras.network import layers as p2p
-from p2p_keras.network.models.beside_mu import contract_inputs
+from p2p_keras.network.models.beside_mu import contract_inputs, pyramid_of
 from p2p_keras.network.models.centre import find_centre
 
 __all__ = ["NUM_ANGLES", "polar_unet", "displacements", "profile_errors", "sampled_image", "build_network"]
@@ -74,23 +74,18 @@ def sampled_image(image, sky_free):
     The first is a function of a layer's name to a function of x, y and width, as `PyramidSampler` takes them. That one
     gives value, good and level, and what convolutions are shown of the good share.
     """
-    if sky_free:
-        flux, good, log_noise, offset, removed = p2p.SkyFreePyramid(name="pyramid")(image)
-        after: tuple = (offset,)
-    else:
-        flux, good, log_noise = p2p.ImagePyramid(name="pyramid")(image)
-        after, removed = (), None
+    pyramid, removed = pyramid_of(image, sky_free)
 
     def sampler(name):
         layer = p2p.PyramidSampler(name=name)
 
         def sample(x, y, width):
-            value, share, level, *shown = layer(image, flux, good, log_noise, x, y, width, *after)
+            value, share, level, *shown = layer(image, *pyramid[:3], x, y, width, *pyramid[3:])
             return value, share, level, shown[0] if shown else share
 
         return sample
 
-    return sampler, log_noise, removed
+    return sampler, pyramid[2], removed
 
 
 def look_along_ellipses(image, centre, sample, filters, depths, dtype, *, sky_free):
